@@ -1,0 +1,68 @@
+//! Names that are parsed once at the edge and trusted inside.
+
+use serde::{Deserialize, Serialize};
+
+/// Who tells a user about missed calls (REQUIREMENTS R10–R12).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UserClass {
+    /// The user's UM: Ringpost sends it a SIP INFO.
+    Um,
+    /// Ringpost itself, by mail.
+    Mail,
+    /// The PBX: Ringpost stays silent.
+    Pbx,
+    /// Nobody.
+    Off,
+}
+
+impl UserClass {
+    /// Every class, for tables.
+    pub const ALL: [Self; 4] = [Self::Um, Self::Mail, Self::Pbx, Self::Off];
+}
+
+/// A language that notices and greetings are shipped in (ISO 639-1).
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// English.
+    #[default]
+    En,
+    /// German.
+    De,
+    /// French.
+    Fr,
+    /// Danish.
+    Da,
+    /// Spanish.
+    Es,
+}
+
+impl Language {
+    /// Every language, for tables.
+    pub const ALL: [Self; 5] = [Self::En, Self::De, Self::Fr, Self::Da, Self::Es];
+
+    /// The two-letter code, as in the site file and in `Content-Language`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::De => "de",
+            Self::Fr => "fr",
+            Self::Da => "da",
+            Self::Es => "es",
+        }
+    }
+}
+
+/// Who called, as far as the trunk and the directory tell. `Privacy: id` (RFC 3323) empties the first three.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Caller {
+    /// The name shown: directory first, then the display name on the wire. Untrusted text: may hold any character.
+    pub name: Option<String>,
+    /// The number, `+E164` where it is known, else as dialled.
+    pub number: Option<String>,
+    /// The URI to call back, `sip:` or `tel:`.
+    pub uri: Option<String>,
+    /// The caller asked not to be named.
+    pub private: bool,
+}

@@ -1,0 +1,5 @@
+//! One call to one user.
+
+pub mod outcome;
+
+pub use outcome::Outcome;

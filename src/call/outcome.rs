@@ -1,0 +1,39 @@
+//! How a call ended: all that the missed-call decision ever learns about it.
+
+use serde::{Deserialize, Serialize};
+
+/// The end of one call to one user. The numbers in brackets are the four states of REQUIREMENTS R1–R6.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// One of the user's devices answered.
+    Talked,
+    /// The PBX took the call back because somebody else answered it (`Reason: SIP;cause=200`, RFC 3326).
+    CompletedElsewhere,
+    /// The caller hung up while the devices rang (1).
+    GaveUpRinging,
+    /// The caller hung up while the call was on its way to UM (2).
+    GaveUpForwarding,
+    /// Every device refused or stayed silent and there is no UM to go to (1).
+    Unanswered,
+    /// Nobody answered and no UM server took the call (2).
+    UmUnreachable,
+    /// UM had the call and it ended before the recording began (3).
+    GaveUpInGreeting,
+    /// UM had the call and recorded (4).
+    LeftMessage,
+}
+
+impl Outcome {
+    /// Every outcome, for tables.
+    pub const ALL: [Self; 8] = [
+        Self::Talked,
+        Self::CompletedElsewhere,
+        Self::GaveUpRinging,
+        Self::GaveUpForwarding,
+        Self::Unanswered,
+        Self::UmUnreachable,
+        Self::GaveUpInGreeting,
+        Self::LeftMessage,
+    ];
+}

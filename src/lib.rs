@@ -1,0 +1,5 @@
+//! The pure half of Ringpost.
+
+pub mod address;
+pub mod call;
+pub mod notify;

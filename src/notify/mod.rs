@@ -1,0 +1,53 @@
+//! What is told about a call, to whom and how.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    address::{Caller, Language},
+    call::Outcome,
+};
+
+/// One thing to tell one user about one call.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Notice {
+    /// What happened.
+    pub kind: Kind,
+    /// The user it is for: the address of record, `sip:1001@example.test`.
+    pub user: String,
+    /// The user's name, if the directory knows one.
+    pub user_name: Option<String>,
+    /// Where a mail of ours goes; `None` where only UM can tell.
+    pub mail: Option<String>,
+    /// The language of the mail.
+    pub language: Language,
+    /// IANA time zone that the mail's times are shown in, `Europe/Copenhagen`.
+    pub time_zone: String,
+    /// The Call-ID of the caller's leg (RFC 3261 §8.1.1.4); with `user` and `kind` it is the idempotency key.
+    pub call_id: String,
+    /// Who called.
+    pub caller: Caller,
+    /// When the INVITE came in (not when the call ended, R204).
+    pub came_in: Timestamp,
+    /// How long the user's devices rang.
+    pub rang_for: Duration,
+    /// How the call ended.
+    pub outcome: Outcome,
+}
+
+/// The two things that are told.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A missed call.
+    Missed,
+    /// A voice mail.
+    VoiceMail {
+        /// The recording: a WAV file in the store's folder of recordings.
+        recording: std::path::PathBuf,
+        /// Its length after trailing silence was cut.
+        duration: Duration,
+    },
+}
