@@ -1,0 +1,242 @@
+//! A site as the rest of Ringpost sees it: checked, with units, no strings left to parse.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use crate::address::{Language, UserClass};
+
+/// Everything a site file says, checked.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// `[sip]`.
+    pub sip: Sip,
+    /// `[[trunk]]`: the peers that may send calls.
+    pub trunks: Vec<Trunk>,
+    /// `[um.plan.NAME]`: the dial plans.
+    pub plans: Vec<UmPlan>,
+    /// `[um]`: how UM servers are chosen and waited for.
+    pub um: Um,
+    /// `[voicemail]`: the embedded UM.
+    pub voicemail: Voicemail,
+    /// `[[user]]`.
+    pub users: Vec<User>,
+    /// `[mail]`; without it no mail leaves.
+    pub mail: Option<Mail>,
+    /// `[outbox]`: the retry schedule.
+    pub outbox: Outbox,
+    /// `[store]`.
+    pub store: Store,
+}
+
+/// `[sip]`: the listeners and the limits of the SIP engine.
+#[derive(Clone, Debug)]
+pub struct Sip {
+    /// `listen`: where Ringpost listens, at least one.
+    pub listen: Vec<Listen>,
+    /// `domain`: the domain of the users' addresses.
+    pub domain: String,
+    /// `advertise`: the address put into Via and Contact where a listener is bound to a wildcard.
+    pub advertise: Option<IpAddr>,
+    /// `lanes`: threads that carry calls; default half of the cores, at least one.
+    pub lanes: usize,
+    /// `max_calls`: calls open at once; above it 503 with Retry-After. Default 20,000.
+    pub max_calls: usize,
+    /// `max_message`: the largest SIP message taken, in octets. Default 64 KiB.
+    pub max_message: usize,
+    /// `max_connections`: TCP connections open at once. Default 1,000.
+    pub max_connections: usize,
+    /// `idle_timeout`: when a silent TCP connection is closed. Default 120 s.
+    pub idle_timeout: Duration,
+    /// `drain`: how long running calls may go on after SIGTERM. Default 30 s.
+    pub drain: Duration,
+    /// `device_timeout`: how long a device that answers nothing at all is waited for. Default 32 s (Timer B).
+    pub silence: Duration,
+}
+
+/// A transport and where it listens, `udp:127.0.0.1:5060`.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Listen {
+    /// UDP or TCP.
+    pub transport: Transport,
+    /// Address and port.
+    pub address: SocketAddr,
+}
+
+/// A SIP transport (RFC 3261 §18).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Transport {
+    /// Datagrams: Ringpost retransmits.
+    Udp,
+    /// A stream: the transport retransmits.
+    Tcp,
+}
+
+/// `[[trunk]]`: a PBX or gateway.
+#[derive(Clone, Debug)]
+pub struct Trunk {
+    /// `name`: for logs and metrics.
+    pub name: String,
+    /// `sources`: addresses and networks that it sends from.
+    pub sources: Vec<Network>,
+    /// `trust_identity`: whether its P-Asserted-Identity is believed (RFC 3325). Default true.
+    pub trust_identity: bool,
+}
+
+/// An address or a CIDR network, `10.0.0.0/8`.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Network {
+    /// The network's address.
+    pub address: IpAddr,
+    /// Its prefix length in bits.
+    pub prefix: u8,
+}
+
+/// `[um]`: shared by all dial plans (REQUIREMENTS R15).
+#[derive(Clone, Debug)]
+pub struct Um {
+    /// `attempts`: servers tried for one call. Default 2.
+    pub attempts: u8,
+    /// `ring_limit`: how long one server may ring before the next is tried. Default 10 s.
+    pub ring_limit: Duration,
+}
+
+/// `[um.plan.NAME]`.
+#[derive(Clone, Debug)]
+pub struct UmPlan {
+    /// The NAME.
+    pub name: String,
+    /// `servers`: the working set.
+    pub servers: Vec<UmServer>,
+}
+
+/// One UM server of a dial plan.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum UmServer {
+    /// `"embedded"`: Ringpost's own.
+    Embedded,
+    /// A SIP URI.
+    Sip(String),
+}
+
+/// `[voicemail]`: the embedded UM.
+#[derive(Clone, Debug)]
+pub struct Voicemail {
+    /// `address`: where its SIP and RTP live. Default 127.0.0.1.
+    pub address: IpAddr,
+    /// `rtp_ports`: first and last port, inclusive. Default 16384-17383; even ports are used.
+    pub rtp_ports: (u16, u16),
+    /// `recordings`: the folder of recordings. Default `recordings` beside the store.
+    pub recordings: PathBuf,
+    /// `greetings`: a folder whose `<language>.wav` files replace the shipped greetings.
+    pub greetings: Option<PathBuf>,
+    /// `min_message`: voiced audio below it is no message. Default 2 s.
+    pub min_message: Duration,
+    /// `max_message`: when a recording is cut. Default 20 min.
+    pub max_message: Duration,
+    /// `silence`: how much silence ends a recording. Default 5 s.
+    pub silence: Duration,
+}
+
+/// `[[user]]`.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// `address`: the address of record, `sip:1001@example.test`.
+    pub address: String,
+    /// `name`: the display name.
+    pub name: Option<String>,
+    /// `numbers`: every number or user part that reaches the user.
+    pub numbers: Vec<String>,
+    /// `devices`: SIP URIs that ring at once; none means offline (R8).
+    pub devices: Vec<String>,
+    /// `ring_for`: the user's own time-out (R2). Default 20 s.
+    pub ring_for: Duration,
+    /// `um_plan`: a name of `[um.plan.NAME]`; `None`: no UM.
+    pub um_plan: Option<String>,
+    /// `missed_calls`: who tells.
+    pub missed_calls: UserClass,
+    /// `forward = "voicemail"`: straight to UM, no device rings (R8).
+    pub forward_to_voicemail: bool,
+    /// `min_ring`: a call that rang for less is not told (R202). Default zero.
+    pub min_ring: Duration,
+    /// `mail_if_um_refuses`: our own mail when UM refuses the INFO for good. Default true where `mail` is set.
+    pub mail_if_um_refuses: bool,
+    /// `mail`: the mail address.
+    pub mail: Option<String>,
+    /// `time_zone`: IANA name. Default `UTC`.
+    pub time_zone: String,
+    /// `language`. Default `en`.
+    pub language: Language,
+    /// `greeting`: the user's own WAV file.
+    pub greeting: Option<PathBuf>,
+}
+
+/// `[mail]`.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// `url`.
+    pub url: MailUrl,
+    /// `from`: the sender's address.
+    pub from: String,
+}
+
+/// Where mails go.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum MailUrl {
+    /// `smtp://[user@]host:port` or `smtps://…`, `?starttls=required|opportunistic|never`.
+    Smtp {
+        /// Host name or address.
+        host: String,
+        /// Port; 25, or 465 with TLS from the start.
+        port: u16,
+        /// How TLS is used.
+        tls: MailTls,
+        /// User name and the password, read from `password_file` or the environment.
+        login: Option<(String, Secret)>,
+    },
+    /// `maildir:PATH`: one Maildir per user below PATH.
+    Maildir(PathBuf),
+}
+
+/// How a mail connection is protected.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MailTls {
+    /// TLS from the first octet (`smtps://`).
+    Implicit,
+    /// STARTTLS or no mail.
+    Required,
+    /// STARTTLS where the server offers it, with the certificate checked.
+    Opportunistic,
+    /// Plain text (loopback).
+    Never,
+}
+
+/// A password: never printed.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// `[outbox]`: the retry schedule of notices.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    /// `first_retry`. Default 2 s; doubles from there.
+    pub first_retry: Duration,
+    /// `longest_retry`: the ceiling of the back-off. Default 5 min.
+    pub longest_retry: Duration,
+    /// `give_up_after`: when a notice becomes a dead letter. Default 3 days.
+    pub give_up_after: Duration,
+}
+
+/// `[store]`.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// `path`: the SQLite file; `None` is `":memory:"`, for tests only.
+    pub path: Option<PathBuf>,
+}
