@@ -1,0 +1,169 @@
+//! Header names and methods: the ones Ringpost acts on, and `Other` for all the rest.
+
+/// A header field name that somebody in Ringpost asks for; compact forms are folded in (RFC 3261 §7.3.3).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[allow(missing_docs, reason = "each is the header of that name")]
+pub enum Name {
+    Via,
+    From,
+    To,
+    CallId,
+    CSeq,
+    Contact,
+    MaxForwards,
+    ContentLength,
+    ContentType,
+    Route,
+    RecordRoute,
+    Require,
+    ProxyRequire,
+    Supported,
+    Allow,
+    Reason,
+    Diversion,
+    HistoryInfo,
+    PAssertedIdentity,
+    RemotePartyId,
+    Privacy,
+    UserAgent,
+    Server,
+    Date,
+    RetryAfter,
+    Subject,
+    ContentEncoding,
+    /// Ringpost's own: which instance has already carried this call, and for whom.
+    Loop,
+    Authorization,
+    ProxyAuthorization,
+    Other,
+}
+
+/// `(name in lower case, compact form, value)`, the mandatory ones first.
+const NAMES: [(&str, u8, Name); 30] = [
+    ("via", b'v', Name::Via),
+    ("from", b'f', Name::From),
+    ("to", b't', Name::To),
+    ("call-id", b'i', Name::CallId),
+    ("cseq", 0, Name::CSeq),
+    ("contact", b'm', Name::Contact),
+    ("max-forwards", 0, Name::MaxForwards),
+    ("content-length", b'l', Name::ContentLength),
+    ("content-type", b'c', Name::ContentType),
+    ("route", 0, Name::Route),
+    ("record-route", 0, Name::RecordRoute),
+    ("require", 0, Name::Require),
+    ("proxy-require", 0, Name::ProxyRequire),
+    ("supported", b'k', Name::Supported),
+    ("allow", 0, Name::Allow),
+    ("reason", 0, Name::Reason),
+    ("diversion", 0, Name::Diversion),
+    ("history-info", 0, Name::HistoryInfo),
+    ("p-asserted-identity", 0, Name::PAssertedIdentity),
+    ("remote-party-id", 0, Name::RemotePartyId),
+    ("privacy", 0, Name::Privacy),
+    ("user-agent", 0, Name::UserAgent),
+    ("server", 0, Name::Server),
+    ("date", 0, Name::Date),
+    ("retry-after", 0, Name::RetryAfter),
+    ("subject", b's', Name::Subject),
+    ("content-encoding", b'e', Name::ContentEncoding),
+    ("x-ringpost-loop", 0, Name::Loop),
+    ("authorization", 0, Name::Authorization),
+    ("proxy-authorization", 0, Name::ProxyAuthorization),
+];
+
+impl Name {
+    /// The name of a header field as written on the wire, in any case and either form.
+    pub fn of(written: &[u8]) -> Self {
+        if let [letter] = written {
+            let letter = letter.to_ascii_lowercase();
+            return NAMES.iter().find(|(_, compact, _)| *compact == letter).map_or(Self::Other, |n| n.2);
+        }
+        NAMES
+            .iter()
+            .find(|(name, ..)| name.len() == written.len() && written.eq_ignore_ascii_case(name.as_bytes()))
+            .map_or(Self::Other, |n| n.2)
+    }
+}
+
+/// A SIP method; names are case-sensitive (RFC 3261 §7.1).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[allow(missing_docs, reason = "each is the method of that name")]
+pub enum Method {
+    Invite,
+    Ack,
+    Bye,
+    Cancel,
+    Options,
+    Info,
+    Update,
+    Message,
+    Register,
+    Subscribe,
+    Notify,
+    Publish,
+    Refer,
+    Prack,
+    Other,
+}
+
+impl Method {
+    /// Every method with its name on the wire.
+    const ALL: [(&'static str, Self); 14] = [
+        ("INVITE", Self::Invite),
+        ("ACK", Self::Ack),
+        ("BYE", Self::Bye),
+        ("CANCEL", Self::Cancel),
+        ("OPTIONS", Self::Options),
+        ("INFO", Self::Info),
+        ("UPDATE", Self::Update),
+        ("MESSAGE", Self::Message),
+        ("REGISTER", Self::Register),
+        ("SUBSCRIBE", Self::Subscribe),
+        ("NOTIFY", Self::Notify),
+        ("PUBLISH", Self::Publish),
+        ("REFER", Self::Refer),
+        ("PRACK", Self::Prack),
+    ];
+
+    /// The method of that name; `Other` where it is none of RFC 3261's or its extensions'.
+    pub fn of(written: &[u8]) -> Self {
+        Self::ALL.iter().find(|(name, _)| name.as_bytes() == written).map_or(Self::Other, |m| m.1)
+    }
+
+    /// The name on the wire; `Other` has none.
+    pub fn name(self) -> Option<&'static str> {
+        Self::ALL.iter().find(|(_, method)| *method == self).map(|m| m.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_any_case_and_in_compact_form() {
+        let rows: [(&[u8], Name); 9] = [
+            (b"Via", Name::Via),
+            (b"v", Name::Via),
+            (b"I", Name::CallId),
+            (b"CALL-ID", Name::CallId),
+            (b"cSeQ", Name::CSeq),
+            (b"l", Name::ContentLength),
+            (b"P-Asserted-Identity", Name::PAssertedIdentity),
+            (b"X-Vendor", Name::Other),
+            (b"q", Name::Other),
+        ];
+        for (written, name) in rows {
+            assert_eq!(Name::of(written), name, "{}", String::from_utf8_lossy(written));
+        }
+    }
+
+    #[test]
+    fn methods_are_case_sensitive() {
+        assert_eq!(Method::of(b"INVITE"), Method::Invite);
+        assert_eq!(Method::of(b"invite"), Method::Other);
+        assert_eq!(Method::Bye.name(), Some("BYE"));
+        assert_eq!(Method::Other.name(), None);
+    }
+}

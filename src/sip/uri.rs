@@ -1,0 +1,264 @@
+//! SIP, SIPS and tel URIs and the addresses around them, as views of the original octets (RFC 3261 §19.1, §20.10; RFC 3966).
+
+use super::text::{find_bare, is_space, is_token, param, trim};
+
+/// A URI split into its parts; nothing is unescaped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Uri<'a> {
+    /// `sip`, `sips`, `tel` or anything else, as written.
+    pub scheme: &'a [u8],
+    /// Before the `@`, parameters of the user part included; for `tel:` the number with its parameters cut off.
+    pub user: Option<&'a [u8]>,
+    /// Name or address; an IPv6 address keeps its brackets. Empty for `tel:`.
+    pub host: &'a [u8],
+    /// The port, where one is written.
+    pub port: Option<u16>,
+    /// From the first `;` behind the host on, without headers.
+    pub params: &'a [u8],
+    /// Behind the `?`.
+    pub headers: &'a [u8],
+}
+
+impl<'a> Uri<'a> {
+    /// Reads a whole URI; `None` where it is none.
+    pub fn read(written: &'a [u8]) -> Option<Self> {
+        let colon = memchr::memchr(b':', written)?;
+        let (scheme, rest) = (&written[..colon], &written[colon + 1..]);
+        if !is_scheme(scheme)
+            || rest.is_empty()
+            || rest.iter().any(|o| is_space(*o) || matches!(o, b'<' | b'>' | b'"'))
+        {
+            return None;
+        }
+        if scheme.eq_ignore_ascii_case(b"sip") || scheme.eq_ignore_ascii_case(b"sips") {
+            return Self::read_sip(scheme, rest);
+        }
+        let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
+        Some(Self {
+            scheme,
+            user: Some(&rest[..end]),
+            host: b"",
+            port: None,
+            params: &rest[end..],
+            headers: b"",
+        })
+    }
+
+    fn read_sip(scheme: &'a [u8], rest: &'a [u8]) -> Option<Self> {
+        // `@` cannot stand unescaped behind the host, so the first one ends the user part, whatever that holds.
+        let (user, rest) = match memchr::memchr(b'@', rest) {
+            Some(0) => return None,
+            Some(at) => (Some(&rest[..at]), &rest[at + 1..]),
+            None => (None, rest),
+        };
+        let end = rest.iter().position(|o| matches!(o, b';' | b'?')).unwrap_or(rest.len());
+        let (hostport, tail) = rest.split_at(end);
+        let (host, port) = host_port(hostport)?;
+        let question = memchr::memchr(b'?', tail).unwrap_or(tail.len());
+        let headers = tail.get(question + 1..).unwrap_or(b"");
+        Some(Self { scheme, user, host, port, params: &tail[..question], headers })
+    }
+
+    /// Whether the scheme is `sip` or `sips`.
+    pub fn is_sip(&self) -> bool {
+        self.scheme.eq_ignore_ascii_case(b"sip") || self.scheme.eq_ignore_ascii_case(b"sips")
+    }
+
+    /// The user part up to its own parameters: `+45448901` of `+45448901;npdi;rn=1` (RFC 3261 §19.1.6).
+    pub fn bare_user(&self) -> Option<&'a [u8]> {
+        let user = self.user?;
+        let user = &user[..memchr::memchr(b';', user).unwrap_or(user.len())];
+        Some(&user[..memchr::memchr(b':', user).unwrap_or(user.len())])
+    }
+
+    /// The value of a URI parameter.
+    pub fn param(&self, name: &str) -> Option<&'a [u8]> {
+        param(self.params, name)
+    }
+}
+
+fn is_scheme(scheme: &[u8]) -> bool {
+    scheme.first().is_some_and(u8::is_ascii_alphabetic)
+        && scheme.iter().all(|o| o.is_ascii_alphanumeric() || b"+-.".contains(o))
+}
+
+/// Splits `host[:port]`; `None` where the host is empty or holds what no host may, or the port is no port.
+pub fn host_port(written: &[u8]) -> Option<(&[u8], Option<u16>)> {
+    let (host, port) = if written.first() == Some(&b'[') {
+        let end = memchr::memchr(b']', written)? + 1;
+        let inside = &written[1..end - 1];
+        if inside.is_empty()
+            || !inside.iter().all(|o| o.is_ascii_hexdigit() || matches!(o, b':' | b'.' | b'%'))
+        {
+            return None;
+        }
+        (&written[..end], &written[end..])
+    } else {
+        let (host, port) = written.split_at(memchr::memchr(b':', written).unwrap_or(written.len()));
+        // `_` is no host character, but PBXs use it.
+        if host.is_empty() || !host.iter().all(|o| o.is_ascii_alphanumeric() || b"-._".contains(o)) {
+            return None;
+        }
+        (host, port)
+    };
+    let port = match trim(port) {
+        [] => None,
+        [b':', digits @ ..] => Some(u16::try_from(super::text::number(trim(digits))?).ok()?),
+        _ => return None,
+    };
+    Some((trim(host), port))
+}
+
+/// A `name-addr` or `addr-spec` with its header parameters, `"Name" <uri>;tag=x`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NameAddr<'a> {
+    /// The display name as written, quotes included; empty where there is none.
+    pub display: &'a [u8],
+    /// The URI without brackets.
+    pub uri: &'a [u8],
+    /// From the first `;` behind the address on.
+    pub params: &'a [u8],
+}
+
+impl<'a> NameAddr<'a> {
+    /// Reads one address; `None` where quotes or brackets do not balance or it is empty.
+    pub fn read(value: &'a [u8]) -> Option<Self> {
+        let value = trim(value);
+        match find_bare(value, b'<') {
+            Some(open) => {
+                let close = open + memchr::memchr(b'>', &value[open..])?;
+                let (display, params) = (trim(&value[..open]), trim(&value[close + 1..]));
+                if !quotes_balance(display) || !matches!(params.first(), None | Some(b';')) {
+                    return None;
+                }
+                Some(Self { display, uri: trim(&value[open + 1..close]), params })
+            }
+            None if value.is_empty() || value.contains(&b'"') || value.contains(&b'>') => None,
+            None => {
+                // Without brackets every parameter is the header's, not the URI's (RFC 3261 §20.10).
+                let end = memchr::memchr(b';', value).unwrap_or(value.len());
+                Some(Self { display: b"", uri: trim(&value[..end]), params: &value[end..] })
+            }
+        }
+    }
+
+    /// The `tag` parameter.
+    pub fn tag(&self) -> Option<&'a [u8]> {
+        param(self.params, "tag").filter(|tag| !tag.is_empty())
+    }
+
+    /// The display name as text: quotes and escapes undone, bytes that are not UTF-8 read as Latin-1. Empty: `None`.
+    pub fn display_text(&self) -> Option<String> {
+        let inner = match self.display {
+            [b'"', inner @ .., b'"'] => unescape(inner),
+            bare => bare.to_vec(),
+        };
+        let text = String::from_utf8(inner)
+            .unwrap_or_else(|e| e.as_bytes().iter().map(|o| char::from(*o)).collect());
+        let text = text.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// Whether the unquoted display name consists of tokens, as the grammar asks.
+    pub fn display_is_legal(&self) -> bool {
+        self.display.first() == Some(&b'"')
+            || self.display.iter().all(|o| is_token(*o) || is_space(*o) || !o.is_ascii())
+    }
+}
+
+fn unescape(quoted: &[u8]) -> Vec<u8> {
+    let mut escaped = false;
+    let mut text = quoted.to_vec();
+    text.retain(|o| {
+        escaped = *o == b'\\' && !escaped;
+        !escaped
+    });
+    text
+}
+
+fn quotes_balance(display: &[u8]) -> bool {
+    let (mut quoted, mut at) = (false, 0);
+    while at < display.len() {
+        match display[at] {
+            b'\\' if quoted => at += 1,
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+        at += 1;
+    }
+    !quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_parts_are_taken_whole() {
+        let rows: [(&str, Option<&str>, Option<&str>, &str, Option<u16>); 8] = [
+            ("sip:first.last@example.test", Some("first.last"), Some("first.last"), "example.test", None),
+            (
+                "sip:+4511;phone-context=x.y@h:5062",
+                Some("+4511;phone-context=x.y"),
+                Some("+4511"),
+                "h",
+                Some(5062),
+            ),
+            ("sip:+1;npdi;rn=+2@h_1;user=phone", Some("+1;npdi;rn=+2"), Some("+1"), "h_1", None),
+            ("sip:%23%2a@h", Some("%23%2a"), Some("%23%2a"), "h", None),
+            ("sip:a:pw@[2001:db8::1]:5060", Some("a:pw"), Some("a"), "[2001:db8::1]", Some(5060)),
+            ("tel:+45-44;ext=2", Some("+45-44"), Some("+45-44"), "", None),
+            ("sip:host.only", None, None, "host.only", None),
+            ("SIPS:u@h;transport=tcp?Subject=x", Some("u"), Some("u"), "h", None),
+        ];
+        for (written, user, bare, host, port) in rows {
+            let uri = Uri::read(written.as_bytes()).expect(written);
+            assert_eq!(uri.user, user.map(str::as_bytes), "{written}");
+            assert_eq!(uri.bare_user(), bare.map(str::as_bytes), "{written}");
+            assert_eq!((uri.host, uri.port), (host.as_bytes(), port), "{written}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_uri_is_refused() {
+        for bad in [
+            "",
+            "sip:",
+            "nocolon",
+            "sip:@h",
+            "sip:u@",
+            "sip:u@h:99999",
+            "sip:u @h",
+            "<sip:u@h>",
+            "sip:u@[::1",
+            "1:x",
+        ] {
+            assert_eq!(Uri::read(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_in_every_shape() {
+        let rows: [(&str, &str, &str, Option<&str>); 6] = [
+            (r#""A \"B\", ; <C>" <sip:a@h;x=1>;tag=t"#, r#"A "B", ; <C>"#, "sip:a@h;x=1", Some("t")),
+            ("Bob <sip:b@h> ; tag = x", "Bob", "sip:b@h", Some("x")),
+            ("sip:c@h;tag=y", "", "sip:c@h", Some("y")),
+            ("<tel:+45;ext=2>", "", "tel:+45;ext=2", None),
+            ("J\u{f6}rg <sip:j@h>", "J\u{f6}rg", "sip:j@h", None),
+            (r#""\\" <sip:d@h>"#, r"\", "sip:d@h", None),
+        ];
+        for (written, display, uri, tag) in rows {
+            let address = NameAddr::read(written.as_bytes()).expect(written);
+            assert_eq!(address.display_text().unwrap_or_default(), display, "{written}");
+            assert_eq!(address.uri, uri.as_bytes(), "{written}");
+            assert_eq!(address.tag(), tag.map(str::as_bytes), "{written}");
+        }
+        assert_eq!(
+            NameAddr::read(b"J\xf6rg <sip:j@h>").and_then(|a| a.display_text()).as_deref(),
+            Some("Jörg")
+        );
+        for bad in [r#""open <sip:a@h>"#, "<sip:a@h", "", r#""x""#, "<sip:a@h>x"] {
+            assert_eq!(NameAddr::read(bad.as_bytes()), None, "{bad}");
+        }
+    }
+}
