@@ -18,6 +18,8 @@ pub enum Outcome {
     Unanswered,
     /// Nobody answered and no UM server took the call (2).
     UmUnreachable,
+    /// UM had the call and does not report what it did with it (3 or 4).
+    TakenByUm,
     /// UM had the call and it ended before the recording began (3).
     GaveUpInGreeting,
     /// UM had the call and recorded (4).
@@ -26,13 +28,14 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, for tables.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Talked,
         Self::CompletedElsewhere,
         Self::GaveUpRinging,
         Self::GaveUpForwarding,
         Self::Unanswered,
         Self::UmUnreachable,
+        Self::TakenByUm,
         Self::GaveUpInGreeting,
         Self::LeftMessage,
     ];
