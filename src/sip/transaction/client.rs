@@ -1,0 +1,57 @@
+//! The client transaction of every method but INVITE (RFC 3261 §17.1.2).
+
+use bytes::Bytes;
+
+use super::{
+    super::peer::Peer,
+    Clock, NEVER, Output, Owner,
+    timer::{T1, T1_64, T2, T4},
+};
+
+/// One request of ours.
+#[derive(Debug)]
+pub(super) struct Client {
+    request: Bytes,
+    peer: Peer,
+    pub(super) owner: Owner,
+    done: bool,
+    pub(super) clock: Clock,
+}
+
+impl Client {
+    pub(super) fn new(request: Bytes, peer: Peer, owner: Owner, now: u64) -> Self {
+        let resend = (!peer.is_reliable()).then_some(T1); // Timers E and F
+        Self { request, peer, owner, done: false, clock: Clock::new(resend, now, now + T1_64) }
+    }
+
+    /// Whether the owner hears this response: the first final one.
+    pub(super) fn response(&mut self, code: u16, now: u64) -> bool {
+        if self.done {
+            return false;
+        }
+        if code < 200 {
+            // §17.1.2.2: in Proceeding, Timer E runs at T2.
+            if self.clock.resend != NEVER {
+                self.clock.resend_every(T2, now);
+            }
+            return false;
+        }
+        self.done = true;
+        self.request = Bytes::new();
+        self.clock.stop_resending();
+        self.clock.expires = if self.peer.is_reliable() { now } else { now + T4 }; // Timer K
+        true
+    }
+
+    /// `Some(failed)` where the transaction is over.
+    pub(super) fn tick(&mut self, now: u64, out: &mut Output) -> Option<bool> {
+        if now >= self.clock.expires {
+            return Some(!self.done);
+        }
+        if now >= self.clock.resend {
+            out.send(self.peer, self.request.clone());
+            self.clock.back_off(T2, now);
+        }
+        None
+    }
+}
