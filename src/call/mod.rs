@@ -5,6 +5,7 @@
 pub mod legs;
 pub mod outcome;
 pub mod plan;
+pub mod wire;
 
 use smallvec::SmallVec;
 

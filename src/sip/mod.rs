@@ -6,6 +6,7 @@ pub mod frame;
 pub mod message;
 pub mod name;
 pub mod peer;
+pub mod relay;
 pub mod text;
 pub mod token;
 pub mod transaction;

@@ -1,0 +1,231 @@
+//! SIP to events and back: who is called, who calls, and the messages of a call's legs.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::{Event, Leg, Why};
+use crate::{
+    address::Caller,
+    settings::Transport,
+    sip::{
+        Message, Name,
+        build::{Draft, phrase, response},
+        relay::{ALLOW, Passport, copy_crossing, is_private},
+        text::number,
+        token::{MAGIC, Token},
+        uri::{NameAddr, Uri},
+    },
+};
+
+/// The Reason of a leg that lost to another (PROTOCOLS §6).
+pub const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+
+/// The media type of the reports that Ringpost's own UM sends inside its dialog.
+pub const UM_REPORT: &[u8] = b"application/x-ringpost-um-report";
+
+impl Why {
+    /// The value of the Reason header on CANCEL and BYE.
+    pub fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Elsewhere => Some(ELSEWHERE),
+            Self::Over => None,
+        }
+    }
+}
+
+/// The event in a response to the INVITE of `leg`; `None` for 100.
+pub fn event(leg: Leg, code: u16) -> Option<Event> {
+    match code {
+        ..=100 => None,
+        101..200 => Some(Event::Rang(leg)),
+        200..300 => Some(Event::Answered(leg)),
+        300.. => Some(Event::Refused(leg, code)),
+    }
+}
+
+/// Who calls: P-Asserted-Identity (where `trusted`), else Remote-Party-ID (where `trusted`), else From (RFC 3325 §9).
+pub fn caller(invite: &Message, trusted: bool) -> Caller {
+    if is_private(invite) {
+        return Caller { private: true, ..Caller::default() };
+    }
+    let from = invite.from();
+    let asserted =
+        trusted.then(|| invite.list(Name::PAssertedIdentity).chain(invite.list(Name::RemotePartyId)));
+    let asserted: Vec<NameAddr<'_>> = asserted.into_iter().flatten().filter_map(NameAddr::read).collect();
+    let mut caller =
+        asserted.iter().chain(from.iter()).map(identity).find(|c| c.uri.is_some()).unwrap_or_default();
+    let names = asserted.iter().chain(from.iter()).filter_map(NameAddr::display_text);
+    caller.name = names.filter(|name| Some(name) != caller.number.as_ref() && !is_anonymous(name)).next();
+    caller.private = caller.uri.is_none() && from.is_some_and(|from| is_anonymous(&lossy(from.uri)));
+    caller
+}
+
+fn identity(address: &NameAddr<'_>) -> Caller {
+    let Some(uri) = Uri::read(address.uri) else { return Caller::default() };
+    let user = lossy(uri.bare_user().unwrap_or(b""));
+    let unknown = ["", "unknown", "unavailable", "restricted", "asterisk", "anonymous"];
+    if unknown.contains(&user.to_ascii_lowercase().as_str()) || is_anonymous(&lossy(uri.host)) {
+        return Caller::default();
+    }
+    let is_number =
+        user.strip_prefix('+').unwrap_or(&user).chars().all(|c| c.is_ascii_digit() || "-.()*#".contains(c));
+    let number = if is_number { strip_visual(&user) } else { format!("{user}@{}", lossy(uri.host)) };
+    Caller { name: None, number: Some(number), uri: Some(lossy(address.uri)), private: false }
+}
+
+/// A number without visual separators (RFC 3966 §5.1.1).
+pub fn strip_visual(number: &str) -> String {
+    number.chars().filter(|c| !"-.()".contains(*c)).collect()
+}
+
+fn is_anonymous(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text == "anonymous" || text.contains("anonymous.invalid") || text.contains(":anonymous@")
+}
+
+fn lossy(octets: &[u8]) -> String {
+    String::from_utf8_lossy(octets).into_owned()
+}
+
+/// The user part that a Request-URI dials, without its own parameters; `None` where there is none.
+pub fn dialled(invite: &Message) -> Option<String> {
+    let uri = Uri::read(invite.uri())?;
+    uri.bare_user().filter(|user| !user.is_empty()).map(lossy)
+}
+
+/// Hops that are left; 70 where the field is missing (RFC 3261 §16.3).
+pub fn max_forwards(message: &Message) -> u32 {
+    message.first(Name::MaxForwards).and_then(number).unwrap_or(70)
+}
+
+/// Where one of our legs stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Stand<'a> {
+    /// Its transport.
+    pub transport: Transport,
+    /// `host:port` for Via and Contact.
+    pub sent_by: &'a [u8],
+    /// Its name: the tag, the Call-ID and the user part of Contact.
+    pub token: Token,
+}
+
+impl Stand<'_> {
+    /// The value of Contact.
+    pub fn contact(&self) -> Vec<u8> {
+        let transport: &[u8] = match self.transport {
+            Transport::Udp => b"",
+            Transport::Tcp => b";transport=tcp",
+        };
+        [b"<sip:", &self.token.text()[..], b"@", self.sent_by, transport, b">"].concat()
+    }
+}
+
+/// What is particular about the INVITE of one leg.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// The Request-URI.
+    pub uri: &'a [u8],
+    /// Where it is sent from.
+    pub stand: Stand<'a>,
+    /// What of the caller's INVITE crosses.
+    pub passport: Passport,
+    /// The mark that tells a loop.
+    pub mark: &'a [u8],
+    /// The value of the one Diversion towards UM.
+    pub diversion: Option<&'a [u8]>,
+}
+
+/// The INVITE of one of our legs, made of the caller's.
+pub fn invite(original: &Message, outgoing: &Outgoing<'_>, branch: Token) -> Bytes {
+    let stand = &outgoing.stand;
+    let tag = stand.token.text();
+    let mut draft = Draft::request(b"INVITE", outgoing.uri);
+    draft.via(stand.transport, stand.sent_by, &[MAGIC, &branch.text()]);
+    let hops = max_forwards(original).saturating_sub(1).to_string();
+    draft.header("Max-Forwards", &[hops.as_bytes()]);
+    let [before, after] = without_tag(original.first(Name::From).unwrap_or(b""));
+    draft.header("From", &[before, after, b";tag=", &tag]);
+    draft.header("To", &without_tag(original.first(Name::To).unwrap_or(b"")));
+    draft.header("Call-ID", &[&tag, b"@", stand.sent_by]);
+    draft.header("CSeq", &[b"1 INVITE"]).header("Contact", &[&stand.contact()]).header("Allow", &[ALLOW]);
+    if let Some(diversion) = outgoing.diversion {
+        draft.header("Diversion", &[diversion]);
+    }
+    copy_crossing(&mut draft, original, outgoing.passport);
+    draft.copy(original, Name::Loop).header("X-Ringpost-Loop", &[outgoing.mark]);
+    draft.body(&original.body())
+}
+
+/// An address value around its tag parameter.
+fn without_tag(value: &[u8]) -> [&[u8]; 2] {
+    let Some(tag) = NameAddr::read(value).and_then(|address| address.tag()) else { return [value, b""] };
+    let end = tag.as_ptr() as usize - value.as_ptr() as usize + tag.len();
+    let start = memchr::memrchr(b';', &value[..end - tag.len()]).unwrap_or(end);
+    [crate::sip::text::trim(&value[..start]), &value[end..]]
+}
+
+/// A response on the caller's leg that carries what a leg of ours said; `code` 181 and others of our own have no
+/// `said`.
+pub fn upstream(
+    invite: &Message,
+    source: SocketAddr,
+    stand: &Stand<'_>,
+    code: u16,
+    said: Option<&Message>,
+) -> Bytes {
+    let own = phrase(code).as_bytes();
+    let reason = said.filter(|m| m.code() == Some(code)).map_or(own, Message::reason_phrase);
+    let mut draft = response(invite, source, code, reason, &stand.token.text());
+    if code < 300 {
+        draft
+            .copy(invite, Name::RecordRoute)
+            .header("Contact", &[&stand.contact()])
+            .header("Allow", &[ALLOW]);
+    }
+    match said {
+        Some(said) => {
+            copy_crossing(&mut draft, said, Passport { identity: true, diversion: true });
+            draft.body(&said.body())
+        }
+        None => draft.empty(),
+    }
+}
+
+/// Why a call goes to UM, as Diversion's reason (RFC 5806).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Diverted {
+    /// Nobody answered in time.
+    NoAnswer,
+    /// A device was busy.
+    Busy,
+    /// The user declined.
+    Declined,
+    /// No device is there.
+    Unavailable,
+    /// The user forwards every call.
+    Unconditional,
+}
+
+impl Diverted {
+    /// From the best refusal of the devices.
+    pub fn by(code: Option<u16>) -> Self {
+        match code {
+            Some(486 | 600) => Self::Busy,
+            Some(603 | 607) => Self::Declined,
+            Some(_) | None => Self::NoAnswer,
+        }
+    }
+
+    /// The value of Diversion towards UM: exactly one, the user, without URI parameters (PROTOCOLS §2).
+    pub fn header(self, user: &str) -> Vec<u8> {
+        let reason = match self {
+            Self::NoAnswer => "no-answer",
+            Self::Busy => "user-busy",
+            Self::Declined => "deflection",
+            Self::Unavailable => "unavailable",
+            Self::Unconditional => "unconditional",
+        };
+        format!("<{user}>;reason={reason};counter=1;privacy=off").into_bytes()
+    }
+}

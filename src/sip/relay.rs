@@ -1,0 +1,220 @@
+//! What crosses from one leg to the other, and what does not: the back-to-back user agent's header policy.
+//!
+//! A header that is not named here crosses octet for octet. The tables name those that belong to one hop, one dialog or
+//! one transaction, and those that Ringpost writes itself.
+
+use bytes::Bytes;
+
+use super::{
+    build::Draft,
+    message::{Field, Message},
+    name::{Method, Name},
+    text::{is_space, split_commas, trim},
+};
+
+/// The methods that Ringpost takes, for Allow.
+pub const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE";
+
+/// Headers of one hop, dialog or transaction that no [`Name`] stands for, in lower case.
+const STAYS: [&str; 22] = [
+    "session-expires",  // RFC 4028: a timer of each leg
+    "min-se",           //
+    "rseq",             // RFC 3262: 100rel is not offered on any leg
+    "rack",             //
+    "replaces",         // RFC 3891: names a dialog of the other leg
+    "join",             //
+    "target-dialog",    //
+    "refer-to",         //
+    "www-authenticate", // a challenge is between two neighbours
+    "proxy-authenticate",
+    "authentication-info",
+    "unsupported",
+    "min-expires",
+    "expires",
+    "timestamp",
+    "path",
+    "service-route",
+    "proxy-require",
+    "max-breadth",
+    "x-ringpost-user",
+    "identity", // RFC 8224: signed over headers that change here
+    "identity-info",
+];
+
+/// What of a message may cross.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Passport {
+    /// Identities (P-Asserted-Identity, Remote-Party-ID) cross: the trunk is trusted and the caller did not ask for
+    /// `Privacy: id` (RFC 3325 §7).
+    pub identity: bool,
+    /// Diversions cross: towards devices yes, towards UM no, which must find exactly one (PROTOCOLS §2).
+    pub diversion: bool,
+}
+
+/// Whether a field crosses to the other leg.
+pub fn crosses(message: &Message, field: &Field, passport: Passport) -> bool {
+    match field.name {
+        Name::Via
+        | Name::From
+        | Name::To
+        | Name::CallId
+        | Name::CSeq
+        | Name::Contact
+        | Name::MaxForwards
+        | Name::ContentLength
+        | Name::Route
+        | Name::RecordRoute
+        | Name::Require
+        | Name::ProxyRequire
+        | Name::Supported
+        | Name::Allow
+        | Name::Loop
+        | Name::Authorization
+        | Name::ProxyAuthorization
+        | Name::RetryAfter => false,
+        Name::PAssertedIdentity | Name::RemotePartyId => passport.identity,
+        Name::Diversion => passport.diversion,
+        Name::ContentType
+        | Name::ContentEncoding
+        | Name::Reason
+        | Name::HistoryInfo
+        | Name::Privacy
+        | Name::UserAgent
+        | Name::Server
+        | Name::Date
+        | Name::Subject => true,
+        Name::Other => {
+            let name = message.written_name(field);
+            !STAYS.iter().any(|stays| name.eq_ignore_ascii_case(stays.as_bytes()))
+        }
+    }
+}
+
+/// Copies every field that crosses.
+pub fn copy_crossing(draft: &mut Draft, message: &Message, passport: Passport) {
+    for field in message.fields().filter(|field| crosses(message, field, passport)) {
+        draft.lines(message.written(field));
+    }
+}
+
+/// Whether the caller asks that nobody learns who called (RFC 3323 §4.2, RFC 3325 §9.3).
+pub fn is_private(message: &Message) -> bool {
+    message.values(Name::Privacy).flat_map(|value| value.split(|o| *o == b';' || *o == b',')).any(|word| {
+        [&b"id"[..], b"user", b"full"].iter().any(|private| trim(word).eq_ignore_ascii_case(private))
+    })
+}
+
+/// The option tags of Require and Proxy-Require; Ringpost supports none, so any of them is a 420 (RFC 3261 §8.2.2.3).
+pub fn required(message: &Message) -> Vec<u8> {
+    let tags = message.list(Name::Require).chain(message.list(Name::ProxyRequire));
+    tags.collect::<Vec<_>>().join(&b", "[..])
+}
+
+/// Whether the body of an INVITE is one that devices can be offered: SDP, or a multipart that may hold it, or nothing.
+pub fn takes_body(invite: &Message) -> bool {
+    let Some(kind) = invite.first(Name::ContentType).filter(|_| invite.has_body()) else { return true };
+    let kind = trim(kind.split(|o| *o == b';').next().unwrap_or(b""));
+    let squeezed: Vec<u8> = kind.iter().copied().filter(|o| !is_space(*o)).collect();
+    squeezed.eq_ignore_ascii_case(b"application/sdp")
+        || squeezed.get(..10).is_some_and(|head| head.eq_ignore_ascii_case(b"multipart/"))
+}
+
+/// Whether a Reason says that the call was answered elsewhere: cause 200 of protocol SIP, Q.850's 26, or the text in any
+/// case and spacing (PROTOCOLS §6).
+pub fn answered_elsewhere(message: &Message) -> bool {
+    message.values(Name::Reason).flat_map(split_commas).any(|reason| {
+        let protocol = trim(reason.split(|o| *o == b';').next().unwrap_or(b""));
+        let cause = super::text::param(reason, "cause").unwrap_or(b"");
+        let text: Vec<u8> = super::text::param(reason, "text")
+            .unwrap_or(b"")
+            .iter()
+            .filter(|o| o.is_ascii_alphanumeric())
+            .map(u8::to_ascii_lowercase)
+            .collect();
+        (protocol.eq_ignore_ascii_case(b"SIP") && cause == b"200")
+            || (protocol.eq_ignore_ascii_case(b"Q.850") && cause == b"26")
+            || matches!(&text[..], b"callcompletedelsewhere" | b"answeredelsewhere")
+    })
+}
+
+/// Starts the request that carries `inside`, a request of the peer leg's dialog, in this one; `draft` has the dialog's
+/// own headers already.
+pub fn inside(mut draft: Draft, inside: &Message, contact: &[u8]) -> Bytes {
+    if matches!(inside.method(), Some(Method::Invite | Method::Update)) {
+        draft.header("Contact", &[contact]).header("Allow", &[ALLOW]);
+    }
+    copy_crossing(&mut draft, inside, Passport { identity: true, diversion: true });
+    draft.body(&inside.body())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(headers: &str) -> Message {
+        let text = format!("INVITE sip:a@h SIP/2.0\r\n{headers}\r\n\r\n");
+        Message::read(Bytes::from(text)).expect("a request")
+    }
+
+    #[test]
+    fn each_header_crosses_or_stays() {
+        let trusted = Passport { identity: true, diversion: true };
+        let to_um = Passport { identity: false, diversion: false };
+        let rows = [
+            ("Via: SIP/2.0/UDP h", false, false),
+            ("v: SIP/2.0/UDP h", false, false),
+            ("Route: <sip:r;lr>", false, false),
+            ("Supported: timer", false, false),
+            ("Session-Expires: 1800", false, false),
+            ("PROXY-AUTHENTICATE: Digest x", false, false),
+            ("P-Asserted-Identity: <sip:a@h>", true, false),
+            ("Diversion: <sip:b@h>", true, false),
+            ("Subject: lunch", true, true),
+            ("s: lunch", true, true),
+            ("X-Vendor-Thing: \u{fc}", true, true),
+            ("Alert-Info: <http://x>", true, true),
+            ("User-Agent: pbx", true, true),
+        ];
+        for (line, device, um) in rows {
+            let message = message(line);
+            let field = message.fields().next().expect("one field");
+            assert_eq!(crosses(&message, field, trusted), device, "{line}");
+            assert_eq!(crosses(&message, field, to_um), um, "{line}");
+        }
+    }
+
+    #[test]
+    fn completed_elsewhere_in_every_spelling() {
+        let rows = [
+            ("Reason: SIP;cause=200;text=\"Call completed elsewhere\"", true),
+            ("Reason: sip ; cause=200", true),
+            ("Reason: Q.850;cause=26", true),
+            ("Reason: Q.850;cause=16, SIP;cause=200", true),
+            ("Reason: X;text=\"call  COMPLETED elsewhere\"", true),
+            ("Reason: Q.850;cause=16;text=\"Terminated\"", false),
+            ("Reason: SIP;cause=600;text=\"Busy Everywhere\"", false),
+            ("Subject: SIP;cause=200", false),
+        ];
+        for (line, elsewhere) in rows {
+            assert_eq!(answered_elsewhere(&message(line)), elsewhere, "{line}");
+        }
+    }
+
+    #[test]
+    fn bodies_and_privacy() {
+        for (kind, taken) in [
+            ("application/sdp", true),
+            ("Application / SDP;x=1", true),
+            ("multipart/mixed;b=1", true),
+            ("text/plain", false),
+        ] {
+            let text = format!("INVITE sip:a@h SIP/2.0\r\nc: {kind}\r\n\r\nbody");
+            assert_eq!(takes_body(&Message::read(Bytes::from(text)).expect("a request")), taken, "{kind}");
+        }
+        for (line, private) in [("Privacy: id", true), ("Privacy: header;ID", true), ("Privacy: none", false)]
+        {
+            assert_eq!(is_private(&message(line)), private, "{line}");
+        }
+        assert_eq!(required(&message("Require: a,b\r\nProxy-Require: c")), b"a, b, c");
+    }
+}
