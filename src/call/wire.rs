@@ -55,8 +55,8 @@ pub fn caller(invite: &Message, trusted: bool) -> Caller {
     let asserted: Vec<NameAddr<'_>> = asserted.into_iter().flatten().filter_map(NameAddr::read).collect();
     let mut caller =
         asserted.iter().chain(from.iter()).map(identity).find(|c| c.uri.is_some()).unwrap_or_default();
-    let names = asserted.iter().chain(from.iter()).filter_map(NameAddr::display_text);
-    caller.name = names.filter(|name| Some(name) != caller.number.as_ref() && !is_anonymous(name)).next();
+    let mut names = asserted.iter().chain(from.iter()).filter_map(NameAddr::display_text);
+    caller.name = names.find(|name| Some(name) != caller.number.as_ref() && !is_anonymous(name));
     caller.private = caller.uri.is_none() && from.is_some_and(|from| is_anonymous(&lossy(from.uri)));
     caller
 }

@@ -1,0 +1,83 @@
+//! The lanes to each other: a message that lands on the wrong one is handed over once.
+
+use bytes::Bytes;
+use ringpost::sip::{
+    Message,
+    peer::{Peer, Transmit},
+};
+use tokio::sync::mpsc;
+
+use super::errand::Errand;
+
+/// How many parcels may wait for a lane; above it a datagram is dropped, as a full socket buffer would.
+const WAITING: usize = 4_096;
+
+/// Something for another lane.
+#[derive(Debug)]
+pub enum Parcel {
+    /// A message that its transaction or call waits for.
+    Message(Bytes, Peer),
+    /// A message for a connection that the lane holds.
+    Transmit(Transmit),
+    /// A request outside a dialog.
+    Errand(Errand),
+    /// No new calls from now on.
+    Drain,
+    /// End every call.
+    Stop,
+}
+
+/// The addresses of all lanes.
+#[derive(Clone, Debug)]
+pub struct Lanes {
+    inboxes: std::sync::Arc<[mpsc::Sender<Parcel>]>,
+}
+
+impl Lanes {
+    /// That many lanes, and the inbox of each.
+    pub fn new(count: usize) -> (Self, Vec<mpsc::Receiver<Parcel>>) {
+        let (inboxes, outboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::channel(WAITING)).unzip();
+        (Self { inboxes: inboxes.into() }, outboxes)
+    }
+
+    /// Whether there is a lane of that number.
+    pub fn has(&self, lane: u8) -> bool {
+        usize::from(lane) < self.inboxes.len()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.inboxes.len()
+    }
+
+    /// The lane of a call that has no tag of ours yet: the same for every request with its Call-ID.
+    pub fn of_call(&self, call_id: &[u8]) -> u8 {
+        if self.inboxes.len() < 2 {
+            return 0;
+        }
+        // FNV-1a: the same on every lane and cheap; an attacker who aims at one lane gains nothing over flooding it.
+        let hash = call_id.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, o| (h ^ u64::from(*o)).wrapping_mul(0x0100_0000_01b3));
+        ((hash >> 32) as usize % self.inboxes.len()) as u8
+    }
+
+    /// Gives a message to the lane that it belongs to.
+    pub fn hand_over(&self, lane: u8, message: Message, from: Peer) {
+        self.send(lane, Parcel::Message(message.raw().clone(), from));
+    }
+
+    /// Gives a parcel to a lane; false where its inbox is full or gone.
+    pub fn send(&self, lane: u8, parcel: Parcel) -> bool {
+        let sent = self.inboxes.get(usize::from(lane)).is_some_and(|inbox| inbox.try_send(parcel).is_ok());
+        if !sent {
+            tracing::warn!(lane, "A lane's inbox is full: dropped");
+        }
+        sent
+    }
+
+    /// Gives every lane a parcel.
+    pub fn tell_all(&self, parcel: impl Fn() -> Parcel) {
+        for lane in 0..self.inboxes.len() {
+            self.send(lane as u8, parcel());
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! A lane's sockets and transactions: octets in, news for the transaction user, octets out.
+//!
+//! Nothing here waits for anything: a datagram is read, matched and answered in one go on its lane's thread.
+
+pub mod errand;
+pub mod lanes;
+pub mod stream;
+mod time;
+pub mod udp;
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    time::Instant,
+};
+
+use bytes::Bytes;
+use ringpost::{
+    settings::{Listen, Transport},
+    sip::{
+        Message, Method,
+        build::{Draft, phrase, reply_peer, response},
+        check,
+        peer::{Peer, Transmit},
+        token::{MAGIC, Token},
+        transaction::{News, Output, Owner, Transactions, stateless_tag, timer::Wheel},
+        uri::NameAddr,
+    },
+};
+
+use self::{errand::Errands, lanes::Lanes, stream::Streams};
+
+/// Who hears what comes of a lane's messages.
+pub trait TransactionUser {
+    /// Whether a request outside any transaction may come in; a refusal is answered without keeping anything.
+    ///
+    /// # Errors
+    /// The response to send.
+    fn admits(&self, request: &Message, from: &Peer) -> Result<(), Refusal>;
+
+    /// Something happened.
+    fn hears(&self, news: News);
+
+    /// A timer of its own has run out.
+    fn rings(&self, alarm: Alarm);
+}
+
+/// A response that says no.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Status code.
+    pub code: u16,
+    /// Reason phrase; the RFC's own where empty.
+    pub phrase: &'static str,
+    /// Further header fields.
+    pub headers: Vec<(&'static str, Vec<u8>)>,
+    /// Whether a retransmission of a request that was taken must pass all the same.
+    pub only_new: bool,
+}
+
+impl Refusal {
+    /// A refusal that needs no further header.
+    pub fn plain(code: u16) -> Self {
+        Self { code, phrase: "", headers: vec![], only_new: false }
+    }
+
+    /// A refusal with one further header.
+    pub fn with(code: u16, name: &'static str, value: &[u8]) -> Self {
+        Self { headers: vec![(name, value.to_vec())], ..Self::plain(code) }
+    }
+}
+
+/// A timer of the transaction user: whose it is, and which.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Alarm {
+    /// Its owner.
+    pub owner: Token,
+    /// Its number.
+    pub number: u32,
+}
+
+/// One of the lane's sockets.
+#[derive(Debug)]
+pub struct Listener {
+    /// Transport and the address that it is bound to.
+    pub bound: Listen,
+    /// What stands in Via and Contact.
+    pub sent_by: Box<[u8]>,
+    /// Only for Ringpost's own UM on this machine.
+    pub internal: bool,
+}
+
+/// The sockets, transactions and timers of one lane.
+pub struct Port {
+    /// The lane's number.
+    pub lane: u8,
+    /// The sockets, in the order of their numbers.
+    pub listeners: Vec<Listener>,
+    user: RefCell<Option<Rc<dyn TransactionUser>>>,
+    transactions: RefCell<Transactions>,
+    alarms: RefCell<Wheel<Alarm>>,
+    output: RefCell<Output>,
+    sockets: RefCell<Vec<Option<Rc<tokio::net::UdpSocket>>>>,
+    /// TCP connections.
+    pub streams: Streams,
+    /// Requests outside dialogs.
+    pub errands: Errands,
+    /// The other lanes.
+    pub lanes: Lanes,
+    started: Instant,
+    sleeps_until: Cell<u64>,
+    woken: tokio::sync::Notify,
+    /// Datagrams that the kernel would not take.
+    dropped: Cell<u64>,
+}
+
+impl Port {
+    /// A lane without sockets yet.
+    pub fn new(lane: u8, listeners: Vec<Listener>, lanes: Lanes, streams: Streams) -> Rc<Self> {
+        let sent_by = listeners.iter().map(|l| l.sent_by.clone()).collect();
+        Rc::new(Self {
+            lane,
+            sockets: RefCell::new(listeners.iter().map(|_| None).collect()),
+            listeners,
+            user: RefCell::new(None),
+            transactions: RefCell::new(Transactions::new(lane, sent_by, crate::entropy::source())),
+            alarms: RefCell::default(),
+            output: RefCell::default(),
+            streams,
+            errands: Errands::new(lane),
+            lanes,
+            started: Instant::now(),
+            sleeps_until: Cell::new(0),
+            woken: tokio::sync::Notify::new(),
+            dropped: Cell::new(0),
+        })
+    }
+
+    /// Says who hears of the messages; once, before the first of them.
+    pub fn serve(&self, user: Rc<dyn TransactionUser>) {
+        *self.user.borrow_mut() = Some(user);
+    }
+
+    /// Milliseconds since the lane started.
+    pub fn now(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
+    /// How many transactions the lane holds.
+    pub fn open_transactions(&self) -> usize {
+        self.transactions.borrow().len()
+    }
+
+    /// One datagram, or one message off a stream.
+    pub fn received(self: &Rc<Self>, octets: Bytes, from: Peer) {
+        let message = match Message::read(octets) {
+            Ok(message) => message,
+            Err(reason) => return tracing::debug!(from = %from.address, %reason, "Not SIP"),
+        };
+        match message.method() {
+            None if !check::response(&message) => tracing::debug!(from = %from.address, "Dropped a malformed response"),
+            None => match message.via().and_then(|via| Token::of_branch(via.branch()?.get(..MAGIC.len() + 16)?)) {
+                Some(branch) if self.is_elsewhere(branch.lane()) => self.lanes.hand_over(branch.lane(), message, from),
+                Some(_) => self.take(message, from),
+                None => tracing::debug!(from = %from.address, "Dropped a response to nothing of ours"),
+            },
+            Some(method) => self.request(method, message, from),
+        }
+    }
+
+    fn request(self: &Rc<Self>, method: Method, message: Message, from: Peer) {
+        if let Err(rejection) = check::request(&message) {
+            tracing::debug!(from = %from.address, code = rejection.code, reason = rejection.phrase, "Rejected");
+            if method != Method::Ack {
+                let refusal = Refusal { phrase: rejection.phrase, ..Refusal::plain(rejection.code) };
+                self.refuse(&message, &from, &refusal);
+            }
+            return;
+        }
+        let lane = self.lane_of(&message);
+        if self.is_elsewhere(lane) {
+            return self.lanes.hand_over(lane, message, from);
+        }
+        if !matches!(method, Method::Ack | Method::Cancel)
+            && let Err(refusal) = self.user().admits(&message, &from)
+            && !(refusal.only_new && self.transactions.borrow().knows(&message))
+        {
+            return self.refuse(&message, &from, &refusal);
+        }
+        self.take(message, from);
+    }
+
+    /// A message that is this lane's.
+    pub fn take(self: &Rc<Self>, message: Message, from: Peer) {
+        let now = self.now();
+        self.transactions.borrow_mut().received(message, from, now, &mut self.output.borrow_mut());
+        self.flush();
+    }
+
+    fn user(&self) -> Rc<dyn TransactionUser> {
+        self.user.borrow().clone().expect("a lane serves somebody before its sockets open")
+    }
+
+    /// The lane whose tag a request carries; outside a dialog the Call-ID decides, so that a CANCEL finds its INVITE.
+    fn lane_of(&self, request: &Message) -> u8 {
+        let tag = request.to().and_then(|to| to.tag()).and_then(Token::read);
+        tag.map_or_else(|| self.lanes.of_call(request.call_id()), Token::lane)
+    }
+
+    fn is_elsewhere(&self, lane: u8) -> bool {
+        lane != self.lane && self.lanes.has(lane)
+    }
+
+    /// Answers without a transaction (RFC 3261 §8.2.7).
+    fn refuse(self: &Rc<Self>, request: &Message, from: &Peer, refusal: &Refusal) {
+        let phrase = if refusal.phrase.is_empty() { phrase(refusal.code) } else { refusal.phrase };
+        let tag = stateless_tag(request);
+        let mut draft = response(request, from.address, refusal.code, phrase.as_bytes(), &tag);
+        for (name, value) in &refusal.headers {
+            draft.header(name, &[value]);
+        }
+        self.transmit(Transmit { peer: reply_peer(request, *from), bytes: draft.empty() });
+    }
+
+    /// Sends what waits and passes the news on. Whatever the user does meanwhile is sent by its own call.
+    fn flush(self: &Rc<Self>) {
+        let Output { transmit, news } = std::mem::take(&mut *self.output.borrow_mut());
+        transmit.into_iter().for_each(|t| self.transmit(t));
+        self.wake_earlier();
+        if news.is_empty() {
+            return;
+        }
+        let user = self.user();
+        for one in news {
+            match one {
+                News::Response { owner: Owner::Errand(errand), message, .. } => {
+                    self.errands.finished(errand, message.code().unwrap_or(500));
+                }
+                News::Failed { owner: Owner::Errand(errand), code, .. } => self.errands.finished(errand, code),
+                other => user.hears(other),
+            }
+        }
+    }
+
+    /// Sends one message.
+    pub fn transmit(self: &Rc<Self>, transmit: Transmit) {
+        let Transmit { peer, bytes } = transmit;
+        tracing::trace!(to = %peer.address, message = %String::from_utf8_lossy(&bytes), "Sent");
+        match peer.transport {
+            Transport::Udp => {
+                let socket = self.sockets.borrow().get(usize::from(peer.listener)).cloned().flatten();
+                let Some(socket) = socket else { return };
+                if let Err(error) = socket.try_send_to(&bytes, peer.address) {
+                    self.dropped.set(self.dropped.get() + 1);
+                    tracing::debug!(to = %peer.address, %error, "Could not send a datagram");
+                }
+            }
+            Transport::Tcp => self.send_on_stream(peer, bytes),
+        }
+    }
+
+    /// A message could not be delivered on a stream.
+    pub fn undeliverable(self: &Rc<Self>, bytes: Bytes) {
+        let Ok(message) = Message::read(bytes) else { return };
+        let branch = message.via().and_then(|via| Token::of_branch(via.branch()?));
+        if let (Some(_), Some(branch)) = (message.method(), branch) {
+            self.transactions.borrow_mut().undeliverable(branch, &mut self.output.borrow_mut());
+            self.flush();
+        }
+    }
+
+    /// Says who hears of a CANCEL or a missing ACK for an INVITE.
+    pub fn adopt(&self, server: Token, owner: Owner) {
+        self.transactions.borrow_mut().adopt(server, owner);
+    }
+
+    /// Sends a response in a server transaction.
+    pub fn respond(self: &Rc<Self>, server: Token, code: u16, bytes: Bytes) {
+        let now = self.now();
+        self.transactions.borrow_mut().respond(server, code, bytes, now, &mut self.output.borrow_mut());
+        self.flush();
+    }
+
+    /// The ACK for a 2xx of ours has come.
+    pub fn acknowledged(&self, server: Token) {
+        self.transactions.borrow_mut().acknowledged(server);
+    }
+
+    /// Sends an INVITE; `None` where the lane is full.
+    pub fn invite(self: &Rc<Self>, peer: Peer, owner: Owner, build: impl FnOnce(Token) -> Bytes) -> Option<Token> {
+        let now = self.now();
+        let client = self.transactions.borrow_mut().invite(peer, owner, now, &mut self.output.borrow_mut(), build);
+        self.flush();
+        client
+    }
+
+    /// Sends another request; `None` where the lane is full.
+    pub fn ask(self: &Rc<Self>, peer: Peer, owner: Owner, build: impl FnOnce(Token) -> Bytes) -> Option<Token> {
+        let now = self.now();
+        let client = self.transactions.borrow_mut().request(peer, owner, now, &mut self.output.borrow_mut(), build);
+        self.flush();
+        client
+    }
+
+    /// The INVITE as the transaction keeps it.
+    pub fn sent_invite(&self, client: Token) -> Option<Message> {
+        self.transactions.borrow().invite_request(client)
+    }
+
+    /// Sends the ACK for a 2xx.
+    pub fn acknowledge(self: &Rc<Self>, client: Token, peer: Peer, ack: Bytes) {
+        self.transactions.borrow_mut().acknowledge(client, peer, ack, &mut self.output.borrow_mut());
+        self.flush();
+    }
+
+    /// Takes an INVITE back.
+    pub fn cancel(self: &Rc<Self>, client: Token, reason: Option<&'static str>) {
+        let now = self.now();
+        self.transactions.borrow_mut().cancel(client, reason, now, &mut self.output.borrow_mut());
+        self.flush();
+    }
+
+    /// Leaves a request to itself.
+    pub fn orphan(&self, client: Token, reason: Option<&'static str>) {
+        self.transactions.borrow_mut().orphan(client, reason);
+    }
+
+    /// An unguessable number.
+    pub fn random(&self) -> u32 {
+        self.transactions.borrow_mut().random()
+    }
+
+    /// Has [`TransactionUser::rings`] called in `after` milliseconds, up to 20 ms late.
+    pub fn alarm(&self, after: u64, alarm: Alarm) {
+        let at = self.now() + after;
+        self.alarms.borrow_mut().arm(at, alarm);
+        self.wake_earlier();
+    }
+
+    /// Starts a request with the top Via of a listener.
+    pub fn via(&self, draft: &mut Draft, peer: &Peer, branch: Token) {
+        let sent_by = &self.listeners[usize::from(peer.listener)].sent_by;
+        draft.via(peer.transport, sent_by, &[MAGIC, &branch.text()]);
+    }
+
+    /// The peer that a literal `sip:` URI names (`;transport=tcp` taken into account); `None` for a host name, another
+    /// scheme, or where no listener of ours reaches it.
+    pub fn peer(&self, uri: &[u8]) -> Option<Peer> {
+        let uri = NameAddr::read(uri)?.uri;
+        let uri = ringpost::sip::uri::Uri::read(uri).filter(|uri| uri.is_sip())?;
+        let address = ringpost::sip::build::literal(uri.host, uri.port)?;
+        let tcp = uri.param("transport").is_some_and(|t| t.eq_ignore_ascii_case(b"tcp"));
+        self.reach(address, if tcp { Some(Transport::Tcp) } else { None })
+    }
+
+    /// The listener that reaches an address: UDP before TCP where none is asked for (RFC 3263 §4.1).
+    pub fn reach(&self, address: SocketAddr, transport: Option<Transport>) -> Option<Peer> {
+        let fits = |listener: &Listener, wanted: Transport| {
+            listener.bound.transport == wanted && listener.bound.address.is_ipv4() == address.is_ipv4()
+        };
+        let find = |wanted: Transport| {
+            let public = self.listeners.iter().position(|l| fits(l, wanted) && !l.internal);
+            public.or_else(|| self.listeners.iter().position(|l| fits(l, wanted) && address.ip().is_loopback()))
+        };
+        let order = match transport {
+            Some(one) => [Some(one), None],
+            None => [Some(Transport::Udp), Some(Transport::Tcp)],
+        };
+        order.into_iter().flatten().find_map(|transport| {
+            let listener = find(transport)? as u16;
+            Some(Peer { transport, address, listener, connection: 0 })
+        })
+    }
+}

@@ -1,0 +1,273 @@
+//! TCP: connections that are accepted or opened when a message needs one (RFC 3261 §18).
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    io,
+    net::{SocketAddr, TcpListener as StdListener},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use ringpost::{
+    settings::Transport,
+    sip::{
+        frame::{Frame, Unframed, frame},
+        peer::{Peer, Transmit},
+        transaction::timer::T1_64,
+    },
+};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+};
+
+use super::{Port, Refusal, lanes::Parcel};
+
+/// How many messages may wait for one connection; a peer that reads more slowly is cut off.
+const WAITING: usize = 256;
+/// A message that has begun must be complete within this time (64*T1).
+const UNFINISHED: Duration = Duration::from_millis(T1_64);
+/// How long opening a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A lane's connections.
+pub struct Streams {
+    open: RefCell<HashMap<u64, Connection>>,
+    next: Cell<u64>,
+    limits: Limits,
+}
+
+/// The bounds of a lane's connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections open at once.
+    pub connections: usize,
+    /// The largest message in octets.
+    pub message: usize,
+    /// How long a connection may be silent.
+    pub idle: Duration,
+}
+
+struct Connection {
+    address: SocketAddr,
+    outgoing: mpsc::Sender<Bytes>,
+}
+
+impl Streams {
+    /// No connections yet; their numbers carry the lane's.
+    pub fn new(lane: u8, limits: Limits) -> Self {
+        Self { open: RefCell::default(), next: Cell::new(u64::from(lane) << 56 | 1), limits }
+    }
+
+    /// How many connections are open.
+    pub fn count(&self) -> usize {
+        self.open.borrow().len()
+    }
+
+    fn find(&self, peer: &Peer) -> Option<mpsc::Sender<Bytes>> {
+        let open = self.open.borrow();
+        let one = open.get(&peer.connection).or_else(|| open.values().find(|c| c.address == peer.address));
+        one.map(|connection| connection.outgoing.clone())
+    }
+
+    fn add(&self, address: SocketAddr) -> (u64, mpsc::Receiver<Bytes>) {
+        let number = self.next.get();
+        self.next.set(number + 1);
+        let (outgoing, queue) = mpsc::channel(WAITING);
+        self.open.borrow_mut().insert(number, Connection { address, outgoing });
+        (number, queue)
+    }
+}
+
+/// Binds one listening socket; `shared` where several lanes bind the same address.
+///
+/// # Errors
+/// As the kernel says.
+pub fn bind(address: SocketAddr, shared: bool) -> io::Result<StdListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // A restart must not wait for old connections in TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    if shared {
+        socket.set_reuse_port(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(512)?;
+    Ok(socket.into())
+}
+
+impl Port {
+    /// Takes a listening socket over as listener number `listener`.
+    ///
+    /// # Errors
+    /// Where the socket cannot be watched.
+    pub fn open_tcp(self: &Rc<Self>, listener: u16, socket: StdListener) -> io::Result<()> {
+        let socket = TcpListener::from_std(socket)?;
+        actix::spawn(Rc::clone(self).accept(listener, socket));
+        Ok(())
+    }
+
+    async fn accept(self: Rc<Self>, listener: u16, socket: TcpListener) {
+        loop {
+            match socket.accept().await {
+                Ok((stream, address)) if self.streams.count() < self.streams.limits.connections => {
+                    let (connection, queue) = self.streams.add(address);
+                    let peer = Peer { transport: Transport::Tcp, address, listener, connection };
+                    actix::spawn(Rc::clone(&self).carry(stream, peer, queue));
+                }
+                Ok((_, address)) => tracing::warn!(from = %address.ip(), "Refused a connection: the limit is reached"),
+                Err(error) => {
+                    // Out of file descriptors, most likely: the listener recovers when some are free again.
+                    tracing::error!(%error, "Could not accept a connection");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+            }
+        }
+    }
+
+    /// Sends on the peer's connection, on another one to its address, or on a new one.
+    pub(super) fn send_on_stream(self: &Rc<Self>, peer: Peer, bytes: Bytes) {
+        let lane = (peer.connection >> 56) as u8;
+        if peer.connection != 0 && self.is_elsewhere(lane) {
+            self.lanes.send(lane, Parcel::Transmit(Transmit { peer, bytes }));
+            return;
+        }
+        match self.streams.find(&peer) {
+            Some(outgoing) => {
+                if let Err(mpsc::error::TrySendError::Full(bytes) | mpsc::error::TrySendError::Closed(bytes)) =
+                    outgoing.try_send(bytes)
+                {
+                    tracing::warn!(to = %peer.address, "A connection does not take messages any more");
+                    let port = Rc::clone(self);
+                    actix::spawn(async move { port.undeliverable(bytes) });
+                }
+            }
+            None => self.connect(peer, bytes),
+        }
+    }
+
+    fn connect(self: &Rc<Self>, peer: Peer, bytes: Bytes) {
+        let (connection, queue) = self.streams.add(peer.address);
+        let peer = Peer { connection, ..peer };
+        if let Some(outgoing) = self.streams.find(&peer) {
+            // The queue is new and empty.
+            let _ = outgoing.try_send(bytes);
+        }
+        let port = Rc::clone(self);
+        actix::spawn(async move {
+            match tokio::time::timeout(CONNECT, TcpStream::connect(peer.address)).await {
+                Ok(Ok(stream)) => port.carry(stream, peer, queue).await,
+                Ok(Err(error)) => port.give_up(peer, queue, &error.to_string()),
+                Err(_) => port.give_up(peer, queue, "no answer to the connection attempt"),
+            }
+        });
+    }
+
+    fn give_up(self: &Rc<Self>, peer: Peer, mut queue: mpsc::Receiver<Bytes>, reason: &str) {
+        tracing::info!(to = %peer.address, reason, "Could not connect");
+        self.streams.open.borrow_mut().remove(&peer.connection);
+        queue.close();
+        while let Ok(bytes) = queue.try_recv() {
+            self.undeliverable(bytes);
+        }
+    }
+
+    async fn carry(self: Rc<Self>, stream: TcpStream, peer: Peer, mut queue: mpsc::Receiver<Bytes>) {
+        let _ = stream.set_nodelay(true);
+        let (reader, mut writer) = stream.into_split();
+        let write = async {
+            while let Some(bytes) = queue.recv().await {
+                match tokio::time::timeout(UNFINISHED, writer.write_all(&bytes)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => return error.to_string(),
+                    Err(_) => return "the peer does not read".into(),
+                }
+            }
+            "the queue has ended".into()
+        };
+        let reason = tokio::select! {
+            reason = Rc::clone(&self).read_stream(reader, peer) => reason,
+            reason = write => reason,
+        };
+        tracing::debug!(peer = %peer.address, reason, "Connection closed");
+        self.streams.open.borrow_mut().remove(&peer.connection);
+        queue.close();
+        while let Ok(bytes) = queue.try_recv() {
+            self.undeliverable(bytes);
+        }
+    }
+
+    async fn read_stream(self: Rc<Self>, mut reader: tokio::net::tcp::OwnedReadHalf, peer: Peer) -> String {
+        let mut buffer = BytesMut::with_capacity(4_096);
+        let mut searched = 0;
+        let mut complete = Instant::now();
+        loop {
+            let patience = if buffer.is_empty() { self.streams.limits.idle } else { UNFINISHED };
+            let left = (complete + patience).saturating_duration_since(Instant::now());
+            match tokio::time::timeout(left, reader.read_buf(&mut buffer)).await {
+                Ok(Ok(0)) => return "the peer closed it".into(),
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return error.to_string(),
+                Err(_) => return "no complete message came in time".into(),
+            }
+            match self.cut(&mut buffer, &mut searched, peer) {
+                Ok(true) => complete = Instant::now(),
+                Ok(false) => {}
+                Err(reason) => {
+                    // Give the error reply time to leave before the connection goes.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    return reason.to_string();
+                }
+            }
+        }
+    }
+
+    /// Takes every whole message off the buffer; true where there was one.
+    fn cut(self: &Rc<Self>, buffer: &mut BytesMut, searched: &mut usize, peer: Peer) -> Result<bool, Unframed> {
+        let mut progress = false;
+        while !buffer.is_empty() {
+            match frame(buffer, self.streams.limits.message, *searched) {
+                Ok(Frame::Incomplete) => {
+                    *searched = buffer.len();
+                    return Ok(progress);
+                }
+                Ok(Frame::Ping { length }) => {
+                    buffer.advance(length);
+                    self.send_on_stream(peer, Bytes::from_static(b"\r\n"));
+                }
+                Ok(Frame::Blank { length }) => buffer.advance(length),
+                Ok(Frame::Message { length }) => {
+                    let message = Bytes::copy_from_slice(&buffer[..length]);
+                    buffer.advance(length);
+                    self.received(message, peer);
+                }
+                Err(reason) => {
+                    self.complain(buffer, peer, reason);
+                    return Err(reason);
+                }
+            }
+            *searched = 0;
+            progress = true;
+        }
+        Ok(progress)
+    }
+
+    /// Answers a message that cannot be framed, as far as its header tells whom (RFC 3261 §18.3).
+    fn complain(self: &Rc<Self>, buffer: &BytesMut, peer: Peer, reason: Unframed) {
+        let (code, header) = match reason {
+            Unframed::Length { header } => (400, header),
+            Unframed::TooLarge => (513, memchr::memmem::find(buffer, b"\r\n\r\n").map_or(0, |at| at + 4)),
+        };
+        let Ok(message) = ringpost::sip::Message::read(Bytes::copy_from_slice(&buffer[..header])) else { return };
+        if message.method().is_some_and(|method| method != ringpost::sip::Method::Ack) && message.via().is_some() {
+            self.refuse(&message, &peer, &Refusal::plain(code));
+        }
+    }
+}
