@@ -1,5 +1,6 @@
 //! SIP without sockets: messages, transactions, dialogs (RFC 3261).
 
+pub mod check;
 pub mod frame;
 pub mod message;
 pub mod name;
