@@ -43,7 +43,7 @@ pub fn request(message: &Message) -> Result<(), Rejection> {
     if method != message.method_name() {
         return Err(bad("CSeq Method Mismatch"));
     }
-    if found.max_forwards.is_some_and(|hops| !number(hops).is_some_and(|n| n <= 255)) {
+    if found.max_forwards.is_some_and(|hops| number(hops).is_none_or(|n| n > 255)) {
         return Err(bad("Bad Max-Forwards"));
     }
     if found.date.is_some_and(|date| !is_date(date)) {
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_bad_start_line_is_answered() {
-        let rows: [(&str, Result<(), (u16, &str)>); 11] = [
+        let rows: [(&str, Verdict<'_>); 11] = [
             (START, Ok(())),
             ("INVITE tel:+4544;phone-context=x SIP/2.0", Ok(())),
             ("INVITE sips:bob@[2001:db8::1]:5061;transport=tcp sip/2.0", Ok(())),
@@ -358,11 +358,14 @@ mod tests {
         assert_eq!(judged("REGISTER sip:example.test SIP/2.0", &all), Ok(()));
     }
 
-    fn expectation(phrase: &str) -> Result<(), (u16, &str)> {
+    /// A [`Rejection`] as the rows above write it.
+    type Verdict<'a> = Result<(), (u16, &'a str)>;
+
+    fn expectation(phrase: &str) -> Verdict<'_> {
         if phrase.is_empty() { Ok(()) } else { Err((400, phrase)) }
     }
 
-    fn judged(start: &str, fields: &[String]) -> Result<(), (u16, &'static str)> {
+    fn judged(start: &str, fields: &[String]) -> Verdict<'static> {
         let raw = format!("{start}\r\n{}\r\n\r\n", fields.join("\r\n"));
         let message = Message::read(Bytes::from(raw)).expect("a start line and an end");
         request(&message).map_err(|Rejection { code, phrase }| (code, phrase))
