@@ -113,6 +113,7 @@ fn of_fault(fault: Fault) -> Rejection {
         Fault::Version => Rejection { code: 505, phrase: "Version Not Supported" },
         Fault::StartLine => bad("Bad Start Line"),
         Fault::Header => bad("Bad Header Field"),
+        Fault::Unfinished => bad("Header Not Ended"),
         Fault::TooMany => bad("Too Many Header Fields"),
         Fault::Length => bad("Bad Content-Length"),
     }

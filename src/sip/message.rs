@@ -53,6 +53,9 @@ pub enum Fault {
     /// A line that is no header field.
     #[error("Bad Header Field")]
     Header,
+    /// The octets stop behind a whole line, without the empty line that ends a header.
+    #[error("Header Not Ended")]
+    Unfinished,
     /// More than [`MAX_FIELDS`] header fields.
     #[error("Too Many Header Fields")]
     TooMany,
@@ -67,8 +70,8 @@ pub enum NotSip {
     /// The first line is neither a request line nor a status line.
     #[error("the first line is no SIP start line")]
     StartLine,
-    /// The header does not end.
-    #[error("the header does not end")]
+    /// The octets stop in the middle of a line.
+    #[error("the header stops in the middle of a line")]
     Unfinished,
 }
 
@@ -353,6 +356,10 @@ fn read_fields(
     fault: &mut Option<Fault>,
 ) -> Result<usize, NotSip> {
     loop {
+        if at == raw.len() {
+            *fault = fault.or(Some(Fault::Unfinished));
+            return Ok(at);
+        }
         let end = at + memchr::memchr(b'\n', &raw[at..]).ok_or(NotSip::Unfinished)? + 1;
         if strip_cr(&raw[at..end - 1]).is_empty() {
             return Ok(end);
