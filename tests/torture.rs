@@ -149,8 +149,8 @@ fn a_stream_is_cut_where_a_datagram_ends() {
 
 #[test]
 fn the_short_tortuous_invite_is_understood() {
-    let Some(octets) = one("rfc4475/wsinv.dat") else { return };
-    let message = Message::read(octets).expect("wsinv");
+    let Some(folder) = corpora() else { return };
+    let message = Message::read(one(&folder, "rfc4475/wsinv.dat")).expect("wsinv");
     assert_eq!(message.cseq(), Some((9, &b"INVITE"[..])));
     assert_eq!(message.to().and_then(|to| to.tag()), Some(&b"1918181833n"[..]));
     assert_eq!(message.from().and_then(|from| from.tag()), Some(&b"98asjd8"[..]));
@@ -182,22 +182,15 @@ fn fields(message: &Message) -> Vec<(Name, Vec<u8>, Vec<u8>)> {
 
 /// Every message with its name and fate; none where the corpora are not there.
 fn torture() -> Vec<(String, Fate, Bytes)> {
-    let old = RFC_4475.iter().map(|(name, fate)| (format!("rfc4475/{name}.dat"), *fate));
-    let new = RFC_5118.iter().map(|(name, fate)| (format!("rfc5118/{name}"), *fate));
-    let read = |(path, fate): (String, Fate)| {
-        let octets = one(&path)?;
-        let name = Path::new(&path).file_stem()?.to_str()?.to_owned();
-        Some((name, fate, octets))
-    };
-    let all: Vec<_> = old.chain(new).filter_map(read).collect();
-    assert!(all.is_empty() || all.len() == RFC_4475.len() + RFC_5118.len(), "some messages are missing");
-    all
+    let Some(folder) = corpora() else { return Vec::new() };
+    let old = RFC_4475.iter().map(|(name, fate)| (format!("rfc4475/{name}.dat"), name, *fate));
+    let new = RFC_5118.iter().map(|(name, fate)| (format!("rfc5118/{name}"), name, *fate));
+    old.chain(new).map(|(path, name, fate)| ((*name).to_owned(), fate, one(&folder, &path))).collect()
 }
 
-fn one(path: &str) -> Option<Bytes> {
-    let file = corpora()?.join(path);
-    let octets = std::fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-    Some(Bytes::from(if path.starts_with("rfc5118/") { mended(octets) } else { octets }))
+fn one(folder: &Path, path: &str) -> Bytes {
+    let octets = std::fs::read(folder.join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+    Bytes::from(if path.starts_with("rfc5118/") { mended(octets) } else { octets })
 }
 
 /// The archive of RFC 5118 is not exact: two messages lack the empty line, and Content-Lengths are off by a few.
