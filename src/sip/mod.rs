@@ -6,6 +6,7 @@ mod line;
 pub mod message;
 pub mod name;
 pub mod text;
+pub mod typed;
 pub mod uri;
 mod via;
 

@@ -106,6 +106,11 @@ impl Name {
             .find(|(name, ..)| written.eq_ignore_ascii_case(name.as_bytes()))
             .map_or(Self::Other, |n| n.2)
     }
+
+    /// The name written out, in lower case; `Other` has none.
+    pub fn long(self) -> Option<&'static str> {
+        NAMES.iter().find(|(.., name)| *name == self).map(|n| n.0)
+    }
 }
 
 /// A SIP method; names are case-sensitive (RFC 3261 §7.1).
