@@ -2,7 +2,11 @@
 
 use thiserror::Error;
 
-use super::{name::Name, text::number};
+use super::{
+    line::{Line, Next},
+    name::Name,
+    text::number,
+};
 
 /// What stands at the head of the buffer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,24 +44,65 @@ pub enum Unframed {
     },
 }
 
-/// Looks at the head of `buffer`; `limit` is the largest message in octets; `searched` is how far an earlier look has
-/// already seen no end of header (pass 0 at first, and the buffer's length at that look later).
+/// Cuts one connection's octets, and remembers how far it has looked, so that slow senders cost no second search.
+#[derive(Clone, Debug)]
+pub struct Framer {
+    limit: usize,
+    /// Octets in which no header ends.
+    searched: usize,
+    /// The length of the message whose header has ended.
+    due: Option<usize>,
+}
+
+impl Framer {
+    /// `limit` is the largest message in octets.
+    pub fn new(limit: usize) -> Self {
+        Self { limit, searched: 0, due: None }
+    }
+
+    /// Looks at the head of `buffer`, which may only have grown since [`Frame::Incomplete`], and from which the octets
+    /// of every other [`Frame`] must have been dropped.
+    ///
+    /// # Errors
+    /// [`Unframed`]: the connection must be closed after an error reply.
+    pub fn look(&mut self, buffer: &[u8]) -> Result<Frame, Unframed> {
+        if matches!(buffer.first(), Some(b'\r' | b'\n')) {
+            return Ok(blank(buffer));
+        }
+        let length = match self.due {
+            Some(length) => length,
+            None => match header_end(buffer, self.searched) {
+                Some(header) => self.whole(buffer, header)?,
+                None if buffer.len() > self.limit => return Err(Unframed::TooLarge),
+                None => {
+                    self.searched = buffer.len();
+                    return Ok(Frame::Incomplete);
+                }
+            },
+        };
+        if length > buffer.len() {
+            self.due = Some(length);
+            return Ok(Frame::Incomplete);
+        }
+        *self = Self::new(self.limit);
+        Ok(Frame::Message { length })
+    }
+
+    fn whole(&self, buffer: &[u8], header: usize) -> Result<usize, Unframed> {
+        let body = content_length(&buffer[..header]).ok_or(Unframed::Length { header })?;
+        let length = header.saturating_add(body);
+        if length > self.limit { Err(Unframed::TooLarge) } else { Ok(length) }
+    }
+}
+
+/// One look at the head of `buffer`, for a caller that keeps no [`Framer`]; `limit` is the largest message in octets.
+/// `searched` is 0, or how far an earlier look has seen no end of a *header*: a caller cannot know this from
+/// [`Frame::Incomplete`], which a missing body gives too.
 ///
 /// # Errors
 /// [`Unframed`]: the connection must be closed after an error reply.
 pub fn frame(buffer: &[u8], limit: usize, searched: usize) -> Result<Frame, Unframed> {
-    if matches!(buffer.first(), Some(b'\r' | b'\n')) {
-        return Ok(blank(buffer));
-    }
-    let Some(header) = header_end(buffer, searched) else {
-        return if buffer.len() > limit { Err(Unframed::TooLarge) } else { Ok(Frame::Incomplete) };
-    };
-    let length = header.saturating_add(content_length(&buffer[..header]).ok_or(Unframed::Length { header })?);
-    match length {
-        _ if length > limit => Err(Unframed::TooLarge),
-        _ if length > buffer.len() => Ok(Frame::Incomplete),
-        _ => Ok(Frame::Message { length }),
-    }
+    Framer { limit, searched, due: None }.look(buffer)
 }
 
 fn blank(buffer: &[u8]) -> Frame {
@@ -85,18 +130,23 @@ fn header_end(buffer: &[u8], searched: usize) -> Option<usize> {
 /// The one Content-Length of a header; a stream cannot do without (RFC 3261 §20.14).
 fn content_length(header: &[u8]) -> Option<usize> {
     let mut found = None;
-    for line in header.split(|o| *o == b'\n').skip(1) {
-        let Some(colon) = memchr::memchr(b':', line) else { continue };
-        if Name::of(super::text::trim(&line[..colon])) != Name::ContentLength {
-            continue;
+    let mut at = Line::at(header, 0)?.end;
+    while at < header.len() {
+        at = match Next::at(header, at)? {
+            Next::Field(field) => {
+                if field.name == Name::ContentLength {
+                    let length = number(&header[field.value.0 as usize..field.value.1 as usize])?;
+                    if found.is_some_and(|other| other != length) {
+                        return None;
+                    }
+                    found = Some(length);
+                }
+                field.whole.1 as usize
+            }
+            Next::Bad { end } | Next::Empty { end } => end,
         }
-        let value = number(super::text::trim(&line[colon + 1..]))? as usize;
-        if found.is_some_and(|other| other != value) {
-            return None;
-        }
-        found = Some(value);
     }
-    found
+    found.map(|length| length as usize)
 }
 
 #[cfg(test)]
@@ -118,8 +168,19 @@ mod tests {
     }
 
     #[test]
+    fn the_blank_line_of_a_body_ends_no_header() {
+        let stream = b"MESSAGE sip:a SIP/2.0\r\nl: 9\r\n\r\na\r\n\r\nl: 1";
+        let mut framer = Framer::new(1000);
+        for cut in 1..stream.len() {
+            assert_eq!(framer.look(&stream[..cut]), Ok(Frame::Incomplete), "{cut}");
+        }
+        assert_eq!(framer.look(stream), Ok(Frame::Message { length: stream.len() }));
+        assert_eq!(framer.look(OPTIONS), Ok(Frame::Message { length: OPTIONS.len() }));
+    }
+
+    #[test]
     fn what_cannot_be_framed() {
-        let rows: [(&[u8], Result<Frame, Unframed>); 9] = [
+        let rows: [(&[u8], Result<Frame, Unframed>); 13] = [
             (b"\r\n\r\nX", Ok(Frame::Ping { length: 4 })),
             (b"\r\nX", Ok(Frame::Blank { length: 2 })),
             (b"\nX", Ok(Frame::Blank { length: 1 })),
@@ -128,6 +189,11 @@ mod tests {
             (b"A\r\nl: -1\r\n\r\n", Err(Unframed::Length { header: 12 })),
             (b"A\r\nl: 1\r\nl: 2\r\n\r\n", Err(Unframed::Length { header: 17 })),
             (b"A\r\nl: 4294967295\r\n\r\n", Err(Unframed::TooLarge)),
+            // A Content-Length in a fold is none, or the view and the framer would cut at different places.
+            (b"A\r\nS: x\r\n l: 9\r\nl: 0\r\n\r\n", Ok(Frame::Message { length: 24 })),
+            (b"A\r\nl:\r\n 1\r\n\r\nx", Ok(Frame::Message { length: 14 })),
+            (b"A\r\nS: x\rl: 9\r\nl: 0\r\n\r\n", Ok(Frame::Message { length: 22 })),
+            (b"A\r\nl\x01: 1\r\n\r\nx", Err(Unframed::Length { header: 12 })),
             (&[b'a'; 1001], Err(Unframed::TooLarge)),
         ];
         for (buffer, expected) in rows {

@@ -6,10 +6,13 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 use thiserror::Error;
 
+pub use super::{line::Field, via::Via};
+
 use super::{
+    line::{Line, Next, Span, Start},
     name::{Method, Name},
-    text::{is_space, is_token, number, params, split_commas, trim},
-    uri::{NameAddr, host_port},
+    text::{is_space, number, split_commas, trim},
+    uri::NameAddr,
 };
 
 /// More header fields than this are refused: an honest message has some twenty.
@@ -25,22 +28,6 @@ pub struct Message {
     fault: Option<Fault>,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Start {
-    Request { method: Method, method_end: u32, uri: (u32, u32) },
-    Status { code: u16, reason: (u32, u32) },
-}
-
-/// Where one header field lies: the whole of it (folds and line end included), and its trimmed value.
-#[derive(Clone, Copy, Debug)]
-pub struct Field {
-    /// Which header it is.
-    pub name: Name,
-    start: u32,
-    end: u32,
-    value: (u32, u32),
-}
-
 /// Something that is wrong with a message which can still be answered.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 pub enum Fault {
@@ -50,9 +37,12 @@ pub enum Fault {
     /// White space in the start line where none may be, or an unreadable Request-URI.
     #[error("Bad Start Line")]
     StartLine,
-    /// A line that is no header field.
+    /// A line that is no header field, or holds a CR without LF.
     #[error("Bad Header Field")]
     Header,
+    /// The octets stop behind a whole line, without the empty line that ends a header.
+    #[error("Header Not Ended")]
+    Unfinished,
     /// More than [`MAX_FIELDS`] header fields.
     #[error("Too Many Header Fields")]
     TooMany,
@@ -67,22 +57,12 @@ pub enum NotSip {
     /// The first line is neither a request line nor a status line.
     #[error("the first line is no SIP start line")]
     StartLine,
-    /// The header does not end.
-    #[error("the header does not end")]
+    /// The octets stop in the middle of a line.
+    #[error("the header stops in the middle of a line")]
     Unfinished,
-}
-
-/// The topmost Via: where a response goes and which transaction it belongs to.
-#[derive(Clone, Copy, Debug)]
-pub struct Via<'a> {
-    /// `UDP`, `TCP`, … as written.
-    pub transport: &'a [u8],
-    /// Host of the sent-by.
-    pub host: &'a [u8],
-    /// Port of the sent-by.
-    pub port: Option<u16>,
-    /// The parameters, from the first `;` on.
-    pub params: &'a [u8],
+    /// 4 GiB or more.
+    #[error("more octets than a message can have")]
+    TooLarge,
 }
 
 impl Message {
@@ -93,25 +73,55 @@ impl Message {
     pub fn read(raw: Bytes) -> Result<Self, NotSip> {
         let skip = raw.iter().position(|o| !matches!(o, b'\r' | b'\n')).unwrap_or(raw.len());
         let raw = if skip == 0 { raw } else { raw.slice(skip..) };
-        let line_end = memchr::memchr(b'\n', &raw).ok_or(NotSip::StartLine)?;
-        let (start, mut fault) = read_start(strip_cr(&raw[..line_end]))?;
-        let mut fields = SmallVec::new();
-        let body = read_fields(&raw, line_end + 1, &mut fields, &mut fault)?;
-        let mut message = Self { raw, start, fields, body: body as u32, fault };
+        if u32::try_from(raw.len()).is_err() {
+            return Err(NotSip::TooLarge);
+        }
+        let line = Line::at(&raw, 0).ok_or(NotSip::StartLine)?;
+        let (start, mut fault) = Start::read(&raw[..line.text_end]).ok_or(NotSip::StartLine)?;
+        if line.bare_cr {
+            fault = fault.or(Some(Fault::StartLine));
+        }
+        let mut message = Self { raw, start, fields: SmallVec::new(), body: 0, fault };
+        message.locate_fields(line.end)?;
         message.bound_body();
         Ok(message)
     }
 
+    fn locate_fields(&mut self, mut at: usize) -> Result<(), NotSip> {
+        while at < self.raw.len() {
+            match Next::at(&self.raw, at).ok_or(NotSip::Unfinished)? {
+                Next::Field(field) if self.fields.len() < MAX_FIELDS => {
+                    at = field.whole.1 as usize;
+                    self.fields.push(field);
+                }
+                Next::Field(field) => {
+                    at = field.whole.1 as usize;
+                    self.fault = self.fault.or(Some(Fault::TooMany));
+                }
+                Next::Bad { end } => {
+                    at = end;
+                    self.fault = self.fault.or(Some(Fault::Header));
+                }
+                Next::Empty { end } => {
+                    self.body = end as u32;
+                    return Ok(());
+                }
+            }
+        }
+        self.body = at as u32;
+        self.fault = self.fault.or(Some(Fault::Unfinished));
+        Ok(())
+    }
+
     /// Cuts what follows the body on a datagram; notes a Content-Length that cannot be right (RFC 3261 §18.3).
     fn bound_body(&mut self) {
-        let lengths: SmallVec<[Option<u32>; 2]> = self.values(Name::ContentLength).map(number).collect();
-        let Some(first) = lengths.first() else { return };
-        let there = self.raw.len() - self.body as usize;
-        match first {
-            Some(length) if lengths.iter().all(|l| l == first) && *length as usize <= there => {
-                self.raw.truncate(self.body as usize + *length as usize);
+        let Some(first) = self.first(Name::ContentLength).map(number) else { return };
+        let end = first.map(|length| self.body as usize + length as usize);
+        match end.filter(|end| *end <= self.raw.len()) {
+            Some(end) if self.values(Name::ContentLength).all(|other| number(other) == first) => {
+                self.raw.truncate(end);
             }
-            _ => self.fault = self.fault.or(Some(Fault::Length)),
+            Some(_) | None => self.fault = self.fault.or(Some(Fault::Length)),
         }
     }
 
@@ -182,13 +192,13 @@ impl Message {
 
     /// A field's name as written.
     pub fn written_name(&self, field: &Field) -> &[u8] {
-        let line = &self.raw[field.start as usize..field.end as usize];
+        let line = self.written(field);
         trim(&line[..memchr::memchr(b':', line).unwrap_or(0)])
     }
 
     /// A field's octets, name, folds and line end included: what is spliced into another message.
     pub fn written(&self, field: &Field) -> &[u8] {
-        &self.raw[field.start as usize..field.end as usize]
+        self.at(field.whole)
     }
 
     /// A field's trimmed value, folds included.
@@ -254,144 +264,7 @@ impl Message {
         NameAddr::read(self.list(Name::Contact).next()?).map(|c| c.uri)
     }
 
-    fn at(&self, (start, end): (u32, u32)) -> &[u8] {
+    fn at(&self, (start, end): Span) -> &[u8] {
         &self.raw[start as usize..end as usize]
     }
-}
-
-impl<'a> Via<'a> {
-    /// Reads one Via element: `SIP / 2.0 / UDP host : port ; params`.
-    pub fn read(element: &'a [u8]) -> Option<Self> {
-        let mut parts = element.splitn(3, |o| *o == b'/');
-        let (sip, version, rest) = (trim(parts.next()?), trim(parts.next()?), trim(parts.next()?));
-        if !sip.eq_ignore_ascii_case(b"SIP") || version != b"2.0" {
-            return None;
-        }
-        let space = rest.iter().position(|o| is_space(*o))?;
-        let (transport, rest) = (&rest[..space], trim(&rest[space..]));
-        let tail = memchr::memchr(b';', rest).unwrap_or(rest.len());
-        let (host, port) = host_port(trim(&rest[..tail])).or_else(|| spaced_host_port(&rest[..tail]))?;
-        (!transport.is_empty() && transport.iter().all(|o| is_token(*o))).then_some(Self {
-            transport,
-            host,
-            port,
-            params: &rest[tail..],
-        })
-    }
-
-    /// The branch parameter.
-    pub fn branch(&self) -> Option<&'a [u8]> {
-        self.param("branch").filter(|b| !b.is_empty())
-    }
-
-    /// The value of a Via parameter; a flag is `Some(b"")`.
-    pub fn param(&self, name: &str) -> Option<&'a [u8]> {
-        params(self.params)
-            .find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, v)| v.unwrap_or(b""))
-    }
-}
-
-/// `host : port`, with the white space that the grammar allows around the colon.
-fn spaced_host_port(written: &[u8]) -> Option<(&[u8], Option<u16>)> {
-    let colon = memchr::memrchr(b':', written)?;
-    let (host, none) = host_port(trim(&written[..colon]))?;
-    let port = u16::try_from(number(trim(&written[colon + 1..]))?).ok()?;
-    none.is_none().then_some((host, Some(port)))
-}
-
-fn strip_cr(line: &[u8]) -> &[u8] {
-    line.strip_suffix(b"\r").unwrap_or(line)
-}
-
-fn read_start(line: &[u8]) -> Result<(Start, Option<Fault>), NotSip> {
-    if line.len() >= 4 && line[..4].eq_ignore_ascii_case(b"SIP/") {
-        return read_status(line).ok_or(NotSip::StartLine).map(|start| (start, None));
-    }
-    let method_end = line.iter().position(|o| is_space(*o)).ok_or(NotSip::StartLine)?;
-    let last = line.iter().rposition(|o| !is_space(*o)).ok_or(NotSip::StartLine)?;
-    let version_start = line[..=last].iter().rposition(|o| is_space(*o)).ok_or(NotSip::StartLine)? + 1;
-    let version = &line[version_start..=last];
-    let method = &line[..method_end];
-    if method.is_empty()
-        || !method.iter().all(|o| is_token(*o))
-        || version.len() < 5
-        || !version[..4].eq_ignore_ascii_case(b"SIP/")
-    {
-        return Err(NotSip::StartLine);
-    }
-    let uri = if version_start > method_end { trim(&line[method_end..version_start]) } else { b"" };
-    let uri_start = line[method_end..].iter().position(|o| !is_space(*o)).unwrap_or(0) + method_end;
-    let exact = line.len() == method_end + uri.len() + version.len() + 2;
-    let fault = if !version.eq_ignore_ascii_case(b"SIP/2.0") {
-        Some(Fault::Version)
-    } else {
-        (!exact || uri.is_empty() || uri.iter().any(|o| is_space(*o))).then_some(Fault::StartLine)
-    };
-    let uri = (uri_start as u32, (uri_start + uri.len()) as u32);
-    Ok((Start::Request { method: Method::of(method), method_end: method_end as u32, uri }, fault))
-}
-
-/// `SIP/2.0 486 Busy Here`; the phrase may be empty, even without its space.
-fn read_status(line: &[u8]) -> Option<Start> {
-    let rest = line.get(8..)?;
-    if !line[..8].eq_ignore_ascii_case(b"SIP/2.0 ")
-        || rest.len() < 3
-        || !matches!(rest.get(3), None | Some(b' '))
-    {
-        return None;
-    }
-    let code = u16::try_from(number(&rest[..3])?).ok().filter(|c| (100..700).contains(c))?;
-    Some(Start::Status { code, reason: (12.min(line.len()) as u32, line.len() as u32) })
-}
-
-/// Locates the fields from `at` on; returns where the body starts.
-fn read_fields(
-    raw: &[u8],
-    mut at: usize,
-    fields: &mut SmallVec<[Field; 20]>,
-    fault: &mut Option<Fault>,
-) -> Result<usize, NotSip> {
-    loop {
-        let end = at + memchr::memchr(b'\n', &raw[at..]).ok_or(NotSip::Unfinished)? + 1;
-        if strip_cr(&raw[at..end - 1]).is_empty() {
-            return Ok(end);
-        }
-        let mut end = end;
-        // A line that starts with white space goes on with the one before (RFC 3261 §7.3.1).
-        while matches!(raw.get(end), Some(b' ' | b'\t')) {
-            end += memchr::memchr(b'\n', &raw[end..]).ok_or(NotSip::Unfinished)? + 1;
-        }
-        if fields.len() == MAX_FIELDS {
-            *fault = fault.or(Some(Fault::TooMany));
-        } else if let Some(field) = read_field(raw, at, end) {
-            fields.push(field);
-        } else {
-            *fault = fault.or(Some(Fault::Header));
-        }
-        at = end;
-    }
-}
-
-fn read_field(raw: &[u8], start: usize, end: usize) -> Option<Field> {
-    let line = &raw[start..end];
-    let colon = memchr::memchr(b':', line)?;
-    let blank = line[..colon].iter().rposition(|o| !matches!(o, b' ' | b'\t')).map_or(0, |last| last + 1);
-    let name = &line[..blank];
-    if name.is_empty() || !name.iter().all(|o| is_token(*o)) {
-        return None;
-    }
-    let value = trim(&line[colon + 1..]);
-    let value_start = if value.is_empty() {
-        end
-    } else {
-        let blanks = line[colon + 1..].iter().position(|o| !is_space(*o)).unwrap_or(0);
-        start + colon + 1 + blanks
-    };
-    Some(Field {
-        name: Name::of(name),
-        start: start as u32,
-        end: end as u32,
-        value: (value_start as u32, (value_start + value.len()) as u32),
-    })
 }

@@ -1,16 +1,21 @@
 //! SIP without sockets: messages, transactions, dialogs (RFC 3261).
 
 pub mod build;
+pub mod check;
 pub mod dialog;
 pub mod frame;
+mod line;
 pub mod message;
 pub mod name;
 pub mod peer;
 pub mod relay;
+pub mod sdp;
 pub mod text;
 pub mod token;
 pub mod transaction;
+pub mod typed;
 pub mod uri;
+mod via;
 
 pub use message::Message;
 pub use name::{Method, Name};

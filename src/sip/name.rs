@@ -38,51 +38,78 @@ pub enum Name {
     Other,
 }
 
-/// `(name in lower case, compact form, value)`, the mandatory ones first.
+/// `(name in lower case, compact form, value)`, shorter names first: [`LENGTHS`] needs it.
 const NAMES: [(&str, u8, Name); 30] = [
+    ("to", b't', Name::To),
     ("via", b'v', Name::Via),
     ("from", b'f', Name::From),
-    ("to", b't', Name::To),
-    ("call-id", b'i', Name::CallId),
     ("cseq", 0, Name::CSeq),
-    ("contact", b'm', Name::Contact),
-    ("max-forwards", 0, Name::MaxForwards),
-    ("content-length", b'l', Name::ContentLength),
-    ("content-type", b'c', Name::ContentType),
+    ("date", 0, Name::Date),
     ("route", 0, Name::Route),
-    ("record-route", 0, Name::RecordRoute),
-    ("require", 0, Name::Require),
-    ("proxy-require", 0, Name::ProxyRequire),
-    ("supported", b'k', Name::Supported),
     ("allow", 0, Name::Allow),
     ("reason", 0, Name::Reason),
-    ("diversion", 0, Name::Diversion),
-    ("history-info", 0, Name::HistoryInfo),
-    ("p-asserted-identity", 0, Name::PAssertedIdentity),
-    ("remote-party-id", 0, Name::RemotePartyId),
-    ("privacy", 0, Name::Privacy),
-    ("user-agent", 0, Name::UserAgent),
     ("server", 0, Name::Server),
-    ("date", 0, Name::Date),
-    ("retry-after", 0, Name::RetryAfter),
+    ("call-id", b'i', Name::CallId),
+    ("contact", b'm', Name::Contact),
+    ("require", 0, Name::Require),
+    ("privacy", 0, Name::Privacy),
     ("subject", b's', Name::Subject),
-    ("content-encoding", b'e', Name::ContentEncoding),
-    ("x-ringpost-loop", 0, Name::Loop),
+    ("supported", b'k', Name::Supported),
+    ("diversion", 0, Name::Diversion),
+    ("user-agent", 0, Name::UserAgent),
+    ("retry-after", 0, Name::RetryAfter),
+    ("max-forwards", 0, Name::MaxForwards),
+    ("content-type", b'c', Name::ContentType),
+    ("record-route", 0, Name::RecordRoute),
+    ("history-info", 0, Name::HistoryInfo),
+    ("proxy-require", 0, Name::ProxyRequire),
     ("authorization", 0, Name::Authorization),
+    ("content-length", b'l', Name::ContentLength),
+    ("remote-party-id", 0, Name::RemotePartyId),
+    ("x-ringpost-loop", 0, Name::Loop),
+    ("content-encoding", b'e', Name::ContentEncoding),
+    ("p-asserted-identity", 0, Name::PAssertedIdentity),
     ("proxy-authorization", 0, Name::ProxyAuthorization),
 ];
+
+/// Where the names of each length start in [`NAMES`].
+const LENGTHS: [usize; LONGEST + 2] = {
+    let mut starts = [0; LONGEST + 2];
+    let (mut length, mut at) = (0, 0);
+    while length < starts.len() {
+        while at < NAMES.len() && NAMES[at].0.len() < length {
+            at += 1;
+        }
+        starts[length] = at;
+        length += 1;
+    }
+    starts
+};
+
+const LONGEST: usize = NAMES[NAMES.len() - 1].0.len();
 
 impl Name {
     /// The name of a header field as written on the wire, in any case and either form.
     pub fn of(written: &[u8]) -> Self {
         if let [letter] = written {
             let letter = letter.to_ascii_lowercase();
+            if !letter.is_ascii_lowercase() {
+                return Self::Other;
+            }
             return NAMES.iter().find(|(_, compact, _)| *compact == letter).map_or(Self::Other, |n| n.2);
         }
-        NAMES
+        if written.len() > LONGEST {
+            return Self::Other;
+        }
+        NAMES[LENGTHS[written.len()]..LENGTHS[written.len() + 1]]
             .iter()
-            .find(|(name, ..)| name.len() == written.len() && written.eq_ignore_ascii_case(name.as_bytes()))
+            .find(|(name, ..)| written.eq_ignore_ascii_case(name.as_bytes()))
             .map_or(Self::Other, |n| n.2)
+    }
+
+    /// The name written out, in lower case; `Other` has none.
+    pub fn long(self) -> Option<&'static str> {
+        NAMES.iter().find(|(.., name)| *name == self).map(|n| n.0)
     }
 }
 
@@ -157,6 +184,17 @@ mod tests {
         for (written, name) in rows {
             assert_eq!(Name::of(written), name, "{}", String::from_utf8_lossy(written));
         }
+    }
+
+    #[test]
+    fn every_name_finds_itself() {
+        for (name, compact, value) in NAMES {
+            assert_eq!(Name::of(name.to_ascii_uppercase().as_bytes()), value);
+            assert!(compact == 0 || Name::of(&[compact]) == value, "{name}");
+            assert_eq!(Name::of(format!("{name}x").as_bytes()), Name::Other, "{name}");
+        }
+        assert_eq!(Name::of(b""), Name::Other);
+        assert_eq!(Name::of(&[0]), Name::Other);
     }
 
     #[test]

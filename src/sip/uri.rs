@@ -26,7 +26,7 @@ impl<'a> Uri<'a> {
         let (scheme, rest) = (&written[..colon], &written[colon + 1..]);
         if !is_scheme(scheme)
             || rest.is_empty()
-            || rest.iter().any(|o| is_space(*o) || matches!(o, b'<' | b'>' | b'"'))
+            || rest.iter().any(|o| *o == b' ' || o.is_ascii_control() || matches!(o, b'<' | b'>' | b'"'))
         {
             return None;
         }
@@ -34,7 +34,7 @@ impl<'a> Uri<'a> {
             return Self::read_sip(scheme, rest);
         }
         let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
-        Some(Self {
+        (end > 0).then_some(Self {
             scheme,
             user: Some(&rest[..end]),
             host: b"",
@@ -133,11 +133,12 @@ impl<'a> NameAddr<'a> {
                 }
                 Some(Self { display, uri: trim(&value[open + 1..close]), params })
             }
-            None if value.is_empty() || value.contains(&b'"') || value.contains(&b'>') => None,
             None => {
                 // Without brackets every parameter is the header's, not the URI's (RFC 3261 §20.10).
-                let end = memchr::memchr(b';', value).unwrap_or(value.len());
-                Some(Self { display: b"", uri: trim(&value[..end]), params: &value[end..] })
+                let (uri, params) = value.split_at(memchr::memchr(b';', value).unwrap_or(value.len()));
+                let uri = trim(uri);
+                let legal = !uri.is_empty() && !uri.iter().any(|o| matches!(o, b'"' | b'>'));
+                legal.then_some(Self { display: b"", uri, params })
             }
         }
     }
@@ -155,8 +156,9 @@ impl<'a> NameAddr<'a> {
         };
         let text = String::from_utf8(inner)
             .unwrap_or_else(|e| e.as_bytes().iter().map(|o| char::from(*o)).collect());
-        let text = text.trim();
-        (!text.is_empty()).then(|| text.to_owned())
+        // A fold counts as one space (RFC 3261 §25.1).
+        let lines: Vec<_> = text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty()).collect();
+        (!lines.is_empty()).then(|| lines.join(" "))
     }
 
     /// Whether the unquoted display name consists of tokens, as the grammar asks.
@@ -195,7 +197,8 @@ mod tests {
 
     #[test]
     fn user_parts_are_taken_whole() {
-        let rows: [(&str, Option<&str>, Option<&str>, &str, Option<u16>); 8] = [
+        type Row = (&'static str, Option<&'static str>, Option<&'static str>, &'static str, Option<u16>);
+        let rows: [Row; 8] = [
             ("sip:first.last@example.test", Some("first.last"), Some("first.last"), "example.test", None),
             (
                 "sip:+4511;phone-context=x.y@h:5062",
@@ -232,6 +235,10 @@ mod tests {
             "<sip:u@h>",
             "sip:u@[::1",
             "1:x",
+            "sip:a\0b@h",
+            "sip:a@h;x=\u{7f}",
+            "tel:",
+            "tel:;ext=2",
         ] {
             assert_eq!(Uri::read(bad.as_bytes()), None, "{bad}");
         }
@@ -239,12 +246,14 @@ mod tests {
 
     #[test]
     fn addresses_in_every_shape() {
-        let rows: [(&str, &str, &str, Option<&str>); 6] = [
+        let rows: [(&str, &str, &str, Option<&str>); 8] = [
             (r#""A \"B\", ; <C>" <sip:a@h;x=1>;tag=t"#, r#"A "B", ; <C>"#, "sip:a@h;x=1", Some("t")),
             ("Bob <sip:b@h> ; tag = x", "Bob", "sip:b@h", Some("x")),
             ("sip:c@h;tag=y", "", "sip:c@h", Some("y")),
             ("<tel:+45;ext=2>", "", "tel:+45;ext=2", None),
             ("J\u{f6}rg <sip:j@h>", "J\u{f6}rg", "sip:j@h", None),
+            ("sip:e@h;+sip.instance=\"<urn:x>\";tag=z", "", "sip:e@h", Some("z")),
+            ("\"A\r\n B\"\r\n <sip:f@h>", "A B", "sip:f@h", None),
             (r#""\\" <sip:d@h>"#, r"\", "sip:d@h", None),
         ];
         for (written, display, uri, tag) in rows {
@@ -257,7 +266,8 @@ mod tests {
             NameAddr::read(b"J\xf6rg <sip:j@h>").and_then(|a| a.display_text()).as_deref(),
             Some("Jörg")
         );
-        for bad in [r#""open <sip:a@h>"#, "<sip:a@h", "", r#""x""#, "<sip:a@h>x"] {
+        for bad in [r#""open <sip:a@h>"#, "<sip:a@h", "", r#""x""#, "<sip:a@h>x", r#""x" sip:a@h"#, ";tag=x"]
+        {
             assert_eq!(NameAddr::read(bad.as_bytes()), None, "{bad}");
         }
     }
