@@ -4,3 +4,5 @@ pub mod address;
 pub mod call;
 pub mod notify;
 pub mod settings;
+pub mod sip;
+pub mod voicemail;

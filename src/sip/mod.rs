@@ -1,0 +1,3 @@
+//! SIP.
+
+pub mod sdp;
