@@ -3,5 +3,8 @@
 pub mod address;
 pub mod call;
 pub mod notify;
+pub mod outbox;
 pub mod settings;
 pub mod sip;
+pub mod um;
+pub mod voicemail;

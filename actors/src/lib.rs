@@ -1,1 +1,12 @@
-//! lib
+//! The half of Ringpost that touches the world.
+#![forbid(unsafe_code)]
+
+pub mod channel;
+pub mod demo;
+pub mod entropy;
+pub mod load;
+pub mod log;
+pub mod outbox;
+pub mod port;
+pub mod stage;
+pub mod store;

@@ -1,0 +1,367 @@
+//! The embedded UM without its SIP: greets, beeps, records. Events in, effects out; time counts from the opening.
+
+pub mod dtmf;
+pub mod g711;
+mod latch;
+pub mod mailbox;
+pub mod rtp;
+mod speaker;
+pub mod take;
+pub mod wav;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use crate::{settings::Voicemail, sip::sdp::Agreed};
+use dtmf::{Key, Keypad};
+use g711::Codec;
+use latch::Latch;
+pub use speaker::Seed;
+use speaker::{Playing, Speaker};
+use take::{Take, Worth};
+
+/// One call at the embedded UM.
+#[derive(Debug)]
+pub struct Session {
+    limits: Limits,
+    greeting: Greeting,
+    agreed: Option<Agreed>,
+    latch: Latch,
+    keypad: Keypad,
+    speaker: Speaker,
+    phase: Phase,
+}
+
+/// When a session ends by itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// Silence that ends the recording.
+    pub silence: Duration,
+    /// The longest recording.
+    pub max_message: Duration,
+    /// Voiced audio below it is no message.
+    pub min_message: Duration,
+    /// The longest session, greeting and holds included.
+    pub max_call: Duration,
+    /// How long the ACK may take after the 200 (RFC 3261 §13.3.1.4: 64*T1).
+    pub begin: Duration,
+}
+
+/// Audio in both codecs, position for position the same.
+#[derive(Clone, Debug)]
+pub struct Greeting {
+    /// A-law.
+    pub pcma: Arc<[u8]>,
+    /// µ-law.
+    pub pcmu: Arc<[u8]>,
+}
+
+/// What to do, in the imperative.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Effect {
+    /// Send this RTP packet there.
+    Send(SocketAddr, Vec<u8>),
+    /// Say that the greeting is over; the beep follows.
+    TellGreetingEnded,
+    /// Open a file for octets of this codec, and say so.
+    StartRecording(Codec),
+    /// Append these octets to the file.
+    Append(Vec<u8>),
+    /// Say BYE to the caller.
+    HangUp(Reason),
+}
+
+/// Why UM ends a session by itself.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Reason {
+    /// The caller pressed `#`.
+    Hash,
+    /// The caller said nothing more.
+    Silence,
+    /// Not one packet came, or none any more.
+    NoMedia,
+    /// The message reached its limit.
+    MessageLimit,
+    /// The session reached its limit.
+    CallLimit,
+    /// The recording could not be written.
+    DiskFailed,
+}
+
+/// What is left when a session is over.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ending {
+    /// Octets still to be appended to the file.
+    pub rest: Vec<u8>,
+    /// How much of the file to keep.
+    pub worth: Worth,
+    /// Whether it is a message at all.
+    pub is_message: bool,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// For the ACK.
+    Waiting,
+    Greeting(Playing),
+    Beep(Playing, Vec<u8>),
+    Recording(Recording),
+    Over(Option<Take>),
+}
+
+#[derive(Debug)]
+struct Recording {
+    codec: Codec,
+    began: Duration,
+    take: Take,
+    sign_of_life: Duration,
+}
+
+/// How often silence is sent while recording, so that no media watchdog or NAT on the way gives up (RFC 6263).
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+/// While the call is held, how often to look.
+const HELD: Duration = Duration::from_millis(200);
+const BEEP_HERTZ: f64 = 1000.0;
+const BEEP_LOUDNESS: f64 = 0.25;
+const BEEP_LENGTH: Duration = Duration::from_millis(500);
+
+impl Session {
+    /// A session opened at time zero; it waits for [`Session::begin`].
+    pub fn new(limits: Limits, greeting: Greeting, seed: Seed) -> Self {
+        let (latch, keypad, speaker) = (Latch::default(), Keypad::default(), Speaker::new(seed));
+        Self { limits, greeting, agreed: None, latch, keypad, speaker, phase: Phase::Waiting }
+    }
+
+    /// The ACK came: the greeting begins.
+    pub fn begin(&mut self, agreed: Agreed, now: Duration) -> Vec<Effect> {
+        if !matches!(self.phase, Phase::Waiting) {
+            return vec![];
+        }
+        self.agreed = Some(agreed);
+        self.phase = Phase::Greeting(Playing::from(now));
+        self.tick(now)
+    }
+
+    /// A re-INVITE changed what is agreed: hold, retrieval, another address. The source may be another one, too.
+    pub fn renegotiated(&mut self, agreed: Agreed, now: Duration) {
+        self.latch = Latch::default();
+        if let Phase::Recording(recording) = &mut self.phase {
+            recording.take.last_voice = now;
+        }
+        self.agreed = Some(agreed);
+    }
+
+    /// A datagram came. What is not the caller's audio or key changes nothing.
+    pub fn heard(&mut self, datagram: &[u8], from: SocketAddr, now: Duration) -> Vec<Effect> {
+        let Some(agreed) = self.agreed.as_ref().filter(|agreed| agreed.direction.receives()) else {
+            return vec![];
+        };
+        let Ok(rtp::Packet { header, payload }) = rtp::Packet::read(datagram) else { return vec![] };
+        let audio = agreed.accepted.iter().find(|(number, _)| *number == header.payload_type);
+        let is_event = agreed.telephone_event == Some(header.payload_type);
+        if audio.is_none() && !is_event || !self.latch.admits(from, header.ssrc, now) {
+            return vec![];
+        }
+        match audio {
+            Some((_, codec)) => self.record(*codec, header.timestamp, payload, now),
+            None => match self.keypad.heard(header.ssrc, header.timestamp, payload) {
+                Some(key) => self.pressed(key, now),
+                None => vec![],
+            },
+        }
+    }
+
+    /// Does what is due. Call it at [`Session::wake_at`], or whenever.
+    pub fn tick(&mut self, now: Duration) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if now >= self.limits.max_call {
+            self.hang_up(Reason::CallLimit, &mut effects);
+        }
+        match &self.phase {
+            Phase::Waiting if now >= self.limits.begin => self.hang_up(Reason::NoMedia, &mut effects),
+            Phase::Waiting | Phase::Over(_) => {}
+            Phase::Greeting(_) | Phase::Beep(..) => self.play(now, &mut effects),
+            Phase::Recording(recording) => match recording.is_enough(&self.limits, self.is_held(), now) {
+                Some(reason) => self.hang_up(reason, &mut effects),
+                None => self.show_life(now, &mut effects),
+            },
+        }
+        effects
+    }
+
+    /// When to call [`Session::tick`] next; `None` once all is over.
+    pub fn wake_at(&self) -> Option<Duration> {
+        let at = match &self.phase {
+            Phase::Waiting => self.limits.begin,
+            Phase::Greeting(playing) | Phase::Beep(playing, _) => playing.due,
+            Phase::Recording(recording) => recording.wake_at(&self.limits, self.is_held()),
+            Phase::Over(_) => return None,
+        };
+        Some(at.min(self.limits.max_call))
+    }
+
+    /// The file cannot be written: the caller need not go on speaking.
+    pub fn disk_failed(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.hang_up(Reason::DiskFailed, &mut effects);
+        effects
+    }
+
+    /// The call is over, whoever hung up. `None` if the recording had not begun.
+    pub fn close(self) -> Option<Ending> {
+        let take = match self.phase {
+            Phase::Recording(recording) => Some(recording.take),
+            Phase::Over(take) => take,
+            Phase::Waiting | Phase::Greeting(_) | Phase::Beep(..) => None,
+        };
+        let (rest, worth) = take?.end(self.limits.max_message);
+        Some(Ending { rest, worth, is_message: self.limits.is_message(worth) })
+    }
+
+    fn record(&mut self, codec: Codec, timestamp: u32, octets: &[u8], now: Duration) -> Vec<Effect> {
+        let Phase::Recording(recording) = &mut self.phase else { return vec![] };
+        let settled = if codec == recording.codec {
+            recording.take.place(timestamp, octets, now)
+        } else {
+            let mut octets = octets.to_vec();
+            codec.transcode(recording.codec, &mut octets);
+            recording.take.place(timestamp, &octets, now)
+        };
+        settled.map(Effect::Append).into_iter().collect()
+    }
+
+    fn pressed(&mut self, key: Key, now: Duration) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match self.phase {
+            Phase::Greeting(playing) if key == Key::HASH => self.beep(playing.due.max(now), &mut effects),
+            Phase::Recording(_) if key == Key::HASH => self.hang_up(Reason::Hash, &mut effects),
+            Phase::Waiting | Phase::Greeting(_) | Phase::Beep(..) | Phase::Recording(_) | Phase::Over(_) => {}
+        }
+        effects
+    }
+
+    /// Sends what is due of the greeting or the beep, and goes on to what follows it.
+    fn play(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        let Some(agreed) = &self.agreed else { return };
+        let (codec, payload_type, sends) = (agreed.codec, agreed.payload_type, agreed.direction.sends());
+        let target = self.latch.address().or(agreed.remote);
+        let (playing, audio) = match &mut self.phase {
+            Phase::Greeting(playing) => (playing, self.greeting.octets(codec)),
+            Phase::Beep(playing, tone) => (playing, tone.as_slice()),
+            Phase::Waiting | Phase::Recording(_) | Phase::Over(_) => return,
+        };
+        if !sends {
+            playing.due = now + HELD;
+            return self.speaker.pause();
+        }
+        while let Some((frame, due)) = playing.next(audio, codec, now) {
+            let packet = self.speaker.say(payload_type, &frame, due);
+            effects.extend(target.map(|target| Effect::Send(target, packet)));
+        }
+        if playing.is_over(audio, now) {
+            let due = playing.due;
+            if matches!(self.phase, Phase::Greeting(_)) {
+                self.beep(due, effects);
+                self.play(now, effects);
+            } else {
+                self.listen(codec, now, effects);
+            }
+        }
+    }
+
+    fn beep(&mut self, due: Duration, effects: &mut Vec<Effect>) {
+        let Some(agreed) = &self.agreed else { return };
+        let tone = agreed.codec.tone(BEEP_HERTZ, BEEP_LOUDNESS, BEEP_LENGTH);
+        self.phase = Phase::Beep(Playing::from(due), tone);
+        effects.push(Effect::TellGreetingEnded);
+    }
+
+    fn listen(&mut self, codec: Codec, now: Duration, effects: &mut Vec<Effect>) {
+        self.speaker.pause();
+        let take = Take::new(codec, now);
+        self.phase =
+            Phase::Recording(Recording { codec, began: now, take, sign_of_life: now + SIGN_OF_LIFE });
+        effects.push(Effect::StartRecording(codec));
+    }
+
+    fn show_life(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        let (Phase::Recording(recording), Some(agreed)) = (&mut self.phase, &self.agreed) else { return };
+        if now < recording.sign_of_life {
+            return;
+        }
+        recording.sign_of_life = now + SIGN_OF_LIFE;
+        let target = self.latch.address().or(agreed.remote).filter(|_| agreed.direction.sends());
+        if let Some(target) = target {
+            let silence = [agreed.codec.silence(); 160];
+            effects.push(Effect::Send(target, self.speaker.say(agreed.payload_type, &silence, now)));
+        }
+    }
+
+    fn is_held(&self) -> bool {
+        self.agreed.as_ref().is_none_or(|agreed| !agreed.direction.receives())
+    }
+
+    fn hang_up(&mut self, reason: Reason, effects: &mut Vec<Effect>) {
+        let take = match std::mem::replace(&mut self.phase, Phase::Over(None)) {
+            Phase::Recording(recording) => Some(recording.take),
+            Phase::Over(take) => return self.phase = Phase::Over(take),
+            Phase::Waiting | Phase::Greeting(_) | Phase::Beep(..) => None,
+        };
+        self.phase = Phase::Over(take);
+        effects.push(Effect::HangUp(reason));
+    }
+}
+
+impl Recording {
+    fn is_enough(&self, limits: &Limits, held: bool, now: Duration) -> Option<Reason> {
+        if now >= self.began + limits.max_message {
+            return Some(Reason::MessageLimit);
+        }
+        let quiet = !held && now >= self.take.last_voice + limits.silence;
+        let alive = self.take.last_packet.is_some_and(|last| now < last + limits.silence);
+        quiet.then_some(if alive { Reason::Silence } else { Reason::NoMedia })
+    }
+
+    fn wake_at(&self, limits: &Limits, held: bool) -> Duration {
+        let quiet = (!held).then_some(self.take.last_voice + limits.silence);
+        [self.sign_of_life, self.began + limits.max_message]
+            .into_iter()
+            .chain(quiet)
+            .min()
+            .unwrap_or_default()
+    }
+}
+
+impl Limits {
+    /// Whether so much is a message.
+    pub fn is_message(&self, worth: Worth) -> bool {
+        worth.octets > 0 && worth.voiced >= self.min_message
+    }
+}
+
+impl From<&Voicemail> for Limits {
+    fn from(settings: &Voicemail) -> Self {
+        let &Voicemail { silence, max_message, min_message, .. } = settings;
+        // Exchange's distance between the longest recording and the longest call is ten minutes, too.
+        let max_call = max_message + Duration::from_secs(600);
+        Self { silence, max_message, min_message, max_call, begin: Duration::from_secs(32) }
+    }
+}
+
+impl Greeting {
+    /// From a file that was read.
+    pub fn new(wav: &wav::Wav) -> Self {
+        Self { pcma: wav.to_codec(Codec::Pcma).into(), pcmu: wav.to_codec(Codec::Pcmu).into() }
+    }
+
+    /// How long it sounds.
+    pub fn length(&self) -> Duration {
+        g711::time_of(self.pcma.len() as u64)
+    }
+
+    fn octets(&self, codec: Codec) -> &[u8] {
+        match codec {
+            Codec::Pcma => &self.pcma,
+            Codec::Pcmu => &self.pcmu,
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! Whole sessions of the embedded UM, without a socket: what comes in, when, and exactly what goes out.
+
+use std::{net::SocketAddr, time::Duration};
+
+use ringpost::{
+    sip::sdp::{Agreed, Codec, Direction},
+    voicemail::{Effect, Ending, Greeting, Limits, Reason, Seed, Session, rtp},
+};
+use smallvec::smallvec;
+
+const HASH: u8 = 11;
+const CALLER: u16 = 4000;
+
+#[test]
+fn the_greeting_the_beep_and_the_recording_follow_each_other() {
+    let mut call = Call::begun();
+    call.until(100);
+    call.expect(&["send 5 greeting", "GreetingEnded", "send 1 beep"]);
+    call.until(599);
+    call.expect(&["send 24 beep"]);
+    call.until(600);
+    call.expect(&["StartRecording(Pcma)"]);
+}
+
+#[test]
+fn packets_of_ours_are_numbered_and_timed() {
+    let mut call = Call::begun();
+    call.until(600);
+    let sent: Vec<_> =
+        call.sent.iter().map(|packet| rtp::Packet::read(packet).expect("RTP").header).collect();
+    assert_eq!(sent.len(), 30);
+    for (n, header) in (0..).zip(&sent) {
+        let expected = rtp::Header {
+            marker: n == 0,
+            payload_type: 8,
+            sequence: 65_530_u16.wrapping_add(n),
+            timestamp: 1000 + u32::from(n) * 160,
+            ssrc: 7,
+        };
+        assert_eq!(*header, expected, "packet {n}");
+    }
+}
+
+#[test]
+fn hash_cuts_the_greeting_short_and_its_echoes_do_not_end_the_message() {
+    let mut call = Call::begun();
+    call.until(30);
+    call.key(HASH, 500);
+    call.key(HASH, 500);
+    call.until(539);
+    call.expect(&["send 2 greeting", "GreetingEnded", "send 25 beep"]);
+    call.key(HASH, 500);
+    call.until(1000);
+    call.expect(&["StartRecording(Pcma)"]);
+    call.key(HASH, 9000);
+    call.expect(&["HangUp(Hash)"]);
+}
+
+#[test]
+fn other_keys_change_nothing() {
+    let mut call = Call::recording();
+    (0..17).filter(|key| *key != HASH).for_each(|key| call.key(key, u32::from(key) * 1000));
+    call.expect(&[]);
+}
+
+#[test]
+fn silence_ends_the_recording_whether_it_is_sent_or_not() {
+    // Voice for three seconds, then so many seconds of silent packets: why does it end, and how much is kept?
+    let table = [(0, "HangUp(NoMedia)", 24_000), (3, "HangUp(Silence)", 25_600), (9, "HangUp(Silence)", 25_600)];
+    for (silent, reason, octets) in table {
+        let mut call = Call::recording();
+        call.speak(3000, 0xAA);
+        call.speak(silent * 1000, 0xD5);
+        call.until(20_000);
+        let at = call.log.iter().find(|(_, line)| line.starts_with("HangUp"));
+        assert_eq!(at, Some(&(8580, reason.to_owned())), "{silent} s");
+        let ending = call.close().expect("it was recording");
+        assert!(ending.is_message);
+        assert_eq!((ending.worth.octets, ending.worth.voiced), (octets, Duration::from_secs(3)));
+    }
+}
+
+#[test]
+fn a_message_needs_enough_voice() {
+    for (millis, is_message) in [(0, false), (200, false), (1980, false), (2000, true), (4000, true)] {
+        let mut call = Call::recording();
+        call.speak(millis, 0xAA);
+        assert_eq!(call.close().map(|ending| ending.is_message), Some(is_message), "{millis} ms of voice");
+    }
+    let mut silent = Call::recording();
+    silent.speak(4000, 0xD5);
+    assert_eq!(silent.close().map(|ending| (ending.is_message, ending.worth.octets)), Some((false, 0)));
+}
+
+#[test]
+fn whoever_hangs_up_before_the_recording_leaves_nothing() {
+    for millis in [0, 50, 300, 599] {
+        let mut call = Call::begun();
+        call.until(millis);
+        assert_eq!(call.close(), None, "after {millis} ms");
+    }
+}
+
+#[test]
+fn the_message_has_a_limit() {
+    let mut call = Call::recording();
+    call.speak(61_000, 0xAA);
+    assert_eq!(call.log.last(), Some(&(60_600, "HangUp(MessageLimit)".to_owned())));
+    let alive: Vec<u64> = call.log.iter().filter(|(_, line)| line == "send silence").map(|(at, _)| *at).collect();
+    assert_eq!(alive, (1..12).map(|n| 600 + n * 5000).collect::<Vec<_>>());
+    assert_eq!(call.close().map(|ending| ending.worth.octets), Some(480_000));
+}
+
+#[test]
+fn a_call_without_ack_ends() {
+    let mut call = Call::new();
+    call.until(40_000);
+    assert_eq!(call.log, [(32_000, "HangUp(NoMedia)".to_owned())]);
+}
+
+#[test]
+fn no_media_at_all_ends_the_recording() {
+    let mut call = Call::recording();
+    call.until(20_000);
+    call.expect(&["HangUp(NoMedia)"]);
+    assert_eq!(call.close().map(|ending| ending.is_message), Some(false));
+}
+
+#[test]
+fn foreign_and_broken_packets_are_not_recorded() {
+    let mut call = Call::recording();
+    call.speak(3000, 0xAA);
+    let before = call.now;
+    for n in 0..1000 {
+        let loud = [0x2A; 160];
+        let (foreign, own) = (peer(6666), peer(CALLER));
+        let header = |ssrc, payload_type| rtp::Header {
+            marker: false,
+            payload_type,
+            sequence: n,
+            timestamp: u32::from(n) * 160,
+            ssrc,
+        };
+        call.datagram(&header(1, 8).write(&loud), foreign);
+        call.datagram(&header(99, 8).write(&loud), own);
+        call.datagram(&header(1, 18).write(&loud), own);
+        call.datagram(b"\x00\x01\x00\x00\x21\x12\xA4\x42", own);
+        call.datagram(&[0x2A; 1400], foreign);
+        call.datagram(b"", own);
+    }
+    assert_eq!(call.now, before);
+    call.speak(1000, 0xAA);
+    let recorded = call.close_recorded();
+    assert_eq!(recorded.len(), 32_000);
+    assert!(recorded.iter().all(|octet| *octet == 0xAA));
+}
+
+#[test]
+fn greeting_goes_to_where_the_caller_sends_from() {
+    let mut call = Call::begun();
+    call.until(20);
+    call.packet(0xD5, peer(5555));
+    call.until(40);
+    assert_eq!(call.targets, [peer(CALLER), peer(CALLER), peer(5555)]);
+}
+
+#[test]
+fn hold_stops_the_greeting_and_retrieval_resumes_it() {
+    let mut call = Call::begun();
+    call.until(40);
+    call.expect(&["send 3 greeting"]);
+    call.renegotiate(Direction::Inactive);
+    call.until(9000);
+    call.expect(&[]);
+    call.renegotiate(Direction::SendRecv);
+    call.until(9300);
+    call.log_from(9000, &["send 2 greeting", "GreetingEnded"]);
+}
+
+#[test]
+fn a_held_recording_does_not_end_by_silence() {
+    let mut call = Call::recording();
+    call.speak(2000, 0xAA);
+    call.renegotiate(Direction::Inactive);
+    call.until(30_000);
+    call.expect(&[]);
+    call.renegotiate(Direction::SendRecv);
+    call.until(34_000);
+    call.speak_as(2, 1000, 0xAA);
+    call.until(60_000);
+    let ending = call.log.iter().rfind(|(_, line)| line.starts_with("HangUp"));
+    assert_eq!(ending, Some(&(39_980, "HangUp(NoMedia)".to_owned())));
+    assert_eq!(call.close().map(|ending| ending.worth.voiced), Some(Duration::from_secs(3)));
+}
+
+#[test]
+fn the_other_law_is_recorded_too() {
+    let mut call = Call::recording();
+    call.speak(2000, 0xAA);
+    call.payload_type = 0;
+    call.speak(1000, 0x80);
+    let recorded = call.close_recorded();
+    assert_eq!(recorded, vec![0xAA; 24_000]);
+}
+
+#[test]
+fn a_full_disk_ends_the_call_and_keeps_what_there_is() {
+    let mut call = Call::recording();
+    call.speak(3000, 0xAA);
+    assert_eq!(call.session.disk_failed(), [Effect::HangUp(Reason::DiskFailed)]);
+    assert_eq!(call.session.disk_failed(), []);
+    assert_eq!(call.close().map(|ending| ending.is_message), Some(true));
+}
+
+/// A session, its caller and the clock.
+struct Call {
+    session: Session,
+    now: u64,
+    log: Vec<(u64, String)>,
+    expected: usize,
+    sent: Vec<Vec<u8>>,
+    targets: Vec<SocketAddr>,
+    tape: Vec<u8>,
+    sequence: u16,
+    timestamp: u32,
+    payload_type: u8,
+}
+
+impl Call {
+    fn new() -> Self {
+        let limits = Limits {
+            silence: Duration::from_secs(5),
+            max_message: Duration::from_secs(60),
+            min_message: Duration::from_secs(2),
+            max_call: Duration::from_secs(120),
+            begin: Duration::from_secs(32),
+        };
+        let greeting = Greeting { pcma: vec![1; 800].into(), pcmu: vec![2; 800].into() };
+        let session = Session::new(limits, greeting, Seed { ssrc: 7, sequence: 65_530, timestamp: 1000 });
+        let (log, sent, targets, tape) = (vec![], vec![], vec![], vec![]);
+        let (now, expected, sequence, timestamp, payload_type) = (0, 0, 65_000, u32::MAX - 8000, 8);
+        Self { session, now, log, expected, sent, targets, tape, sequence, timestamp, payload_type }
+    }
+
+    fn begun() -> Self {
+        let mut call = Self::new();
+        let effects = call.session.begin(agreed(Direction::SendRecv), Duration::ZERO);
+        call.note(effects);
+        call
+    }
+
+    fn recording() -> Self {
+        let mut call = Self::begun();
+        call.until(600);
+        call.log.clear();
+        call
+    }
+
+    /// Lets time pass, ticking exactly when the session asks for it.
+    fn until(&mut self, millis: u64) {
+        while let Some(at) = self.session.wake_at().filter(|at| *at <= Duration::from_millis(millis)) {
+            self.now = self.now.max(at.as_millis() as u64);
+            let effects = self.session.tick(Duration::from_millis(self.now));
+            self.note(effects);
+        }
+        self.now = millis;
+    }
+
+    fn speak(&mut self, millis: u64, octet: u8) {
+        self.speak_as(1, millis, octet);
+    }
+
+    fn speak_as(&mut self, ssrc: u32, millis: u64, octet: u8) {
+        for _ in 0..millis / 20 {
+            let packet = self.next_packet(ssrc, octet);
+            self.datagram(&packet, peer(CALLER));
+            self.until(self.now + 20);
+        }
+    }
+
+    fn packet(&mut self, octet: u8, from: SocketAddr) {
+        let packet = self.next_packet(1, octet);
+        self.datagram(&packet, from);
+    }
+
+    fn next_packet(&mut self, ssrc: u32, octet: u8) -> Vec<u8> {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.timestamp = self.timestamp.wrapping_add(160);
+        let (sequence, timestamp, payload_type) = (self.sequence, self.timestamp, self.payload_type);
+        rtp::Header { marker: false, payload_type, sequence, timestamp, ssrc }.write(&[octet; 160])
+    }
+
+    fn key(&mut self, event: u8, timestamp: u32) {
+        let header =
+            rtp::Header { marker: true, payload_type: 101, sequence: self.sequence, timestamp, ssrc: 1 };
+        self.datagram(&header.write(&[event, 0x8A, 1, 0x40]), peer(CALLER));
+    }
+
+    fn datagram(&mut self, datagram: &[u8], from: SocketAddr) {
+        let effects = self.session.heard(datagram, from, Duration::from_millis(self.now));
+        self.note(effects);
+    }
+
+    fn renegotiate(&mut self, direction: Direction) {
+        self.session.renegotiated(agreed(direction), Duration::from_millis(self.now));
+    }
+
+    fn note(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            let line = match effect {
+                Effect::Send(to, packet) => {
+                    let what = match packet[12] {
+                        1 => "send greeting",
+                        0xD5 if packet[13] == 0xD5 => "send silence",
+                        _ => "send beep",
+                    };
+                    self.targets.push(to);
+                    self.sent.push(packet);
+                    what.to_owned()
+                }
+                Effect::TellGreetingEnded => "GreetingEnded".to_owned(),
+                Effect::StartRecording(codec) => format!("StartRecording({codec:?})"),
+                Effect::Append(octets) => {
+                    self.tape.extend(octets);
+                    continue;
+                }
+                Effect::HangUp(reason) => format!("HangUp({reason:?})"),
+            };
+            self.log.push((self.now, line));
+        }
+    }
+
+    /// What went out since the last look, packets of a kind counted, and nothing over.
+    #[track_caller]
+    fn expect(&mut self, expected: &[&str]) {
+        assert_eq!(runs(&self.log[self.expected.min(self.log.len())..]), expected);
+        self.expected = self.log.len();
+    }
+
+    #[track_caller]
+    fn log_from(&self, millis: u64, expected: &[&str]) {
+        let since: Vec<_> = self.log.iter().filter(|(at, _)| *at >= millis).cloned().collect();
+        let runs = runs(&since);
+        assert_eq!(runs[..expected.len().min(runs.len())], *expected);
+    }
+
+    fn close(self) -> Option<Ending> {
+        self.session.close()
+    }
+
+    fn close_recorded(self) -> Vec<u8> {
+        let ending = self.session.close().expect("it was recording");
+        let mut tape = [self.tape, ending.rest].concat();
+        tape.truncate(ending.worth.octets as usize);
+        tape
+    }
+}
+
+fn runs(log: &[(u64, String)]) -> Vec<String> {
+    let same = |a: &(u64, String), b: &(u64, String)| a.1 == b.1 && a.1.starts_with("send");
+    let line = |run: &[(u64, String)]| match run[0].1.strip_prefix("send ") {
+        Some(what) => format!("send {} {what}", run.len()),
+        None => run[0].1.clone(),
+    };
+    log.chunk_by(same).map(line).collect()
+}
+
+fn agreed(direction: Direction) -> Agreed {
+    Agreed {
+        codec: Codec::Pcma,
+        payload_type: 8,
+        accepted: smallvec![(8, Codec::Pcma), (0, Codec::Pcmu)],
+        telephone_event: Some(101),
+        remote: Some(peer(CALLER)),
+        direction,
+    }
+}
+
+fn peer(port: u16) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1], port))
+}
