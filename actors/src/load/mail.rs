@@ -15,7 +15,7 @@ pub fn mail(mut section: Section<'_>) -> Option<Mail> {
     let url = section.required("url", mail_url);
     let from = section.required("from", user::mail);
     let password_file = section.optional("password_file", password_file);
-    let password = section.optional("password", |raw| match raw.from_environment() {
+    let password = section.optional("password", |raw| match raw.is_from_environment() {
         true => raw.text().map(|password| Secret(password.to_owned())),
         false => {
             Err("does not belong into the file: use password_file or RINGPOST_MAIL__PASSWORD".to_owned())
@@ -44,7 +44,7 @@ fn mail_url(raw: &Raw<'_>) -> Result<(MailUrl, Option<Secret>), String> {
     if !["smtp", "smtps"].contains(&url.scheme()) || !["", "/"].contains(&url.path()) {
         return Err(WANTED.to_owned());
     }
-    if url.password().is_some() && !raw.from_environment() {
+    if url.password().is_some() && !raw.is_from_environment() {
         let instead = "use password_file or RINGPOST_MAIL__PASSWORD";
         return Err(format!("a password does not belong into the URL: {instead}"));
     }

@@ -45,7 +45,7 @@ impl<'l> Raw<'l> {
     pub fn flag(&self) -> Result<bool, String> {
         match &self.value.kind {
             ValueKind::Boolean(flag) => Ok(*flag),
-            ValueKind::String(text) if self.from_environment() => {
+            ValueKind::String(text) if self.is_from_environment() => {
                 text.parse().map_err(|_| "wants true or false".to_owned())
             }
             _ => Err(format!("wants true or false, not {}", kind(&self.value))),
@@ -57,7 +57,7 @@ impl<'l> Raw<'l> {
         let wanted = || format!("wants a number from {} to {}", bounds.start(), bounds.end());
         let count = match &self.value.kind {
             ValueKind::I64(count) => Some(*count),
-            ValueKind::String(text) if self.from_environment() => text.parse().ok(),
+            ValueKind::String(text) if self.is_from_environment() => text.parse().ok(),
             _ => return Err(format!("{}, not {}", wanted(), kind(&self.value))),
         };
         count.filter(|count| bounds.contains(count)).ok_or_else(wanted)
@@ -110,14 +110,14 @@ impl<'l> Raw<'l> {
 
     /// See [`Raw::path`].
     pub fn rooted(&self, path: &str) -> PathBuf {
-        match self.from_environment() {
+        match self.is_from_environment() {
             true => PathBuf::from(path),
             false => self.layers.folder().join(Path::new(path)),
         }
     }
 
     /// Whether the value came from the environment.
-    pub fn from_environment(&self) -> bool {
+    pub fn is_from_environment(&self) -> bool {
         from_environment(&self.value, &self.path).is_some()
     }
 
@@ -137,7 +137,7 @@ impl<'l> Raw<'l> {
 }
 
 /// No setting waits longer than ten years.
-const LONGEST: Duration = Duration::from_hours(24 * 3650);
+const LONGEST: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 
 /// The kind of a value in words, for a message.
 pub fn kind(value: &Value) -> &'static str {

@@ -62,9 +62,9 @@ pub fn greeting(raw: &Raw<'_>) -> Result<PathBuf, String> {
 fn plan(name: String, mut section: Section<'_>) -> UmPlan {
     let servers = section.at_least_one("servers", |raw| match raw.text()? {
         "embedded" => Ok(UmServer::Embedded),
-        text => {
-            uri::sip(text).map(|_| UmServer::Sip(text.to_owned())).map_err(|e| format!("{e} or \"embedded\""))
-        }
+        text => uri::sip(text)
+            .map(|_| UmServer::Sip(text.to_owned()))
+            .map_err(|e| format!("neither \"embedded\" nor a SIP URI: {e}")),
     });
     section.end();
     UmPlan { name, servers }
