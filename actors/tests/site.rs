@@ -140,6 +140,47 @@ fn who_tells_a_missed_call_follows_from_what_the_user_has() {
         told(load::text(Path::new("s"), without_mail).expect_err("nobody carries its mail")),
         expected
     );
+    // With a UM that tells, the address alone needs no [mail]: there is only nobody to step in for the UM.
+    let told_by_um = format!("[um.plan]\np.servers = [\"sip:um@h\"]\n{without_mail}um_plan = \"p\"\n");
+    assert!(!loaded(&told_by_um).users[0].mail_if_um_refuses);
+}
+
+#[test]
+fn inline_tables_are_as_good_as_headed_ones() {
+    let text =
+        "trunk = [{ name = \"a\", sources = [\"192.0.2.1\"] },\n  { name = \"b\",\n sources = [\n\"x\"] }]\n";
+    let problems = told(load::text(Path::new("s"), text).expect_err("x is no network"));
+    let wanted = "wants an address or a network such as \"192.0.2.7\" or \"10.0.0.0/8\", not \"x\"";
+    assert_eq!(problems, [format!("s:4: trunk[1].sources[0]: {wanted}")]);
+    assert_eq!(loaded(&text.replace("\"x\"", "\"192.0.2.2\"")).trunks[1].name, "b");
+}
+
+#[test]
+fn no_file_whatever_it_holds_makes_the_loader_fall_over() {
+    let mut dice = fastrand::Rng::with_seed(4475);
+    let mut refused = 0;
+    for _ in 0..3_000 {
+        let mut octets = CONTRACT.as_bytes().to_vec();
+        for _ in 0..dice.usize(1..6) {
+            let at = dice.usize(..octets.len());
+            match dice.u8(..4) {
+                0 => octets[at] = dice.u8(..),
+                1 => drop(octets.remove(at)),
+                2 => octets.insert(at, *dice.choice(b"[]{}\"'.=,#\n\\\0-").expect("the choice is not empty")),
+                _ => octets.extend_from_within(at..),
+            }
+        }
+        let text = String::from_utf8_lossy(&octets);
+        let problems = load::text(Path::new("s"), &text).err().map(told).unwrap_or_default();
+        refused += usize::from(!problems.is_empty());
+        for problem in problems {
+            assert!(
+                problem.starts_with("s:") && !problem.contains(char::is_control),
+                "{problem:?} for {text}"
+            );
+        }
+    }
+    assert!(refused > 2_000, "only {refused} of 3,000 broken files were refused");
 }
 
 #[test]

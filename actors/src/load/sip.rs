@@ -52,9 +52,14 @@ pub fn trunk(mut section: Section<'_>, claims: &mut Claims) -> Option<Trunk> {
     Some(Trunk { name: name?, sources, trust_identity: trust_identity.unwrap_or(true) })
 }
 
-/// An IP address.
+/// An IP address that a peer can send to.
 pub fn address(raw: &Raw<'_>) -> Result<IpAddr, String> {
-    raw.text()?.parse().map_err(|_| "wants an IP address such as \"192.0.2.1\"".to_owned())
+    let address: Result<IpAddr, _> = raw.text()?.parse();
+    let address = address.map_err(|_| "wants an IP address such as \"192.0.2.1\"".to_owned())?;
+    match address.is_unspecified() || address.is_multicast() {
+        true => Err("wants an address that peers can send to".to_owned()),
+        false => Ok(address),
+    }
 }
 
 /// R89: no two listeners of one transport on one address and port; a wildcard is every address of its family.

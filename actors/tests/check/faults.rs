@@ -254,4 +254,10 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "um_plan = \"a\\nb\"",
         &["site.toml:14: user[0].um_plan: holds a control character"],
     ),
+    (
+        "an address that nobody can send to",
+        "[store]",
+        "[voicemail]\naddress = \"0.0.0.0\"\n[store]",
+        &["site.toml:23: voicemail.address: wants an address that peers can send to"],
+    ),
 ];
