@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing_subscriber::{EnvFilter, filter::LevelFilter, fmt::MakeWriter};
 
 /// How an event is written.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
@@ -25,6 +25,11 @@ pub fn start(format: Format, level: Option<&str>) -> Result<(), String> {
         (None, Some(level)) => ("RUST_LOG", level.as_str()),
         (None, None) => ("default", "info"),
     };
+    // The filter would take a misspelt level for a module's name, and nothing would be logged.
+    let word = level.bytes().all(|octet| octet.is_ascii_alphabetic());
+    if name == "--log-level" && word && level.parse::<LevelFilter>().is_err() {
+        return Err(format!("{name}: {level:?} is none of error, warn, info, debug, trace, off"));
+    }
     let filter = EnvFilter::try_new(level).map_err(|e| one_line(&format!("{name}: {e}")))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Lines(format));
     let started = match format {

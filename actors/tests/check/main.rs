@@ -120,6 +120,7 @@ fn version_completions_and_slips_of_the_pen() {
         (&["serve"], 2, ""),
         (&["sreve"], 2, ""),
         (&["demo", "--log-level", "la=la=la"], 64, ""),
+        (&["demo", "--log-level", "debgu"], 64, ""),
     ] {
         let (exit, said, complaint) = spoken(&ringpost(Path::new("."), arguments));
         assert_eq!(exit, Some(code), "{arguments:?}: {complaint}");
