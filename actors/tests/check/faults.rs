@@ -130,7 +130,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         &["site.toml:9: user[0].mail: is missing: missed calls are told by mail"],
     ),
     (
-        "embedded UM without mail",
+        "empty text",
         "mail = \"user1001@example.test\"\n",
         "mail = \"\"\n",
         &["site.toml:16: user[0].mail: is empty"],
