@@ -1,0 +1,100 @@
+//! Reads a site: defaults, site file and environment become a checked [`Site`], or every problem at once.
+
+mod claims;
+mod key;
+mod layers;
+mod mail;
+mod problem;
+mod raw;
+mod section;
+mod sip;
+mod storage;
+mod um;
+mod uri;
+mod user;
+
+use std::{ffi::OsString, fs, path::Path};
+
+use ringpost::settings::Site;
+
+use self::{claims::Claims, layers::Layers, user::Around};
+pub use self::{
+    key::{KeyPath, Step},
+    layers::DEFAULTS,
+    problem::{Place, Problem},
+};
+
+/// The sections of a site.
+const SECTIONS: [&str; 8] = ["sip", "trunk", "um", "voicemail", "user", "mail", "outbox", "store"];
+
+/// Reads the site in `file` with what the environment adds. Can be called again at any time (SIGHUP).
+///
+/// # Errors
+/// Every problem of the file and of the environment, in the order of the file.
+pub fn site(file: &Path) -> Result<Site, Vec<Problem>> {
+    let name = file.display().to_string();
+    let octets = fs::read(file)
+        .map_err(|e| vec![layers::whole_file(&name, format!("the site file cannot be read: {e}"))])?;
+    let text = String::from_utf8(octets).map_err(|e| {
+        let line = layers::line_at(e.as_bytes(), e.utf8_error().valid_up_to());
+        let place = Place::File { name, line: Some(line) };
+        vec![Problem { place, key: KeyPath::default(), what: "not UTF-8".to_owned() }]
+    })?;
+    merged(file, text, std::env::vars_os())
+}
+
+/// Reads a site from `text`, as if it stood in `file`, without the environment.
+///
+/// # Errors
+/// Every problem, as [`site`].
+pub fn text(file: &Path, text: &str) -> Result<Site, Vec<Problem>> {
+    merged(file, text.to_owned(), std::iter::empty())
+}
+
+/// [`text`] below the given environment.
+///
+/// # Errors
+/// Every problem, as [`site`].
+pub fn merged(
+    file: &Path,
+    text: String,
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Site, Vec<Problem>> {
+    let layers = Layers::merge(file, text, variables).map_err(|problem| vec![problem])?;
+    let site = whole(&layers);
+    match (site, layers.problems()) {
+        (Some(site), problems) if problems.is_empty() => Ok(site),
+        (_, problems) => Err(problems),
+    }
+}
+
+fn whole(layers: &Layers) -> Option<Site> {
+    let mut claims = Claims::default();
+    let mut root = layers.root();
+    let sip = root.table("sip").and_then(sip::sip);
+    let trunks =
+        root.tables("trunk").into_iter().filter_map(|trunk| sip::trunk(trunk, &mut claims)).collect();
+    let um = root.table("um").and_then(um::um);
+    let has_mail = root.has("mail");
+    let mail = root.table("mail").and_then(mail::mail);
+    let plans = um.as_ref().map_or(&[][..], |(_, plans)| plans);
+    let around = Around { plans, mail: has_mail };
+    let users = root.tables("user").into_iter();
+    let users = users.filter_map(|user| user::user(user, &around, &mut claims)).collect();
+    let outbox = root.table("outbox").and_then(storage::outbox);
+    let store = root.table("store").and_then(storage::store);
+    let voicemail = root.table("voicemail").and_then(|table| um::voicemail(table, store.as_ref()));
+    root.end();
+    let (um, plans) = um?;
+    Some(Site {
+        sip: sip?,
+        trunks,
+        plans,
+        um,
+        voicemail: voicemail?,
+        users,
+        mail,
+        outbox: outbox?,
+        store: store?,
+    })
+}

@@ -1,0 +1,125 @@
+//! `[sip]` and `[[trunk]]`.
+
+use std::net::IpAddr;
+
+use ringpost::settings::{Listen, Network, Sip, Transport, Trunk};
+
+use super::{Claims, raw::Raw, section::Section, uri};
+
+/// Reads `[sip]`; `None` after a problem.
+pub fn sip(mut section: Section<'_>) -> Option<Sip> {
+    let mut taken = Vec::new();
+    let listen = section.at_least_one("listen", |raw| free_listener(raw, &mut taken));
+    let domain = section.required("domain", domain);
+    let advertise = section.optional("advertise", address);
+    let lanes = section.optional("lanes", |raw| raw.count(1..=255));
+    let max_calls = section.required("max_calls", |raw| raw.count(1..=10_000_000));
+    // RFC 3261 §18.1.1: a message of 65,535 octets has to be taken on UDP.
+    let max_message = section.required("max_message", |raw| raw.size(1 << 10..=16 << 20));
+    let max_connections = section.required("max_connections", |raw| raw.count(1..=1_000_000));
+    let idle_timeout = section.required("idle_timeout", Raw::duration);
+    let drain = section.required("drain", Raw::duration_or_zero);
+    let silence = section.required("device_timeout", Raw::duration);
+    section.end();
+    Some(Sip {
+        listen,
+        domain: domain?,
+        advertise,
+        lanes: lanes.map_or_else(half_of_the_cores, size),
+        max_calls: size(max_calls?),
+        max_message: max_message?,
+        max_connections: size(max_connections?),
+        idle_timeout: idle_timeout?,
+        drain: drain?,
+        silence: silence?,
+    })
+}
+
+/// Reads one `[[trunk]]`; `None` after a problem.
+pub fn trunk(mut section: Section<'_>, claims: &mut Claims) -> Option<Trunk> {
+    let name = section.required("name", |raw| {
+        let name = raw.text()?;
+        claims.claim(raw, format!("trunk {name}"))?;
+        Ok(name.to_owned())
+    });
+    let sources = section.at_least_one("sources", |raw| {
+        let source = network(raw)?;
+        claims.claim(raw, format!("source {}/{}", source.address, source.prefix))?;
+        Ok(source)
+    });
+    let trust_identity = section.optional("trust_identity", Raw::flag);
+    section.end();
+    Some(Trunk { name: name?, sources, trust_identity: trust_identity.unwrap_or(true) })
+}
+
+/// An IP address that a peer can send to.
+pub fn address(raw: &Raw<'_>) -> Result<IpAddr, String> {
+    let address: Result<IpAddr, _> = raw.text()?.parse();
+    let address = address.map_err(|_| "wants an IP address such as \"192.0.2.1\"".to_owned())?;
+    match address.is_unspecified() || address.is_multicast() {
+        true => Err("wants an address that peers can send to".to_owned()),
+        false => Ok(address),
+    }
+}
+
+/// R89: no two listeners of one transport on one address and port; a wildcard is every address of its family.
+fn free_listener(raw: &Raw<'_>, taken: &mut Vec<(Listen, String)>) -> Result<Listen, String> {
+    let listen = listener(raw)?;
+    let clash = taken.iter().find(|(other, _)| overlap(*other, listen));
+    if let Some((_, pointer)) = clash {
+        return Err(format!("listens on the same address and port as {pointer}"));
+    }
+    taken.push((listen, raw.pointer()));
+    Ok(listen)
+}
+
+fn listener(raw: &Raw<'_>) -> Result<Listen, String> {
+    const WANTED: &str = "wants \"udp:ADDRESS:PORT\" or \"tcp:ADDRESS:PORT\"";
+    let text = raw.text()?;
+    let (transport, place) = text.split_once(':').ok_or_else(|| format!("{WANTED}, not {text:?}"))?;
+    let transport = match transport {
+        "udp" => Transport::Udp,
+        "tcp" => Transport::Tcp,
+        _ => return Err(format!("{WANTED}, not {text:?}")),
+    };
+    let address: std::net::SocketAddr =
+        place.parse().map_err(|_| format!("{WANTED} (IPv6 in brackets, port 1 to 65535), not {text:?}"))?;
+    match address.port() {
+        0 => Err("port 0 is no port: peers have to know where Ringpost listens".to_owned()),
+        _ => Ok(Listen { transport, address }),
+    }
+}
+
+fn overlap(one: Listen, other: Listen) -> bool {
+    let (a, b) = (one.address, other.address);
+    let wildcard = a.is_ipv4() == b.is_ipv4() && (a.ip().is_unspecified() || b.ip().is_unspecified());
+    one.transport == other.transport && a.port() == b.port() && (a.ip() == b.ip() || wildcard)
+}
+
+fn domain(raw: &Raw<'_>) -> Result<String, String> {
+    let domain = raw.text()?;
+    match uri::is_host(domain) {
+        true => Ok(domain.to_ascii_lowercase()),
+        false => Err("wants a domain such as \"example.com\"".to_owned()),
+    }
+}
+
+fn network(raw: &Raw<'_>) -> Result<Network, String> {
+    let text = raw.text()?;
+    let network = match text.contains('/') {
+        true => text.parse::<ipnet::IpNet>().ok(),
+        false => text.parse::<IpAddr>().ok().map(ipnet::IpNet::from),
+    };
+    let network = network.ok_or_else(|| {
+        format!("wants an address or a network such as \"192.0.2.7\" or \"10.0.0.0/8\", not {text:?}")
+    })?;
+    Ok(Network { address: network.trunc().addr(), prefix: network.prefix_len() })
+}
+
+fn half_of_the_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
+}
+
+fn size(count: i64) -> usize {
+    usize::try_from(count).expect("a count was read within positive bounds")
+}

@@ -1,0 +1,27 @@
+//! `[store]` and `[outbox]`.
+
+use ringpost::settings::{Outbox, Store};
+
+use super::{raw::Raw, section::Section};
+
+/// Reads `[store]`; `None` after a problem.
+pub fn store(mut section: Section<'_>) -> Option<Store> {
+    let path = section.required("path", |raw| match raw.text()? {
+        ":memory:" => Ok(None),
+        path => Ok(Some(raw.rooted(path))),
+    });
+    section.end();
+    Some(Store { path: path? })
+}
+
+/// Reads `[outbox]`; `None` after a problem.
+pub fn outbox(mut section: Section<'_>) -> Option<Outbox> {
+    let first_retry = section.required("first_retry", Raw::duration);
+    let longest_retry = section.required("longest_retry", Raw::duration);
+    let give_up_after = section.required("give_up_after", Raw::duration);
+    if longest_retry.is_some() && first_retry > longest_retry {
+        section.refuse("first_retry", "must not be longer than longest_retry");
+    }
+    section.end();
+    Some(Outbox { first_retry: first_retry?, longest_retry: longest_retry?, give_up_after: give_up_after? })
+}

@@ -1,0 +1,91 @@
+//! `[um]`, its plans, and `[voicemail]`.
+
+use std::{fs::File, io::Read, path::PathBuf};
+
+use ringpost::settings::{Store, Um, UmPlan, UmServer, Voicemail};
+
+use super::{raw::Raw, section::Section, sip, uri};
+
+/// Reads `[um]` with every `[um.plan.NAME]`; `None` after a problem in `[um]` itself.
+pub fn um(mut section: Section<'_>) -> Option<(Um, Vec<UmPlan>)> {
+    let attempts = section.required("attempts", |raw| raw.count(1..=10));
+    let ring_limit = section.required("ring_limit", Raw::duration);
+    let plans = section.table("plan").map(Section::named).unwrap_or_default();
+    section.end();
+    let plans = plans.into_iter().map(|(name, section)| plan(name, section)).collect();
+    let attempts = u8::try_from(attempts?).expect("attempts were read within 1 to 10");
+    Some((Um { attempts, ring_limit: ring_limit? }, plans))
+}
+
+/// Reads `[voicemail]`; `None` after a problem.
+pub fn voicemail(mut section: Section<'_>, store: Option<&Store>) -> Option<Voicemail> {
+    let address = section.required("address", sip::address);
+    let rtp_ports = section.required("rtp_ports", rtp_ports);
+    let recordings = section.optional("recordings", Raw::path);
+    let greetings = section.optional("greetings", |raw| {
+        let folder = raw.path()?;
+        folder.read_dir().map_err(|e| format!("folder cannot be read: {e}"))?;
+        Ok(folder)
+    });
+    let min_message = section.required("min_message", Raw::duration_or_zero);
+    let max_message = section.required("max_message", Raw::duration);
+    let silence = section.required("silence", Raw::duration);
+    if min_message >= max_message && max_message.is_some() {
+        section.refuse("min_message", "must be shorter than max_message");
+    }
+    section.end();
+    Some(Voicemail {
+        address: address?,
+        rtp_ports: rtp_ports?,
+        recordings: recordings.unwrap_or_else(|| beside(store)),
+        greetings,
+        min_message: min_message?,
+        max_message: max_message?,
+        silence: silence?,
+    })
+}
+
+/// A WAV file that can be read.
+pub fn greeting(raw: &Raw<'_>) -> Result<PathBuf, String> {
+    let path = raw.path()?;
+    let mut opening = [0; 12];
+    let read = File::open(&path).and_then(|mut file| file.read_exact(&mut opening));
+    match (read, &opening) {
+        (Ok(()), [b'R', b'I', b'F', b'F', .., b'W', b'A', b'V', b'E']) => Ok(path),
+        (Err(e), _) if e.kind() != std::io::ErrorKind::UnexpectedEof => {
+            Err(format!("greeting cannot be read: {e}"))
+        }
+        (Ok(()) | Err(_), _) => Err("greeting is no WAV file".to_owned()),
+    }
+}
+
+fn plan(name: String, mut section: Section<'_>) -> UmPlan {
+    let servers = section.at_least_one("servers", |raw| match raw.text()? {
+        "embedded" => Ok(UmServer::Embedded),
+        text => uri::sip(text)
+            .map(|_| UmServer::Sip(text.to_owned()))
+            .map_err(|e| format!("neither \"embedded\" nor a SIP URI: {e}")),
+    });
+    section.end();
+    UmPlan { name, servers }
+}
+
+/// RTP takes the even ports (RFC 3550 §11), so there has to be one.
+fn rtp_ports(raw: &Raw<'_>) -> Result<(u16, u16), String> {
+    let ports = raw.text()?.split_once('-');
+    let ports = ports.and_then(|(first, last)| Some((first.trim().parse().ok()?, last.trim().parse().ok()?)));
+    match ports {
+        Some((first, last)) if first >= 1024 && first < last => Ok((first, last)),
+        Some(_) => Err("wants a first port from 1024 and a last port above it".to_owned()),
+        None => Err("wants the first and the last port, such as \"16384-17383\"".to_owned()),
+    }
+}
+
+/// The folder `recordings` beside the store; a store in memory is for tests, so it goes with the temporary files.
+fn beside(store: Option<&Store>) -> PathBuf {
+    let file = store.and_then(|store| store.path.as_deref());
+    file.and_then(|file| file.parent()).map_or_else(
+        || std::env::temp_dir().join(format!("ringpost-{}", std::process::id())).join("recordings"),
+        |folder| folder.join("recordings"),
+    )
+}

@@ -1,0 +1,186 @@
+//! `[[user]]`.
+
+use std::collections::HashSet;
+
+use jiff::tz::TimeZone;
+use ringpost::{
+    address::{Language, UserClass},
+    settings::{UmPlan, UmServer, User},
+};
+
+use super::{Claims, raw::Raw, section::Section, um, uri};
+
+/// A user's time-out where the site names none (R2).
+const RING_FOR: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// What a user is checked against.
+pub struct Around<'s> {
+    /// The site's dial plans.
+    pub plans: &'s [UmPlan],
+    /// Whether the site has `[mail]`.
+    pub mail: bool,
+}
+
+/// Reads one `[[user]]`; `None` after a problem.
+pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) -> Option<User> {
+    let address = section.required("address", |raw| address(raw, claims));
+    let name = section.optional("name", |raw| raw.text().map(str::to_owned));
+    let numbers = section.list("numbers", |raw| number(raw, claims));
+    let mut devices = HashSet::new();
+    let devices = section.list("devices", |raw| {
+        let text = raw.text()?;
+        uri::sip(text)?;
+        match devices.insert(text.to_owned()) {
+            true => Ok(text.to_owned()),
+            false => Err("this device is in the list twice".to_owned()),
+        }
+    });
+    let ring_for = section.optional("ring_for", Raw::duration);
+    let um_plan = section.optional("um_plan", |raw| plan(raw, around.plans));
+    let missed_calls = section.optional("missed_calls", user_class);
+    let forward = section.optional("forward", forward);
+    let min_ring = section.optional("min_ring", Raw::duration_or_zero);
+    let mail_if_um_refuses = section.optional("mail_if_um_refuses", Raw::flag);
+    let mail = section.optional("mail", mail);
+    let time_zone = section.optional("time_zone", time_zone);
+    let language = section.optional("language", language);
+    let greeting = section.optional("greeting", um::greeting);
+    check_um(&section, missed_calls, forward);
+    check_mail(&section, around, missed_calls, um_plan.as_deref(), mail_if_um_refuses);
+    let missed_calls = missed_calls.unwrap_or_else(|| match (section.has("um_plan"), section.has("mail")) {
+        (true, _) => UserClass::Um,
+        (false, true) => UserClass::Mail,
+        (false, false) => UserClass::Off,
+    });
+    section.end();
+    Some(User {
+        address: address?,
+        name,
+        numbers,
+        devices,
+        ring_for: ring_for.unwrap_or(RING_FOR),
+        um_plan,
+        missed_calls,
+        forward_to_voicemail: forward.unwrap_or_default(),
+        min_ring: min_ring.unwrap_or_default(),
+        mail_if_um_refuses: mail_if_um_refuses.unwrap_or(mail.is_some() && around.mail),
+        mail,
+        time_zone: time_zone.unwrap_or_else(|| "UTC".to_owned()),
+        language: language.unwrap_or_default(),
+        greeting,
+    })
+}
+
+/// A mail address without a name.
+pub fn mail(raw: &Raw<'_>) -> Result<String, String> {
+    let address: Result<lettre::Address, _> = raw.text()?.parse();
+    address
+        .map(|address| address.to_string())
+        .map_err(|_| "wants a mail address such as \"user@example.com\"".to_owned())
+}
+
+fn check_um(section: &Section<'_>, missed_calls: Option<UserClass>, forward: Option<bool>) {
+    if section.has("um_plan") {
+        return;
+    }
+    if missed_calls == Some(UserClass::Um) {
+        section.refuse("missed_calls", "\"um\" needs an um_plan");
+    }
+    if forward == Some(true) {
+        section.refuse("forward", "\"voicemail\" needs an um_plan");
+    }
+}
+
+/// Whoever is told by mail needs an address and a `[mail]` that carries it.
+fn check_mail(
+    section: &Section<'_>,
+    around: &Around<'_>,
+    missed_calls: Option<UserClass>,
+    um_plan: Option<&str>,
+    mail_if_um_refuses: Option<bool>,
+) {
+    let by_mail = match missed_calls {
+        Some(class) => class == UserClass::Mail,
+        None => section.has("mail") && !section.has("um_plan"),
+    };
+    let plan = around.plans.iter().find(|plan| Some(plan.name.as_str()) == um_plan);
+    let embedded = plan.is_some_and(|plan| plan.servers.contains(&UmServer::Embedded));
+    let why = match (by_mail, embedded, mail_if_um_refuses) {
+        (true, _, _) => "missed calls are told by mail",
+        (false, true, _) => "the embedded UM sends its messages by mail",
+        (false, false, Some(true)) => "mail_if_um_refuses is set",
+        (false, false, Some(false) | None) => return,
+    };
+    if !section.has("mail") {
+        section.refuse("mail", format!("is missing: {why}"));
+    }
+    if !around.mail {
+        section.refuse("mail", format!("the site has no [mail] section: {why}"));
+    }
+}
+
+fn address(raw: &Raw<'_>, claims: &mut Claims) -> Result<String, String> {
+    let text = raw.text()?;
+    let uri = uri::sip(text)?;
+    let user = uri.user.ok_or("wants an address with a user part, such as \"sip:1001@example.com\"")?;
+    claims.claim(raw, format!("address {user}@{}", uri.host))?;
+    Ok(text.to_owned())
+}
+
+fn number(raw: &Raw<'_>, claims: &mut Claims) -> Result<String, String> {
+    let text = raw.text()?;
+    let legal = |octet: u8| octet.is_ascii_alphanumeric() || b"+*#-._".contains(&octet);
+    if !text.bytes().all(legal) {
+        return Err("wants a number such as \"+15550101\" or a user part, without spaces".to_owned());
+    }
+    claims.claim(raw, format!("number {text}"))?;
+    Ok(text.to_owned())
+}
+
+fn plan(raw: &Raw<'_>, plans: &[UmPlan]) -> Result<String, String> {
+    let name = raw.text()?;
+    if plans.iter().any(|plan| plan.name == name) {
+        return Ok(name.to_owned());
+    }
+    let known: Vec<_> = plans.iter().map(|plan| plan.name.as_str()).collect();
+    match known.as_slice() {
+        [] => Err(format!("unknown plan {name:?}: the site has no [um.plan.{name}]")),
+        known => Err(format!("unknown plan {name:?}; the site has {}", known.join(", "))),
+    }
+}
+
+fn user_class(raw: &Raw<'_>) -> Result<UserClass, String> {
+    match raw.text()? {
+        "um" => Ok(UserClass::Um),
+        "mail" => Ok(UserClass::Mail),
+        "pbx" => Ok(UserClass::Pbx),
+        "off" => Ok(UserClass::Off),
+        other => Err(format!("wants \"um\", \"mail\", \"pbx\" or \"off\", not {other:?}")),
+    }
+}
+
+fn forward(raw: &Raw<'_>) -> Result<bool, String> {
+    match raw.text()? {
+        "voicemail" => Ok(true),
+        "off" => Ok(false),
+        other => Err(format!("wants \"voicemail\" or \"off\", not {other:?}")),
+    }
+}
+
+fn time_zone(raw: &Raw<'_>) -> Result<String, String> {
+    let name = raw.text()?;
+    match TimeZone::get(name) {
+        Ok(_) => Ok(name.to_owned()),
+        Err(_) => {
+            Err(format!("unknown time zone {name:?}; wants an IANA name such as \"Europe/Copenhagen\""))
+        }
+    }
+}
+
+fn language(raw: &Raw<'_>) -> Result<Language, String> {
+    let code = raw.text()?;
+    Language::ALL.into_iter().find(|language| language.code() == code).ok_or_else(|| {
+        let known = Language::ALL.map(Language::code).join(", ");
+        format!("unknown language {code:?}; known: {known}")
+    })
+}

@@ -1,0 +1,263 @@
+//! A good site and the faults that a slip of the pen can make of it.
+
+/// A site without a fault, for faults to be added to.
+pub const GOOD: &str = r#"[sip]
+listen = ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
+domain = "example.test"
+[[trunk]]
+name = "pbx"
+sources = ["127.0.0.1"]
+[um.plan.lab]
+servers = ["sip:um@127.0.0.1:6073"]
+[[user]]
+address = "sip:1001@example.test"
+numbers = ["1001", "+15550101"]
+devices = ["sip:desk@127.0.0.1:6071", "sip:soft@127.0.0.1:6072"]
+ring_for = "1s"
+um_plan = "lab"
+missed_calls = "um"
+mail = "user1001@example.test"
+time_zone = "Europe/Copenhagen"
+language = "en"
+[mail]
+url = "smtp://127.0.0.1:1025"
+from = "ringpost@example.test"
+[store]
+path = ":memory:"
+"#;
+
+/// (what, text to replace, replacement, exactly these errors)
+pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
+    (
+        "unknown key",
+        "language = \"en\"",
+        "languages = \"en\"",
+        &[
+            "site.toml:18: user[0].languages: unknown key; known here: address, name, numbers, devices, ring_for, \
+         um_plan, missed_calls, forward, min_ring, mail_if_um_refuses, mail, time_zone, language, greeting",
+        ],
+    ),
+    (
+        "unknown section",
+        "[store]",
+        "[stores]",
+        &[
+            "site.toml:22: stores: unknown key; known here: sip, trunk, um, mail, user, outbox, store, voicemail",
+        ],
+    ),
+    (
+        "wrong type",
+        "domain = \"example.test\"",
+        "domain = 7",
+        &["site.toml:3: sip.domain: wants text, not a number without quotes"],
+    ),
+    (
+        "a list where text is wanted",
+        "um_plan = \"lab\"",
+        "um_plan = [\"lab\"]\nforward = \"off\"",
+        &["site.toml:14: user[0].um_plan: wants text, not a list"],
+    ),
+    (
+        "a table where a list is wanted",
+        "[[user]]",
+        "[user]",
+        &["site.toml:9: user: wants tables [[user]], not a table"],
+    ),
+    (
+        "duplicate number",
+        "[mail]\n",
+        "[[user]]\naddress = \"sip:2@example.test\"\nnumbers = [\"1001\"]\n[mail]\n",
+        &["site.toml:21: user[1].numbers[0]: duplicate of user[0].numbers[0] (line 11)"],
+    ),
+    (
+        "duplicate address",
+        "[mail]\n",
+        "[[user]]\naddress = \"sip:1001@EXAMPLE.test\"\n[mail]\n",
+        &["site.toml:20: user[1].address: duplicate of user[0].address (line 10)"],
+    ),
+    (
+        "duration without unit",
+        "ring_for = \"1s\"",
+        "ring_for = \"20\"",
+        &[
+            "site.toml:13: user[0].ring_for: wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" or \"1h\", \
+         not \"20\"",
+        ],
+    ),
+    (
+        "duration as a number",
+        "ring_for = \"1s\"",
+        "ring_for = 20",
+        &[
+            "site.toml:13: user[0].ring_for: wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" or \"1h\", \
+         not a number without quotes",
+        ],
+    ),
+    (
+        "zero duration",
+        "ring_for = \"1s\"",
+        "ring_for = \"0s\"",
+        &["site.toml:13: user[0].ring_for: must be longer than zero"],
+    ),
+    (
+        "negative duration",
+        "ring_for = \"1s\"",
+        "ring_for = \"-5s\"",
+        &["site.toml:13: user[0].ring_for: must not be negative: \"-5s\""],
+    ),
+    (
+        "unknown plan",
+        "um_plan = \"lab\"",
+        "um_plan = \"lob\"",
+        &["site.toml:14: user[0].um_plan: unknown plan \"lob\"; the site has lab"],
+    ),
+    (
+        "no plan for UM",
+        "um_plan = \"lab\"\n",
+        "",
+        &["site.toml:14: user[0].missed_calls: \"um\" needs an um_plan"],
+    ),
+    (
+        "unknown class",
+        "missed_calls = \"um\"",
+        "missed_calls = \"UM\"",
+        &["site.toml:15: user[0].missed_calls: wants \"um\", \"mail\", \"pbx\" or \"off\", not \"UM\""],
+    ),
+    (
+        "no mail for mail",
+        "missed_calls = \"um\"\nmail = \"user1001@example.test\"",
+        "missed_calls = \"mail\"",
+        &["site.toml:9: user[0].mail: is missing: missed calls are told by mail"],
+    ),
+    (
+        "empty text",
+        "mail = \"user1001@example.test\"\n",
+        "mail = \"\"\n",
+        &["site.toml:16: user[0].mail: is empty"],
+    ),
+    (
+        "unknown time zone",
+        "Europe/Copenhagen",
+        "Europe/Kobenhavn",
+        &[
+            "site.toml:17: user[0].time_zone: unknown time zone \"Europe/Kobenhavn\"; wants an IANA name such as \
+         \"Europe/Copenhagen\"",
+        ],
+    ),
+    (
+        "unknown language",
+        "language = \"en\"",
+        "language = \"tlh\"",
+        &["site.toml:18: user[0].language: unknown language \"tlh\"; known: en, de, fr, da, es"],
+    ),
+    (
+        "bad device",
+        "sip:soft@127.0.0.1:6072",
+        "soft@127.0.0.1",
+        &["site.toml:12: user[0].devices[1]: wants a SIP URI such as \"sip:desk@192.0.2.7:5060\""],
+    ),
+    (
+        "bad server",
+        "sip:um@127.0.0.1:6073",
+        "sip:um@127.0.0.1:66073",
+        &[
+            "site.toml:8: um.plan.lab.servers[0]: neither \"embedded\" nor a SIP URI: its port is no number from 1 to 65535",
+        ],
+    ),
+    (
+        "bad network",
+        "sources = [\"127.0.0.1\"]",
+        "sources = [\"10.0.0.0/33\"]",
+        &[
+            "site.toml:6: trunk[0].sources[0]: wants an address or a network such as \"192.0.2.7\" or \"10.0.0.0/8\", not \
+         \"10.0.0.0/33\"",
+        ],
+    ),
+    (
+        "R89: two listeners on one port",
+        "tcp:127.0.0.1:5060",
+        "udp:127.0.0.1:5060",
+        &["site.toml:2: sip.listen[1]: listens on the same address and port as sip.listen[0] (line 2)"],
+    ),
+    (
+        "R89: a listener inside a wildcard",
+        "tcp:127.0.0.1:5060",
+        "udp:0.0.0.0:5060",
+        &["site.toml:2: sip.listen[1]: listens on the same address and port as sip.listen[0] (line 2)"],
+    ),
+    (
+        "no listener",
+        "\"udp:127.0.0.1:5060\", \"tcp:127.0.0.1:5060\"",
+        "",
+        &["site.toml:2: sip.listen: needs at least one entry"],
+    ),
+    (
+        "bad port",
+        "udp:127.0.0.1:5060",
+        "udp:127.0.0.1:70000",
+        &[
+            "site.toml:2: sip.listen[0]: wants \"udp:ADDRESS:PORT\" or \"tcp:ADDRESS:PORT\" (IPv6 in brackets, port 1 to \
+         65535), not \"udp:127.0.0.1:70000\"",
+        ],
+    ),
+    (
+        "rtp range",
+        "[store]",
+        "[voicemail]\nrtp_ports = \"2000-1999\"\n[store]",
+        &["site.toml:23: voicemail.rtp_ports: wants a first port from 1024 and a last port above it"],
+    ),
+    (
+        "no greeting",
+        "language = \"en\"",
+        "greeting = \"hello.wav\"",
+        &["site.toml:18: user[0].greeting: greeting cannot be read: No such file or directory (os error 2)"],
+    ),
+    (
+        "no WAV",
+        "language = \"en\"",
+        "greeting = \"site.toml\"",
+        &["site.toml:18: user[0].greeting: greeting is no WAV file"],
+    ),
+    (
+        "bad mail URL",
+        "smtp://127.0.0.1:1025",
+        "http://127.0.0.1:1025",
+        &["site.toml:20: mail.url: wants \"smtp://[user@]host:port\", \"smtps://…\" or \"maildir:PATH\""],
+    ),
+    (
+        "password in the URL",
+        "smtp://127.0.0.1",
+        "smtp://me:hunter2@127.0.0.1",
+        &[
+            "site.toml:20: mail.url: a password does not belong into the URL: use password_file or RINGPOST_MAIL__PASSWORD",
+        ],
+    ),
+    (
+        "size without unit",
+        "domain =",
+        "max_message = \"64\"\ndomain =",
+        &["site.toml:3: sip.max_message: wants a size with its unit, such as \"64KiB\", not \"64\""],
+    ),
+    (
+        "several at once",
+        "\"example.test\"\n[[trunk]]\nname = \"pbx\"",
+        "\"exa mple\"\nmax_calls = 0\n[[trunk]]",
+        &[
+            "site.toml:3: sip.domain: wants a domain such as \"example.com\"",
+            "site.toml:4: sip.max_calls: wants a number from 1 to 10000000",
+            "site.toml:5: trunk[0].name: is missing",
+        ],
+    ),
+    (
+        "a line break in a name",
+        "um_plan = \"lab\"",
+        "um_plan = \"a\\nb\"",
+        &["site.toml:14: user[0].um_plan: holds a control character"],
+    ),
+    (
+        "an address that nobody can send to",
+        "[store]",
+        "[voicemail]\naddress = \"0.0.0.0\"\n[store]",
+        &["site.toml:23: voicemail.address: wants an address that peers can send to"],
+    ),
+];
