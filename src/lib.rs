@@ -3,4 +3,6 @@
 pub mod address;
 pub mod call;
 pub mod notify;
+pub mod outbox;
 pub mod settings;
+pub mod um;
