@@ -1,1 +1,5 @@
-//! lib
+//! The half of Ringpost that touches the world.
+
+pub mod channel;
+pub mod outbox;
+pub mod store;

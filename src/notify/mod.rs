@@ -7,6 +7,7 @@ pub mod decide;
 mod golden;
 pub mod mail;
 mod phrases;
+mod record;
 pub mod wording;
 
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::{
 };
 
 pub use decide::{Action, Facts, Reason, UmAction, UmVerdict, Verdict, decide, um_decides};
+pub use record::CallRecord;
 
 /// One thing to tell one user about one call.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
