@@ -1,5 +1,15 @@
 //! What is told about a call, to whom and how.
 
+pub mod clean;
+mod dates;
+pub mod decide;
+#[cfg(test)]
+mod golden;
+pub mod mail;
+mod phrases;
+mod record;
+pub mod wording;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,6 +19,9 @@ use crate::{
     address::{Caller, Language},
     call::Outcome,
 };
+
+pub use decide::{Action, Facts, Reason, UmAction, UmVerdict, Verdict, decide, um_decides};
+pub use record::CallRecord;
 
 /// One thing to tell one user about one call.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

@@ -12,7 +12,7 @@ pub mod timer;
 
 use bytes::Bytes;
 
-pub use table::Transactions;
+pub use table::{Transactions, stateless_tag};
 
 use super::{
     message::Message,

@@ -1,0 +1,83 @@
+//! The channels that carry notices. Siblings that look alike: each takes an item and says how the try ended; only
+//! the outbox decides what follows.
+
+mod maildir;
+mod recorded;
+mod sip_info;
+mod smtp;
+
+use std::{path::Path, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use lettre::Message;
+use ringpost::{
+    notify::{
+        Kind, Notice,
+        clean::reason,
+        mail::{MailError, compose},
+    },
+    outbox::{Delivery, Item},
+    settings::{Mail, MailUrl},
+};
+
+pub use maildir::Maildir;
+pub use recorded::Recorded;
+pub use sip_info::{InfoError, InfoSender, SipInfo};
+pub use smtp::{Smtp, SmtpError};
+
+/// Carries notices. A try may take long, but must end by itself; the outbox cuts it off after five minutes.
+pub trait Channel: Send + Sync {
+    /// One try.
+    fn deliver<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery>;
+}
+
+/// The channel that `[mail]` asks for.
+pub fn mail(settings: &Mail) -> Result<Arc<dyn Channel>, SmtpError> {
+    Ok(match &settings.url {
+        MailUrl::Maildir(path) => Arc::new(Maildir::new(path.clone(), settings.from.clone())),
+        MailUrl::Smtp { .. } => Arc::new(Smtp::new(settings)?),
+    })
+}
+
+/// Builds the mail of an item, with the recording if it has one.
+async fn built(item: &Item, from: &str) -> Result<Message, Delivery> {
+    let recording = match &item.notice.kind {
+        Kind::Missed => None,
+        Kind::VoiceMail { recording, .. } => read(recording.clone()).await?,
+    };
+    let notice: &Notice = &item.notice;
+    compose(notice, from, recording, item.posted).map_err(|error| match error {
+        MailError::NoAddress
+        | MailError::BadAddress { .. }
+        | MailError::NoRecording
+        | MailError::Build(_) => never(error),
+    })
+}
+
+async fn read(path: std::path::PathBuf) -> Result<Option<Vec<u8>>, Delivery> {
+    match blocking(move || std::fs::read(&path)).await {
+        Ok(wav) => Ok(Some(wav)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(later(error)),
+    }
+}
+
+/// Runs file work beside the arbiter, which must not wait for a disk.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)))
+}
+
+fn later(error: impl std::fmt::Display) -> Delivery {
+    Delivery::Later { reason: reason(&error.to_string()), not_before: None }
+}
+
+fn never(error: impl std::fmt::Display) -> Delivery {
+    Delivery::Never { reason: reason(&error.to_string()) }
+}
+
+/// Syncs a folder, so that a name in it survives a power cut.
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    std::fs::File::open(folder)?.sync_all()
+}

@@ -1,0 +1,189 @@
+//! The port to durable state: what the outbox and the call log need, and what they may assume.
+//!
+//! A [`Store`] blocks, so nobody calls it but the [`Scribe`], which owns it on a thread of its own.
+
+mod scribe;
+mod sqlite;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use jiff::Timestamp;
+use ringpost::{
+    notify::{CallRecord, Kind},
+    outbox::{ChannelName, Effort, Item, Key, Status},
+};
+
+pub use scribe::{Late, PostError, Posted, Scribe};
+pub use sqlite::{OpenError, Sqlite};
+
+/// The number of an item in the store.
+pub type ItemId = i64;
+
+/// Durable state. Every call is one transaction: all of it is on the disk when it returns `Ok`, nothing when `Err`.
+pub trait Store: Send {
+    /// Writes a batch in order; the answers are in the same order.
+    fn write(&mut self, batch: &[&Write]) -> Result<Vec<Written>, StoreError>;
+    /// Every item that is neither delivered nor dead, oldest first.
+    fn open_items(&mut self) -> Result<Vec<OpenItem>, StoreError>;
+    /// One item and what it has been through.
+    fn load(&mut self, id: ItemId) -> Result<Option<(Item, Effort)>, StoreError>;
+    /// The newest items of a status, or of all.
+    fn list(&mut self, status: Option<Status>, limit: usize) -> Result<Vec<Listed>, StoreError>;
+    /// How many items there are of each status, in the order of [`Status::ALL`].
+    fn depth(&mut self) -> Result<[u64; Status::ALL.len()], StoreError>;
+    /// The newest lines of the call log.
+    fn calls(&mut self, limit: usize) -> Result<Vec<CallRecord>, StoreError>;
+    /// Leaves everything tidy for the next start.
+    fn close(&mut self) -> Result<(), StoreError>;
+}
+
+/// One thing to write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// A new item, unless its key and channel are known.
+    Insert(Row),
+    /// What has become of an item.
+    Change(ItemId, Change),
+    /// A line of the call log.
+    Record(Box<CallRecord>),
+}
+
+/// An item made ready to be written, so that nothing but the disk can fail afterwards.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    key: Key,
+    kind: &'static str,
+    body: String,
+    /// The item itself.
+    pub item: Arc<Item>,
+}
+
+impl Row {
+    /// Makes an item ready.
+    pub fn of(item: Item) -> Result<Self, serde_json::Error> {
+        let kind = match item.notice.kind {
+            Kind::Missed => "missed",
+            Kind::VoiceMail { .. } => "voice-mail",
+        };
+        let body = serde_json::to_string(&item)?;
+        Ok(Self { key: Key::of(&item.notice), kind, body, item: Arc::new(item) })
+    }
+}
+
+/// What has become of an item.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// A try has begun.
+    Sending,
+    /// It is told.
+    Delivered,
+    /// It is tried again.
+    Delayed {
+        /// When, by the wall clock: for the next start only.
+        due: Timestamp,
+        /// What it has been through by then.
+        effort: Effort,
+        /// Why.
+        reason: String,
+    },
+    /// From now on it is a mail: the whole item, new.
+    MailInstead {
+        /// The item with its new way.
+        row: Row,
+        /// Why.
+        reason: String,
+    },
+    /// A dead letter.
+    Dead {
+        /// Why.
+        reason: String,
+    },
+    /// A person wants a dead letter sent again, from the beginning.
+    Resend,
+}
+
+/// What came of one [`Write`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Written {
+    /// A new item, with its number.
+    New(ItemId),
+    /// The item was there already.
+    Known,
+    /// The change is made or the line is written.
+    Done,
+    /// The change had nothing to change: no such item, or (for `Resend`) it is not dead.
+    Nothing,
+    /// The mail that an item should have become is there already, so the item is closed as delivered.
+    AlreadyMailed,
+}
+
+/// An item to take up again after a start.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct OpenItem {
+    /// Its number.
+    pub id: ItemId,
+    /// The channel that carries it.
+    pub channel: ChannelName,
+    /// Where it stands.
+    pub status: Status,
+    /// When it is due, by the wall clock that wrote it.
+    pub due: Timestamp,
+}
+
+/// An item as a list shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// Its number.
+    pub id: ItemId,
+    /// The item.
+    pub item: Item,
+    /// Where it stands.
+    pub status: Status,
+    /// What it has been through.
+    pub effort: Effort,
+    /// Why it is where it is.
+    pub reason: Option<String>,
+    /// When that last changed.
+    pub changed: Timestamp,
+}
+
+/// The store could not do it. Nothing was written; the same call may be made again.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database says why.
+    #[error("the store failed: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A row is not what this version wrote.
+    #[error("item {id} of the store cannot be read: {why}")]
+    Unreadable {
+        /// Which.
+        id: ItemId,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Whether the store takes what it is given. Red from the first failed write until everything kept is written.
+#[derive(Clone, Debug)]
+pub struct Health(Arc<AtomicBool>);
+
+impl Default for Health {
+    fn default() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+}
+
+impl Health {
+    /// Green.
+    pub fn is_good(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Sets it; true if that was a change.
+    fn set(&self, good: bool) -> bool {
+        self.0.swap(good, Ordering::Relaxed) != good
+    }
+}

@@ -1,0 +1,162 @@
+//! The only one who calls the store: a thread that writes whatever has gathered in one transaction, so that many
+//! notices share one sync, and that keeps what a failing disk refuses until the disk takes it.
+
+mod desk;
+
+use std::{sync::Arc, thread};
+
+use ringpost::{
+    notify::CallRecord,
+    outbox::{Effort, Item, Status},
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Change, Health, ItemId, Listed, OpenItem, Row, Store, StoreError, Written};
+use desk::Desk;
+
+/// Commands that may wait; a poster waits for a place, a line of the call log is dropped and counted.
+const WAITING: usize = 8192;
+
+/// The way to the scribe's thread. Cheap to clone; the thread ends with the last of them or with [`Scribe::stop`].
+#[derive(Clone)]
+pub struct Scribe {
+    commands: mpsc::Sender<Command>,
+    health: Health,
+}
+
+/// A notice is safe.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Posted {
+    /// Written and synced, under this number.
+    Committed(ItemId),
+    /// It was there already.
+    Duplicate,
+}
+
+/// A notice is not on the disk.
+#[derive(Debug, thiserror::Error)]
+pub enum PostError {
+    /// The disk refused it. It is kept in memory and written as soon as the disk takes it.
+    #[error("the notice is not on the disk yet and is kept in memory: {0}")]
+    Kept(Arc<StoreError>),
+    /// The disk refused it, and there are too many kept ones already.
+    #[error("the notice is lost, the disk refuses and too many are kept in memory: {0}")]
+    Lost(Arc<StoreError>),
+    /// It has a path that is no Unicode text.
+    #[error("the notice cannot be written down: {0}")]
+    Unwritable(#[from] serde_json::Error),
+    /// The store has been stopped.
+    #[error("the store is stopped")]
+    Stopped,
+}
+
+/// A notice that was [`PostError::Kept`] and is now on the disk.
+#[derive(Debug)]
+pub struct Late {
+    /// Its number.
+    pub id: ItemId,
+    /// The notice.
+    pub item: Arc<Item>,
+}
+
+impl Scribe {
+    /// Starts the thread. Late notices come out of the receiver.
+    pub fn start(store: Box<dyn Store>) -> std::io::Result<(Self, mpsc::UnboundedReceiver<Late>)> {
+        let (commands, inbox) = mpsc::channel(WAITING);
+        let (late, lates) = mpsc::unbounded_channel();
+        let health = Health::default();
+        let desk = Desk::new(store, health.clone(), late);
+        let clock = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        thread::Builder::new().name("scribe".to_owned()).spawn(move || clock.block_on(desk.work(inbox)))?;
+        Ok((Self { commands, health }, lates))
+    }
+
+    /// Whether the store takes what it is given.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Writes a notice; returns after the commit.
+    pub async fn post(&self, item: Item) -> Result<Posted, PostError> {
+        let row = Row::of(item)?;
+        self.ask(|reply| Command::Post(row, reply)).await.unwrap_or(Err(PostError::Stopped))
+    }
+
+    /// Writes what has become of an item; returns after the commit, however long the disk refuses. `None`: stopped.
+    pub async fn change(&self, id: ItemId, change: Change) -> Option<Written> {
+        self.ask(|reply| Command::Change(id, change, reply)).await
+    }
+
+    /// Notes that a try has begun: written within a second, and only if nothing has overtaken it.
+    pub fn sending(&self, id: ItemId) {
+        // Without the note the list shows "queued" and a restart does the same, so a full queue may lose it.
+        let _ = self.commands.try_send(Command::Sending(id));
+    }
+
+    /// Adds a line to the call log, within a second. False: dropped, because the store is far behind.
+    pub fn record(&self, call: CallRecord) -> bool {
+        self.commands.try_send(Command::Record(Box::new(call))).is_ok()
+    }
+
+    /// Every item that is neither delivered nor dead. `None`: stopped.
+    pub async fn open_items(&self) -> Option<Result<Vec<OpenItem>, StoreError>> {
+        self.read(|store| store.open_items()).await
+    }
+
+    /// One item and what it has been through. `None`: stopped.
+    pub async fn load(&self, id: ItemId) -> Option<Result<Option<(Item, Effort)>, StoreError>> {
+        self.read(move |store| store.load(id)).await
+    }
+
+    /// The newest items of a status, or of all. `None`: stopped.
+    pub async fn list(
+        &self,
+        status: Option<Status>,
+        limit: usize,
+    ) -> Option<Result<Vec<Listed>, StoreError>> {
+        self.read(move |store| store.list(status, limit)).await
+    }
+
+    /// How many items there are of each status. `None`: stopped.
+    pub async fn depth(&self) -> Option<Result<[u64; Status::ALL.len()], StoreError>> {
+        self.read(|store| store.depth()).await
+    }
+
+    /// The newest lines of the call log, with those still waiting to be written. `None`: stopped.
+    pub async fn calls(&self, limit: usize) -> Option<Result<Vec<CallRecord>, StoreError>> {
+        self.read(move |store| store.calls(limit)).await
+    }
+
+    /// Writes everything that waits and closes the store.
+    pub async fn stop(&self) {
+        self.ask(Command::Stop).await;
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut dyn Store) -> T + Send + 'static,
+    ) -> Option<T> {
+        self.ask(|reply| {
+            Command::Read(Box::new(move |store| {
+                let _ = reply.send(question(store));
+            }))
+        })
+        .await
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+/// What the thread is asked to do.
+enum Command {
+    Post(Row, oneshot::Sender<Result<Posted, PostError>>),
+    Change(ItemId, Change, oneshot::Sender<Written>),
+    Sending(ItemId),
+    Record(Box<CallRecord>),
+    Read(Box<dyn FnOnce(&mut dyn Store) + Send>),
+    Stop(oneshot::Sender<()>),
+}

@@ -1,0 +1,247 @@
+//! The scribe's desk: what is to be written now, what may wait a second, and what the disk has refused.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use ringpost::notify::CallRecord;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until},
+};
+use tracing::{error, info, warn};
+
+use super::{Command, Late, PostError, Posted};
+use crate::store::{Change, Health, ItemId, Store, StoreError, Write, Written};
+
+/// Commands taken into one transaction at most.
+const BATCH: usize = 256;
+/// What the disk refused and memory keeps, at most.
+const KEPT: usize = 10_000;
+/// Lines of the call log that wait at most; above it the oldest go.
+const LINES: usize = 20_000;
+/// Lines of the call log in one transaction: a notice that comes in behind them waits some milliseconds.
+const LINES_AT_ONCE: usize = 4_000;
+/// Pause between tries to write what was refused, and between transactions of the call log.
+const PAUSE: Duration = Duration::from_secs(1);
+
+pub struct Desk {
+    store: Box<dyn Store>,
+    health: Health,
+    late: mpsc::UnboundedSender<Late>,
+    /// Refused by the disk, oldest first, tried again every [`PAUSE`].
+    kept: VecDeque<(Write, Reply)>,
+    retry_at: Option<Instant>,
+    sending: BTreeSet<ItemId>,
+    lines: VecDeque<Write>,
+    lost_lines: u64,
+    lines_at: Option<Instant>,
+}
+
+/// Who waits for a write.
+enum Reply {
+    Poster(oneshot::Sender<Result<Posted, PostError>>),
+    /// The poster has been told that it is kept.
+    Late,
+    Changer(oneshot::Sender<Written>),
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.health.set(false);
+    }
+}
+
+impl Desk {
+    pub fn new(store: Box<dyn Store>, health: Health, late: mpsc::UnboundedSender<Late>) -> Self {
+        let (kept, lines) = (VecDeque::new(), VecDeque::new());
+        let sending = BTreeSet::new();
+        Self { store, health, late, kept, retry_at: None, sending, lines, lost_lines: 0, lines_at: None }
+    }
+
+    /// Works until it is told to stop or nobody is left to tell it anything.
+    pub async fn work(mut self, mut inbox: mpsc::Receiver<Command>) {
+        let mut taken = Vec::with_capacity(BATCH);
+        loop {
+            let alarm = self.retry_at.into_iter().chain(self.lines_at).min();
+            let wait = async {
+                match alarm {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let closed = tokio::select! {
+                biased;
+                count = inbox.recv_many(&mut taken, BATCH) => count == 0,
+                () = wait => false,
+            };
+            let stop = self.take(&mut taken);
+            if self.retry_at.is_some_and(|at| at <= Instant::now()) {
+                self.retry();
+            }
+            if self.lines_at.is_some_and(|at| at <= Instant::now()) {
+                self.write_lines();
+            }
+            if closed || stop.is_some() {
+                self.tidy();
+                let _ = stop.map(|told| told.send(()));
+                return;
+            }
+        }
+    }
+
+    /// Sorts what came in, writes what is urgent in one transaction, then answers the questions.
+    fn take(&mut self, taken: &mut Vec<Command>) -> Option<oneshot::Sender<()>> {
+        let (mut urgent, mut questions, mut stop) = (Vec::new(), Vec::new(), None);
+        for command in taken.drain(..) {
+            match command {
+                Command::Post(row, reply) => urgent.push((Write::Insert(row), Reply::Poster(reply))),
+                Command::Change(id, change, reply) => {
+                    self.sending.remove(&id);
+                    urgent.push((Write::Change(id, change), Reply::Changer(reply)));
+                }
+                Command::Sending(id) => {
+                    self.sending.insert(id);
+                    self.lines_at.get_or_insert_with(|| Instant::now() + PAUSE);
+                }
+                Command::Record(call) => self.note(call),
+                Command::Read(question) => questions.push(question),
+                Command::Stop(told) => stop = Some(told),
+            }
+        }
+        if !urgent.is_empty() {
+            self.write(urgent);
+        }
+        for question in questions {
+            question(&mut *self.store);
+        }
+        stop
+    }
+
+    fn note(&mut self, call: Box<CallRecord>) {
+        if self.lines.len() >= LINES {
+            self.lines.pop_front();
+            self.lost_lines += 1;
+        }
+        self.lines.push_back(Write::Record(call));
+        self.lines_at.get_or_insert_with(|| Instant::now() + PAUSE);
+    }
+
+    fn write(&mut self, urgent: Vec<(Write, Reply)>) {
+        let batch: Vec<&Write> = urgent.iter().map(|(write, _)| write).collect();
+        match self.store.write(&batch) {
+            Ok(written) => {
+                for ((write, reply), written) in urgent.into_iter().zip(written) {
+                    self.answer(&write, reply, written);
+                }
+                self.cheer();
+            }
+            Err(refused) => {
+                let refused = Arc::new(refused);
+                self.complain(&refused);
+                for (write, reply) in urgent {
+                    self.keep(write, reply, &refused);
+                }
+            }
+        }
+    }
+
+    /// Keeps what was refused. A change is always kept: there are never more than items being sent.
+    fn keep(&mut self, write: Write, reply: Reply, refused: &Arc<StoreError>) {
+        let reply = match reply {
+            Reply::Poster(poster) if self.kept.len() >= KEPT => {
+                error!("A notice is lost: the disk refuses it and too many are kept in memory");
+                return drop(poster.send(Err(PostError::Lost(refused.clone()))));
+            }
+            Reply::Poster(poster) => {
+                let _ = poster.send(Err(PostError::Kept(refused.clone())));
+                Reply::Late
+            }
+            other @ (Reply::Late | Reply::Changer(_)) => other,
+        };
+        self.kept.push_back((write, reply));
+        self.retry_at.get_or_insert_with(|| Instant::now() + PAUSE);
+    }
+
+    /// Tries what was refused: together, and if that fails the first one alone, which then goes to the end, so that
+    /// one bad row never holds up the others.
+    fn retry(&mut self) {
+        self.retry_at = None;
+        for size in [BATCH, 1] {
+            while !self.kept.is_empty() {
+                let count = size.min(self.kept.len());
+                let batch: Vec<&Write> = self.kept.iter().take(count).map(|(write, _)| write).collect();
+                let Ok(written) = self.store.write(&batch) else { break };
+                let done: Vec<_> = self.kept.drain(..count).collect();
+                for ((write, reply), written) in done.into_iter().zip(written) {
+                    self.answer(&write, reply, written);
+                }
+            }
+        }
+        if self.kept.is_empty() {
+            return self.cheer();
+        }
+        self.kept.rotate_left(1);
+        self.retry_at = Some(Instant::now() + PAUSE);
+    }
+
+    fn answer(&self, write: &Write, reply: Reply, written: Written) {
+        match (reply, write, written) {
+            (Reply::Poster(poster), _, Written::New(id)) => drop(poster.send(Ok(Posted::Committed(id)))),
+            (Reply::Poster(poster), _, _) => drop(poster.send(Ok(Posted::Duplicate))),
+            (Reply::Late, Write::Insert(row), Written::New(id)) => {
+                let _ = self.late.send(Late { id, item: row.item.clone() });
+            }
+            (Reply::Late, _, _) => {}
+            (Reply::Changer(changer), _, written) => drop(changer.send(written)),
+        }
+    }
+
+    /// The call log and the notes that tries have begun: at most one transaction per [`PAUSE`].
+    fn write_lines(&mut self) {
+        let notes: Vec<Write> = self.sending.iter().map(|id| Write::Change(*id, Change::Sending)).collect();
+        let count = self.lines.len().min(LINES_AT_ONCE);
+        let batch: Vec<&Write> = notes.iter().chain(self.lines.iter().take(count)).collect();
+        match self.store.write(&batch) {
+            Ok(_) => {
+                self.sending.clear();
+                self.lines.drain(..count);
+                self.cheer();
+            }
+            Err(refused) => self.complain(&refused),
+        }
+        if self.lost_lines > 0 {
+            warn!(lines = self.lost_lines, "The call log lost lines, the store is too slow");
+            self.lost_lines = 0;
+        }
+        let more = !self.lines.is_empty() || !self.sending.is_empty();
+        self.lines_at = more.then(|| Instant::now() + PAUSE);
+    }
+
+    fn tidy(&mut self) {
+        self.retry();
+        while self.lines_at.is_some() && self.health.is_good() {
+            self.write_lines();
+        }
+        if !self.kept.is_empty() {
+            error!(notices = self.kept.len(), "Notices are lost: the disk refused them to the end");
+        }
+        if let Err(error) = self.store.close() {
+            warn!(%error, "The store did not close tidily; nothing is lost");
+        }
+    }
+
+    fn complain(&self, refused: &StoreError) {
+        if self.health.set(false) {
+            error!(error = %refused, "The store refuses to write; notices are kept in memory and tried again");
+        }
+    }
+
+    fn cheer(&self) {
+        if self.kept.is_empty() && self.health.set(true) {
+            info!("The store writes again");
+        }
+    }
+}

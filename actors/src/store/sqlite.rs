@@ -1,0 +1,265 @@
+//! The embedded store: one SQLite file in WAL mode, synced at every commit.
+
+mod open;
+
+use jiff::Timestamp;
+use ringpost::{
+    call::Outcome,
+    notify::{Action, CallRecord, Reason, Verdict},
+    outbox::{ChannelName, Effort, Item, Status},
+};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use serde::{Serialize, de::DeserializeOwned};
+use std::time::Duration;
+
+use super::{Change, ItemId, Listed, OpenItem, Row, Store, StoreError, Write, Written};
+
+pub use open::OpenError;
+
+/// An open database.
+#[derive(Debug)]
+pub struct Sqlite {
+    db: Connection,
+    /// Held as long as the database is open for writing.
+    _lock: Option<std::fs::File>,
+}
+
+impl Store for Sqlite {
+    fn write(&mut self, batch: &[&Write]) -> Result<Vec<Written>, StoreError> {
+        let now = Timestamp::now();
+        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut written = Vec::with_capacity(batch.len());
+        for write in batch {
+            written.push(match write {
+                Write::Insert(row) => insert(&tx, row, now)?,
+                Write::Change(id, change) => apply(&tx, *id, change, now)?,
+                Write::Record(record) => log(&tx, record)?,
+            });
+        }
+        tx.commit()?;
+        Ok(written)
+    }
+
+    fn open_items(&mut self) -> Result<Vec<OpenItem>, StoreError> {
+        let mut query = self.db.prepare_cached(
+            "SELECT id, channel, status, due FROM item WHERE status IN ('queued', 'sending', 'delayed') ORDER BY id",
+        )?;
+        let mut rows = query.query([])?;
+        let mut open = Vec::new();
+        while let Some(row) = rows.next()? {
+            let id = row.get(0)?;
+            open.push(OpenItem {
+                id,
+                channel: channel(id, row.get_ref(1)?.as_str().unwrap_or_default())?,
+                status: status(id, row.get_ref(2)?.as_str().unwrap_or_default())?,
+                due: moment(row.get(3)?),
+            });
+        }
+        Ok(open)
+    }
+
+    fn load(&mut self, id: ItemId) -> Result<Option<(Item, Effort)>, StoreError> {
+        let mut query = self.db.prepare_cached("SELECT body, tries, waited FROM item WHERE id = ?1")?;
+        let row = query
+            .query_row([id], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        row.map(|(body, tries, waited)| Ok((read(id, &body)?, effort(tries, waited)))).transpose()
+    }
+
+    fn list(&mut self, wanted: Option<Status>, limit: usize) -> Result<Vec<Listed>, StoreError> {
+        let mut query = self.db.prepare_cached(
+            "SELECT id, body, status, tries, waited, reason, changed FROM item
+             WHERE ?1 IS NULL OR status = ?1 ORDER BY id DESC LIMIT ?2",
+        )?;
+        let mut rows = query.query(params![wanted.map(Status::as_str), as_i64(limit as u128)])?;
+        let mut listed = Vec::new();
+        while let Some(row) = rows.next()? {
+            let id = row.get(0)?;
+            listed.push(Listed {
+                id,
+                item: read(id, &row.get::<_, String>(1)?)?,
+                status: status(id, &row.get::<_, String>(2)?)?,
+                effort: effort(row.get(3)?, row.get(4)?),
+                reason: row.get(5)?,
+                changed: moment(row.get(6)?),
+            });
+        }
+        Ok(listed)
+    }
+
+    fn depth(&mut self) -> Result<[u64; Status::ALL.len()], StoreError> {
+        let mut depth = [0; Status::ALL.len()];
+        let mut query = self.db.prepare_cached("SELECT status, count(*) FROM item GROUP BY status")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let (name, count): (String, i64) = (row.get(0)?, row.get(1)?);
+            if let Some(index) = Status::ALL.iter().position(|status| status.as_str() == name) {
+                depth[index] = count.unsigned_abs();
+            }
+        }
+        Ok(depth)
+    }
+
+    fn calls(&mut self, limit: usize) -> Result<Vec<CallRecord>, StoreError> {
+        let mut query = self.db.prepare_cached(
+            "SELECT id, call_id, user, caller, came_in, rang_for, outcome, verdict, reason, answered_by
+             FROM call ORDER BY id DESC LIMIT ?1",
+        )?;
+        let mut rows = query.query([as_i64(limit as u128)])?;
+        let mut calls = Vec::new();
+        while let Some(row) = rows.next()? {
+            let id = row.get(0)?;
+            calls.push(CallRecord {
+                call_id: row.get(1)?,
+                user: row.get(2)?,
+                caller: read(id, &row.get::<_, String>(3)?)?,
+                came_in: moment(row.get(4)?),
+                rang_for: Duration::from_millis(row.get::<_, i64>(5)?.unsigned_abs()),
+                outcome: named::<Outcome>(id, row.get(6)?)?,
+                verdict: Verdict {
+                    action: named::<Action>(id, row.get(7)?)?,
+                    reason: named::<Reason>(id, row.get(8)?)?,
+                },
+                answered_by: row.get(9)?,
+            });
+        }
+        Ok(calls)
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        // Everything is committed already; a busy reader only means that the next start reads the WAL.
+        self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+}
+
+fn insert(tx: &Transaction<'_>, row: &Row, now: Timestamp) -> Result<Written, StoreError> {
+    let notice = &row.item.notice;
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO item (key, channel, status, user, call_id, kind, body, due, changed)
+         VALUES (?1, ?2, 'queued', ?3, ?4, ?5, ?6, ?7, ?7) ON CONFLICT (key, channel) DO NOTHING",
+    )?;
+    let channel = row.item.way.channel().as_str();
+    let now = now.as_millisecond();
+    let rows = insert.execute(params![
+        row.key.as_str(),
+        channel,
+        notice.user,
+        notice.call_id,
+        row.kind,
+        row.body,
+        now
+    ])?;
+    Ok(if rows == 0 { Written::Known } else { Written::New(tx.last_insert_rowid()) })
+}
+
+fn apply(tx: &Transaction<'_>, id: ItemId, change: &Change, now: Timestamp) -> Result<Written, StoreError> {
+    let now = now.as_millisecond();
+    let rows = match change {
+        Change::Sending => tx
+            .prepare_cached("UPDATE item SET status = 'sending', changed = ?2 WHERE id = ?1 AND status IN ('queued', 'delayed')")?
+            .execute(params![id, now])?,
+        Change::Delivered => tx
+            .prepare_cached("UPDATE item SET status = 'delivered', reason = NULL, changed = ?2 WHERE id = ?1")?
+            .execute(params![id, now])?,
+        Change::Delayed { due, effort, reason } => tx
+            .prepare_cached(
+                "UPDATE item SET status = 'delayed', due = ?3, tries = ?4, waited = ?5, reason = ?6, changed = ?2 WHERE id = ?1",
+            )?
+            .execute(params![id, now, due.as_millisecond(), effort.tries, as_i64(effort.waited.as_millis()), reason])?,
+        Change::Dead { reason } => tx
+            .prepare_cached("UPDATE item SET status = 'dead', reason = ?3, changed = ?2 WHERE id = ?1")?
+            .execute(params![id, now, reason])?,
+        Change::Resend => tx
+            .prepare_cached(
+                "UPDATE item SET status = 'queued', tries = 0, waited = 0, due = ?2, changed = ?2 WHERE id = ?1 AND status = 'dead'",
+            )?
+            .execute(params![id, now])?,
+        Change::MailInstead { row, reason } => return mail_instead(tx, id, row, reason, now),
+    };
+    Ok(if rows == 0 { Written::Nothing } else { Written::Done })
+}
+
+/// The same row goes on as a mail. UM may have mailed before it refused: then the item has nothing left to say.
+fn mail_instead(
+    tx: &Transaction<'_>,
+    id: ItemId,
+    row: &Row,
+    reason: &str,
+    now: i64,
+) -> Result<Written, StoreError> {
+    let mut update = tx.prepare_cached(
+        "UPDATE OR IGNORE item SET channel = ?3, body = ?4, status = 'queued', tries = 0, waited = 0, due = ?2,
+         reason = ?5, changed = ?2 WHERE id = ?1",
+    )?;
+    let channel = row.item.way.channel().as_str();
+    if update.execute(params![id, now, channel, row.body, reason])? == 1 {
+        return Ok(Written::Done);
+    }
+    tx.execute(
+        "UPDATE item SET status = 'delivered', reason = ?3, changed = ?2 WHERE id = ?1",
+        params![id, now, reason],
+    )?;
+    Ok(Written::AlreadyMailed)
+}
+
+fn log(tx: &Transaction<'_>, call: &CallRecord) -> Result<Written, StoreError> {
+    let caller = serde_json::to_string(&call.caller).expect("a caller is text and a flag");
+    tx.prepare_cached(
+        "INSERT INTO call (call_id, user, caller, came_in, rang_for, outcome, verdict, reason, answered_by)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?
+    .execute(params![
+        call.call_id,
+        call.user,
+        caller,
+        call.came_in.as_millisecond(),
+        as_i64(call.rang_for.as_millis()),
+        name(&call.outcome),
+        name(&call.verdict.action),
+        name(&call.verdict.reason),
+        call.answered_by,
+    ])?;
+    Ok(Written::Done)
+}
+
+/// The name that serde gives a variant without content.
+fn name(variant: &impl Serialize) -> String {
+    match serde_json::to_value(variant) {
+        Ok(serde_json::Value::String(name)) => name,
+        Ok(_) | Err(_) => unreachable!("outcomes, actions and reasons are variants without content"),
+    }
+}
+
+fn named<T: DeserializeOwned>(id: i64, name: String) -> Result<T, StoreError> {
+    serde_json::from_value(serde_json::Value::String(name)).map_err(|error| unreadable(id, error))
+}
+
+fn read<T: DeserializeOwned>(id: i64, json: &str) -> Result<T, StoreError> {
+    serde_json::from_str(json).map_err(|error| unreadable(id, error))
+}
+
+fn status(id: ItemId, name: &str) -> Result<Status, StoreError> {
+    name.parse().map_err(|error| unreadable(id, error))
+}
+
+fn channel(id: ItemId, name: &str) -> Result<ChannelName, StoreError> {
+    let known = ChannelName::ALL.into_iter().find(|channel| channel.as_str() == name);
+    known.ok_or_else(|| unreadable(id, "its channel is unknown"))
+}
+
+fn unreadable(id: ItemId, why: impl std::fmt::Display) -> StoreError {
+    StoreError::Unreadable { id, why: why.to_string() }
+}
+
+fn effort(tries: u32, waited: i64) -> Effort {
+    Effort { tries, waited: Duration::from_millis(waited.unsigned_abs()) }
+}
+
+fn moment(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn as_i64(count: u128) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

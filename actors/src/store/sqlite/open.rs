@@ -1,0 +1,188 @@
+//! Opening a database: pragmas, the schema and its versions, and errors that say what to do.
+
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+    time::Duration,
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+
+use super::Sqlite;
+
+/// Each entry takes the schema one version further (`PRAGMA user_version`). Entries are never changed, only added.
+const MIGRATIONS: [&str; 1] = ["CREATE TABLE item (
+         id INTEGER PRIMARY KEY,
+         key TEXT NOT NULL,
+         channel TEXT NOT NULL,
+         status TEXT NOT NULL CHECK (status IN ('queued', 'sending', 'delayed', 'delivered', 'dead')),
+         user TEXT NOT NULL,
+         call_id TEXT NOT NULL,
+         kind TEXT NOT NULL,
+         body TEXT NOT NULL,
+         tries INTEGER NOT NULL DEFAULT 0,
+         waited INTEGER NOT NULL DEFAULT 0,
+         due INTEGER NOT NULL,
+         reason TEXT,
+         changed INTEGER NOT NULL,
+         UNIQUE (key, channel)
+     ) STRICT;
+     CREATE INDEX item_status ON item (status);
+     CREATE TABLE call (
+         id INTEGER PRIMARY KEY,
+         call_id TEXT NOT NULL,
+         user TEXT NOT NULL,
+         caller TEXT NOT NULL,
+         came_in INTEGER NOT NULL,
+         rang_for INTEGER NOT NULL,
+         outcome TEXT NOT NULL,
+         verdict TEXT NOT NULL,
+         reason TEXT NOT NULL,
+         answered_by TEXT
+     ) STRICT;
+     CREATE INDEX call_user ON call (user, came_in);"];
+
+/// Marks a file as ours (`PRAGMA application_id`), "RgPo".
+const APPLICATION: i32 = 0x5267_506F;
+
+/// Why a database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file is something else.
+    #[error("{0} is not a Ringpost store: move it away or name another file in [store] path")]
+    NotAStore(String),
+    /// A later Ringpost has written it.
+    #[error(
+        "{path} has schema {found}, this Ringpost knows up to {known}: start the newer Ringpost, or restore a backup"
+    )]
+    Newer {
+        /// The file.
+        path: String,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// File or folder cannot be written.
+    #[error("{path} cannot be written: give this user the right to write the file and its folder ({source})")]
+    Unwritable {
+        /// The file.
+        path: String,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The folder is not there or cannot be written.
+    #[error(
+        "the folder of {path} cannot be written: make it, and give this user the right to write it ({source})"
+    )]
+    Folder {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another Ringpost works on it.
+    #[error("{0} is in use by another Ringpost")]
+    InUse(String),
+    /// Anything else.
+    #[error("{path} cannot be opened: {source}")]
+    Other {
+        /// The file.
+        path: String,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+}
+
+impl Sqlite {
+    /// Opens or makes the database; `None` keeps it in memory, for tests.
+    pub fn open(path: Option<&Path>) -> Result<Self, OpenError> {
+        let shown = path.map_or(":memory:".to_owned(), |path| path.display().to_string());
+        let lock = path.map(lock).transpose()?;
+        let opened = match path {
+            Some(path) => Connection::open(path),
+            None => Connection::open_in_memory(),
+        };
+        let explain = |source| explain(&shown, source);
+        let mut db = opened.map_err(explain)?;
+        db.busy_timeout(Duration::from_secs(5)).map_err(explain)?;
+        check(&db, &shown)?;
+        prepare(&db).map_err(explain)?;
+        migrate(&mut db).map_err(explain)?;
+        Ok(Self { db, _lock: lock })
+    }
+
+    /// Opens an existing database to look at it, beside a Ringpost that runs on it.
+    pub fn view(path: &Path) -> Result<Self, OpenError> {
+        let shown = path.display().to_string();
+        let explain = |source| explain(&shown, source);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags).map_err(explain)?;
+        db.busy_timeout(Duration::from_secs(5)).map_err(explain)?;
+        check(&db, &shown)?;
+        Ok(Self { db, _lock: None })
+    }
+}
+
+/// Two outboxes on one store would tell everything twice. The lock goes with the process, however that ends.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let shown = path.display().to_string();
+    let name = path.with_added_extension("lock");
+    let failed = |error: std::io::Error| OpenError::Folder { path: shown.clone(), source: error };
+    let file = File::options().create(true).append(true).open(name).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(shown)),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// Refuses what is not ours or is from the future, before anything is changed.
+fn check(db: &Connection, path: &str) -> Result<(), OpenError> {
+    let read =
+        |pragma| db.query_row(pragma, [], |row| row.get::<_, i64>(0)).map_err(|source| explain(path, source));
+    let found = read("PRAGMA user_version")?;
+    let tables = read("SELECT count(*) FROM sqlite_schema")?;
+    let application = read("PRAGMA application_id")?;
+    if application != i64::from(APPLICATION) && (tables > 0 || found > 0) {
+        return Err(OpenError::NotAStore(path.to_owned()));
+    }
+    let known = MIGRATIONS.len() as i64;
+    if found > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+    }
+    Ok(())
+}
+
+fn prepare(db: &Connection) -> rusqlite::Result<()> {
+    // WAL with a sync at every commit: a commit is durable, and a reader never stops the writer.
+    db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    db.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 16777216;",
+    )?;
+    db.set_prepared_statement_cache_capacity(32);
+    Ok(())
+}
+
+fn migrate(db: &mut Connection) -> rusqlite::Result<()> {
+    // Immediate also proves that the file can be written, here and not at the first notice.
+    let tx = Transaction::new(db, TransactionBehavior::Immediate)?;
+    let found: i64 = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    for migration in MIGRATIONS.iter().skip(found.unsigned_abs() as usize) {
+        tx.execute_batch(migration)?;
+    }
+    tx.pragma_update(None, "application_id", APPLICATION)?;
+    tx.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
+    tx.commit()
+}
+
+fn explain(path: &str, source: rusqlite::Error) -> OpenError {
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => OpenError::NotAStore(path),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            OpenError::Unwritable { path, source }
+        }
+        _ => OpenError::Other { path, source },
+    }
+}

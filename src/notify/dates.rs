@@ -1,0 +1,156 @@
+//! Dates and durations in words. Month and day names as CLDR writes them inside a sentence.
+
+use std::time::Duration;
+
+use jiff::{Timestamp, Zoned, tz::TimeZone};
+
+use crate::address::Language;
+
+/// A moment in the user's zone and language, `Friday 11 April 2008 at 11:12 (CEST)`. An unknown zone reads as UTC.
+pub fn moment(at: Timestamp, zone: &str, language: Language) -> String {
+    let local = local(at, zone);
+    let (day, year, clock) = (local.day(), local.year(), local.strftime("%H:%M").to_string());
+    let names = names(language);
+    let weekday = names.weekdays[local.weekday().to_monday_zero_offset() as usize];
+    let month = names.months[local.month() as usize - 1];
+    let zone = zone_name(&local);
+    match language {
+        Language::En => format!("{weekday} {day} {month} {year} at {clock} ({zone})"),
+        Language::De => format!("{weekday}, {day}. {month} {year}, {clock} Uhr ({zone})"),
+        Language::Fr => {
+            let day = if day == 1 { "1er".to_owned() } else { day.to_string() };
+            format!("{weekday} {day} {month} {year} à {clock} ({zone})")
+        }
+        Language::Da => format!("{weekday} den {day}. {month} {year} kl. {clock} ({zone})"),
+        Language::Es => {
+            // "a la 1:00", but "a las 2:00".
+            let article = if local.hour() == 1 { "a la" } else { "a las" };
+            format!("{weekday}, {day} de {month} de {year}, {article} {clock} ({zone})")
+        }
+    }
+}
+
+/// The moment in the user's zone; UTC where the zone is unknown.
+pub fn local(at: Timestamp, zone: &str) -> Zoned {
+    at.to_zoned(TimeZone::get(zone).unwrap_or(TimeZone::UTC))
+}
+
+/// `23 s`, `1 min 05 s`, `1 h 00 min 05 s`: the SI symbols are the same in every language shipped.
+pub fn length(duration: Duration) -> String {
+    let total = duration.as_millis().div_ceil(1000);
+    let (hours, minutes, seconds) = (total / 3600, total / 60 % 60, total % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds} s"),
+        (0, _) => format!("{minutes} min {seconds:02} s"),
+        _ => format!("{hours} h {minutes:02} min {seconds:02} s"),
+    }
+}
+
+/// The zone's letters where it has some, else its offset: the tz database names many zones `-03`.
+fn zone_name(local: &Zoned) -> String {
+    let letters = local.strftime("%Z").to_string();
+    if letters.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return letters;
+    }
+    local.strftime("UTC%:z").to_string()
+}
+
+struct Names {
+    weekdays: [&'static str; 7],
+    months: [&'static str; 12],
+}
+
+#[rustfmt::skip]
+fn names(language: Language) -> &'static Names {
+    match language {
+        Language::En => &Names {
+            weekdays: ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
+            months: ["January", "February", "March", "April", "May", "June", "July", "August", "September",
+                "October", "November", "December"],
+        },
+        Language::De => &Names {
+            weekdays: ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"],
+            months: ["Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September",
+                "Oktober", "November", "Dezember"],
+        },
+        Language::Fr => &Names {
+            weekdays: ["lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"],
+            months: ["janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre",
+                "octobre", "novembre", "décembre"],
+        },
+        Language::Da => &Names {
+            weekdays: ["mandag", "tirsdag", "onsdag", "torsdag", "fredag", "lørdag", "søndag"],
+            months: ["januar", "februar", "marts", "april", "maj", "juni", "juli", "august", "september",
+                "oktober", "november", "december"],
+        },
+        Language::Es => &Names {
+            weekdays: ["lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"],
+            months: ["enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre",
+                "octubre", "noviembre", "diciembre"],
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_reads_as_the_language_writes_it() {
+        for (at, zone, language, text) in [
+            (
+                "2008-04-11T09:12:33Z",
+                "Europe/Copenhagen",
+                Language::En,
+                "Friday 11 April 2008 at 11:12 (CEST)",
+            ),
+            (
+                "2008-04-11T09:12:33Z",
+                "Europe/Berlin",
+                Language::De,
+                "Freitag, 11. April 2008, 11:12 Uhr (CEST)",
+            ),
+            ("2026-03-01T09:12:33Z", "Europe/Paris", Language::Fr, "dimanche 1er mars 2026 à 10:12 (CET)"),
+            (
+                "2026-12-24T23:30:00Z",
+                "Europe/Copenhagen",
+                Language::Da,
+                "fredag den 25. december 2026 kl. 00:30 (CET)",
+            ),
+            (
+                "2026-08-05T00:30:00Z",
+                "Europe/Madrid",
+                Language::Es,
+                "miércoles, 5 de agosto de 2026, a las 02:30 (CEST)",
+            ),
+            (
+                "2026-01-05T00:30:00Z",
+                "Europe/Madrid",
+                Language::Es,
+                "lunes, 5 de enero de 2026, a la 01:30 (CET)",
+            ),
+            (
+                "2026-01-05T00:30:00Z",
+                "America/Sao_Paulo",
+                Language::En,
+                "Sunday 4 January 2026 at 21:30 (UTC-03:00)",
+            ),
+            ("2026-01-05T00:30:00Z", "Mars/Olympus", Language::En, "Monday 5 January 2026 at 00:30 (UTC)"),
+            // Both sides of the hour that summer time skips.
+            ("2026-03-29T00:59:59Z", "Europe/Berlin", Language::En, "Sunday 29 March 2026 at 01:59 (CET)"),
+            ("2026-03-29T01:00:00Z", "Europe/Berlin", Language::En, "Sunday 29 March 2026 at 03:00 (CEST)"),
+        ] {
+            let at: Timestamp = at.parse().expect("a timestamp");
+            assert_eq!(moment(at, zone, language), text, "{at} {zone}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_counted_up_to_the_full_second() {
+        for (millis, text) in
+            [(0, "0 s"), (1, "1 s"), (23_000, "23 s"), (65_000, "1 min 05 s"), (3_605_000, "1 h 00 min 05 s")]
+        {
+            assert_eq!(length(Duration::from_millis(millis)), text);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What a notice says, in every language shipped.
+
+use crate::{address::Language, call::Outcome};
+
+/// The words of one language. `{who}` stands for the caller.
+pub struct Phrases {
+    pub missed: &'static str,
+    pub missed_from: &'static str,
+    pub voice_mail: &'static str,
+    pub voice_mail_from: &'static str,
+    pub unknown: &'static str,
+    pub came_in: &'static str,
+    pub rang_for: &'static str,
+    pub did_not_ring: &'static str,
+    pub length: &'static str,
+    pub call_back: &'static str,
+    pub attached: &'static str,
+    pub footer: &'static str,
+    gave_up_ringing: &'static str,
+    gave_up_forwarding: &'static str,
+    unanswered: &'static str,
+    um_unreachable: &'static str,
+    gave_up_in_greeting: &'static str,
+    left_message: &'static str,
+    answered: &'static str,
+    answered_elsewhere: &'static str,
+}
+
+impl Phrases {
+    /// The words of a language.
+    pub fn of(language: Language) -> &'static Self {
+        match language {
+            Language::En => &EN,
+            Language::De => &DE,
+            Language::Fr => &FR,
+            Language::Da => &DA,
+            Language::Es => &ES,
+        }
+    }
+
+    /// How the call ended, as a sentence.
+    pub fn ended(&self, outcome: Outcome) -> &'static str {
+        match outcome {
+            Outcome::GaveUpRinging => self.gave_up_ringing,
+            Outcome::GaveUpForwarding => self.gave_up_forwarding,
+            Outcome::Unanswered | Outcome::TakenByUm => self.unanswered,
+            Outcome::UmUnreachable => self.um_unreachable,
+            Outcome::GaveUpInGreeting => self.gave_up_in_greeting,
+            Outcome::LeftMessage => self.left_message,
+            Outcome::Talked => self.answered,
+            Outcome::CompletedElsewhere => self.answered_elsewhere,
+        }
+    }
+}
+
+static EN: Phrases = Phrases {
+    missed: "Missed call",
+    missed_from: "Missed call from {who}",
+    voice_mail: "Voice mail",
+    voice_mail_from: "Voice mail from {who}",
+    unknown: "unknown caller",
+    came_in: "Received",
+    rang_for: "Rang for",
+    did_not_ring: "no phone rang",
+    length: "Length",
+    call_back: "Call back",
+    attached: "The recording is attached to this mail.",
+    footer: "Sent automatically by your telephone system. Replies are not read.",
+    gave_up_ringing: "The caller hung up while your phones were ringing.",
+    gave_up_forwarding: "The caller hung up before voice mail answered.",
+    unanswered: "Nobody answered.",
+    um_unreachable: "Nobody answered, and voice mail could not be reached.",
+    gave_up_in_greeting: "The caller reached your voice mail and left no message.",
+    left_message: "The caller left a message.",
+    answered: "The call was answered.",
+    answered_elsewhere: "The call was answered elsewhere.",
+};
+
+static DE: Phrases = Phrases {
+    missed: "Verpasster Anruf",
+    missed_from: "Verpasster Anruf von {who}",
+    voice_mail: "Sprachnachricht",
+    voice_mail_from: "Sprachnachricht von {who}",
+    unknown: "unbekannter Anrufer",
+    came_in: "Eingegangen",
+    rang_for: "Klingelte",
+    did_not_ring: "kein Telefon klingelte",
+    length: "Länge",
+    call_back: "Zurückrufen",
+    attached: "Die Aufnahme hängt an dieser Mail.",
+    footer: "Automatisch von Ihrer Telefonanlage gesendet. Antworten werden nicht gelesen.",
+    gave_up_ringing: "Der Anrufer hat aufgelegt, während Ihre Telefone klingelten.",
+    gave_up_forwarding: "Der Anrufer hat aufgelegt, bevor die Mailbox antwortete.",
+    unanswered: "Niemand hat abgenommen.",
+    um_unreachable: "Niemand hat abgenommen, und die Mailbox war nicht erreichbar.",
+    gave_up_in_greeting: "Der Anrufer hat Ihre Mailbox erreicht und keine Nachricht hinterlassen.",
+    left_message: "Der Anrufer hat eine Nachricht hinterlassen.",
+    answered: "Der Anruf wurde angenommen.",
+    answered_elsewhere: "Der Anruf wurde an anderer Stelle angenommen.",
+};
+
+static FR: Phrases = Phrases {
+    missed: "Appel manqué",
+    missed_from: "Appel manqué de {who}",
+    voice_mail: "Message vocal",
+    voice_mail_from: "Message vocal de {who}",
+    unknown: "appelant inconnu",
+    came_in: "Reçu",
+    rang_for: "A sonné",
+    did_not_ring: "aucun téléphone n’a sonné",
+    length: "Durée",
+    call_back: "Rappeler",
+    attached: "L’enregistrement est joint à ce message.",
+    footer: "Envoyé automatiquement par votre système téléphonique. Les réponses ne sont pas lues.",
+    gave_up_ringing: "L’appelant a raccroché pendant que vos téléphones sonnaient.",
+    gave_up_forwarding: "L’appelant a raccroché avant que la messagerie réponde.",
+    unanswered: "Personne n’a répondu.",
+    um_unreachable: "Personne n’a répondu et la messagerie était injoignable.",
+    gave_up_in_greeting: "L’appelant a atteint votre messagerie sans laisser de message.",
+    left_message: "L’appelant a laissé un message.",
+    answered: "L’appel a été pris.",
+    answered_elsewhere: "L’appel a été pris ailleurs.",
+};
+
+static DA: Phrases = Phrases {
+    missed: "Mistet opkald",
+    missed_from: "Mistet opkald fra {who}",
+    voice_mail: "Talebesked",
+    voice_mail_from: "Talebesked fra {who}",
+    unknown: "ukendt opkalder",
+    came_in: "Modtaget",
+    rang_for: "Ringede i",
+    did_not_ring: "ingen telefon ringede",
+    length: "Længde",
+    call_back: "Ring tilbage",
+    attached: "Optagelsen er vedhæftet denne mail.",
+    footer: "Sendt automatisk af dit telefonsystem. Svar bliver ikke læst.",
+    gave_up_ringing: "Opkalderen lagde på, mens dine telefoner ringede.",
+    gave_up_forwarding: "Opkalderen lagde på, før telefonsvareren svarede.",
+    unanswered: "Ingen tog telefonen.",
+    um_unreachable: "Ingen tog telefonen, og telefonsvareren kunne ikke nås.",
+    gave_up_in_greeting: "Opkalderen nåede din telefonsvarer og lagde ingen besked.",
+    left_message: "Opkalderen lagde en besked.",
+    answered: "Opkaldet blev besvaret.",
+    answered_elsewhere: "Opkaldet blev besvaret et andet sted.",
+};
+
+static ES: Phrases = Phrases {
+    missed: "Llamada perdida",
+    missed_from: "Llamada perdida de {who}",
+    voice_mail: "Mensaje de voz",
+    voice_mail_from: "Mensaje de voz de {who}",
+    unknown: "número desconocido",
+    came_in: "Recibida",
+    rang_for: "Sonó",
+    did_not_ring: "no sonó ningún teléfono",
+    length: "Duración",
+    call_back: "Devolver la llamada",
+    attached: "La grabación va adjunta a este correo.",
+    footer: "Enviado automáticamente por su sistema telefónico. Las respuestas no se leen.",
+    gave_up_ringing: "La persona que llamaba colgó mientras sonaban sus teléfonos.",
+    gave_up_forwarding: "La persona que llamaba colgó antes de que respondiera el buzón de voz.",
+    unanswered: "Nadie respondió.",
+    um_unreachable: "Nadie respondió y no se pudo acceder al buzón de voz.",
+    gave_up_in_greeting: "La persona que llamaba llegó a su buzón de voz y no dejó ningún mensaje.",
+    left_message: "La persona que llamaba dejó un mensaje.",
+    answered: "La llamada fue atendida.",
+    answered_elsewhere: "La llamada fue atendida en otro lugar.",
+};

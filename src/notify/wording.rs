@@ -1,0 +1,216 @@
+//! A notice in words: subject, plain text and HTML in the user's language.
+
+use std::sync::LazyLock;
+
+use minijinja::{AutoEscape, Environment, Value, context};
+
+use super::{
+    Kind, Notice,
+    clean::{link, shown},
+    dates,
+    phrases::Phrases,
+};
+
+/// What the user reads.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Words {
+    /// One line, `Missed call from Luka A`.
+    pub subject: String,
+    /// Plain text, lines end with LF.
+    pub text: String,
+    /// A whole HTML page, every value escaped.
+    pub html: String,
+}
+
+/// Puts a notice into words.
+pub fn word(notice: &Notice) -> Words {
+    let phrases = Phrases::of(notice.language);
+    let caller = Shown::of(notice);
+    let (title, subject) = match notice.kind {
+        Kind::Missed => (phrases.missed, phrases.missed_from),
+        Kind::VoiceMail { .. } => (phrases.voice_mail, phrases.voice_mail_from),
+    };
+    let subject = subject.replace("{who}", &caller.who);
+    let attached = matches!(notice.kind, Kind::VoiceMail { .. }).then_some(phrases.attached);
+    let values = context! {
+        language => notice.language.code(),
+        subject => &subject,
+        title,
+        tone => tone(&notice.kind),
+        initials => initials(caller.name.as_deref()),
+        who => &caller.who,
+        named => caller.name.is_some(),
+        number => &caller.number,
+        rows => rows(notice, phrases),
+        ended => phrases.ended(notice.outcome),
+        attached,
+        link => &caller.link,
+        call_back => phrases.call_back,
+        footer => phrases.footer,
+    };
+    Words { text: render("notice.txt", &values), html: render("notice.html", &values), subject }
+}
+
+/// The caller as a notice shows it: cleaned, and nothing at all of one who asked not to be named (RFC 3323).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Shown {
+    /// The name, else the number, else "unknown caller" in the user's language.
+    pub who: String,
+    /// The name.
+    pub name: Option<String>,
+    /// The number.
+    pub number: Option<String>,
+    /// The URI to call back.
+    pub link: Option<String>,
+}
+
+impl Shown {
+    /// The caller of a notice.
+    pub fn of(notice: &Notice) -> Self {
+        let unknown = || Phrases::of(notice.language).unknown.to_owned();
+        let caller = &notice.caller;
+        if caller.private {
+            return Self { who: unknown(), name: None, number: None, link: None };
+        }
+        let (name, number) = (shown(caller.name.as_deref()), shown(caller.number.as_deref()));
+        let dialled = number.as_deref().filter(|number| {
+            let digits = number.strip_prefix('+').unwrap_or(number);
+            digits.len() > 2 && digits.bytes().all(|b| b.is_ascii_digit())
+        });
+        let given = caller.uri.as_deref().and_then(link).map(str::to_owned);
+        Self {
+            who: name.clone().or_else(|| number.clone()).unwrap_or_else(unknown),
+            link: given.or_else(|| dialled.map(|number| format!("tel:{number}"))),
+            name,
+            number,
+        }
+    }
+}
+
+fn rows(notice: &Notice, phrases: &Phrases) -> Vec<(&'static str, String)> {
+    let rang = match notice.rang_for.is_zero() {
+        true => phrases.did_not_ring.to_owned(),
+        false => dates::length(notice.rang_for),
+    };
+    let mut rows = vec![
+        (phrases.came_in, dates::moment(notice.came_in, &notice.time_zone, notice.language)),
+        (phrases.rang_for, rang),
+    ];
+    if let Kind::VoiceMail { duration, .. } = notice.kind {
+        rows.push((phrases.length, dates::length(duration)));
+    }
+    rows
+}
+
+/// One colour per kind, on a light and on a dark ground (contrast at least 4.5:1 in both).
+fn tone(kind: &Kind) -> Value {
+    match kind {
+        Kind::Missed => context! { light => "#b42318", dark => "#ff9d92" },
+        Kind::VoiceMail { .. } => context! { light => "#175cd3", dark => "#8dbcff" },
+    }
+}
+
+/// The first letters of the first and the last word, `LA`; `?` without a name.
+fn initials(name: Option<&str>) -> String {
+    let mut letters = name
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|word| word.chars().find(|c| c.is_alphabetic()));
+    let first = letters.next();
+    let both: String = first.into_iter().chain(letters.next_back()).flat_map(char::to_uppercase).collect();
+    if both.is_empty() { "?".to_owned() } else { both }
+}
+
+static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut shipped = Environment::new();
+    shipped.set_auto_escape_callback(|name| match name.ends_with(".html") {
+        true => AutoEscape::Html,
+        false => AutoEscape::None,
+    });
+    for (name, source) in [
+        ("notice.txt", include_str!("templates/notice.txt")),
+        ("notice.html", include_str!("templates/notice.html")),
+    ] {
+        shipped.add_template(name, source).expect("the shipped templates compile");
+    }
+    shipped
+});
+
+fn render(name: &str, values: &Value) -> String {
+    let template = TEMPLATES.get_template(name).expect("both templates are added above");
+    template.render(values).expect("the shipped templates use only values that are given")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        address::{Caller, Language},
+        call::Outcome,
+    };
+    use std::time::Duration;
+
+    fn missed(caller: Caller) -> Notice {
+        Notice {
+            kind: Kind::Missed,
+            user: "sip:tu@contoso.com".into(),
+            user_name: None,
+            mail: None,
+            language: Language::En,
+            time_zone: "UTC".into(),
+            call_id: "7f3c@pbx".into(),
+            caller,
+            came_in: "2008-04-11T09:12:33Z".parse().expect("a timestamp"),
+            rang_for: Duration::from_secs(23),
+            outcome: Outcome::GaveUpRinging,
+        }
+    }
+
+    fn caller(name: Option<&str>, number: Option<&str>, uri: Option<&str>, private: bool) -> Caller {
+        Caller {
+            name: name.map(str::to_owned),
+            number: number.map(str::to_owned),
+            uri: uri.map(str::to_owned),
+            private,
+        }
+    }
+
+    #[test]
+    fn the_caller_is_named_as_well_as_known_and_never_against_his_will() {
+        let number = Some("+4544890101");
+        for (caller, who, link) in [
+            (caller(Some("Luka A"), number, None, false), "Luka A", Some("tel:+4544890101")),
+            (caller(None, number, Some("sip:x@y"), false), "+4544890101", Some("sip:x@y")),
+            (caller(Some("\r\n\0"), Some("11"), None, false), "11", None),
+            (caller(None, Some("anonymous"), Some("javascript:1"), false), "anonymous", None),
+            (caller(None, None, None, false), "unknown caller", None),
+            (caller(Some("Luka A"), number, Some("tel:+4544890101"), true), "unknown caller", None),
+        ] {
+            let notice = missed(caller);
+            let shown = Shown::of(&notice);
+            assert_eq!((shown.who.as_str(), shown.link.as_deref()), (who, link));
+            assert_eq!(word(&notice).subject, format!("Missed call from {who}"));
+        }
+    }
+
+    #[test]
+    fn html_escapes_what_the_caller_calls_himself() {
+        let words = word(&missed(caller(Some("<script>alert(1)</script> & \"x\""), None, None, false)));
+        assert!(!words.html.contains("<script>"), "{}", words.html);
+        assert!(words.html.contains("&lt;script&gt;"));
+        assert!(words.text.contains("<script>"));
+    }
+
+    #[test]
+    fn initials_are_letters_of_any_alphabet() {
+        for (name, letters) in [
+            (Some("Luka A"), "LA"),
+            (Some("ångström"), "Å"),
+            (Some("Иван Петрович Сидоров"), "ИС"),
+            (Some("42"), "?"),
+            (None, "?"),
+        ] {
+            assert_eq!(initials(name), letters);
+        }
+    }
+}

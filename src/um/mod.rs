@@ -1,0 +1,3 @@
+//! What Ringpost and a Unified Messaging server say to each other beside the call.
+
+pub mod notification;
