@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod call;
+pub mod directory;
 pub mod notify;
 pub mod outbox;
 pub mod settings;

@@ -56,7 +56,9 @@ impl Lanes {
             return 0;
         }
         // FNV-1a: the same on every lane and cheap; an attacker who aims at one lane gains nothing over flooding it.
-        let hash = call_id.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, o| (h ^ u64::from(*o)).wrapping_mul(0x0100_0000_01b3));
+        let hash = call_id
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |h, o| (h ^ u64::from(*o)).wrapping_mul(0x0100_0000_01b3));
         ((hash >> 32) as usize % self.inboxes.len()) as u8
     }
 

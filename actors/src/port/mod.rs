@@ -159,12 +159,18 @@ impl Port {
             Err(reason) => return tracing::debug!(from = %from.address, %reason, "Not SIP"),
         };
         match message.method() {
-            None if !check::response(&message) => tracing::debug!(from = %from.address, "Dropped a malformed response"),
-            None => match message.via().and_then(|via| Token::of_branch(via.branch()?.get(..MAGIC.len() + 16)?)) {
-                Some(branch) if self.is_elsewhere(branch.lane()) => self.lanes.hand_over(branch.lane(), message, from),
-                Some(_) => self.take(message, from),
-                None => tracing::debug!(from = %from.address, "Dropped a response to nothing of ours"),
-            },
+            None if !check::response(&message) => {
+                tracing::debug!(from = %from.address, "Dropped a malformed response")
+            }
+            None => {
+                match message.via().and_then(|via| Token::of_branch(via.branch()?.get(..MAGIC.len() + 16)?)) {
+                    Some(branch) if self.is_elsewhere(branch.lane()) => {
+                        self.lanes.hand_over(branch.lane(), message, from)
+                    }
+                    Some(_) => self.take(message, from),
+                    None => tracing::debug!(from = %from.address, "Dropped a response to nothing of ours"),
+                }
+            }
             Some(method) => self.request(method, message, from),
         }
     }
@@ -237,7 +243,9 @@ impl Port {
                 News::Response { owner: Owner::Errand(errand), message, .. } => {
                     self.errands.finished(errand, message.code().unwrap_or(500));
                 }
-                News::Failed { owner: Owner::Errand(errand), code, .. } => self.errands.finished(errand, code),
+                News::Failed { owner: Owner::Errand(errand), code, .. } => {
+                    self.errands.finished(errand, code)
+                }
                 other => user.hears(other),
             }
         }
@@ -288,17 +296,29 @@ impl Port {
     }
 
     /// Sends an INVITE; `None` where the lane is full.
-    pub fn invite(self: &Rc<Self>, peer: Peer, owner: Owner, build: impl FnOnce(Token) -> Bytes) -> Option<Token> {
+    pub fn invite(
+        self: &Rc<Self>,
+        peer: Peer,
+        owner: Owner,
+        build: impl FnOnce(Token) -> Bytes,
+    ) -> Option<Token> {
         let now = self.now();
-        let client = self.transactions.borrow_mut().invite(peer, owner, now, &mut self.output.borrow_mut(), build);
+        let client =
+            self.transactions.borrow_mut().invite(peer, owner, now, &mut self.output.borrow_mut(), build);
         self.flush();
         client
     }
 
     /// Sends another request; `None` where the lane is full.
-    pub fn ask(self: &Rc<Self>, peer: Peer, owner: Owner, build: impl FnOnce(Token) -> Bytes) -> Option<Token> {
+    pub fn ask(
+        self: &Rc<Self>,
+        peer: Peer,
+        owner: Owner,
+        build: impl FnOnce(Token) -> Bytes,
+    ) -> Option<Token> {
         let now = self.now();
-        let client = self.transactions.borrow_mut().request(peer, owner, now, &mut self.output.borrow_mut(), build);
+        let client =
+            self.transactions.borrow_mut().request(peer, owner, now, &mut self.output.borrow_mut(), build);
         self.flush();
         client
     }
@@ -311,6 +331,13 @@ impl Port {
     /// Sends the ACK for a 2xx.
     pub fn acknowledge(self: &Rc<Self>, client: Token, peer: Peer, ack: Bytes) {
         self.transactions.borrow_mut().acknowledge(client, peer, ack, &mut self.output.borrow_mut());
+        self.flush();
+    }
+
+    /// ACK and BYE for a 2xx that nobody wants.
+    pub fn decline(self: &Rc<Self>, client: Token, response: &Message, reason: Option<&str>) {
+        let now = self.now();
+        self.transactions.borrow_mut().refuse(client, response, reason, now, &mut self.output.borrow_mut());
         self.flush();
     }
 
@@ -361,7 +388,8 @@ impl Port {
         };
         let find = |wanted: Transport| {
             let public = self.listeners.iter().position(|l| fits(l, wanted) && !l.internal);
-            public.or_else(|| self.listeners.iter().position(|l| fits(l, wanted) && address.ip().is_loopback()))
+            public
+                .or_else(|| self.listeners.iter().position(|l| fits(l, wanted) && address.ip().is_loopback()))
         };
         let order = match transport {
             Some(one) => [Some(one), None],

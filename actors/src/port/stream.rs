@@ -122,7 +122,9 @@ impl Port {
                     let peer = Peer { transport: Transport::Tcp, address, listener, connection };
                     actix::spawn(Rc::clone(&self).carry(stream, peer, queue));
                 }
-                Ok((_, address)) => tracing::warn!(from = %address.ip(), "Refused a connection: the limit is reached"),
+                Ok((_, address)) => {
+                    tracing::warn!(from = %address.ip(), "Refused a connection: the limit is reached")
+                }
                 Err(error) => {
                     // Out of file descriptors, most likely: the listener recovers when some are free again.
                     tracing::error!(%error, "Could not accept a connection");
@@ -141,8 +143,9 @@ impl Port {
         }
         match self.streams.find(&peer) {
             Some(outgoing) => {
-                if let Err(mpsc::error::TrySendError::Full(bytes) | mpsc::error::TrySendError::Closed(bytes)) =
-                    outgoing.try_send(bytes)
+                if let Err(
+                    mpsc::error::TrySendError::Full(bytes) | mpsc::error::TrySendError::Closed(bytes),
+                ) = outgoing.try_send(bytes)
                 {
                     tracing::warn!(to = %peer.address, "A connection does not take messages any more");
                     let port = Rc::clone(self);
@@ -230,7 +233,12 @@ impl Port {
     }
 
     /// Takes every whole message off the buffer; true where there was one.
-    fn cut(self: &Rc<Self>, buffer: &mut BytesMut, searched: &mut usize, peer: Peer) -> Result<bool, Unframed> {
+    fn cut(
+        self: &Rc<Self>,
+        buffer: &mut BytesMut,
+        searched: &mut usize,
+        peer: Peer,
+    ) -> Result<bool, Unframed> {
         let mut progress = false;
         while !buffer.is_empty() {
             match frame(buffer, self.streams.limits.message, *searched) {
@@ -265,8 +273,12 @@ impl Port {
             Unframed::Length { header } => (400, header),
             Unframed::TooLarge => (513, memchr::memmem::find(buffer, b"\r\n\r\n").map_or(0, |at| at + 4)),
         };
-        let Ok(message) = ringpost::sip::Message::read(Bytes::copy_from_slice(&buffer[..header])) else { return };
-        if message.method().is_some_and(|method| method != ringpost::sip::Method::Ack) && message.via().is_some() {
+        let Ok(message) = ringpost::sip::Message::read(Bytes::copy_from_slice(&buffer[..header])) else {
+            return;
+        };
+        if message.method().is_some_and(|method| method != ringpost::sip::Method::Ack)
+            && message.via().is_some()
+        {
             self.refuse(&message, &peer, &Refusal::plain(code));
         }
     }

@@ -1,0 +1,285 @@
+//! Finds the leg of a message, and starts a call for each INVITE that may come in.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::{Rc, Weak},
+    sync::Arc,
+};
+
+use actix::prelude::*;
+use arc_swap::ArcSwap;
+use ringpost::{
+    call::wire,
+    directory::Directory,
+    settings::{UmServer, User},
+    sip::{
+        Message as SipMessage, Method, Name,
+        peer::Peer,
+        relay::{self, ALLOW},
+        token::{Table, Token},
+        transaction::{News, Owner},
+    },
+};
+
+use crate::{
+    call::{CallActor, End, Rang, Setup},
+    leg::{LegActor, LegNews},
+    outbox::Outbox,
+    port::{Alarm, Port, Refusal, TransactionUser},
+};
+
+/// Seconds that a caller is asked to wait when Ringpost is full.
+const RETRY_AFTER: &[u8] = b"5";
+
+/// What every lane shares.
+#[derive(Clone)]
+pub struct Shared {
+    /// The site as it is now.
+    pub directory: Arc<ArcSwap<Directory>>,
+    /// Where notices go.
+    pub outbox: Addr<Outbox>,
+    /// The URI of Ringpost's own UM, if a plan uses it.
+    pub embedded_um: Option<Arc<str>>,
+    /// Makes loop marks that only this instance recognises.
+    pub marks: ahash::RandomState,
+}
+
+/// The switch of a lane.
+pub struct Switch {
+    this: Weak<Switch>,
+    port: Rc<Port>,
+    shared: Shared,
+    legs: RefCell<Table<Option<Addr<LegActor>>>>,
+    calls: RefCell<Table<Option<Addr<CallActor>>>>,
+    draining: Cell<bool>,
+    most: usize,
+}
+
+impl Switch {
+    /// The switch of that port's lane; `most` calls at once.
+    pub fn new(port: Rc<Port>, shared: Shared, most: usize) -> Rc<Self> {
+        let lane = port.lane;
+        Rc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
+            port,
+            shared,
+            legs: RefCell::new(Table::new(lane)),
+            calls: RefCell::new(Table::new(lane)),
+            draining: Cell::new(false),
+            most,
+        })
+    }
+
+    fn me(&self) -> Rc<Self> {
+        self.this.upgrade().expect("whoever calls holds the switch")
+    }
+
+    /// How many calls are open.
+    pub fn calls(&self) -> usize {
+        self.calls.borrow().len()
+    }
+
+    /// Takes no new calls from now on.
+    pub fn drain(&self) {
+        self.draining.set(true);
+    }
+
+    /// Ends every call.
+    pub fn end_all(&self) {
+        self.calls.borrow().iter().flatten().for_each(|call| call.do_send(End));
+    }
+
+    /// Starts a leg under a new name; `None` where it could not be started.
+    pub fn new_leg(&self, start: impl FnOnce(Token) -> Option<Addr<LegActor>>) -> Option<Addr<LegActor>> {
+        let token = self.legs.borrow_mut().insert(self.port.random(), None)?;
+        let leg = start(token);
+        match &leg {
+            Some(leg) => {
+                if let Some(place) = self.legs.borrow_mut().find_mut(token) {
+                    *place = Some(leg.clone());
+                }
+            }
+            None => self.forget_leg(token),
+        }
+        leg
+    }
+
+    /// The leg has gone.
+    pub fn forget_leg(&self, leg: Token) {
+        self.legs.borrow_mut().remove(leg);
+    }
+
+    /// The call has gone.
+    pub fn forget_call(&self, call: Token) {
+        self.calls.borrow_mut().remove(call);
+    }
+
+    /// The URI of a UM server.
+    pub fn um_uri(&self, server: &UmServer) -> Option<String> {
+        match server {
+            UmServer::Embedded => self.shared.embedded_um.as_deref().map(str::to_owned),
+            UmServer::Sip(uri) => Some(uri.clone()),
+        }
+    }
+
+    fn leg(&self, token: Token) -> Option<Addr<LegActor>> {
+        self.legs.borrow().find(token).cloned().flatten()
+    }
+
+    /// The leg that a request's To tag names.
+    fn leg_of(&self, request: &SipMessage) -> Option<Addr<LegActor>> {
+        self.leg(Token::read(request.to()?.tag()?)?)
+    }
+
+    fn user(&self, invite: &SipMessage) -> Option<Arc<User>> {
+        let directory = self.shared.directory.load();
+        directory.user(&wire::dialled(invite)?).cloned()
+    }
+
+    /// The mark of a call to this user; it comes back only if the call has run in a circle.
+    fn mark(&self, user: &User) -> [u8; 16] {
+        Token(self.shared.marks.hash_one(&user.address)).text()
+    }
+
+    fn admits_invite(&self, invite: &SipMessage) -> Result<(), Refusal> {
+        if !relay::takes_body(invite) {
+            return Err(Refusal::with(415, "Accept", b"application/sdp, multipart/mixed"));
+        }
+        if wire::max_forwards(invite) == 0 {
+            return Err(Refusal::plain(483));
+        }
+        let user = self.user(invite).ok_or(Refusal::plain(404))?;
+        let mark = self.mark(&user);
+        if invite.list(Name::Loop).any(|one| one == mark) {
+            return Err(Refusal::plain(482));
+        }
+        if self.draining.get() || self.calls() >= self.most {
+            return Err(Refusal { only_new: true, ..Refusal::with(503, "Retry-After", RETRY_AFTER) });
+        }
+        Ok(())
+    }
+
+    fn begin(&self, server: Token, message: SipMessage, from: Peer) {
+        let directory = self.shared.directory.load_full();
+        let (Some(user), Some(trunk)) = (self.user(&message), directory.trunk(from.address.ip())) else {
+            return;
+        };
+        let trusted = trunk.trust_identity;
+        tracing::debug!(call = %String::from_utf8_lossy(message.call_id()), trunk = trunk.name, user = user.address, "Call");
+        let mark = self.mark(&user);
+        let invite = Arc::new(message);
+        let both = (Rc::clone(&self.port), self.me());
+        let call = self.calls.borrow_mut().insert(self.port.random(), None);
+        let Some(token) = call else { return };
+        let setup = Setup { token, directory, user, invite: Arc::clone(&invite), trusted, mark };
+        let mut actor = CallActor::new(both.clone(), self.shared.outbox.clone(), setup);
+        let call = CallActor::create(|ctx| {
+            let leg = self.new_leg(|token| {
+                self.port.adopt(server, Owner::Leg(token));
+                Some(LegActor::caller(both, ctx.address(), token, (server, invite, from)).start())
+            });
+            if let Some(leg) = leg {
+                actor.with_caller(leg);
+            }
+            actor
+        });
+        if let Some(place) = self.calls.borrow_mut().find_mut(token) {
+            *place = Some(call);
+        }
+    }
+
+    /// Answers OPTIONS (RFC 3261 §11.2).
+    fn options(&self, server: Token, request: &SipMessage, from: Peer) {
+        let code = if self.draining.get() { 503 } else { 200 };
+        let phrase = ringpost::sip::build::phrase(code).as_bytes();
+        let mut draft = ringpost::sip::build::response(request, from.address, code, phrase, &server.text());
+        draft.header("Allow", &[ALLOW]).header("Accept", &[b"application/sdp"]);
+        self.port.respond(server, code, draft.empty());
+    }
+
+    /// Sends news to a leg; a request whose leg has gone is answered here.
+    fn give(&self, leg: Option<Addr<LegActor>>, news: LegNews) {
+        match (leg, news) {
+            (Some(leg), news) => leg.do_send(news),
+            (None, LegNews::Request(server, request, from)) => {
+                let tag = server.text();
+                let gone = ringpost::sip::build::plain_response(&request, from.address, 481, &tag);
+                self.port.respond(server, 481, gone);
+            }
+            (None, _) => {}
+        }
+    }
+}
+
+impl TransactionUser for Switch {
+    fn admits(&self, request: &SipMessage, from: &Peer) -> Result<(), Refusal> {
+        let method = request.method().unwrap_or(Method::Other);
+        if request.to().is_some_and(|to| to.tag().is_some()) {
+            let known = self.leg_of(request).is_some();
+            return if known { Ok(()) } else { Err(Refusal::plain(481)) };
+        }
+        if self.shared.directory.load().trunk(from.address.ip()).is_none() {
+            return Err(Refusal::plain(403));
+        }
+        let required = relay::required(request);
+        match method {
+            Method::Invite | Method::Options if !required.is_empty() => {
+                Err(Refusal::with(420, "Unsupported", &required))
+            }
+            Method::Invite => self.admits_invite(request),
+            Method::Options if wire::max_forwards(request) == 0 && wire::dialled(request).is_some() => {
+                Err(Refusal::plain(483))
+            }
+            Method::Options => Ok(()),
+            Method::Bye => Err(Refusal::plain(481)),
+            Method::Ack
+            | Method::Cancel
+            | Method::Info
+            | Method::Update
+            | Method::Message
+            | Method::Register
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Publish
+            | Method::Refer
+            | Method::Prack
+            | Method::Other => Err(Refusal::with(405, "Allow", ALLOW)),
+        }
+    }
+
+    fn hears(&self, news: News) {
+        match news {
+            News::Request { server, message, from } if message.to().is_some_and(|to| to.tag().is_some()) => {
+                self.give(self.leg_of(&message), LegNews::Request(server, message, from));
+            }
+            News::Request { server, message, from } => match message.method() {
+                Some(Method::Invite) => self.begin(server, message, from),
+                _ => self.options(server, &message, from),
+            },
+            News::Ack { message } => self.give(self.leg_of(&message), LegNews::Ack(message)),
+            News::Cancelled { owner, message } => self.give(self.owner(owner), LegNews::Cancelled(message)),
+            News::Unacknowledged { owner } => self.give(self.owner(owner), LegNews::Unacknowledged),
+            News::Response { owner, client, message } => {
+                self.give(self.owner(owner), LegNews::Response(client, message));
+            }
+            News::Failed { owner, client, code } => {
+                self.give(self.owner(owner), LegNews::Failed(client, code))
+            }
+        }
+    }
+
+    fn rings(&self, alarm: Alarm) {
+        if let Some(call) = self.calls.borrow().find(alarm.owner).cloned().flatten() {
+            call.do_send(Rang(alarm.number));
+        }
+    }
+}
+
+impl Switch {
+    fn owner(&self, owner: Owner) -> Option<Addr<LegActor>> {
+        match owner {
+            Owner::Leg(token) => self.leg(token),
+            Owner::Errand(_) | Owner::Nobody => None,
+        }
+    }
+}

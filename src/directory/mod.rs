@@ -1,0 +1,101 @@
+//! Who is called, and what a number is called: the site's users under all their numbers.
+
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
+
+use crate::{
+    call::wire::strip_visual,
+    settings::{Network, Site, Trunk, UmPlan, User},
+    sip::uri::Uri,
+};
+
+/// A snapshot that all lanes read; a reload puts a new one in its place.
+#[derive(Debug)]
+pub struct Directory {
+    /// The site it was made of.
+    pub site: Site,
+    users: HashMap<String, Arc<User>, ahash::RandomState>,
+    plans: HashMap<String, UmPlan>,
+}
+
+impl Directory {
+    /// Indexes a site.
+    pub fn of(site: Site) -> Self {
+        let mut users: HashMap<String, Arc<User>, ahash::RandomState> = HashMap::default();
+        for user in site.users.iter().cloned().map(Arc::new) {
+            let own = Uri::read(user.address.as_bytes()).and_then(|uri| uri.bare_user().map(<[u8]>::to_vec));
+            let own = own.map(|name| String::from_utf8_lossy(&name).into_owned());
+            for number in user.numbers.iter().cloned().chain(own) {
+                users.entry(strip_visual(&number)).or_insert_with(|| Arc::clone(&user));
+                users.entry(number).or_insert_with(|| Arc::clone(&user));
+            }
+        }
+        let plans = site.plans.iter().map(|plan| (plan.name.clone(), plan.clone())).collect();
+        Self { site, users, plans }
+    }
+
+    /// The user that a dialled number or user part reaches: as written, else without visual separators (RFC 3966 §5.1.1).
+    pub fn user(&self, dialled: &str) -> Option<&Arc<User>> {
+        self.users.get(dialled).or_else(|| self.users.get(&strip_visual(dialled)))
+    }
+
+    /// The user with that address of record.
+    pub fn by_address(&self, address: &str) -> Option<&User> {
+        self.site.users.iter().find(|user| user.address.eq_ignore_ascii_case(address))
+    }
+
+    /// The user's UM dial plan.
+    pub fn plan(&self, user: &User) -> Option<&UmPlan> {
+        self.plans.get(user.um_plan.as_deref()?)
+    }
+
+    /// The dial plan of that name.
+    pub fn plan_named(&self, name: &str) -> Option<&UmPlan> {
+        self.plans.get(name)
+    }
+
+    /// The trunk that an address belongs to.
+    pub fn trunk(&self, source: IpAddr) -> Option<&Trunk> {
+        self.site.trunks.iter().find(|trunk| trunk.sources.iter().any(|network| contains(network, source)))
+    }
+}
+
+/// Whether a network holds an address; an IPv4-mapped IPv6 address counts as the IPv4 address.
+pub fn contains(network: &Network, address: IpAddr) -> bool {
+    match (network.address, address.to_canonical()) {
+        (IpAddr::V4(net), IpAddr::V4(ip)) => {
+            (u32::from(net) ^ u32::from(ip)).checked_shr(32 - u32::from(network.prefix.min(32))).unwrap_or(0)
+                == 0
+        }
+        (IpAddr::V6(net), IpAddr::V6(ip)) => {
+            (u128::from(net) ^ u128::from(ip))
+                .checked_shr(128 - u32::from(network.prefix.min(128)))
+                .unwrap_or(0)
+                == 0
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_holds_its_addresses() {
+        let rows = [
+            ("127.0.0.1", 32, "127.0.0.1", true),
+            ("127.0.0.1", 32, "127.0.0.2", false),
+            ("10.0.0.0", 8, "10.255.1.2", true),
+            ("10.0.0.0", 8, "11.0.0.1", false),
+            ("0.0.0.0", 0, "192.0.2.1", true),
+            ("10.0.0.0", 8, "::ffff:10.1.1.1", true),
+            ("2001:db8::", 32, "2001:db8:1::1", true),
+            ("2001:db8::", 32, "2001:db9::1", false),
+            ("::", 0, "10.0.0.1", false),
+        ];
+        for (network, prefix, ip, holds) in rows {
+            let network = Network { address: network.parse().expect("an address"), prefix };
+            assert_eq!(contains(&network, ip.parse().expect("an address")), holds, "{network:?} {ip}");
+        }
+    }
+}
