@@ -66,7 +66,8 @@ fn other_keys_change_nothing() {
 #[test]
 fn silence_ends_the_recording_whether_it_is_sent_or_not() {
     // Voice for three seconds, then so many seconds of silent packets: why does it end, and how much is kept?
-    let table = [(0, "HangUp(NoMedia)", 24_000), (3, "HangUp(Silence)", 25_600), (9, "HangUp(Silence)", 25_600)];
+    let table =
+        [(0, "HangUp(NoMedia)", 24_000), (3, "HangUp(Silence)", 25_600), (9, "HangUp(Silence)", 25_600)];
     for (silent, reason, octets) in table {
         let mut call = Call::recording();
         call.speak(3000, 0xAA);
@@ -106,7 +107,8 @@ fn the_message_has_a_limit() {
     let mut call = Call::recording();
     call.speak(61_000, 0xAA);
     assert_eq!(call.log.last(), Some(&(60_600, "HangUp(MessageLimit)".to_owned())));
-    let alive: Vec<u64> = call.log.iter().filter(|(_, line)| line == "send silence").map(|(at, _)| *at).collect();
+    let alive: Vec<u64> =
+        call.log.iter().filter(|(_, line)| line == "send silence").map(|(at, _)| *at).collect();
     assert_eq!(alive, (1..12).map(|n| 600 + n * 5000).collect::<Vec<_>>());
     assert_eq!(call.close().map(|ending| ending.worth.octets), Some(480_000));
 }

@@ -142,7 +142,12 @@ impl Session {
     }
 
     /// A re-INVITE changed what is agreed: hold, retrieval, another address. The source may be another one, too.
+    ///
+    /// One that changed nothing (RFC 4028, a refresh) leaves the source as it is.
     pub fn renegotiated(&mut self, agreed: Agreed, now: Duration) {
+        if self.agreed.as_ref() == Some(&agreed) {
+            return;
+        }
         self.latch = Latch::default();
         if let Phase::Recording(recording) = &mut self.phase {
             recording.take.last_voice = now;
