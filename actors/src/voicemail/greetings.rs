@@ -100,3 +100,61 @@ fn shipped(language: Language) -> Greeting {
     };
     Greeting::new(&Wav::read(file).expect("the shipped greetings are WAV files"))
 }
+
+#[cfg(test)]
+mod tests {
+    use ringpost::voicemail::{g711::Codec, wav};
+
+    use super::*;
+
+    #[test]
+    fn every_language_has_a_short_greeting_in_both_codecs() {
+        let greetings = Greetings::load(None).expect("the shipped ones are good");
+        for language in Language::ALL {
+            let Greeting { pcma, pcmu } = greetings.of(language);
+            let seconds = Greeting { pcma: pcma.clone(), pcmu: pcmu.clone() }.length().as_secs();
+            assert!((5..=13).contains(&seconds), "{language:?} lasts {seconds} s");
+            assert_eq!(pcma.len(), pcmu.len(), "{language:?}");
+            let (a, mu) = (Codec::Pcma.rms(&pcma), Codec::Pcmu.rms(&pcmu));
+            assert!(a > 1000 && a.abs_diff(mu) < a / 50, "{language:?} is as loud in both codecs: {a}, {mu}");
+        }
+    }
+
+    #[test]
+    fn a_folder_replaces_the_greetings_that_it_has() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let own = [&wav::header(Codec::Pcmu, 3)[..], &[0x80, 0xFF, 0x00]].concat();
+        std::fs::write(folder.path().join("da.wav"), own).expect("it can be written");
+        let greetings = Greetings::load(Some(folder.path())).expect("a good folder");
+        let shipped = Greetings::load(None).expect("the shipped ones are good");
+        assert_eq!(*greetings.of(Language::Da).pcmu, [0x80, 0xFF, 0x00]);
+        assert_eq!(greetings.of(Language::En).pcma, shipped.of(Language::En).pcma);
+    }
+
+    #[test]
+    fn a_greeting_that_cannot_be_played_is_an_error_that_says_why() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let long = LONGEST.as_secs() as usize * 8000 + 1;
+        let table = [
+            (None, "No such file"),
+            (Some(b"ID3 an MP3".to_vec()), "not a WAV file"),
+            (Some(wav::header(Codec::Pcma, 0).to_vec()), "longer than nothing"),
+            (
+                Some([&wav::header(Codec::Pcma, long as u32)[..], &vec![0; long]].concat()),
+                "up to five minutes",
+            ),
+            (
+                Some(b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x02\0\x44\xAC\0\0\0\0\0\0\x04\0\x10\0".to_vec()),
+                "44100 Hz",
+            ),
+        ];
+        for (n, (file, reason)) in table.into_iter().enumerate() {
+            let path = folder.path().join(format!("{n}.wav"));
+            if let Some(file) = file {
+                std::fs::write(&path, file).expect("it can be written");
+            }
+            let error = Greetings::read(&path).expect_err(reason).to_string();
+            assert!(error.contains(reason) && error.contains(&format!("{n}.wav")), "{error}");
+        }
+    }
+}

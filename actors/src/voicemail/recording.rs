@@ -235,3 +235,95 @@ pub fn with(stem: &Path, suffix: &str) -> PathBuf {
     name.push(suffix);
     name.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_a_wav_file_and_no_message_is_no_file() {
+        let table = [
+            ("even", 8000, true, Some(8058)),
+            ("odd, padded", 7999, true, Some(8058)),
+            ("silence cut", 100, true, Some(158)),
+            ("no message", 8000, false, None),
+        ];
+        for (name, octets, is_message, size) in table {
+            let (folder, stem) = folder();
+            let mut tape = Tape::create(&stem, Codec::Pcma, &sidecar()).expect("a tape");
+            tape.append(&[0xAA; 4000]).expect("it can be written");
+            let worth = Worth { octets, voiced: Duration::from_secs(1) };
+            let recording = tape.end(&Ending { rest: vec![0xAA; 4000], worth, is_message }).expect("it ends");
+            assert_eq!(recording.as_ref().map(|r| r.duration), size.map(|_| time_of(octets)), "{name}");
+            let on_disk = recording.map(|r| fs::metadata(r.path).expect("it is there").len());
+            assert_eq!(on_disk, size, "{name}");
+            let expected: &[&str] = if is_message { &["json", "wav"] } else { &[] };
+            assert_eq!(suffixes(folder.path()), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fails_keeps_what_was_written() {
+        let (_folder, stem) = folder();
+        let mut tape = Tape::create(&stem, Codec::Pcmu, &sidecar()).expect("a tape");
+        tape.append(&[0x80; 4000]).expect("it can be written");
+        let good = std::mem::replace(&mut tape.file, File::open(with(&stem, "part")).expect("it is there"));
+        tape.append(&[0x80; 4000]).expect_err("opened for reading only");
+        tape.file = good;
+        tape.append(&[0x80; 4000]).expect("nothing more is tried");
+        let worth = Worth { octets: 12_000, voiced: Duration::from_secs(1) };
+        let ending = Ending { rest: vec![0x80; 100], worth, is_message: true };
+        let recording = tape.end(&ending).expect("it ends").expect("a message");
+        assert_eq!(recording.duration, Duration::from_millis(500));
+        assert_eq!(fs::metadata(&recording.path).expect("it is there").len(), 4058);
+    }
+
+    #[test]
+    fn recordings_are_for_nobody_else_to_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let (folder, stem) = folder();
+        Tape::create(&stem, Codec::Pcma, &sidecar()).expect("a tape");
+        let table = [
+            (folder.path().join("recordings"), 0o700),
+            (with(&stem, "json"), 0o600),
+            (with(&stem, "part"), 0o600),
+        ];
+        for (path, mode) in table {
+            let found = fs::metadata(&path).expect("it is there").permissions().mode();
+            assert_eq!(found & 0o777, mode, "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn telling_twice_is_no_error() {
+        let (_folder, stem) = folder();
+        Tape::create(&stem, Codec::Pcma, &sidecar()).expect("a tape");
+        for _ in 0..2 {
+            told(&with(&stem, "wav")).expect("told");
+            assert!(!with(&stem, "json").exists());
+        }
+    }
+
+    fn folder() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let stem = folder.path().join("recordings/20261121T031713Z-00000000000000ff");
+        (folder, stem)
+    }
+
+    fn sidecar() -> Sidecar {
+        Sidecar {
+            began: "2026-11-21T03:17:13Z".parse().expect("a timestamp"),
+            min_message: Duration::from_secs(1),
+            max_message: Duration::from_secs(60),
+            context: serde_json::Value::Null,
+        }
+    }
+
+    fn suffixes(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder.join("recordings")).expect("a folder");
+        let suffix = |path: PathBuf| path.extension().map(|suffix| suffix.to_string_lossy().into_owned());
+        let mut suffixes: Vec<String> = entries.filter_map(|entry| suffix(entry.ok()?.path())).collect();
+        suffixes.sort();
+        suffixes
+    }
+}
