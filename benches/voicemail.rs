@@ -35,7 +35,7 @@ fn packet_to_take(bencher: Bencher) {
     bencher.counter(ItemsCount::new(PACKETS)).bench(|| {
         let mut take = Take::new(Codec::Pcma, Duration::ZERO);
         for (n, octets) in (0..).zip(tone.chunks(160)) {
-            black_box(take.place(n * 160, octets, at(n)));
+            black_box(take.place(9, n * 160, octets, at(n)));
         }
         take.end(Duration::MAX).1
     });

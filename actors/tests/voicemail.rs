@@ -52,6 +52,12 @@ async fn a_tone_through_a_bad_network_becomes_a_message_of_the_right_length_and_
             }
             let forged = header(n as u16, n * 160, 1).write(&noise);
             foreign.send_to(&forged, call.opened.local).await.expect("loopback takes it");
+            // A thousand a second of STUN, DTLS and nonsense (T26).
+            for garbage in
+                [&b"\x00\x01\x00\x00\x21\x12\xA4\x42"[..], b"\x16\xFE\xFD", b"", &[0xFF; 1500]].repeat(5)
+            {
+                foreign.send_to(garbage, call.opened.local).await.expect("loopback takes it");
+            }
         }
     }
     // The last packet is on its way through the loopback.
@@ -137,6 +143,20 @@ async fn a_session_that_is_given_up_is_recovered_at_the_next_start() {
 }
 
 #[actix::test]
+async fn a_call_that_is_given_up_before_the_ack_gives_its_port_back() {
+    let site = Site::new();
+    let call = site.open(None).await.expect("opened");
+    assert_eq!(site.ports.in_use(), 1);
+    drop(call);
+    let given_back = async {
+        while site.ports.in_use() > 0 {
+            tokio::time::sleep(FRAME).await;
+        }
+    };
+    timeout(Duration::from_secs(2), given_back).await.expect("soon, not after 32 s");
+}
+
+#[actix::test]
 async fn a_reinvite_is_answered_with_the_next_version_and_the_same_port() {
     let site = Site::new();
     let call = site.call(Codec::Pcma).await;
@@ -162,7 +182,14 @@ async fn an_invite_without_offer_takes_its_answer_from_the_ack() {
     let nothing = call.opened.addr.send(Begin { answer: None }).await.expect("alive");
     assert_eq!(nothing.map_err(|refusal| refusal.status()), Err(488));
     let answer = offer(call.socket.local_addr().expect("it is bound"), "0", "a=sendrecv");
-    call.opened.addr.send(Begin { answer: Some(answer) }).await.expect("alive").expect("accepted");
+    for answer in [Some(answer.clone()), Some(answer), None] {
+        call.opened
+            .addr
+            .send(Begin { answer })
+            .await
+            .expect("alive")
+            .expect("accepted, and repeated ACKs ignored");
+    }
     call.hears_until(Happened::GreetingEnded).await;
     assert!(call.heard.starts_with(&site.greeting(Codec::Pcmu)));
     call.close().await;

@@ -41,7 +41,7 @@ pub enum GreetingError {
         /// Why.
         source: WavError,
     },
-    /// The file holds no audio, or more than [`LONGEST`].
+    /// The file holds no audio, or more than [`LONGEST_GREETING`].
     #[error("greeting {path}: a greeting lasts up to five minutes, and longer than nothing")]
     Length {
         /// The file.
@@ -50,9 +50,9 @@ pub enum GreetingError {
 }
 
 /// The longest greeting.
-pub const LONGEST: Duration = Duration::from_secs(300);
+pub const LONGEST_GREETING: Duration = Duration::from_secs(300);
 
-/// 16-bit samples for [`LONGEST`], and room for a header and tags.
+/// 16-bit samples for [`LONGEST_GREETING`], and room for a header and tags.
 const LARGEST: u64 = 300 * 16_000 + 65_536;
 
 impl Greetings {
@@ -78,7 +78,7 @@ impl Greetings {
         let greeting = Greeting::new(&wav);
         match greeting.length() {
             Duration::ZERO => Err(GreetingError::Length { path: path.to_owned() }),
-            length if length > LONGEST => Err(GreetingError::Length { path: path.to_owned() }),
+            length if length > LONGEST_GREETING => Err(GreetingError::Length { path: path.to_owned() }),
             _ => Ok(greeting),
         }
     }
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_greeting_that_cannot_be_played_is_an_error_that_says_why() {
         let folder = tempfile::tempdir().expect("a folder");
-        let long = LONGEST.as_secs() as usize * 8000 + 1;
+        let long = LONGEST_GREETING.as_secs() as usize * 8000 + 1;
         let table = [
             (None, "No such file"),
             (Some(b"ID3 an MP3".to_vec()), "not a WAV file"),

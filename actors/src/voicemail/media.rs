@@ -161,6 +161,10 @@ impl Handler<Begin> for MediaSession {
     type Result = Result<(), Refusal>;
 
     fn handle(&mut self, Begin { answer }: Begin, ctx: &mut Self::Context) -> Self::Result {
+        if self.session.as_ref().ok_or(Refusal::Over)?.has_begun() {
+            // The ACK to a repeated 200.
+            return Ok(());
+        }
         let agreed = match (self.agreed.take(), answer) {
             (Some(agreed), _) => agreed,
             (None, answer) => sdp::accept_answer(&answer.unwrap_or_default(), self.lease.local)?,

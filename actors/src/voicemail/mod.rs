@@ -20,7 +20,7 @@ use ringpost::{
 use serde_json::Value;
 use thiserror::Error;
 
-pub use greetings::{GreetingError, Greetings};
+pub use greetings::{GreetingError, Greetings, LONGEST_GREETING};
 pub use media::MediaSession;
 pub use ports::{Lease, PortPool};
 pub use recording::{Recording, told};
