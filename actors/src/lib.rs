@@ -13,3 +13,4 @@ pub mod port;
 pub mod stage;
 pub mod store;
 pub mod switch;
+pub mod voicemail;

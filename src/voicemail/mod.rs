@@ -133,7 +133,7 @@ impl Session {
 
     /// The ACK came: the greeting begins.
     pub fn begin(&mut self, agreed: Agreed, now: Duration) -> Vec<Effect> {
-        if !matches!(self.phase, Phase::Waiting) {
+        if self.has_begun() {
             return vec![];
         }
         self.agreed = Some(agreed);
@@ -141,8 +141,18 @@ impl Session {
         self.tick(now)
     }
 
+    /// Whether the ACK has come.
+    pub fn has_begun(&self) -> bool {
+        !matches!(self.phase, Phase::Waiting)
+    }
+
     /// A re-INVITE changed what is agreed: hold, retrieval, another address. The source may be another one, too.
+    ///
+    /// One that changed nothing (RFC 4028, a refresh) leaves the source as it is.
     pub fn renegotiated(&mut self, agreed: Agreed, now: Duration) {
+        if self.agreed.as_ref() == Some(&agreed) {
+            return;
+        }
         self.latch = Latch::default();
         if let Phase::Recording(recording) = &mut self.phase {
             recording.take.last_voice = now;
@@ -162,7 +172,7 @@ impl Session {
             return vec![];
         }
         match audio {
-            Some((_, codec)) => self.record(*codec, header.timestamp, payload, now),
+            Some((_, codec)) => self.record(*codec, header, payload, now),
             None => match self.keypad.heard(header.ssrc, header.timestamp, payload) {
                 Some(key) => self.pressed(key, now),
                 None => vec![],
@@ -217,14 +227,15 @@ impl Session {
         Some(Ending { rest, worth, is_message: self.limits.is_message(worth) })
     }
 
-    fn record(&mut self, codec: Codec, timestamp: u32, octets: &[u8], now: Duration) -> Vec<Effect> {
+    fn record(&mut self, codec: Codec, header: rtp::Header, octets: &[u8], now: Duration) -> Vec<Effect> {
+        let rtp::Header { ssrc, timestamp, .. } = header;
         let Phase::Recording(recording) = &mut self.phase else { return vec![] };
         let settled = if codec == recording.codec {
-            recording.take.place(timestamp, octets, now)
+            recording.take.place(ssrc, timestamp, octets, now)
         } else {
             let mut octets = octets.to_vec();
             codec.transcode(recording.codec, &mut octets);
-            recording.take.place(timestamp, &octets, now)
+            recording.take.place(ssrc, timestamp, &octets, now)
         };
         settled.map(Effect::Append).into_iter().collect()
     }

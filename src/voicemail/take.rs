@@ -34,8 +34,11 @@ pub struct Worth {
 #[derive(Clone, Copy, Debug)]
 struct Clock {
     began: Duration,
+    ssrc: u32,
     timestamp: u32,
     position: u64,
+    /// When it came.
+    heard: Duration,
 }
 
 /// Packets in a row that are too late to be placed: a sender that set its clock back looks like that.
@@ -71,9 +74,9 @@ impl Take {
     }
 
     /// Lays a packet where its timestamp says; what has settled by that comes out, a second at a time.
-    pub fn place(&mut self, timestamp: u32, octets: &[u8], now: Duration) -> Option<Vec<u8>> {
+    pub fn place(&mut self, ssrc: u32, timestamp: u32, octets: &[u8], now: Duration) -> Option<Vec<u8>> {
         self.last_packet = Some(now);
-        let at = self.find(timestamp, octets.len() as u64, now)?;
+        let at = self.find(ssrc, timestamp, octets.len() as u64, now)?;
         let start = usize::try_from(at - self.settled).ok()?;
         let end = start + octets.len();
         if end > self.window.len() {
@@ -97,16 +100,20 @@ impl Take {
     }
 
     /// Where in the recording a packet belongs; `None` if it is too late, or comes faster than time.
-    fn find(&mut self, timestamp: u32, length: u64, now: Duration) -> Option<u64> {
+    fn find(&mut self, ssrc: u32, timestamp: u32, length: u64, now: Duration) -> Option<u64> {
         let end = self.settled + self.window.len() as u64;
-        let clock = *self.clock.get_or_insert(Clock { began: now, timestamp, position: 0 });
+        let first = Clock { began: now, ssrc, timestamp, position: 0, heard: now };
+        let clock = *self.clock.get_or_insert(first);
+        // Where timestamps say nothing the wall clock tells how much is missing.
+        let splice = end + octets_in(now.saturating_sub(clock.heard)).saturating_sub(length).min(LONGEST_GAP);
         let newest = octets_in(now.saturating_sub(clock.began)) + AHEAD;
         let distance = i64::from(timestamp.wrapping_sub(clock.timestamp) as i32);
         let at = match clock.position.checked_add_signed(distance) {
-            Some(at) if at >= end && at > newest => end,
+            _ if ssrc != clock.ssrc => splice,
+            Some(at) if at >= end && at > newest => splice,
             Some(at) if at >= end => at.min(end + LONGEST_GAP),
             Some(at) if at >= self.settled => at,
-            _ if self.strays.say_clock_set_back(timestamp) => end,
+            _ if self.strays.say_clock_set_back(timestamp) => splice,
             _ => return None,
         };
         if at + length > newest.max(length) {
@@ -114,7 +121,7 @@ impl Take {
         }
         self.strays = Strays::default();
         if at >= end {
-            self.clock = Some(Clock { timestamp, position: at, ..clock });
+            self.clock = Some(Clock { ssrc, timestamp, position: at, heard: now, ..clock });
         }
         Some(at)
     }
@@ -201,7 +208,16 @@ mod tests {
         let before = (0..5).map(|n| (u64::from(n) * 20, 1_000_000 + n * 160, 160));
         let after = (5..30).map(|n| (u64::from(n) * 20, n * 160, 160));
         let rows: Vec<Row> = before.chain(after).collect();
-        assert_eq!(runs(&recorded(&rows)), [(LOUD, (5 + 25 - 9) * 160)]);
+        assert_eq!(runs(&recorded(&rows)), [(LOUD, 5 * 160), (NONE, 9 * 160), (LOUD, 16 * 160)]);
+    }
+
+    #[test]
+    fn another_source_goes_on_after_the_time_that_passed() {
+        let mut take = Take::new(Codec::Pcma, Duration::ZERO);
+        for (ssrc, timestamp, millis) in [(1, 5000, 0), (1, 5160, 20), (2, 77, 1040), (2, 237, 1060)] {
+            assert_eq!(take.place(ssrc, timestamp, &[LOUD; 160], Duration::from_millis(millis)), None);
+        }
+        assert_eq!(runs(&take.end(Duration::MAX).0), [(LOUD, 320), (NONE, 8000), (LOUD, 320)]);
     }
 
     #[test]
@@ -244,7 +260,8 @@ mod tests {
         let mut tape = Vec::new();
         for &(millis, timestamp, length) in rows {
             tape.extend(
-                take.place(timestamp, &vec![LOUD; length], Duration::from_millis(millis)).unwrap_or_default(),
+                take.place(1, timestamp, &vec![LOUD; length], Duration::from_millis(millis))
+                    .unwrap_or_default(),
             );
         }
         tape.extend(take.end(Duration::MAX).0);
