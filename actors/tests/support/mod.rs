@@ -80,11 +80,19 @@ pub async fn list(scribe: &Scribe, status: Option<Status>) -> Vec<Listed> {
 
 /// Waits until nothing is open any more.
 pub async fn settled(scribe: &Scribe) {
-    until("nothing is open", async || {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
         let [queued, sending, delayed, ..] = scribe.depth().await.expect("running").expect("readable");
-        queued + sending + delayed == 0
-    })
-    .await;
+        if queued + sending + delayed == 0 {
+            return;
+        }
+        if Instant::now() > end {
+            let mut open = list(scribe, None).await;
+            open.retain(|listed| !matches!(listed.status, Status::Delivered | Status::Dead));
+            panic!("still open: {open:#?}");
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// Waits until something is so, at most half a minute.
