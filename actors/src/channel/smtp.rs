@@ -1,31 +1,52 @@
-//! Mails notices by SMTP (RFC 5321).
+//! Mails notices by SMTP (RFC 5321), over connections that are kept for the next mail.
+//!
+//! lettre's own pool is left aside: it takes back a connection whose send was cut off in the middle of a command, and
+//! the next mail then reads the replies to the last one. Here only a connection whose mail was taken is kept.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 use lettre::{
-    AsyncSmtpTransport, AsyncTransport, Tokio1Executor,
+    Message,
     transport::smtp::{
-        Error, PoolConfig,
-        authentication::Credentials,
-        client::{Certificate, Tls, TlsParameters},
+        Error,
+        authentication::{Credentials, DEFAULT_MECHANISMS},
+        client::{AsyncSmtpConnection, Certificate, TlsParameters},
+        extension::ClientId,
     },
 };
 use ringpost::{
     outbox::{Delivery, Item},
     settings::{Mail, MailTls, MailUrl},
 };
+use tokio::time::{Instant, timeout};
 
 use super::{Channel, built, later, never};
 
-/// How long one command may take. RFC 5321 §4.5.3.2 would allow the end of DATA ten minutes; a server that slow
-/// is tried again.
+/// How long a mail may take, its octets aside. RFC 5321 §4.5.3.2 would allow the end of DATA ten minutes; a server
+/// that slow is tried again.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The slowest line that a recording is still given the time for, in octets per second.
+const SLOWEST: u64 = 20_000;
+/// How long a connection is kept. Servers close theirs after five minutes and sooner.
+const KEPT_FOR: Duration = Duration::from_secs(20);
+/// Connections kept at once.
+const KEPT: usize = 8;
 
 /// The channel.
 pub struct Smtp {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    host: String,
+    port: u16,
+    tls: MailTls,
+    parameters: TlsParameters,
+    login: Option<Credentials>,
+    hello: ClientId,
     from: String,
+    patience: Duration,
+    idle: Mutex<Vec<(AsyncSmtpConnection, Instant)>>,
 }
 
 /// Why a mail server cannot be used.
@@ -36,7 +57,7 @@ pub enum SmtpError {
     NotSmtp,
     /// TLS cannot be set up for this host.
     #[error("TLS for the mail server cannot be set up: {0}")]
-    Tls(#[source] Error),
+    Tls(#[from] Error),
 }
 
 impl Smtp {
@@ -45,31 +66,81 @@ impl Smtp {
         Self::trusting(settings, None, PATIENCE)
     }
 
-    /// As [`Smtp::new`], with one more trusted root (PEM) and another patience for each command.
+    /// As [`Smtp::new`], with one more trusted root (PEM) and another patience for each mail.
     pub fn trusting(settings: &Mail, root: Option<&[u8]>, patience: Duration) -> Result<Self, SmtpError> {
         let MailUrl::Smtp { host, port, tls, login } = &settings.url else { return Err(SmtpError::NotSmtp) };
-        let checked = || {
-            let parameters = TlsParameters::builder(host.clone());
-            match root {
-                Some(pem) => parameters.add_root_certificate(Certificate::from_pem(pem)?).build(),
-                None => parameters.build(),
-            }
-        };
-        let tls = match tls {
-            MailTls::Implicit => Tls::Wrapper(checked().map_err(SmtpError::Tls)?),
-            MailTls::Required => Tls::Required(checked().map_err(SmtpError::Tls)?),
-            MailTls::Opportunistic => Tls::Opportunistic(checked().map_err(SmtpError::Tls)?),
-            MailTls::Never => Tls::None,
-        };
-        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
-            .port(*port)
-            .tls(tls)
-            .timeout(Some(patience))
-            .pool_config(PoolConfig::new().max_size(8).idle_timeout(Duration::from_secs(30)));
-        if let Some((user, password)) = login {
-            transport = transport.credentials(Credentials::new(user.clone(), password.0.clone()));
+        let mut parameters = TlsParameters::builder(host.clone());
+        if let Some(pem) = root {
+            parameters = parameters.add_root_certificate(Certificate::from_pem(pem)?);
         }
-        Ok(Self { transport: transport.build(), from: settings.from.clone() })
+        Ok(Self {
+            host: host.clone(),
+            port: *port,
+            tls: *tls,
+            parameters: parameters.build()?,
+            login: login.as_ref().map(|(user, password)| Credentials::new(user.clone(), password.0.clone())),
+            hello: ClientId::default(),
+            from: settings.from.clone(),
+            patience,
+            idle: Mutex::default(),
+        })
+    }
+
+    async fn send(&self, mail: &Message) -> Result<(), Refusal> {
+        let mut connection = match self.kept().await {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        connection.send(mail.envelope(), &mail.formatted()).await?;
+        self.keep(connection);
+        Ok(())
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Refusal> {
+        let server = (self.host.as_str(), self.port);
+        let implicit = matches!(self.tls, MailTls::Implicit).then(|| self.parameters.clone());
+        let patience = Some(self.patience);
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1(server, patience, &self.hello, implicit, None).await?;
+        let upgrade = match self.tls {
+            MailTls::Implicit | MailTls::Never => false,
+            MailTls::Opportunistic => connection.can_starttls(),
+            // Whoever strips STARTTLS from the server's answer must not get the mail (ROBUSTNESS T21).
+            MailTls::Required if !connection.can_starttls() => return Err(Refusal::NoStartTls),
+            MailTls::Required => true,
+        };
+        if upgrade {
+            connection.starttls(self.parameters.clone(), &self.hello).await?;
+        }
+        if let Some(login) = &self.login {
+            if !connection.is_encrypted() && self.tls != MailTls::Never {
+                return Err(Refusal::NoStartTls);
+            }
+            connection.auth(DEFAULT_MECHANISMS, login).await?;
+        }
+        Ok(connection)
+    }
+
+    /// A kept connection that still answers.
+    async fn kept(&self) -> Option<AsyncSmtpConnection> {
+        loop {
+            let (mut connection, since) = self.idle().pop()?;
+            if since.elapsed() < KEPT_FOR && connection.test_connected().await {
+                return Some(connection);
+            }
+        }
+    }
+
+    fn keep(&self, connection: AsyncSmtpConnection) {
+        let mut idle = self.idle();
+        idle.retain(|(_, since)| since.elapsed() < KEPT_FOR);
+        if idle.len() < KEPT && !connection.has_broken() {
+            idle.push((connection, Instant::now()));
+        }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<(AsyncSmtpConnection, Instant)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,21 +151,35 @@ impl Channel for Smtp {
                 Ok(mail) => mail,
                 Err(delivery) => return delivery,
             };
-            match self.transport.send(mail).await {
-                Ok(_) => Delivery::Delivered,
-                Err(error) => judged(&error),
+            let patience = self.patience + Duration::from_secs(mail.formatted().len() as u64 / SLOWEST);
+            // Cut off, the connection is dropped with its send and closed.
+            match timeout(patience, self.send(&mail)).await {
+                Ok(Ok(())) => Delivery::Delivered,
+                Ok(Err(refusal)) => judged(&refusal),
+                Err(_) => later("the mail server did not answer in time"),
             }
         })
     }
 }
 
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("the mail server offers no STARTTLS")]
+    NoStartTls,
+    #[error(transparent)]
+    Smtp(#[from] Error),
+}
+
 /// Only a 5xx about this mail is final. A lost connection, bad TLS, 4xx and a refused login all heal without a change
 /// to the mail: 521 host takes no mail, 530 to 538 authentication (RFC 4954 §6).
-fn judged(error: &Error) -> Delivery {
-    let code = error.status().map(u16::from);
+fn judged(refusal: &Refusal) -> Delivery {
+    let code = match refusal {
+        Refusal::NoStartTls => None,
+        Refusal::Smtp(error) => error.status().map(u16::from),
+    };
     match code {
-        Some(521 | 530 | 534 | 535 | 538) => later(error),
-        Some(500..) => never(error),
-        Some(_) | None => later(error),
+        Some(521 | 530 | 534 | 535 | 538) => later(refusal),
+        Some(500..) => never(refusal),
+        Some(_) | None => later(refusal),
     }
 }

@@ -75,7 +75,7 @@ impl Trip {
             return Ok((item, effort, delivery));
         };
         // A channel that panics must not take the outbox along (ROBUSTNESS T39).
-        let guarded = AssertUnwindSafe(channel.deliver(&item)).catch_unwind();
+        let guarded = AssertUnwindSafe(async { channel.deliver(&item).await }).catch_unwind();
         let delivery = match tokio::time::timeout(LONGEST_TRY, guarded).await {
             Ok(Ok(delivery)) => delivery,
             Ok(Err(_)) => later("the channel failed inside"),

@@ -86,6 +86,8 @@ impl Desk {
             }
             if closed || stop.is_some() {
                 self.tidy();
+                // Whoever is told may open the store again at once.
+                drop(self);
                 let _ = stop.map(|told| told.send(()));
                 return;
             }

@@ -127,7 +127,8 @@ impl Sqlite {
 /// Two outboxes on one store would tell everything twice. The lock goes with the process, however that ends.
 fn lock(path: &Path) -> Result<File, OpenError> {
     let shown = path.display().to_string();
-    let name = path.with_added_extension("lock");
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
     let failed = |error: std::io::Error| OpenError::Folder { path: shown.clone(), source: error };
     let file = File::options().create(true).append(true).open(name).map_err(failed)?;
     match file.try_lock() {

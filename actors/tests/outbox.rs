@@ -1,0 +1,217 @@
+//! The outbox over channels that only remember.
+
+mod support;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::{BoxFuture, join_all};
+use ringpost::{
+    notify::{Action, CallRecord, Reason, Verdict},
+    outbox::{ChannelName, Delivery, Item, Status, Way},
+};
+use ringpost_actors::{
+    channel::{Channel, Recorded},
+    outbox::{Channels, Post, Record, Resend, Stop},
+    store::{Change, Posted, Scribe, Sqlite},
+};
+use support::{by_mail, by_um, list, mail_only, outbox, schedule, settled, until};
+
+const LONG: Duration = Duration::from_secs(3600);
+
+fn run(test: impl Future<Output = ()>) {
+    actix::System::new().block_on(test);
+}
+
+fn later() -> Delivery {
+    Delivery::Later { reason: "busy".into(), not_before: None }
+}
+
+fn never() -> Delivery {
+    Delivery::Never { reason: "415".into() }
+}
+
+#[test]
+fn a_notice_goes_once_however_often_it_is_posted() {
+    run(async {
+        let mail = Arc::new(Recorded::default());
+        let (outbox, scribe) = outbox(None, schedule(LONG), mail_only(mail.clone()));
+        let posts =
+            join_all((0..100).map(|n| outbox.send(Post(by_mail(&format!("{}", n % 10), "tu@x.test"))))).await;
+        let committed = posts.iter().filter(|post| matches!(post, Ok(Ok(Posted::Committed(_))))).count();
+        assert_eq!((posts.len(), committed), (100, 10));
+        settled(&scribe).await;
+        assert_eq!(mail.tries().len(), 10);
+        assert_eq!(list(&scribe, Some(Status::Delivered)).await.len(), 10);
+    });
+}
+
+#[test]
+fn um_and_mail_of_one_call_do_not_hide_each_other() {
+    run(async {
+        let (um, mail) = (Arc::new(Recorded::default()), Arc::new(Recorded::default()));
+        let channels = Channels { um: Some(um.clone()), mail: Some(mail.clone()) };
+        let (outbox, scribe) = outbox(None, schedule(LONG), channels);
+        for item in [by_um("1", "tu@x.test", true), by_mail("1", "tu@x.test")] {
+            let posted = outbox.send(Post(item)).await.expect("alive").expect("written");
+            assert!(matches!(posted, Posted::Committed(_)));
+        }
+        settled(&scribe).await;
+        assert_eq!((um.tries().len(), mail.tries().len()), (1, 1));
+    });
+}
+
+#[test]
+fn an_info_refused_for_good_becomes_one_mail_where_the_user_allows() {
+    run(async {
+        let um = Arc::new(Recorded::new(|_| never()));
+        let mail = Arc::new(Recorded::default());
+        let channels = Channels { um: Some(um.clone()), mail: Some(mail.clone()) };
+        let (outbox, scribe) = outbox(None, schedule(LONG), channels);
+        // UM has mailed "there" itself and refused only then.
+        let items =
+            [by_um("yes", "a@x.test", true), by_um("no", "b@x.test", false), by_mail("there", "c@x.test")];
+        for item in items.into_iter().chain([by_um("there", "c@x.test", true)]) {
+            outbox.send(Post(item)).await.expect("alive").expect("written");
+        }
+        settled(&scribe).await;
+        let mut mailed: Vec<String> = mail.tries().into_iter().map(|item| item.notice.call_id).collect();
+        mailed.sort();
+        assert_eq!(mailed, ["there", "yes"]);
+        assert_eq!(um.tries().len(), 3);
+        let dead = list(&scribe, Some(Status::Dead)).await;
+        assert_eq!(dead.iter().map(|dead| dead.item.notice.call_id.as_str()).collect::<Vec<_>>(), ["no"]);
+        assert_eq!(dead[0].reason.as_deref(), Some("415"));
+    });
+}
+
+#[test]
+fn a_dead_letter_is_kept_and_can_be_sent_again() {
+    run(async {
+        let count = AtomicUsize::new(0);
+        let mail = Arc::new(Recorded::new(move |_| {
+            if count.fetch_add(1, Ordering::Relaxed) < 1 { never() } else { Delivery::Delivered }
+        }));
+        let (outbox, scribe) = outbox(None, schedule(LONG), mail_only(mail.clone()));
+        outbox.send(Post(by_mail("1", "tu@x.test"))).await.expect("alive").expect("written");
+        settled(&scribe).await;
+        let dead = list(&scribe, Some(Status::Dead)).await;
+        assert_eq!(dead.len(), 1);
+        assert!(outbox.send(Resend(dead[0].id)).await.expect("alive"));
+        settled(&scribe).await;
+        assert_eq!(list(&scribe, Some(Status::Delivered)).await.len(), 1);
+        assert!(!outbox.send(Resend(dead[0].id)).await.expect("alive"), "it is delivered");
+        assert!(!outbox.send(Resend(4711)).await.expect("alive"), "there is none");
+    });
+}
+
+#[test]
+fn a_notice_is_tried_until_its_time_is_over_and_then_given_up_once() {
+    run(async {
+        let mail = Arc::new(Recorded::new(|_| later()));
+        let (outbox, scribe) = outbox(None, schedule(Duration::from_millis(400)), mail_only(mail.clone()));
+        outbox.send(Post(by_mail("1", "tu@x.test"))).await.expect("alive").expect("written");
+        settled(&scribe).await;
+        let dead = list(&scribe, Some(Status::Dead)).await;
+        assert_eq!(dead[0].reason.as_deref(), Some("busy"));
+        // Pauses of 20, 40, 80, 80 … ms, each at least half: between 6 and 12 tries in 400 ms.
+        let tries = mail.tries().len();
+        assert!((6..=12).contains(&tries), "{tries}");
+    });
+}
+
+/// Never answers, or panics.
+struct Stuck(bool);
+
+impl Channel for Stuck {
+    fn deliver<'a>(&'a self, _: &'a Item) -> BoxFuture<'a, Delivery> {
+        assert!(!self.0, "this channel panics");
+        Box::pin(std::future::pending())
+    }
+}
+
+#[test]
+fn a_channel_that_hangs_or_panics_delays_no_other() {
+    run(async {
+        for panics in [false, true] {
+            let mail = Arc::new(Recorded::default());
+            let channels = Channels { um: Some(Arc::new(Stuck(panics))), mail: Some(mail.clone()) };
+            let (outbox, _scribe) = outbox(None, schedule(LONG), channels);
+            for n in 0..100 {
+                outbox.do_send(Post(by_um(&format!("u{n}"), "tu@x.test", false)));
+                outbox.do_send(Post(by_mail(&format!("m{n}"), "tu@x.test")));
+            }
+            until("all mails are sent", async || mail.tries().len() == 100).await;
+        }
+    });
+}
+
+#[test]
+fn a_restart_takes_up_everything_and_sends_what_was_being_sent_again() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("store.db");
+        let store = Sqlite::open(Some(&path)).expect("a store");
+        let (scribe, _late) = Scribe::start(Box::new(store)).expect("a thread");
+        let mut ids = Vec::new();
+        for n in 0..5 {
+            match scribe.post(by_mail(&format!("{n}"), "tu@x.test")).await.expect("written") {
+                Posted::Committed(id) => ids.push(id),
+                Posted::Duplicate => unreachable!("the store is new"),
+            }
+        }
+        let far = "2099-01-01T00:00:00Z".parse().expect("a timestamp");
+        let changes = [
+            Change::Sending,
+            // As a clock that was ahead by decades would have written it.
+            Change::Delayed { due: far, effort: Default::default(), reason: "busy".into() },
+            Change::Delivered,
+            Change::Dead { reason: "550".into() },
+        ];
+        for (id, change) in ids.iter().zip(changes) {
+            scribe.change(*id, change).await.expect("running");
+        }
+        scribe.stop().await;
+        let mail = Arc::new(Recorded::default());
+        let (outbox, scribe) = outbox(Some(&path), schedule(LONG), mail_only(mail.clone()));
+        settled(&scribe).await;
+        let mut sent: Vec<String> = mail.tries().into_iter().map(|item| item.notice.call_id).collect();
+        sent.sort();
+        assert_eq!(sent, ["0", "1", "4"]);
+        outbox.send(Stop(LONG)).await.expect("alive");
+        assert!(outbox.send(Post(by_mail("9", "tu@x.test"))).await.expect("alive").is_err(), "it is stopped");
+    });
+}
+
+#[test]
+fn stop_writes_what_waits_and_waits_no_longer_than_told() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("store.db");
+        let (outbox, _scribe) = outbox(Some(&path), schedule(LONG), mail_only(Arc::new(Stuck(false))));
+        outbox.send(Post(by_mail("1", "tu@x.test"))).await.expect("alive").expect("written");
+        let call = CallRecord {
+            call_id: "1".into(),
+            user: "sip:tu@x.test".into(),
+            caller: by_mail("1", "tu@x.test").notice.caller,
+            came_in: "2026-04-11T09:12:33Z".parse().expect("a timestamp"),
+            rang_for: Duration::from_millis(23_456),
+            outcome: ringpost::call::Outcome::GaveUpForwarding,
+            verdict: Verdict { action: Action::TellUm, reason: Reason::UmWrites },
+            answered_by: Some("sip:1@10.0.0.1".into()),
+        };
+        outbox.do_send(Record(call.clone()));
+        outbox.send(Stop(Duration::from_millis(50))).await.expect("alive");
+        let mut seen = Sqlite::view(&path).expect("a store");
+        use ringpost_actors::store::Store;
+        assert_eq!(seen.calls(10).expect("readable"), [call]);
+        let open = seen.open_items().expect("readable");
+        assert_eq!((open.len(), open[0].channel), (1, ChannelName::Mail));
+        assert_eq!(seen.list(None, 10).expect("readable")[0].item.way, Way::Mail);
+    });
+}

@@ -1,0 +1,180 @@
+//! ROBUSTNESS T29: a mail server that fails in every way, and one that is away.
+
+mod support;
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use ringpost::{
+    outbox::Status,
+    settings::{Mail, MailTls, MailUrl},
+};
+use ringpost_actors::{channel::Smtp, outbox::Post};
+use support::{
+    Running, by_mail, free_port, list, mail_only, outbox, python, schedule, service, settled, until,
+};
+
+fn smtp(port: u16) -> Arc<Smtp> {
+    let url = MailUrl::Smtp { host: "127.0.0.1".into(), port, tls: MailTls::Never, login: None };
+    let settings = Mail { url, from: "um@x.test".into() };
+    Arc::new(Smtp::trusting(&settings, None, Duration::from_millis(700)).expect("a transport"))
+}
+
+/// Starts the fake server and waits until it listens.
+fn fake(python: &str, port: u16, folder: &Path, more: &[&str]) -> Running {
+    let mut child = Command::new(python)
+        .arg(service("smtp-fake/fake_smtp.py"))
+        .arg(port.to_string())
+        .arg(folder)
+        .args(more)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("Python starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it speaks");
+    assert_eq!(line.trim(), "ready");
+    Running(child)
+}
+
+/// What the server has stored, as (recipient, mail).
+fn stored(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut stored = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            let envelope: serde_json::Value =
+                serde_json::from_slice(&fs::read(&path).expect("readable")).expect("JSON");
+            let to = envelope["to"].as_array().expect("recipients");
+            assert_eq!(to.len(), 1, "one recipient");
+            let mail = fs::read(path.with_extension("eml")).expect("readable");
+            stored.push((to[0].as_str().expect("text").to_owned(), mail));
+        }
+    }
+    stored.sort();
+    stored
+}
+
+#[test]
+fn every_fault_ends_as_it_should() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let port = free_port();
+    let _server = fake(&python, port, folder.path(), &[]);
+    let faults =
+        ["ok", "rcpt450", "rcpt550", "data451", "data552", "drop-data", "hang-data", "once450", "lost-250"];
+    actix::System::new().block_on(async {
+        let give_up = Duration::from_millis(300);
+        let (outbox, scribe) = outbox(None, schedule(give_up), mail_only(smtp(port)));
+        for fault in faults {
+            let item = by_mail(fault, &format!("{fault}@x.test"));
+            outbox.send(Post(item)).await.expect("alive").expect("written");
+        }
+        settled(&scribe).await;
+        let mut ends: Vec<(String, Status, u32, String)> = list(&scribe, None)
+            .await
+            .into_iter()
+            .map(|listed| {
+                let tries = if listed.status == Status::Dead { listed.effort.tries.min(2) } else { 0 };
+                let mut reason = listed.reason.unwrap_or_default();
+                if reason.starts_with("network error") || reason.starts_with("response error") {
+                    // A reset is seen as this or that, as the packets happen to come.
+                    reason = "network error".to_owned();
+                }
+                (listed.item.notice.call_id, listed.status, tries, reason)
+            })
+            .collect();
+        ends.sort();
+        let end =
+            |fault: &str, status, tries, reason: &str| (fault.to_owned(), status, tries, reason.to_owned());
+        // A dead letter with two tries or more was given up for its time, one with none at the first refusal.
+        assert_eq!(
+            ends,
+            [
+                end("data451", Status::Dead, 2, "transient error (451): 4.3.0 try later"),
+                end("data552", Status::Dead, 0, "permanent error (552): 5.3.4 too big"),
+                end("drop-data", Status::Dead, 2, "network error"),
+                end("hang-data", Status::Dead, 2, "the mail server did not answer in time"),
+                end("lost-250", Status::Delivered, 0, ""),
+                end("ok", Status::Delivered, 0, ""),
+                end("once450", Status::Delivered, 0, ""),
+                end("rcpt450", Status::Dead, 2, "transient error (450): 4.2.0 mailbox busy"),
+                end("rcpt550", Status::Dead, 0, "permanent error (550): 5.1.1 no such user"),
+            ]
+        );
+    });
+    let stored = stored(folder.path());
+    let recipients: Vec<&str> = stored.iter().map(|(to, _)| to.as_str()).collect();
+    assert_eq!(recipients, ["lost-250@x.test", "lost-250@x.test", "ok@x.test", "once450@x.test"]);
+    assert_eq!(stored[0].1, stored[1].1, "the duplicate is the same mail, with the same Message-ID");
+}
+
+#[test]
+fn a_server_that_is_away_or_shuts_down_gets_the_mail_once_when_it_is_back() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let port = free_port();
+    actix::System::new().block_on(async {
+        let (outbox, scribe) = outbox(None, schedule(Duration::from_secs(600)), mail_only(smtp(port)));
+        for n in 0..20 {
+            let item = by_mail(&format!("{n}"), &format!("ok{n}@x.test"));
+            outbox.send(Post(item)).await.expect("alive").expect("written");
+        }
+        let delayed = async || {
+            let delayed = list(&scribe, Some(Status::Delayed)).await;
+            delayed.len() == 20 && delayed.iter().all(|item| item.effort.tries > 2)
+        };
+        until("all are delayed", delayed).await;
+        let shutting_down = fake(&python, port, folder.path(), &["--banner421"]);
+        until("all have seen the 421", async || {
+            let delayed = list(&scribe, Some(Status::Delayed)).await;
+            delayed
+                .iter()
+                .filter(|item| item.reason.as_deref().is_some_and(|why| why.contains("421")))
+                .count()
+                == 20
+        })
+        .await;
+        drop(shutting_down);
+        let _server = fake(&python, port, folder.path(), &[]);
+        settled(&scribe).await;
+        assert_eq!(list(&scribe, Some(Status::Delivered)).await.len(), 20);
+    });
+    let mut recipients: Vec<String> = stored(folder.path()).into_iter().map(|(to, _)| to).collect();
+    assert_eq!(recipients.len(), 20);
+    recipients.dedup();
+    assert_eq!(recipients.len(), 20, "each once");
+}
+
+#[test]
+fn a_hostile_caller_stays_one_mail_to_one_recipient_on_the_wire() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let port = free_port();
+    let _server = fake(&python, port, folder.path(), &[]);
+    actix::System::new().block_on(async {
+        let (outbox, scribe) = outbox(None, schedule(Duration::from_secs(600)), mail_only(smtp(port)));
+        let texts =
+            ["x\r\nBcc: a@b\r\n\r\n.\r\n", "a\n.\nb", ".", "..\r\n.\r\nMAIL FROM:<a@b>", "\0\u{1}\u{202E}"];
+        for (n, text) in texts.into_iter().enumerate() {
+            let mut item = by_mail(&format!("{n}{text}"), &format!("ok{n}@x.test"));
+            item.notice.caller.name = Some(text.into());
+            item.notice.caller.number = Some(text.into());
+            outbox.send(Post(item)).await.expect("alive").expect("written");
+        }
+        settled(&scribe).await;
+    });
+    let stored = stored(folder.path());
+    assert_eq!(stored.len(), 5);
+    for (to, mail) in stored {
+        let mail = String::from_utf8(mail).expect("ASCII");
+        assert_eq!(mail.replace("\r\n", "").matches(['\r', '\n', '\0']).count(), 0, "{to}: a bare CR or LF");
+        let head = mail.split("\r\n\r\n").next().expect("a head").to_lowercase();
+        assert!(!head.contains("\r\nbcc:"), "{head}");
+    }
+}

@@ -1,0 +1,260 @@
+//! ROBUSTNESS T18 and T32: any text comes back as it was, and a disk that fails loses nothing that was acknowledged.
+
+mod support;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+    time::Duration,
+};
+
+use ringpost::{
+    notify::{Action, CallRecord, Reason, Verdict},
+    outbox::Status,
+};
+use ringpost_actors::{
+    channel::Recorded,
+    outbox::Post,
+    store::{OpenError, PostError, Posted, Row, Scribe, Sqlite, Store, Write, Written},
+};
+use support::{by_mail, list, mail_only, outbox, schedule, until};
+
+#[test]
+fn any_text_comes_back_as_it_was() {
+    let mut store = Sqlite::open(None).expect("a store");
+    let texts = [
+        "*)(objectClass=*".to_owned(),
+        "\\2a'; DROP TABLE item; --".to_owned(),
+        "\0NUL \u{1} \u{202E} \u{FEFF} \u{FFFF}".to_owned(),
+        "x\r\nBcc: a@b\r\n\r\n.\r\n".to_owned(),
+        "👩‍🚀 \u{10FFFF} e\u{301}".to_owned(),
+        "\"\\ {{ 7*7 }} %s ${jndi:x}".to_owned(),
+        "Å".repeat(5_000),
+        String::new(),
+    ];
+    for text in texts {
+        let mut item = by_mail(&text, "tu@x.test");
+        (item.notice.user, item.notice.user_name) = (text.clone(), Some(text.clone()));
+        item.notice.caller.name = Some(text.clone());
+        item.notice.caller.uri = Some(text.clone());
+        let call = CallRecord {
+            call_id: text.clone(),
+            user: text.clone(),
+            caller: item.notice.caller.clone(),
+            came_in: item.notice.came_in,
+            rang_for: Duration::from_millis(1),
+            outcome: item.notice.outcome,
+            verdict: Verdict { action: Action::Mail, reason: Reason::RingpostWrites },
+            answered_by: Some(text.clone()),
+        };
+        let row = Write::Insert(Row::of(item.clone()).expect("text"));
+        let written = store.write(&[&row, &row, &Write::Record(Box::new(call.clone()))]).expect("written");
+        let [Written::New(id), Written::Known, Written::Done] = written[..] else { panic!("{written:?}") };
+        assert_eq!(store.load(id).expect("readable").expect("there").0, item);
+        assert_eq!(store.list(None, 1).expect("readable")[0].item, item);
+        assert_eq!(store.calls(1).expect("readable"), [call]);
+    }
+}
+
+#[test]
+fn what_cannot_be_opened_says_why() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).expect("written");
+        path
+    };
+    let foreign = folder.path().join("foreign.db");
+    let other = rusqlite::Connection::open(&foreign).expect("SQLite");
+    other.execute_batch("CREATE TABLE t (x)").expect("a table");
+    let newer = folder.path().join("newer.db");
+    drop(Sqlite::open(Some(&newer)).expect("a store"));
+    rusqlite::Connection::open(&newer).expect("SQLite").pragma_update(None, "user_version", 99).expect("set");
+    let used = folder.path().join("used.db");
+    let _in_use = Sqlite::open(Some(&used)).expect("a store");
+    for (path, want) in [
+        (
+            file("text.db", &b"not a database, but long enough to have a header. ".repeat(40)),
+            "is not a Ringpost store",
+        ),
+        (foreign, "is not a Ringpost store"),
+        (newer, "has schema 99, this Ringpost knows up to 1: start the newer"),
+        (folder.path().join("no/such/folder.db"), "the folder of"),
+        (PathBuf::from("/proc/self/store.db"), "the folder of"),
+        (used, "is in use by another Ringpost"),
+        (folder.path().to_owned(), "cannot be written"),
+    ] {
+        let refused = Sqlite::open(Some(&path)).expect_err("it cannot be opened");
+        assert!(refused.to_string().contains(want), "{want}: {refused}");
+    }
+}
+
+#[test]
+fn a_torn_end_of_the_journal_costs_nothing_that_was_acknowledged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let wal = folder.path().join("store.db-wal");
+    let mut store = Sqlite::open(Some(&path)).expect("a store");
+    let row = |n: &str| Write::Insert(Row::of(by_mail(n, "tu@x.test")).expect("text"));
+    store.write(&[&row("first")]).expect("written");
+    let acknowledged = fs::read(&wal).expect("a WAL");
+    store.write(&[&row("second")]).expect("written");
+    let whole = fs::read(&wal).expect("a WAL");
+    let database = fs::read(&path).expect("a database");
+    drop(store);
+    let added = whole.len() - acknowledged.len();
+    assert!(added > 0, "the second commit lengthened the WAL");
+    for kept in [0, 1, 23, added / 2, added - 1, added] {
+        // The machine died while the second commit was being written: some of it is there, the end is noise.
+        let mut torn = whole[..acknowledged.len() + kept].to_vec();
+        torn.extend(std::iter::repeat_n(0xA5, 100));
+        fs::write(&path, &database).expect("written");
+        fs::write(&wal, torn).expect("written");
+        let _ = fs::remove_file(folder.path().join("store.db-shm"));
+        let mut store = Sqlite::open(Some(&path)).expect("it repairs itself");
+        let mut ids: Vec<String> = store
+            .list(None, 9)
+            .expect("readable")
+            .into_iter()
+            .map(|listed| listed.item.notice.call_id)
+            .collect();
+        ids.sort();
+        let want = if kept == added { &["first", "second"][..] } else { &["first"] };
+        assert_eq!(ids, want, "{kept} octets of the second commit");
+        assert_eq!(store.write(&[&row("first")]).expect("writable"), [Written::Known]);
+    }
+}
+
+/// A file system of 256 kB; `None` and a word about it without root.
+struct Small(tempfile::TempDir);
+
+impl Small {
+    fn mounted() -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"])
+            .arg(folder.path())
+            .stderr(std::process::Stdio::null())
+            .status();
+        if !mounted.is_ok_and(|status| status.success()) {
+            println!("skipped: a small file system cannot be mounted without root");
+            return None;
+        }
+        Some(Self(folder))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_turns_health_red_loses_nothing_and_heals_alone() {
+    let Some(small) = Small::mounted() else { return };
+    actix::System::new().block_on(async {
+        let mail = Arc::new(Recorded::default());
+        let path = small.path().join("store.db");
+        let (outbox, scribe) =
+            outbox(Some(&path), schedule(Duration::from_secs(600)), mail_only(mail.clone()));
+        outbox.send(Post(by_mail("before", "tu@x.test"))).await.expect("alive").expect("written");
+        until("the first is delivered", async || list(&scribe, Some(Status::Delivered)).await.len() == 1)
+            .await;
+        assert!(scribe.health().is_good());
+        let ballast = small.path().join("ballast");
+        fs::write(&ballast, vec![0; 250_000]).expect_err("the disk is full now");
+        let mut kept = Vec::new();
+        for n in 0..40 {
+            let id = format!("full{n}");
+            match outbox.send(Post(by_mail(&id, "tu@x.test"))).await.expect("alive") {
+                Err(PostError::Kept(why)) => {
+                    assert!(why.to_string().contains("full"), "{why}");
+                    kept.push(id);
+                }
+                Ok(Posted::Committed(_)) => assert!(kept.is_empty(), "the WAL had some room left"),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(!kept.is_empty() && !scribe.health().is_good());
+        fs::remove_file(&ballast).expect("removed");
+        until("everything is delivered", async || mail.tries().len() == 41).await;
+        until("health is green", async || scribe.health().is_good()).await;
+        until("it is on the disk", async || list(&scribe, Some(Status::Delivered)).await.len() == 41).await;
+    });
+}
+
+#[test]
+fn a_read_only_file_system_is_told_at_the_start() {
+    let Some(small) = Small::mounted() else { return };
+    let path = small.path().join("store.db");
+    drop(Sqlite::open(Some(&path)).expect("a store"));
+    let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(small.path()).status();
+    assert!(remounted.is_ok_and(|status| status.success()), "it was mounted just now");
+    let refused = Sqlite::open(Some(&path)).expect_err("it cannot be written");
+    assert!(matches!(refused, OpenError::Folder { .. } | OpenError::Unwritable { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("cannot be written"), "{refused}");
+}
+
+#[test]
+fn many_posts_share_one_sync() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Sqlite::open(Some(&folder.path().join("store.db"))).expect("a store");
+    let counted = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let store = Counted { store, commits: counted.clone() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let (scribe, _late) = Scribe::start(Box::new(store)).expect("a thread");
+        let posts = (0..2_000).map(|n| scribe.post(by_mail(&format!("{n}"), "tu@x.test")));
+        let posted = futures_util::future::join_all(posts).await;
+        assert!(posted.iter().all(|post| matches!(post, Ok(Posted::Committed(_)))));
+    });
+    let commits = counted.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(commits < 400, "{commits} commits for 2,000 notices");
+}
+
+struct Counted {
+    store: Sqlite,
+    commits: Arc<std::sync::atomic::AtomicUsize>,
+}
+
+impl Store for Counted {
+    fn write(&mut self, batch: &[&Write]) -> Result<Vec<Written>, ringpost_actors::store::StoreError> {
+        self.commits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.store.write(batch)
+    }
+    fn open_items(
+        &mut self,
+    ) -> Result<Vec<ringpost_actors::store::OpenItem>, ringpost_actors::store::StoreError> {
+        self.store.open_items()
+    }
+    fn load(
+        &mut self,
+        id: ringpost_actors::store::ItemId,
+    ) -> Result<Option<(ringpost::outbox::Item, ringpost::outbox::Effort)>, ringpost_actors::store::StoreError>
+    {
+        self.store.load(id)
+    }
+    fn list(
+        &mut self,
+        status: Option<Status>,
+        limit: usize,
+    ) -> Result<Vec<ringpost_actors::store::Listed>, ringpost_actors::store::StoreError> {
+        self.store.list(status, limit)
+    }
+    fn depth(&mut self) -> Result<[u64; 5], ringpost_actors::store::StoreError> {
+        self.store.depth()
+    }
+    fn calls(&mut self, limit: usize) -> Result<Vec<CallRecord>, ringpost_actors::store::StoreError> {
+        self.store.calls(limit)
+    }
+    fn close(&mut self) -> Result<(), ringpost_actors::store::StoreError> {
+        self.store.close()
+    }
+}

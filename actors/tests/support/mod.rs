@@ -1,0 +1,133 @@
+//! What the tests of the outbox share: notices, schedules, servers that end with their test.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::Addr;
+use jiff::Timestamp;
+use ringpost::{
+    address::{Caller, Language},
+    call::Outcome,
+    notify::{Kind, Notice},
+    outbox::{Item, Status, Way},
+    settings,
+};
+use ringpost_actors::{
+    channel::Channel,
+    outbox::{Channels, Outbox},
+    store::{Listed, Scribe, Sqlite},
+};
+
+pub fn notice(call_id: &str, mail: &str) -> Notice {
+    Notice {
+        kind: Kind::Missed,
+        user: format!("sip:{mail}"),
+        user_name: Some("Søren Ø".into()),
+        mail: Some(mail.into()),
+        language: Language::En,
+        time_zone: "Europe/Copenhagen".into(),
+        call_id: call_id.into(),
+        caller: Caller {
+            name: Some("Luka Å".into()),
+            number: Some("+4544890101".into()),
+            uri: Some("tel:+4544890101".into()),
+            private: false,
+        },
+        came_in: "2026-04-11T09:12:33Z".parse().expect("a timestamp"),
+        rang_for: Duration::from_secs(23),
+        outcome: Outcome::GaveUpRinging,
+    }
+}
+
+pub fn by_mail(call_id: &str, mail: &str) -> Item {
+    Item { notice: notice(call_id, mail), way: Way::Mail, posted: Timestamp::now() }
+}
+
+pub fn by_um(call_id: &str, mail: &str, mail_if_refused: bool) -> Item {
+    let eum_proxy_address = format!("EUM:{mail};phone-context=main");
+    Item {
+        way: Way::Um { plan: "main".into(), eum_proxy_address, mail_if_refused },
+        ..by_mail(call_id, mail)
+    }
+}
+
+/// Fast enough for a test: 20 ms, doubling to 80 ms, given up after `give_up_after`.
+pub fn schedule(give_up_after: Duration) -> settings::Outbox {
+    let (first_retry, longest_retry) = (Duration::from_millis(20), Duration::from_millis(80));
+    settings::Outbox { first_retry, longest_retry, give_up_after }
+}
+
+pub fn mail_only(mail: Arc<dyn Channel>) -> Channels {
+    Channels { um: None, mail: Some(mail) }
+}
+
+/// An outbox over the store at `path`, and the scribe to look into it.
+pub fn outbox(path: Option<&Path>, schedule: settings::Outbox, channels: Channels) -> (Addr<Outbox>, Scribe) {
+    let store = Sqlite::open(path).expect("a store");
+    let (scribe, late) = Scribe::start(Box::new(store)).expect("a thread");
+    (Outbox::new(schedule, (scribe.clone(), late), channels).start_apart(), scribe)
+}
+
+pub async fn list(scribe: &Scribe, status: Option<Status>) -> Vec<Listed> {
+    scribe.list(status, 100_000).await.expect("running").expect("readable")
+}
+
+/// Waits until nothing is open any more.
+pub async fn settled(scribe: &Scribe) {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        let [queued, sending, delayed, ..] = scribe.depth().await.expect("running").expect("readable");
+        if queued + sending + delayed == 0 {
+            return;
+        }
+        if Instant::now() > end {
+            let mut open = list(scribe, None).await;
+            open.retain(|listed| !matches!(listed.status, Status::Delivered | Status::Dead));
+            panic!("still open: {open:#?}");
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Waits until something is so, at most half a minute.
+pub async fn until(what: &str, so: impl AsyncFn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !so().await {
+        assert!(Instant::now() < end, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+pub fn free_port() -> u16 {
+    let probe = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    probe.local_addr().expect("bound").port()
+}
+
+pub fn service(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/services").join(path)
+}
+
+/// A process that ends with its test.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A Python with aiosmtpd; `None` and a word about it where there is none.
+pub fn python() -> Option<String> {
+    let found = Command::new(service("python.sh")).output().ok().filter(|output| output.status.success());
+    if found.is_none() {
+        println!("skipped: no Python with aiosmtpd, and it cannot be installed");
+    }
+    found.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
