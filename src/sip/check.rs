@@ -22,7 +22,8 @@ pub struct Rejection {
     pub phrase: &'static str,
 }
 
-/// Judges a request before anybody acts on it; a response is never asked here.
+/// Judges a request before anybody acts on it; a response is never asked here. An ACK that is rejected is dropped, for
+/// nothing answers an ACK (RFC 3261 §17.1.1.3).
 ///
 /// # Errors
 /// [`Rejection`]: what to answer, as far as the message can be answered.
@@ -100,7 +101,10 @@ impl<'a> Found<'a> {
                 // Every other name may be repeated, or is judged by whoever reads it.
                 _ => continue,
             };
-            if slot.replace(message.value(field)).is_some() {
+            let again = slot.replace(message.value(field)).is_some();
+            // In a response only those that say whose it is: a second Date is no reason to lose a 200.
+            let identifies = matches!(field.name, Name::From | Name::To | Name::CallId | Name::CSeq);
+            if again && (identifies || message.method().is_some()) {
                 return Err(bad(twice));
             }
         }
@@ -337,6 +341,7 @@ mod tests {
         let rows = [
             ("CSeq: 1 INVITE", true),
             ("CSeq: 1 INVITE\r\nDate: never", true),
+            ("CSeq: 1 INVITE\r\nc: a/b\r\nc: a/b", true),
             ("CSeq: 1 INVITE\r\nVia: SIP/2.0/UDP other", false),
             ("CSeq: 1 INVITE\r\nTo: <sip:c@h>", false),
             ("CSeq: 1 INVITE\r\nl: 9", false),

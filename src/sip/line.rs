@@ -126,11 +126,10 @@ impl Next {
 impl Field {
     fn read(octets: &[u8], start: usize, end: usize) -> Option<Self> {
         let line = &octets[start..end];
-        let colon = memchr::memchr(b':', line)?;
+        let name_end = line.iter().position(|o| !is_token(*o)).filter(|end| *end > 0)?;
         // White space may stand before the colon (RFC 3261 §7.3.1), but nothing else that does not print (T13).
-        let name_end = line[..colon].iter().rposition(|o| !matches!(o, b' ' | b'\t'))? + 1;
-        let name = &line[..name_end];
-        if !name.iter().all(|o| is_token(*o)) {
+        let colon = name_end + line[name_end..].iter().position(|o| !matches!(o, b' ' | b'\t'))?;
+        if line[colon] != b':' {
             return None;
         }
         let behind = &line[colon + 1..];
@@ -138,7 +137,7 @@ impl Field {
         let skipped = behind.iter().position(|o| !is_space(*o)).unwrap_or(behind.len());
         let value_start = start + colon + 1 + skipped;
         Some(Self {
-            name: Name::of(name),
+            name: Name::of(&line[..name_end]),
             whole: (start as u32, end as u32),
             value: (value_start as u32, (value_start + value.len()) as u32),
         })

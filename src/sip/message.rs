@@ -268,3 +268,58 @@ impl Message {
         &self.raw[start as usize..end as usize]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_copies_and_allocates_nothing() {
+        let header = "X: y\r\n".repeat(20);
+        let raw = Bytes::from(format!("OPTIONS sip:a SIP/2.0\r\n{header}\r\nbody"));
+        let message = Message::read(raw.clone()).expect("an OPTIONS");
+        assert!(!message.fields.spilled(), "twenty fields have room inside");
+        assert_eq!(message.raw().as_ptr(), raw.as_ptr());
+        assert_eq!(message.body().as_ptr(), raw[raw.len() - 4..].as_ptr());
+    }
+
+    #[test]
+    fn what_is_wrong_is_noted_once() {
+        let many = |count| "X: y\r\n".repeat(count);
+        let rows = [
+            ("OPTIONS sip:a SIP/2.0", "", None),
+            ("OPTIONS sip:a SIP/9.0", "no field\r\n", Some(Fault::Version)),
+            ("OPTIONS sip:a b SIP/2.0", "", Some(Fault::StartLine)),
+            ("SIP/2.0 200 a\rb", "", Some(Fault::StartLine)),
+            ("OPTIONS sip:a SIP/2.0", "no field\r\n", Some(Fault::Header)),
+            ("OPTIONS sip:a SIP/2.0", "Subject: a\rb\r\n", Some(Fault::Header)),
+            ("OPTIONS sip:a SIP/2.0", "l: 1\r\nl: 2\r\n", Some(Fault::Length)),
+            ("OPTIONS sip:a SIP/2.0", "l: 9\r\n", Some(Fault::Length)),
+            ("OPTIONS sip:a SIP/2.0", "l:\r\n", Some(Fault::Length)),
+            ("OPTIONS sip:a SIP/2.0", &many(MAX_FIELDS), None),
+            ("OPTIONS sip:a SIP/2.0", &many(MAX_FIELDS + 1), Some(Fault::TooMany)),
+        ];
+        for (start, header, fault) in rows {
+            let raw = Bytes::from(format!("{start}\r\n{header}\r\nbody"));
+            assert_eq!(Message::read(raw).map(|m| m.fault()), Ok(fault), "{start} {header}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_can_answer_is_no_message() {
+        let rows = [
+            ("", NotSip::StartLine),
+            ("\r\n\r\n", NotSip::StartLine),
+            ("OPTIONS sip:a SIP/2.0", NotSip::StartLine),
+            ("GET / HTTP/1.1\r\n\r\n", NotSip::StartLine),
+            ("OPTIONS sip:a SIP/2.0\r\nVia: x", NotSip::Unfinished),
+            ("OPTIONS sip:a SIP/2.0\r\nVia: x\r\n y", NotSip::Unfinished),
+            ("OPTIONS sip:a SIP/2.0\r\nVia: x\r\n\r", NotSip::Unfinished),
+        ];
+        for (raw, expected) in rows {
+            assert_eq!(Message::read(Bytes::from(raw)).map(|m| m.fault()), Err(expected), "{raw:?}");
+        }
+        let cut = Message::read(Bytes::from("OPTIONS sip:a SIP/2.0\r\nVia: x\r\n"));
+        assert_eq!(cut.map(|m| m.fault()), Ok(Some(Fault::Unfinished)));
+    }
+}

@@ -98,13 +98,12 @@ impl Name {
             }
             return NAMES.iter().find(|(_, compact, _)| *compact == letter).map_or(Self::Other, |n| n.2);
         }
-        if written.len() > LONGEST {
-            return Self::Other;
-        }
+        let Some(first) = written.first().filter(|_| written.len() <= LONGEST) else { return Self::Other };
         NAMES[LENGTHS[written.len()]..LENGTHS[written.len() + 1]]
             .iter()
-            .find(|(name, ..)| written.eq_ignore_ascii_case(name.as_bytes()))
-            .map_or(Self::Other, |n| n.2)
+            .map(|row| (row.0.as_bytes(), row.2))
+            .find(|(name, _)| name[0] == first.to_ascii_lowercase() && written.eq_ignore_ascii_case(name))
+            .map_or(Self::Other, |n| n.1)
     }
 
     /// The name written out, in lower case; `Other` has none.

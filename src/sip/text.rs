@@ -7,8 +7,24 @@ pub fn is_space(octet: u8) -> bool {
 
 /// Whether an octet may stand in a token (RFC 3261 §25.1).
 pub fn is_token(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&octet)
+    TOKEN[octet as usize]
 }
+
+const TOKEN: [bool; 256] = {
+    let mut token = [false; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        token[octet] = (octet as u8).is_ascii_alphanumeric();
+        octet += 1;
+    }
+    let marks = b"-.!%*_+`'~";
+    let mut mark = 0;
+    while mark < marks.len() {
+        token[marks[mark] as usize] = true;
+        mark += 1;
+    }
+    token
+};
 
 /// The value without white space at either end.
 pub fn trim(value: &[u8]) -> &[u8] {
