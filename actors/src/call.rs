@@ -13,7 +13,7 @@ use ringpost::{
     call::{
         Call, Effect, Event, Leg, Outcome, Plan, Timer,
         plan::um_order,
-        wire::{self, Diverted, Outgoing, Stand},
+        wire::{self, Diverted, History, Outgoing, Stand},
     },
     directory::Directory,
     notify::{Action, CallRecord, Facts, Kind, Notice, Verdict, decide},
@@ -135,11 +135,7 @@ impl CallActor {
         let um = um.unwrap_or_default();
         let (machine, opening) = Call::start(Plan::of(&user, um.len()));
         let private = relay::is_private(&invite);
-        let mut caller = wire::caller(&invite, trusted);
-        // R205: what the directory calls the number comes before what the wire calls it.
-        if let Some(known) = caller.number.as_deref().and_then(|number| directory.user(number)) {
-            caller.name = known.name.clone().or(caller.name);
-        }
+        let caller = directory.named(wire::caller(&invite, trusted));
         Self {
             passport: Passport { identity: trusted && !private, diversion: true },
             came_in: Timestamp::now(),
@@ -244,6 +240,9 @@ impl CallActor {
 
     fn send_invite(&mut self, leg: Leg, uri: &[u8], peer: Peer, ctx: &mut Context<Self>) {
         let diversion = matches!(leg, Leg::Um(_)).then(|| self.diversion()).flatten();
+        let own =
+            matches!(leg, Leg::Um(number) if self.um.get(usize::from(number)) == Some(&UmServer::Embedded));
+        let history = own.then(|| self.history().write());
         let passport = match leg {
             Leg::Um(_) => Passport { diversion: false, ..self.passport },
             Leg::Caller | Leg::Phone(_) => self.passport,
@@ -255,8 +254,14 @@ impl CallActor {
                 sent_by: &port.listeners[usize::from(peer.listener)].sent_by,
                 token,
             };
-            let outgoing =
-                Outgoing { uri, stand, passport, mark: &self.mark, diversion: diversion.as_deref() };
+            let outgoing = Outgoing {
+                uri,
+                stand,
+                passport,
+                mark: &self.mark,
+                diversion: diversion.as_deref(),
+                history: history.as_deref(),
+            };
             let client =
                 port.invite(peer, Owner::Leg(token), |branch| wire::invite(&self.invite, &outgoing, branch))?;
             let both = (Rc::clone(&port), Rc::clone(&self.switch));
@@ -267,6 +272,20 @@ impl CallActor {
             Some(actor) => self.legs.push((leg, actor)),
             None => self.refused_at_once(leg, ctx),
         }
+    }
+
+    fn history(&self) -> History {
+        History {
+            call_id: call_id(&self.invite).into_owned(),
+            came_in: self.came_in.as_millisecond(),
+            rang_for: self.rang_for(),
+        }
+    }
+
+    /// How long the devices have rung.
+    fn rang_for(&self) -> Duration {
+        let until = self.ringing.until.unwrap_or_else(Instant::now);
+        self.ringing.since.map_or(Duration::ZERO, |since| until.saturating_duration_since(since))
     }
 
     /// The one Diversion towards UM; none where the owner calls the own mailbox (PROTOCOLS §2).
@@ -323,9 +342,7 @@ impl CallActor {
 
     /// The call is over: log it, and have its notice on the disk before the caller hears the end.
     fn report(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
-        let until = self.ringing.until.unwrap_or_else(Instant::now);
-        let rang_for =
-            self.ringing.since.map_or(Duration::ZERO, |since| until.saturating_duration_since(since));
+        let rang_for = self.rang_for();
         let facts = Facts {
             rang_for,
             min_ring: self.user.min_ring,

@@ -9,5 +9,5 @@ use crate::stage::StartError;
 /// # Errors
 /// Why it did not start, or what did not happen.
 pub fn run(_dir: Option<PathBuf>) -> Result<(), StartError> {
-    Err(StartError::NotBuilt("demo"))
+    Err(StartError::Config("the demo is not wired yet".into()))
 }

@@ -13,4 +13,5 @@ pub mod port;
 pub mod stage;
 pub mod store;
 pub mod switch;
+pub mod um;
 pub mod voicemail;

@@ -1,8 +1,37 @@
 //! The only place where actors are wired together.
 
-use std::path::PathBuf;
+mod lane;
+mod sockets;
+mod tell_um;
 
-use ringpost::settings::Site;
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use actix::prelude::*;
+use arc_swap::ArcSwap;
+use ringpost::{
+    directory::Directory,
+    settings::{Site, UmServer},
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    channel::{self, SipInfo},
+    load,
+    outbox::{self, Channels, Outbox},
+    port::lanes::{Lanes, Parcel},
+    store::{Scribe, Sqlite},
+    switch::Shared,
+    um::{Office, tell_recovered},
+    voicemail::{self, PortPool},
+};
+use tell_um::UmTeller;
 
 /// Why Ringpost did not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -18,15 +47,153 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// This build cannot do it. Exit 1.
-    #[error("not built yet: {0}")]
-    NotBuilt(&'static str),
+}
+
+/// A Ringpost that runs.
+pub struct Running {
+    /// The site as it is now.
+    pub directory: Arc<ArcSwap<Directory>>,
+    lanes: Lanes,
+    outbox: Addr<Outbox>,
+    calls: Arc<AtomicUsize>,
+    drain: Duration,
 }
 
 /// Runs `site` until a signal ends it; `site_file` is read again on SIGHUP.
 ///
 /// # Errors
 /// Why it did not start, or had to stop.
-pub fn run(_site: Site, _site_file: PathBuf) -> Result<(), StartError> {
-    Err(StartError::NotBuilt("serve"))
+pub fn run(site: Site, site_file: PathBuf) -> Result<(), StartError> {
+    System::new().block_on(async {
+        let running = Running::start(site).await?;
+        running.until_told(&site_file).await
+    })
+}
+
+impl Running {
+    /// Opens everything and starts the actors; when it returns, calls may come.
+    ///
+    /// # Errors
+    /// What could not be opened.
+    pub async fn start(site: Site) -> Result<Self, StartError> {
+        let sockets = sockets::bind(&site)?;
+        let (scribe, late) = open_store(&site)?;
+        let drain = site.sip.drain;
+        let embedded = uses_embedded_um(&site);
+        let um_socket = embedded.then(sockets::bind_um).transpose()?;
+        let um_uri = um_socket.as_ref().map(|(_, address)| Arc::from(format!("sip:um@{address}")));
+        let recovered = voicemail::recover(&site.voicemail.recordings);
+        let (lanes, inboxes) = Lanes::new(site.sip.lanes);
+        let mail = site.mail.as_ref().map(channel::mail).transpose().map_err(config)?;
+        let outbox_settings = site.outbox.clone();
+        let directory = Arc::new(ArcSwap::from_pointee(Directory::of(site)));
+        let teller = UmTeller::new(lanes.clone(), Arc::clone(&directory), Option::clone(&um_uri));
+        let channels = Channels { um: Some(Arc::new(SipInfo::new(Arc::new(teller)))), mail };
+        let outbox = Outbox::new(outbox_settings, (scribe, late), channels).start_apart();
+        let calls = Arc::new(AtomicUsize::new(0));
+        if let Some((socket, _)) = um_socket {
+            start_um(&directory, &outbox, socket)?;
+        }
+        let shared = Shared {
+            directory: Arc::clone(&directory),
+            outbox: outbox.clone(),
+            embedded_um: um_uri,
+            marks: ahash::RandomState::new(),
+            calls: Arc::clone(&calls),
+        };
+        lane::start_all(&lanes, inboxes, sockets, &shared)?;
+        match recovered {
+            Ok(recovered) => drop(actix::spawn(tell_recovered(outbox.clone(), recovered))),
+            Err(error) => tracing::error!(%error, "The folder of recordings cannot be read"),
+        }
+        Ok(Self { directory, lanes, outbox, calls, drain })
+    }
+
+    /// Waits for SIGTERM or SIGINT, then drains; SIGHUP reads the users again.
+    async fn until_told(self, site_file: &std::path::Path) -> Result<(), StartError> {
+        let listen = |kind| {
+            signal(kind).map_err(|source| StartError::Io { doing: "waiting for signals".into(), source })
+        };
+        let (mut terminate, mut interrupt) =
+            (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+        let mut hang_up = listen(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hang_up.recv() => self.reload(site_file),
+            }
+        }
+        tokio::select! {
+            () = self.stop() => {}
+            _ = terminate.recv() => tracing::warn!("Told twice: stopping at once"),
+            _ = interrupt.recv() => tracing::warn!("Told twice: stopping at once"),
+        }
+        Ok(())
+    }
+
+    /// Reads the site file again; users, trunks and UM plans change, listeners and the store need a restart.
+    fn reload(&self, site_file: &std::path::Path) {
+        match load::site(site_file) {
+            Ok(site) => {
+                let users = site.users.len();
+                self.directory.store(Arc::new(Directory::of(site)));
+                tracing::info!(users, "Read the site file again");
+            }
+            Err(problems) => {
+                problems.iter().for_each(|problem| tracing::error!("{problem}"));
+                tracing::error!("The site file has errors: the users stay as they were");
+            }
+        }
+    }
+
+    /// No new calls; running ones may finish up to the limit; then everything is written and closed.
+    pub async fn stop(&self) {
+        tracing::info!(calls = self.calls.load(Ordering::Relaxed), "Draining");
+        self.lanes.tell_all(|| Parcel::Drain);
+        self.wait_for_calls(self.drain).await;
+        self.lanes.tell_all(|| Parcel::Stop);
+        self.wait_for_calls(Duration::from_secs(5)).await;
+        if self.outbox.send(outbox::Stop(Duration::from_secs(5))).await.is_err() {
+            tracing::error!("The outbox had ended before");
+        }
+        tracing::info!("Stopped");
+    }
+
+    async fn wait_for_calls(&self, limit: Duration) {
+        let until = Instant::now() + limit;
+        while self.calls.load(Ordering::Relaxed) > 0 && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+fn open_store(
+    site: &Site,
+) -> Result<(Scribe, tokio::sync::mpsc::UnboundedReceiver<crate::store::Late>), StartError> {
+    let store = Sqlite::open(site.store.path.as_deref()).map_err(config)?;
+    Scribe::start(Box::new(store))
+        .map_err(|source| StartError::Io { doing: "starting the store's thread".into(), source })
+}
+
+fn uses_embedded_um(site: &Site) -> bool {
+    site.plans.iter().any(|plan| plan.servers.contains(&UmServer::Embedded))
+}
+
+fn start_um(
+    directory: &Arc<ArcSwap<Directory>>,
+    outbox: &Addr<Outbox>,
+    socket: std::net::UdpSocket,
+) -> Result<(), StartError> {
+    let voicemail = directory.load().site.voicemail.clone();
+    std::fs::create_dir_all(&voicemail.recordings).map_err(|error| {
+        StartError::Config(format!("{} cannot be made: {error}", voicemail.recordings.display()))
+    })?;
+    let ports = PortPool::new(voicemail.address, voicemail.address, voicemail.rtp_ports);
+    let office = Office::new(Arc::clone(directory), outbox.clone(), ports).map_err(config)?;
+    lane::start_um(Arc::new(office), socket)
+}
+
+fn config(error: impl std::fmt::Display) -> StartError {
+    StartError::Config(error.to_string())
 }

@@ -3,7 +3,10 @@
 use std::{
     cell::{Cell, RefCell},
     rc::{Rc, Weak},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use actix::prelude::*;
@@ -42,6 +45,8 @@ pub struct Shared {
     pub embedded_um: Option<Arc<str>>,
     /// Makes loop marks that only this instance recognises.
     pub marks: ahash::RandomState,
+    /// How many calls are open on all lanes.
+    pub calls: Arc<AtomicUsize>,
 }
 
 /// The switch of a lane.
@@ -111,7 +116,9 @@ impl Switch {
 
     /// The call has gone.
     pub fn forget_call(&self, call: Token) {
-        self.calls.borrow_mut().remove(call);
+        if self.calls.borrow_mut().remove(call).is_some() {
+            self.shared.calls.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// The URI of a UM server.
@@ -171,6 +178,7 @@ impl Switch {
         let both = (Rc::clone(&self.port), self.me());
         let call = self.calls.borrow_mut().insert(self.port.random(), None);
         let Some(token) = call else { return };
+        self.shared.calls.fetch_add(1, Ordering::Relaxed);
         let setup = Setup { token, directory, user, invite: Arc::clone(&invite), trusted, mark };
         let mut actor = CallActor::new(both.clone(), self.shared.outbox.clone(), setup);
         let call = CallActor::create(|ctx| {

@@ -1,6 +1,6 @@
 //! SIP to events and back: who is called, who calls, and the messages of a call's legs.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 
@@ -134,6 +134,8 @@ pub struct Outgoing<'a> {
     pub mark: &'a [u8],
     /// The value of the one Diversion towards UM.
     pub diversion: Option<&'a [u8]>,
+    /// What Ringpost's own UM is told besides: see [`History`].
+    pub history: Option<&'a [u8]>,
 }
 
 /// The INVITE of one of our legs, made of the caller's.
@@ -151,6 +153,9 @@ pub fn invite(original: &Message, outgoing: &Outgoing<'_>, branch: Token) -> Byt
     draft.header("CSeq", &[b"1 INVITE"]).header("Contact", &[&stand.contact()]).header("Allow", &[ALLOW]);
     if let Some(diversion) = outgoing.diversion {
         draft.header("Diversion", &[diversion]);
+    }
+    if let Some(history) = outgoing.history {
+        draft.header(HISTORY, &[history]);
     }
     copy_crossing(&mut draft, original, outgoing.passport);
     draft.copy(original, Name::Loop).header("X-Ringpost-Loop", &[outgoing.mark]);
@@ -227,5 +232,37 @@ impl Diverted {
             Self::Unconditional => "unconditional",
         };
         format!("<{user}>;reason={reason};counter=1;privacy=off").into_bytes()
+    }
+}
+
+/// The header that tells Ringpost's own UM what happened before it was called.
+pub const HISTORY: &str = "X-Ringpost-Call";
+
+/// What happened to a call before UM had it: an external UM cannot know it, Ringpost's own need not guess.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct History {
+    /// The Call-ID of the caller's leg.
+    pub call_id: String,
+    /// When the INVITE came in, Unix time in milliseconds.
+    pub came_in: i64,
+    /// How long the devices rang.
+    pub rang_for: Duration,
+}
+
+impl History {
+    /// The value of the header: numbers first, the Call-ID to the end of the line.
+    pub fn write(&self) -> Vec<u8> {
+        format!("{} {} {}", self.came_in, self.rang_for.as_millis(), self.call_id).into_bytes()
+    }
+
+    /// Reads the header back; `None` where it is missing or not ours.
+    pub fn read(message: &Message) -> Option<Self> {
+        let field =
+            message.fields().find(|f| message.written_name(f).eq_ignore_ascii_case(HISTORY.as_bytes()))?;
+        let value = std::str::from_utf8(message.value(field)).ok()?;
+        let mut parts = value.splitn(3, ' ');
+        let came_in = parts.next()?.parse().ok()?;
+        let rang_for = Duration::from_millis(parts.next()?.parse().ok()?);
+        Some(Self { call_id: parts.next()?.to_owned(), came_in, rang_for })
     }
 }

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use crate::{
+    address::Caller,
     call::wire::strip_visual,
     settings::{Network, Site, Trunk, UmPlan, User},
     sip::uri::Uri,
@@ -51,6 +52,13 @@ impl Directory {
     /// The dial plan of that name.
     pub fn plan_named(&self, name: &str) -> Option<&UmPlan> {
         self.plans.get(name)
+    }
+
+    /// R205: what the directory calls a number comes before what the wire calls it.
+    pub fn named(&self, caller: Caller) -> Caller {
+        let known = caller.number.as_deref().and_then(|number| self.user(number));
+        let name = known.and_then(|user| user.name.clone()).or(caller.name);
+        Caller { name, ..caller }
     }
 
     /// The trunk that an address belongs to.

@@ -36,8 +36,8 @@ const STAYS: [&str; 22] = [
     "service-route",
     "proxy-require",
     "max-breadth",
-    "x-ringpost-user",
-    "identity", // RFC 8224: signed over headers that change here
+    "x-ringpost-call", // Ringpost to its own UM, see call/wire.rs
+    "identity",        // RFC 8224: signed over headers that change here
     "identity-info",
 ];
 

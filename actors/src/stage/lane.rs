@@ -1,0 +1,115 @@
+//! Starts the threads that carry calls, and the one of the embedded UM.
+
+use std::{rc::Rc, sync::Arc};
+
+use actix::prelude::*;
+use ringpost::settings::{Listen, Transport};
+use tokio::sync::mpsc;
+
+use super::{
+    StartError,
+    sockets::{Bound, LaneSockets},
+};
+use crate::{
+    port::{
+        Listener, Port, TransactionUser,
+        lanes::{Lanes, Parcel},
+        stream::{Limits, Streams},
+    },
+    switch::{Shared, Switch},
+    um::{Desk, Office},
+};
+
+/// Starts every lane; each thread opens its own sockets.
+pub fn start_all(
+    lanes: &Lanes,
+    inboxes: Vec<mpsc::Receiver<Parcel>>,
+    sockets: Vec<LaneSockets>,
+    shared: &Shared,
+) -> Result<(), StartError> {
+    for (lane, (inbox, sockets)) in inboxes.into_iter().zip(sockets).enumerate() {
+        let (lanes, shared) = (lanes.clone(), shared.clone());
+        let (ready, opened) = std::sync::mpsc::channel();
+        Arbiter::new().spawn_fn(move || {
+            // Nobody waits any more only if the start has failed already.
+            let _ = ready.send(start(lane as u8, lanes, inbox, sockets, shared));
+        });
+        opened
+            .recv()
+            .unwrap_or_else(|_| Err(std::io::Error::other("the lane's thread ended")))
+            .map_err(opening)?;
+    }
+    Ok(())
+}
+
+fn opening(source: std::io::Error) -> StartError {
+    StartError::Io { doing: "starting a lane".into(), source }
+}
+
+fn start(
+    lane: u8,
+    lanes: Lanes,
+    inbox: mpsc::Receiver<Parcel>,
+    sockets: LaneSockets,
+    shared: Shared,
+) -> std::io::Result<()> {
+    let settings = shared.directory.load().site.sip.clone();
+    let limits = Limits {
+        connections: settings.max_connections.div_ceil(lanes.count()),
+        message: settings.max_message,
+        idle: settings.idle_timeout,
+    };
+    let most = settings.max_calls.div_ceil(lanes.count());
+    let port = Port::new(lane, sockets.listeners, lanes, Streams::new(lane, limits));
+    let switch = Switch::new(Rc::clone(&port), shared, most);
+    open(&port, switch.clone(), sockets.bound)?;
+    actix::spawn(unpack(port, switch, inbox));
+    Ok(())
+}
+
+fn open(port: &Rc<Port>, user: Rc<dyn TransactionUser>, sockets: Vec<Bound>) -> std::io::Result<()> {
+    port.serve(user);
+    for (listener, socket) in sockets.into_iter().enumerate() {
+        match socket {
+            Bound::Udp(socket) => port.open_udp(listener as u16, socket)?,
+            Bound::Tcp(socket) => port.open_tcp(listener as u16, socket)?,
+        }
+    }
+    actix::spawn(Rc::clone(port).keep_time());
+    Ok(())
+}
+
+/// Takes what other threads have for this lane.
+async fn unpack(port: Rc<Port>, switch: Rc<Switch>, mut inbox: mpsc::Receiver<Parcel>) {
+    while let Some(parcel) = inbox.recv().await {
+        match parcel {
+            Parcel::Message(octets, from) => port.received(octets, from),
+            Parcel::Transmit(transmit) => port.transmit(transmit),
+            Parcel::Errand(errand) => Rc::clone(&port).run(errand),
+            Parcel::Drain => switch.drain(),
+            Parcel::Stop => switch.end_all(),
+        }
+    }
+}
+
+/// Starts the embedded UM on a thread of its own.
+pub fn start_um(office: Arc<Office>, socket: std::net::UdpSocket) -> Result<(), StartError> {
+    let (ready, opened) = std::sync::mpsc::channel();
+    Arbiter::new().spawn_fn(move || {
+        let _ = ready.send(open_um(office, socket));
+    });
+    opened.recv().unwrap_or_else(|_| Err(std::io::Error::other("the UM's thread ended"))).map_err(opening)
+}
+
+fn open_um(office: Arc<Office>, socket: std::net::UdpSocket) -> std::io::Result<()> {
+    let address = socket.local_addr()?;
+    let bound = Listen { transport: Transport::Udp, address };
+    let listener = Listener { bound, sent_by: address.to_string().into_bytes().into(), internal: false };
+    let settings = office.directory.load().site.sip.clone();
+    let limits = Limits { connections: 0, message: settings.max_message, idle: settings.idle_timeout };
+    // The UM's port is a lane of its own world: nobody else hands it anything.
+    let (lanes, _) = Lanes::new(1);
+    let port = Port::new(0, vec![listener], lanes, Streams::new(0, limits));
+    let desk = Desk::new(Rc::clone(&port), office);
+    open(&port, desk, vec![Bound::Udp(socket)])
+}

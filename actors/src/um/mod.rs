@@ -1,0 +1,372 @@
+//! Ringpost's own Unified Messaging: a SIP user agent with a port of its own, which the call machine cannot tell from
+//! any other UM.
+
+mod session;
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    path::PathBuf,
+    rc::{Rc, Weak},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use actix::prelude::*;
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use ringpost::{
+    address::UserClass,
+    call::{Outcome, wire},
+    directory::Directory,
+    notify::{Kind, Notice, UmAction, um_decides},
+    outbox::{Item, Way},
+    settings::User,
+    sip::{
+        Message as SipMessage, Method, Name,
+        build::{phrase, plain_response, response},
+        peer::Peer,
+        relay,
+        token::{Table, Token},
+        transaction::{News, Owner},
+        uri::{NameAddr, Uri},
+    },
+    um::notification::{self, MEDIA_TYPE},
+    voicemail::{Greeting, Limits},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    outbox::{Outbox, Post},
+    port::{Alarm, Port, Refusal, TransactionUser},
+    voicemail::{GreetingError, Greetings, PortPool, Recording, Recovered, told},
+};
+use session::{Heard, UmSession};
+
+/// What the desk takes besides missed-call INFO.
+const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+/// The greeting and every hold included.
+const LONGEST_CALL: Duration = Duration::from_secs(30 * 60);
+
+/// What the sessions share.
+pub struct Office {
+    /// The site as it is now.
+    pub directory: Arc<ArcSwap<Directory>>,
+    /// Where voice mails and notices go.
+    pub outbox: Addr<Outbox>,
+    /// The RTP ports.
+    pub ports: Arc<PortPool>,
+    greetings: Greetings,
+    /// Users' own greetings by path, read once.
+    own: Mutex<HashMap<PathBuf, Greeting>>,
+}
+
+impl Office {
+    /// Loads the greetings.
+    ///
+    /// # Errors
+    /// A greeting that cannot be played.
+    pub fn new(
+        directory: Arc<ArcSwap<Directory>>,
+        outbox: Addr<Outbox>,
+        ports: Arc<PortPool>,
+    ) -> Result<Self, GreetingError> {
+        let site = &directory.load().site.clone();
+        let greetings = Greetings::load(site.voicemail.greetings.as_deref())?;
+        let office = Self { directory, outbox, ports, greetings, own: Mutex::default() };
+        for path in site.users.iter().filter_map(|user| user.greeting.clone()) {
+            let greeting = Greetings::read(&path)?;
+            office.own.lock().expect("nobody panics with it").insert(path, greeting);
+        }
+        Ok(office)
+    }
+
+    fn greeting(&self, user: &User) -> Greeting {
+        let own = user.greeting.as_ref().and_then(|path| {
+            let mut known = self.own.lock().expect("nobody panics with it");
+            if !known.contains_key(path) {
+                match Greetings::read(path) {
+                    Ok(greeting) => drop(known.insert(path.clone(), greeting)),
+                    Err(error) => tracing::error!(%error, "A user's greeting cannot be played"),
+                }
+            }
+            known.get(path).cloned()
+        });
+        own.unwrap_or_else(|| self.greetings.of(user.language))
+    }
+
+    fn limits(&self) -> Limits {
+        let voicemail = &self.directory.load().site.voicemail;
+        Limits {
+            silence: voicemail.silence,
+            max_message: voicemail.max_message,
+            min_message: voicemail.min_message,
+            max_call: LONGEST_CALL.max(voicemail.max_message + Duration::from_secs(600)),
+            begin: Duration::from_secs(32),
+        }
+    }
+}
+
+/// What a session knows of its call: everything that its notice will need, even after a crash.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Context {
+    /// The notice of a call that left no message.
+    notice: Notice,
+    /// Who tells the user about missed calls.
+    class: UserClass,
+}
+
+impl Context {
+    /// The item to post at the end of a call; `None` where nothing is to be told.
+    fn item(&self, recording: Option<&Recording>) -> Option<Item> {
+        let verdict = um_decides(self.class, recording.is_some());
+        tracing::info!(call = self.notice.call_id, action = ?verdict.action, reason = %verdict.reason, "UM decided");
+        let mut notice = self.notice.clone();
+        match (verdict.action, recording) {
+            (UmAction::VoiceMail, Some(recording)) => {
+                notice.kind =
+                    Kind::VoiceMail { recording: recording.path.clone(), duration: recording.duration };
+                notice.outcome = Outcome::LeftMessage;
+            }
+            (UmAction::Missed, _) => {}
+            (UmAction::VoiceMail, None) | (UmAction::Silent, _) => return None,
+        }
+        Some(Item { notice, way: Way::Mail, posted: Timestamp::now() })
+    }
+}
+
+/// Tells what an earlier run of Ringpost had recorded and not told.
+pub async fn tell_recovered(outbox: Addr<Outbox>, recovered: Vec<Recovered>) {
+    for Recovered { context, recording } in recovered {
+        let Ok(context) = serde_json::from_value::<Context>(context) else {
+            tracing::error!(path = %recording.path.display(), "A recovered recording does not say whose it is");
+            continue;
+        };
+        if let Some(item) = context.item(Some(&recording)) {
+            post(&outbox, item).await;
+        }
+        if let Err(error) = told(&recording.path) {
+            tracing::error!(%error, "A recording's note could not be removed");
+        }
+    }
+}
+
+/// Posts an item; true once it is on the disk.
+async fn post(outbox: &Addr<Outbox>, item: Item) -> bool {
+    let call = item.notice.call_id.clone();
+    match outbox.send(Post(item)).await {
+        Ok(Ok(_)) => true,
+        Ok(Err(error)) => {
+            tracing::error!(call, %error, "A notice could not be written");
+            false
+        }
+        Err(error) => {
+            tracing::error!(call, %error, "The outbox does not take notices");
+            false
+        }
+    }
+}
+
+/// The desk: takes calls and notifications.
+pub struct Desk {
+    this: Weak<Desk>,
+    port: Rc<Port>,
+    office: Arc<Office>,
+    sessions: RefCell<Table<Option<Addr<UmSession>>>>,
+}
+
+impl Desk {
+    /// A desk behind that port.
+    pub fn new(port: Rc<Port>, office: Arc<Office>) -> Rc<Self> {
+        Rc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
+            port,
+            office,
+            sessions: RefCell::new(Table::new(0)),
+        })
+    }
+
+    /// The session has gone.
+    fn forget(&self, session: Token) {
+        self.sessions.borrow_mut().remove(session);
+    }
+
+    fn session(&self, token: Token) -> Option<Addr<UmSession>> {
+        self.sessions.borrow().find(token).cloned().flatten()
+    }
+
+    fn of_request(&self, request: &SipMessage) -> Option<Addr<UmSession>> {
+        self.session(Token::read(request.to()?.tag()?)?)
+    }
+
+    /// Whose mailbox a call is for: the last diverting user, else `target=` (RFC 4458), else who is called.
+    fn mailbox(&self, invite: &SipMessage) -> Option<User> {
+        let directory = self.office.directory.load();
+        let find = |uri: &[u8]| {
+            let user = Uri::read(uri)?.bare_user().map(String::from_utf8_lossy)?;
+            directory.user(&user).map(|user| User::clone(user))
+        };
+        let diverted = invite.list(Name::Diversion).next().and_then(NameAddr::read).and_then(|d| find(d.uri));
+        let target = Uri::read(invite.uri()).and_then(|uri| {
+            let target = String::from_utf8_lossy(uri.param("target")?).replace("%40", "@");
+            find(format!("sip:{target}").as_bytes())
+        });
+        diverted.or(target).or_else(|| invite.to().and_then(|to| find(to.uri))).or_else(|| find(invite.uri()))
+    }
+
+    fn context(&self, invite: &SipMessage, user: &User) -> Context {
+        let history = wire::History::read(invite);
+        let call_id = String::from_utf8_lossy(invite.call_id()).into_owned();
+        let came_in = history.as_ref().and_then(|h| Timestamp::from_millisecond(h.came_in).ok());
+        let caller = self.office.directory.load().named(wire::caller(invite, true));
+        let notice = Notice {
+            kind: Kind::Missed,
+            user: user.address.clone(),
+            user_name: user.name.clone(),
+            mail: user.mail.clone(),
+            language: user.language,
+            time_zone: user.time_zone.clone(),
+            caller,
+            came_in: came_in.unwrap_or_else(Timestamp::now),
+            rang_for: history.as_ref().map_or(Duration::ZERO, |h| h.rang_for),
+            call_id: history.map_or(call_id, |h| h.call_id),
+            outcome: Outcome::GaveUpInGreeting,
+        };
+        Context { notice, class: user.missed_calls }
+    }
+
+    fn begin(&self, server: Token, invite: SipMessage, from: Peer) {
+        let Some(user) = self.mailbox(&invite) else { return self.answer(server, &invite, from, 404) };
+        let context = self.context(&invite, &user);
+        let Some(token) = self.sessions.borrow_mut().insert(self.port.random(), None) else {
+            return self.answer(server, &invite, from, 503);
+        };
+        self.port.adopt(server, Owner::Leg(token));
+        let both = (Rc::clone(&self.port), self.this.upgrade().expect("whoever calls holds the desk"));
+        let started = UmSession::start(
+            (both, &self.office),
+            token,
+            (server, Arc::new(invite.clone()), from),
+            (&user, context),
+        );
+        match started {
+            Ok(session) => {
+                if let Some(place) = self.sessions.borrow_mut().find_mut(token) {
+                    *place = Some(session);
+                }
+            }
+            Err(refusal) => {
+                tracing::warn!(reason = %refusal, "UM cannot take a call");
+                self.forget(token);
+                self.answer(server, &invite, from, refusal.status());
+            }
+        }
+    }
+
+    /// A missed call that a SIP INFO tells (PROTOCOLS §1), inside a dialog or not.
+    fn notified(&self, server: Token, info: SipMessage, from: Peer) {
+        let notification = match notification::read(&info.body()) {
+            Ok(notification) => notification,
+            Err(error) => {
+                tracing::info!(%error, "Refused a notification");
+                return self.answer(server, &info, from, 400);
+            }
+        };
+        let directory = self.office.directory.load();
+        let Some(user) = directory.by_address(&notification.user) else {
+            return self.answer(server, &info, from, 404);
+        };
+        let notice = Notice {
+            kind: Kind::Missed,
+            user: user.address.clone(),
+            user_name: user.name.clone(),
+            mail: user.mail.clone(),
+            language: user.language,
+            time_zone: user.time_zone.clone(),
+            call_id: notification.call_id,
+            caller: directory.named(notification.caller),
+            came_in: notification.came_in,
+            rang_for: notification.rang_for,
+            outcome: notification.outcome,
+        };
+        let item = Item { notice, way: Way::Mail, posted: Timestamp::now() };
+        let (outbox, port) = (self.office.outbox.clone(), Rc::clone(&self.port));
+        actix::spawn(async move {
+            // 200 says that the notice is taken, so it is on the disk by then.
+            let code = if post(&outbox, item).await { 200 } else { 503 };
+            let tag = server.text();
+            port.respond(server, code, plain_response(&info, from.address, code, &tag));
+        });
+    }
+
+    fn answer(&self, server: Token, request: &SipMessage, from: Peer, code: u16) {
+        let tag = server.text();
+        let mut draft = response(request, from.address, code, phrase(code).as_bytes(), &tag);
+        draft.header("Allow", &[ALLOW]);
+        if code == 415 {
+            draft.header("Accept", &[MEDIA_TYPE.as_bytes()]);
+        }
+        self.port.respond(server, code, draft.empty());
+    }
+
+    fn is_notification(info: &SipMessage) -> bool {
+        let kind = info.first(Name::ContentType).unwrap_or(b"");
+        let kind = kind.split(|o| *o == b';').next().unwrap_or(b"");
+        ringpost::sip::text::trim(kind).eq_ignore_ascii_case(MEDIA_TYPE.as_bytes())
+    }
+
+    fn requested(&self, server: Token, message: SipMessage, from: Peer) {
+        let inside = message.to().is_some_and(|to| to.tag().is_some());
+        match (message.method(), inside) {
+            (Some(Method::Info), _) if Self::is_notification(&message) => {
+                self.notified(server, message, from)
+            }
+            (Some(Method::Info), false) => self.answer(server, &message, from, 415),
+            (_, true) => match self.of_request(&message) {
+                Some(session) => session.do_send(Heard::Request(server, message, from)),
+                None => self.answer(server, &message, from, 481),
+            },
+            (Some(Method::Invite), false) => self.begin(server, message, from),
+            _ => self.answer(server, &message, from, 200),
+        }
+    }
+}
+
+impl TransactionUser for Desk {
+    fn admits(&self, request: &SipMessage, _from: &Peer) -> Result<(), Refusal> {
+        let inside = request.to().is_some_and(|to| to.tag().is_some());
+        let required = relay::required(request);
+        match request.method() {
+            _ if inside && self.of_request(request).is_none() => Err(Refusal::plain(481)),
+            Some(Method::Invite | Method::Info | Method::Options) if !required.is_empty() => {
+                Err(Refusal::with(420, "Unsupported", &required))
+            }
+            Some(Method::Invite | Method::Info | Method::Options) => Ok(()),
+            Some(Method::Bye) if inside => Ok(()),
+            Some(Method::Bye) => Err(Refusal::plain(481)),
+            _ => Err(Refusal::with(405, "Allow", ALLOW)),
+        }
+    }
+
+    fn hears(&self, news: News) {
+        match news {
+            News::Request { server, message, from } => self.requested(server, message, from),
+            News::Ack { message } => {
+                if let Some(session) = self.of_request(&message) {
+                    session.do_send(Heard::Ack(message));
+                }
+            }
+            News::Unacknowledged { owner: Owner::Leg(token) } => {
+                if let Some(session) = self.session(token) {
+                    session.do_send(Heard::Gone);
+                }
+            }
+            News::Response { .. }
+            | News::Failed { .. }
+            | News::Cancelled { .. }
+            | News::Unacknowledged { .. } => {}
+        }
+    }
+
+    fn rings(&self, _alarm: Alarm) {}
+}

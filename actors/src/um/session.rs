@@ -1,0 +1,263 @@
+//! One call that UM has answered: its dialog, its reports, and what becomes of the recording.
+
+use std::{net::SocketAddr, rc::Rc, sync::Arc};
+
+use actix::prelude::*;
+use bytes::Bytes;
+use ringpost::{
+    call::wire::{Stand, UM_REPORT},
+    settings::User,
+    sip::{
+        Message as SipMessage, Method, Name,
+        build::{phrase, plain_response, response},
+        dialog::Dialog,
+        peer::Peer,
+        token::Token,
+        transaction::Owner,
+    },
+};
+
+use super::{ALLOW, Context as CallContext, Desk, Office, post};
+use crate::{
+    port::Port,
+    voicemail::{
+        Accept, Begin, Close, Happened, MediaEvent, MediaSession, Opened, Refusal, Renegotiate,
+        SessionParams, told,
+    },
+};
+
+/// The actor.
+pub struct UmSession {
+    port: Rc<Port>,
+    desk: Rc<Desk>,
+    office: Arc<Office>,
+    token: Token,
+    invite: (Token, Arc<SipMessage>),
+    peer: Peer,
+    dialog: Option<Dialog>,
+    media: Addr<MediaSession>,
+    context: CallContext,
+    /// A re-INVITE of the peer whose ACK is awaited, and whether that ACK brings the answer.
+    renewed: Option<(Token, bool)>,
+    ended: bool,
+}
+
+/// What the desk has for a session.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub enum Heard {
+    /// A request inside the dialog.
+    Request(Token, SipMessage, Peer),
+    /// An ACK inside the dialog.
+    Ack(SipMessage),
+    /// The ACK never came.
+    Gone,
+}
+
+impl UmSession {
+    /// Answers an INVITE.
+    ///
+    /// # Errors
+    /// Where its SDP cannot be answered or no RTP port is free.
+    pub fn start(
+        ((port, desk), office): ((Rc<Port>, Rc<Desk>), &Arc<Office>),
+        token: Token,
+        (server, invite, from): (Token, Arc<SipMessage>, Peer),
+        (user, context): (&User, CallContext),
+    ) -> Result<Addr<Self>, Refusal> {
+        let params = SessionParams {
+            id: token.0,
+            offer: invite.has_body().then(|| invite.body()),
+            ports: Arc::clone(&office.ports),
+            greeting: office.greeting(user),
+            limits: office.limits(),
+            folder: office.directory.load().site.voicemail.recordings.clone(),
+            context: serde_json::to_value(&context).expect("a context is plain data"),
+        };
+        let ctx = actix::Context::<Self>::new();
+        let Opened { sdp, addr: media, .. } = MediaSession::start(params, ctx.address().recipient())?;
+        let mut session = Self {
+            port,
+            desk,
+            office: Arc::clone(office),
+            token,
+            dialog: Dialog::uas(&invite, &token.text()),
+            peer: from,
+            invite: (server, invite),
+            media,
+            context,
+            renewed: None,
+            ended: false,
+        };
+        session.peer = session.next_peer();
+        let (server, invite) = (session.invite.0, Arc::clone(&session.invite.1));
+        session.accept(server, &invite, from.address, &sdp);
+        Ok(ctx.run(session))
+    }
+
+    fn next_peer(&self) -> Peer {
+        let hop =
+            self.dialog.as_ref().and_then(|dialog| self.port.peer(&[b"<", dialog.next_hop(), b">"].concat()));
+        hop.filter(|hop| hop.transport == self.peer.transport).unwrap_or(self.peer)
+    }
+
+    fn stand(&self) -> Stand<'_> {
+        let sent_by = &self.port.listeners[usize::from(self.peer.listener)].sent_by;
+        Stand { transport: self.peer.transport, sent_by, token: self.token }
+    }
+
+    /// 200 with our SDP.
+    fn accept(&self, server: Token, request: &SipMessage, source: SocketAddr, sdp: &Bytes) {
+        let mut draft = response(request, source, 200, phrase(200).as_bytes(), &self.token.text());
+        draft.copy(request, Name::RecordRoute).header("Contact", &[&self.stand().contact()]);
+        draft.header("Allow", &[ALLOW]).header("Content-Type", &[b"application/sdp"]);
+        self.port.respond(server, 200, draft.body(sdp));
+    }
+
+    fn answer(&self, server: Token, request: &SipMessage, from: Peer, code: u16) {
+        self.port.respond(server, code, plain_response(request, from.address, code, &self.token.text()));
+    }
+
+    /// Tells the call machine how far UM is.
+    fn report(&mut self, phase: &'static [u8]) {
+        let Some(dialog) = &mut self.dialog else { return };
+        let mut draft = dialog.request(b"INFO");
+        let peer = self.peer;
+        self.port.ask(peer, Owner::Nobody, |branch| {
+            self.port.via(&mut draft, &peer, branch);
+            draft.header("Content-Type", &[UM_REPORT]);
+            draft.body(phase)
+        });
+    }
+
+    fn bye(&mut self) {
+        let Some(mut dialog) = self.dialog.take() else { return };
+        let mut draft = dialog.request(b"BYE");
+        let peer = self.peer;
+        self.port.ask(peer, Owner::Nobody, |branch| {
+            self.port.via(&mut draft, &peer, branch);
+            draft.empty()
+        });
+    }
+
+    fn requested(&mut self, server: Token, message: SipMessage, from: Peer, ctx: &mut Context<Self>) {
+        let Some(dialog) = self.dialog.as_mut().filter(|dialog| dialog.owns(&message)) else {
+            return self.answer(server, &message, from, 481);
+        };
+        if !dialog.in_order(&message) {
+            return self.answer(server, &message, from, 500);
+        }
+        match message.method() {
+            Some(Method::Bye) => self.hung_up(Some((server, message, from)), ctx),
+            Some(Method::Invite) => {
+                dialog.refresh_target(&message);
+                self.peer = self.next_peer();
+                self.renegotiate(server, message, from, ctx);
+            }
+            Some(Method::Info | Method::Options) => self.answer(server, &message, from, 200),
+            _ => {
+                let mut draft =
+                    response(&message, from.address, 405, phrase(405).as_bytes(), &self.token.text());
+                draft.header("Allow", &[ALLOW]);
+                self.port.respond(server, 405, draft.empty());
+            }
+        }
+    }
+
+    /// A re-INVITE: hold, resume, another address (RFC 3264 §8).
+    fn renegotiate(&mut self, server: Token, message: SipMessage, from: Peer, ctx: &mut Context<Self>) {
+        let offer = message.has_body().then(|| message.body());
+        let offerless = offer.is_none();
+        let reply = self.media.send(Renegotiate { offer });
+        ctx.spawn(reply.into_actor(self).map(move |reply, session, _| match reply {
+            Ok(Ok(sdp)) => {
+                session.renewed = Some((server, offerless));
+                session.accept(server, &message, from.address, &sdp);
+            }
+            Ok(Err(refusal)) => session.answer(server, &message, from, refusal.status()),
+            Err(_) => session.answer(server, &message, from, 500),
+        }));
+    }
+
+    fn acknowledged(&mut self, ack: &SipMessage) {
+        let body = ack.has_body().then(|| ack.body());
+        match self.renewed.take() {
+            Some((server, offerless)) => {
+                self.port.acknowledged(server);
+                if let Some(answer) = body.filter(|_| offerless) {
+                    self.media.do_send(Accept { answer });
+                }
+            }
+            None => {
+                self.port.acknowledged(self.invite.0);
+                self.media.do_send(Begin { answer: body });
+                self.report(b"greeting");
+            }
+        }
+    }
+
+    /// The call is over: the recording is made safe and its notice committed before a BYE is answered.
+    fn hung_up(&mut self, bye: Option<(Token, SipMessage, Peer)>, ctx: &mut Context<Self>) {
+        if std::mem::replace(&mut self.ended, true) {
+            if let Some((server, message, from)) = bye {
+                self.answer(server, &message, from, 200);
+            }
+            return;
+        }
+        let (media, office, context) = (self.media.clone(), Arc::clone(&self.office), self.context.clone());
+        let told_it = async move {
+            let recording = media.send(Close).await.ok().and_then(|closed| closed.recording);
+            let safe = match context.item(recording.as_ref()) {
+                Some(item) => post(&office.outbox, item).await,
+                None => true,
+            };
+            if let (true, Some(recording)) = (safe, recording)
+                && let Err(error) = told(&recording.path)
+            {
+                tracing::error!(%error, "A recording's note could not be removed");
+            }
+        };
+        ctx.spawn(told_it.into_actor(self).map(move |(), session, ctx| {
+            if let Some((server, message, from)) = bye {
+                session.answer(server, &message, from, 200);
+            }
+            session.desk.forget(session.token);
+            ctx.stop();
+        }));
+    }
+}
+
+impl Actor for UmSession {
+    type Context = Context<Self>;
+}
+
+impl Handler<Heard> for UmSession {
+    type Result = ();
+
+    fn handle(&mut self, heard: Heard, ctx: &mut Context<Self>) {
+        match heard {
+            Heard::Request(server, message, from) => self.requested(server, message, from, ctx),
+            Heard::Ack(ack) => self.acknowledged(&ack),
+            Heard::Gone => {
+                self.bye();
+                self.hung_up(None, ctx);
+            }
+        }
+    }
+}
+
+impl Handler<MediaEvent> for UmSession {
+    type Result = ();
+
+    fn handle(&mut self, MediaEvent { happened, .. }: MediaEvent, ctx: &mut Context<Self>) {
+        match happened {
+            Happened::GreetingEnded => {}
+            Happened::RecordingStarted => self.report(b"recording"),
+            Happened::Finished(reason) => {
+                tracing::debug!(?reason, "UM hangs up");
+                self.bye();
+                self.hung_up(None, ctx);
+            }
+        }
+    }
+}
