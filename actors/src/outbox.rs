@@ -1,5 +1,6 @@
 //! The outbox: takes notices, answers after the commit, and carries each to its channel until it is told or given up.
 
+mod letters;
 mod trip;
 
 use std::{
@@ -11,7 +12,6 @@ use std::{
 use actix::prelude::*;
 use jiff::Timestamp;
 use ringpost::{
-    notify::CallRecord,
     outbox::{ChannelName, Item, Status},
     settings,
 };
@@ -20,9 +20,11 @@ use tracing::{error, info, warn};
 
 use crate::{
     channel::Channel,
-    store::{Change, ItemId, Late, OpenItem, PostError, Posted, Scribe, Written},
+    store::{ItemId, Late, OpenItem, Scribe},
 };
-use trip::{Ended, Freed, Trip};
+use letters::Committed;
+pub use letters::{Post, Record, Resend, Stop};
+use trip::{Ended, Trip};
 
 /// Notices whose content waits in memory; beyond it the store is asked when they are due.
 const FRESH: usize = 10_000;
@@ -49,27 +51,6 @@ pub struct Channels {
     /// SMTP or Maildir.
     pub mail: Option<Arc<dyn Channel>>,
 }
-
-/// Takes a notice. The answer comes after the commit.
-#[derive(Message)]
-#[rtype(result = "Result<Posted, PostError>")]
-pub struct Post(pub Item);
-
-/// Adds a line to the call log; there is no answer.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Record(pub CallRecord);
-
-/// Sends a dead letter again. True: it goes.
-#[derive(Message)]
-#[rtype(result = "bool")]
-pub struct Resend(pub ItemId);
-
-/// Starts no further try, waits at most so long for those under way, writes everything and closes the store.
-/// Answered when that is done. A try that was not waited for goes again at the next start, with the same Message-ID.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Stop(pub Duration);
 
 struct Lane {
     channel: Option<Arc<dyn Channel>>,
@@ -260,90 +241,5 @@ impl Actor for Outbox {
             });
         }
         self.load(ctx);
-    }
-}
-
-impl Handler<Post> for Outbox {
-    type Result = ResponseFuture<Result<Posted, PostError>>;
-
-    fn handle(&mut self, Post(item): Post, ctx: &mut Context<Self>) -> Self::Result {
-        let (scribe, outbox) = (self.scribe.clone(), ctx.address());
-        Box::pin(async move {
-            let posted = scribe.post(item.clone()).await?;
-            if let Posted::Committed(id) = posted {
-                outbox.do_send(Committed(id, Arc::new(item)));
-            }
-            Ok(posted)
-        })
-    }
-}
-
-/// A notice is on the disk and may go.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Committed(ItemId, Arc<Item>);
-
-impl Handler<Committed> for Outbox {
-    type Result = ();
-
-    fn handle(&mut self, Committed(id, item): Committed, ctx: &mut Context<Self>) {
-        // The start may have read it from the store meanwhile.
-        if !self.known.contains(&id) {
-            let channel = item.way.channel();
-            self.keep_fresh(id, item);
-            self.queue(id, channel, Instant::now());
-        }
-        self.pump(ctx);
-    }
-}
-
-impl Handler<Freed> for Outbox {
-    type Result = ();
-
-    fn handle(&mut self, Freed(channel): Freed, ctx: &mut Context<Self>) {
-        self.lane(channel).sending -= 1;
-        self.pump(ctx);
-    }
-}
-
-impl Handler<Record> for Outbox {
-    type Result = ();
-
-    fn handle(&mut self, Record(call): Record, _: &mut Context<Self>) {
-        if !self.scribe.record(call) {
-            warn!("A line of the call log is lost, the store is too slow");
-        }
-    }
-}
-
-impl Handler<Resend> for Outbox {
-    type Result = ResponseActFuture<Self, bool>;
-
-    fn handle(&mut self, Resend(id): Resend, _: &mut Context<Self>) -> Self::Result {
-        let scribe = self.scribe.clone();
-        let revived = async move {
-            let done = scribe.change(id, Change::Resend).await == Some(Written::Done);
-            if done { scribe.load(id).await.and_then(Result::ok).flatten() } else { None }
-        };
-        Box::pin(revived.into_actor(self).map(move |found, this, ctx| {
-            let Some((item, _)) = found else { return false };
-            this.queue(id, item.way.channel(), Instant::now());
-            this.pump(ctx);
-            true
-        }))
-    }
-}
-
-impl Handler<Stop> for Outbox {
-    type Result = ResponseFuture<()>;
-
-    fn handle(&mut self, Stop(patience): Stop, ctx: &mut Context<Self>) -> Self::Result {
-        let (told, done) = tokio::sync::oneshot::channel();
-        self.stopping.get_or_insert_default().push(told);
-        self.stop_when_idle(false);
-        ctx.run_later(patience, |this, _| this.stop_when_idle(true));
-        Box::pin(async {
-            let _ = done.await;
-        })
     }
 }

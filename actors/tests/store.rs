@@ -6,18 +6,24 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use ringpost::{
     notify::{Action, CallRecord, Reason, Verdict},
-    outbox::Status,
+    outbox::{Delivery, Effort, Item, Status},
 };
 use ringpost_actors::{
     channel::Recorded,
-    outbox::Post,
-    store::{OpenError, PostError, Posted, Row, Scribe, Sqlite, Store, Write, Written},
+    outbox::{Outbox, Post},
+    store::{
+        ItemId, Listed, OpenError, OpenItem, PostError, Posted, Row, Scribe, Sqlite, Store, StoreError,
+        Write, Written,
+    },
 };
 use support::{by_mail, list, mail_only, outbox, schedule, until};
 
@@ -205,9 +211,7 @@ fn a_read_only_file_system_is_told_at_the_start() {
 #[test]
 fn many_posts_share_one_sync() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = Sqlite::open(Some(&folder.path().join("store.db"))).expect("a store");
-    let counted = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let store = Counted { store, commits: counted.clone() };
+    let (store, disk) = Flaky::at(&folder.path().join("store.db"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let (scribe, _late) = Scribe::start(Box::new(store)).expect("a thread");
@@ -215,46 +219,122 @@ fn many_posts_share_one_sync() {
         let posted = futures_util::future::join_all(posts).await;
         assert!(posted.iter().all(|post| matches!(post, Ok(Posted::Committed(_)))));
     });
-    let commits = counted.load(std::sync::atomic::Ordering::Relaxed);
+    let commits = disk.commits.load(Ordering::Relaxed);
     assert!(commits < 400, "{commits} commits for 2,000 notices");
 }
 
-struct Counted {
-    store: Sqlite,
-    commits: Arc<std::sync::atomic::AtomicUsize>,
+#[test]
+fn the_call_log_is_written_once_a_second_at_most() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, disk) = Flaky::at(&folder.path().join("store.db"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let (scribe, _late) = Scribe::start(Box::new(store)).expect("a thread");
+        for n in 0..1_000 {
+            assert!(scribe.record(call(&format!("{n}"))));
+            tokio::task::yield_now().await;
+        }
+        until("they are written", async || {
+            scribe.calls(5_000).await.expect("running").expect("readable").len() == 1_000
+        })
+        .await;
+    });
+    let commits = disk.commits.load(Ordering::Relaxed);
+    assert!((1..=2).contains(&commits), "{commits} commits for 1,000 calls");
 }
 
-impl Store for Counted {
-    fn write(&mut self, batch: &[&Write]) -> Result<Vec<Written>, ringpost_actors::store::StoreError> {
-        self.commits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        self.store.write(batch)
+#[test]
+fn what_became_of_a_notice_is_written_when_the_disk_heals_and_nothing_is_sent_twice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, disk) = Flaky::at(&folder.path().join("store.db"));
+    actix::System::new().block_on(async {
+        let breaks = disk.clone();
+        let mail = Arc::new(Recorded::new(move |_| {
+            // The disk fails between the commit of the notice and that of its delivery.
+            breaks.failing.store(true, Ordering::Relaxed);
+            Delivery::Delivered
+        }));
+        let parts = Scribe::start(Box::new(store)).expect("a thread");
+        let scribe = parts.0.clone();
+        let outbox =
+            Outbox::new(schedule(Duration::from_secs(600)), parts, mail_only(mail.clone())).start_apart();
+        outbox.send(Post(by_mail("1", "tu@x.test"))).await.expect("alive").expect("written");
+        until("health is red", async || !scribe.health().is_good()).await;
+        assert!(matches!(
+            outbox.send(Post(by_mail("2", "tu@x.test"))).await.expect("alive"),
+            Err(PostError::Kept(_))
+        ));
+        disk.failing.store(false, Ordering::Relaxed);
+        until("the second is sent", async || mail.tries().len() == 2).await;
+        disk.failing.store(false, Ordering::Relaxed);
+        until("both are on the disk", async || list(&scribe, Some(Status::Delivered)).await.len() == 2).await;
+        until("health is green", async || scribe.health().is_good()).await;
+        assert_eq!(mail.tries().len(), 2);
+    });
+}
+
+fn call(call_id: &str) -> CallRecord {
+    let notice = by_mail(call_id, "tu@x.test").notice;
+    CallRecord {
+        call_id: notice.call_id,
+        user: notice.user,
+        caller: notice.caller,
+        came_in: notice.came_in,
+        rang_for: notice.rang_for,
+        outcome: notice.outcome,
+        verdict: Verdict { action: Action::Mail, reason: Reason::RingpostWrites },
+        answered_by: None,
     }
-    fn open_items(
-        &mut self,
-    ) -> Result<Vec<ringpost_actors::store::OpenItem>, ringpost_actors::store::StoreError> {
-        self.store.open_items()
+}
+
+/// What is done to a [`Flaky`] store, and what it has done.
+#[derive(Default)]
+struct Disk {
+    failing: AtomicBool,
+    commits: AtomicUsize,
+}
+
+/// A store whose syncs can be made to fail, as `fsync` does with EIO.
+struct Flaky(Sqlite, Arc<Disk>);
+
+impl Flaky {
+    fn at(path: &Path) -> (Self, Arc<Disk>) {
+        let disk = Arc::new(Disk::default());
+        (Self(Sqlite::open(Some(path)).expect("a store"), disk.clone()), disk)
     }
-    fn load(
-        &mut self,
-        id: ringpost_actors::store::ItemId,
-    ) -> Result<Option<(ringpost::outbox::Item, ringpost::outbox::Effort)>, ringpost_actors::store::StoreError>
-    {
-        self.store.load(id)
+}
+
+impl Store for Flaky {
+    fn write(&mut self, batch: &[&Write]) -> Result<Vec<Written>, StoreError> {
+        if self.1.failing.load(Ordering::Relaxed) {
+            let eio = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
+            return Err(rusqlite::Error::SqliteFailure(eio, None).into());
+        }
+        self.1.commits.fetch_add(1, Ordering::Relaxed);
+        self.0.write(batch)
     }
-    fn list(
-        &mut self,
-        status: Option<Status>,
-        limit: usize,
-    ) -> Result<Vec<ringpost_actors::store::Listed>, ringpost_actors::store::StoreError> {
-        self.store.list(status, limit)
+
+    fn open_items(&mut self) -> Result<Vec<OpenItem>, StoreError> {
+        self.0.open_items()
     }
-    fn depth(&mut self) -> Result<[u64; 5], ringpost_actors::store::StoreError> {
-        self.store.depth()
+
+    fn load(&mut self, id: ItemId) -> Result<Option<(Item, Effort)>, StoreError> {
+        self.0.load(id)
     }
-    fn calls(&mut self, limit: usize) -> Result<Vec<CallRecord>, ringpost_actors::store::StoreError> {
-        self.store.calls(limit)
+
+    fn list(&mut self, status: Option<Status>, limit: usize) -> Result<Vec<Listed>, StoreError> {
+        self.0.list(status, limit)
     }
-    fn close(&mut self) -> Result<(), ringpost_actors::store::StoreError> {
-        self.store.close()
+
+    fn depth(&mut self) -> Result<[u64; Status::ALL.len()], StoreError> {
+        self.0.depth()
+    }
+
+    fn calls(&mut self, limit: usize) -> Result<Vec<CallRecord>, StoreError> {
+        self.0.calls(limit)
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        self.0.close()
     }
 }

@@ -214,7 +214,8 @@ pub fn after(
 /// The full pause after so many earlier tries: doubles, up to the ceiling.
 fn pause(tries: u32, schedule: &settings::Outbox) -> Duration {
     let doubled = schedule.first_retry.saturating_mul(2_u32.saturating_pow(tries.min(31)));
-    doubled.min(schedule.longest_retry)
+    // The floor keeps a schedule of zeros from trying without a pause and for ever.
+    doubled.min(schedule.longest_retry).max(Duration::from_millis(10))
 }
 
 fn may_mail(item: &Item) -> bool {

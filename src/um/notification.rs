@@ -12,7 +12,8 @@ use quick_xml::escape::escape;
 use crate::{
     address::Caller,
     call::Outcome,
-    notify::{Notice, clean::shown},
+    notify::{Kind, Notice, clean::shown},
+    settings,
 };
 
 pub use read::{ReadError, read};
@@ -68,6 +69,24 @@ impl Notification {
         }
     }
 
+    /// What the UM that received this tells its user. It has the same idempotency key as the notice that was sent, so
+    /// that a repeated INFO is no second mail.
+    pub fn into_notice(self, user: &settings::User) -> Notice {
+        Notice {
+            kind: Kind::Missed,
+            user: self.user,
+            user_name: user.name.clone(),
+            mail: user.mail.clone(),
+            language: user.language,
+            time_zone: user.time_zone.clone(),
+            call_id: self.call_id,
+            caller: self.caller,
+            came_in: self.came_in,
+            rang_for: self.rang_for,
+            outcome: self.outcome,
+        }
+    }
+
     /// The body, UTF-8. Characters that XML 1.0 §2.2 does not allow are left out.
     pub fn write(&self) -> String {
         let mut body = format!("<UserNotification xmlns:rp=\"{NAMESPACE}\">");
@@ -93,6 +112,12 @@ impl Notification {
         body.push_str("</Event></UserNotification>");
         body
     }
+}
+
+/// `EUM:tu@contoso.com;phone-context=PLAN` for the address of record `sip:tu@contoso.com` (R13).
+pub fn eum_proxy_address(user: &str, plan: &str) -> String {
+    let address = ["sip:", "sips:"].into_iter().find_map(|scheme| user.strip_prefix(scheme)).unwrap_or(user);
+    format!("EUM:{address};phone-context={plan}")
 }
 
 fn element(body: &mut String, name: &str, text: &str) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use ringpost::{
+    notify::Kind,
     outbox::{Delivery, Item, Way},
     um::notification::Notification,
 };
@@ -56,6 +57,9 @@ impl Channel for SipInfo {
                 Way::Um { plan, eum_proxy_address, .. } => (plan, eum_proxy_address),
                 Way::Mail => return never("a mail was given to the UM channel"),
             };
+            if let Kind::VoiceMail { .. } = item.notice.kind {
+                return never("a voice mail was given to the UM channel, which tells missed calls");
+            }
             let body = Notification::of(&item.notice, eum).write();
             match self.sender.send_info(plan, &item.notice.user, Bytes::from(body)).await {
                 Ok(status) => judged(status),

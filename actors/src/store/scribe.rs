@@ -151,12 +151,14 @@ impl Scribe {
     }
 }
 
+type Question = Box<dyn FnOnce(&mut dyn Store) + Send>;
+
 /// What the thread is asked to do.
 enum Command {
     Post(Row, oneshot::Sender<Result<Posted, PostError>>),
     Change(ItemId, Change, oneshot::Sender<Written>),
     Sending(ItemId),
     Record(Box<CallRecord>),
-    Read(Box<dyn FnOnce(&mut dyn Store) + Send>),
+    Read(Question),
     Stop(oneshot::Sender<()>),
 }

@@ -56,6 +56,18 @@ fn the_body_looks_like_the_format() {
 }
 
 #[test]
+fn the_proxy_address_names_user_and_plan() {
+    let plan = "Hellerup.contoso.com";
+    for (user, address) in [
+        ("sip:tu@contoso.com", "EUM:tu@contoso.com;phone-context=Hellerup.contoso.com"),
+        ("sips:tu@contoso.com", "EUM:tu@contoso.com;phone-context=Hellerup.contoso.com"),
+        ("4711", "EUM:4711;phone-context=Hellerup.contoso.com"),
+    ] {
+        assert_eq!(eum_proxy_address(user, plan), address);
+    }
+}
+
+#[test]
 fn a_private_caller_stays_private() {
     let private = Notification { caller: Caller { private: true, ..Caller::default() }, ..sample() };
     assert!(private.write().contains(ANONYMOUS));

@@ -115,7 +115,7 @@ impl Sqlite {
     /// Opens an existing database to look at it, beside a Ringpost that runs on it.
     pub fn view(path: &Path) -> Result<Self, OpenError> {
         let shown = path.display().to_string();
-        let explain = |source| explain(&shown, source);
+        let explain = |source| OpenError::Other { path: shown.clone(), source };
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags).map_err(explain)?;
         db.busy_timeout(Duration::from_secs(5)).map_err(explain)?;

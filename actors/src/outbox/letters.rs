@@ -1,0 +1,117 @@
+//! What may be said to the outbox, and what it does about it.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::prelude::*;
+use ringpost::{notify::CallRecord, outbox::Item};
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::{Outbox, trip::Freed};
+use crate::store::{Change, ItemId, PostError, Posted, Written};
+
+/// Takes a notice. The answer comes after the commit.
+#[derive(Message)]
+#[rtype(result = "Result<Posted, PostError>")]
+pub struct Post(pub Item);
+
+/// Adds a line to the call log; there is no answer.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Record(pub CallRecord);
+
+/// Sends a dead letter again. True: it goes.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct Resend(pub ItemId);
+
+/// Starts no further try, waits at most so long for those under way, writes everything and closes the store.
+/// Answered when that is done. A try that was not waited for goes again at the next start, with the same Message-ID.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Stop(pub Duration);
+
+impl Handler<Post> for Outbox {
+    type Result = ResponseFuture<Result<Posted, PostError>>;
+
+    fn handle(&mut self, Post(item): Post, ctx: &mut Context<Self>) -> Self::Result {
+        let (scribe, outbox) = (self.scribe.clone(), ctx.address());
+        Box::pin(async move {
+            let posted = scribe.post(item.clone()).await?;
+            if let Posted::Committed(id) = posted {
+                outbox.do_send(Committed(id, Arc::new(item)));
+            }
+            Ok(posted)
+        })
+    }
+}
+
+/// A notice is on the disk and may go.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Committed(pub ItemId, pub Arc<Item>);
+
+impl Handler<Committed> for Outbox {
+    type Result = ();
+
+    fn handle(&mut self, Committed(id, item): Committed, ctx: &mut Context<Self>) {
+        // The start may have read it from the store meanwhile.
+        if !self.known.contains(&id) {
+            let channel = item.way.channel();
+            self.keep_fresh(id, item);
+            self.queue(id, channel, Instant::now());
+        }
+        self.pump(ctx);
+    }
+}
+
+impl Handler<Freed> for Outbox {
+    type Result = ();
+
+    fn handle(&mut self, Freed(channel): Freed, ctx: &mut Context<Self>) {
+        self.lane(channel).sending -= 1;
+        self.pump(ctx);
+    }
+}
+
+impl Handler<Record> for Outbox {
+    type Result = ();
+
+    fn handle(&mut self, Record(call): Record, _: &mut Context<Self>) {
+        if !self.scribe.record(call) {
+            warn!("A line of the call log is lost, the store is too slow");
+        }
+    }
+}
+
+impl Handler<Resend> for Outbox {
+    type Result = ResponseActFuture<Self, bool>;
+
+    fn handle(&mut self, Resend(id): Resend, _: &mut Context<Self>) -> Self::Result {
+        let scribe = self.scribe.clone();
+        let revived = async move {
+            let done = scribe.change(id, Change::Resend).await == Some(Written::Done);
+            if done { scribe.load(id).await.and_then(Result::ok).flatten() } else { None }
+        };
+        Box::pin(revived.into_actor(self).map(move |found, this, ctx| {
+            let Some((item, _)) = found else { return false };
+            this.queue(id, item.way.channel(), Instant::now());
+            this.pump(ctx);
+            true
+        }))
+    }
+}
+
+impl Handler<Stop> for Outbox {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, Stop(patience): Stop, ctx: &mut Context<Self>) -> Self::Result {
+        let (told, done) = tokio::sync::oneshot::channel();
+        self.stopping.get_or_insert_default().push(told);
+        self.stop_when_idle(false);
+        ctx.run_later(patience, |this, _| this.stop_when_idle(true));
+        Box::pin(async {
+            let _ = done.await;
+        })
+    }
+}
