@@ -103,13 +103,13 @@ mod tests {
             wheel.arm(at, what);
         }
         assert_eq!(wheel.due(), Some(20));
-        assert_eq!(fired(&mut wheel, 19), []);
+        assert!(fired(&mut wheel, 19).is_empty());
         assert_eq!(fired(&mut wheel, 20), [1]);
-        assert_eq!(fired(&mut wheel, 499), []);
+        assert!(fired(&mut wheel, 499).is_empty());
         assert_eq!(fired(&mut wheel, 501), [2]);
-        assert_eq!(fired(&mut wheel, 31_999), []);
+        assert!(fired(&mut wheel, 31_999).is_empty());
         assert_eq!(fired(&mut wheel, 32_019), [3]);
-        assert_eq!(fired(&mut wheel, 999_999), []);
+        assert!(fired(&mut wheel, 999_999).is_empty());
         assert_eq!(fired(&mut wheel, 1_000_000), [4]);
         assert_eq!(wheel.due(), None);
     }
