@@ -1,15 +1,18 @@
 //! Whole sessions of the embedded UM, without a socket: what comes in, when, and exactly what goes out.
 
-use std::{net::SocketAddr, time::Duration};
+mod call;
 
+use std::time::Duration;
+
+use proptest::prelude::*;
 use ringpost::{
-    sip::sdp::{Agreed, Codec, Direction},
-    voicemail::{Effect, Ending, Greeting, Limits, Reason, Seed, Session, rtp},
+    sip::sdp::Direction,
+    voicemail::{Effect, Reason, rtp},
 };
-use smallvec::smallvec;
+
+use call::{CALLER, Call, peer};
 
 const HASH: u8 = 11;
-const CALLER: u16 = 4000;
 
 #[test]
 fn the_greeting_the_beep_and_the_recording_follow_each_other() {
@@ -214,170 +217,40 @@ fn a_full_disk_ends_the_call_and_keeps_what_there_is() {
     assert_eq!(call.close().map(|ending| ending.is_message), Some(true));
 }
 
-/// A session, its caller and the clock.
-struct Call {
-    session: Session,
-    now: u64,
-    log: Vec<(u64, String)>,
-    expected: usize,
-    sent: Vec<Vec<u8>>,
-    targets: Vec<SocketAddr>,
-    tape: Vec<u8>,
-    sequence: u16,
-    timestamp: u32,
-    payload_type: u8,
-}
-
-impl Call {
-    fn new() -> Self {
-        let limits = Limits {
-            silence: Duration::from_secs(5),
-            max_message: Duration::from_secs(60),
-            min_message: Duration::from_secs(2),
-            max_call: Duration::from_secs(120),
-            begin: Duration::from_secs(32),
-        };
-        let greeting = Greeting { pcma: vec![1; 800].into(), pcmu: vec![2; 800].into() };
-        let session = Session::new(limits, greeting, Seed { ssrc: 7, sequence: 65_530, timestamp: 1000 });
-        let (log, sent, targets, tape) = (vec![], vec![], vec![], vec![]);
-        let (now, expected, sequence, timestamp, payload_type) = (0, 0, 65_000, u32::MAX - 8000, 8);
-        Self { session, now, log, expected, sent, targets, tape, sequence, timestamp, payload_type }
-    }
-
-    fn begun() -> Self {
-        let mut call = Self::new();
-        let effects = call.session.begin(agreed(Direction::SendRecv), Duration::ZERO);
+#[test]
+fn a_lane_that_stalled_does_not_hurry_the_greeting() {
+    for (stall, packets) in [(40, 2), (80, 4), (140, 1), (5000, 1)] {
+        let mut call = Call::begun();
+        call.expect(&["send 1 greeting"]);
+        let effects = call.session.tick(Duration::from_millis(stall));
         call.note(effects);
-        call
-    }
-
-    fn recording() -> Self {
-        let mut call = Self::begun();
-        call.until(600);
-        call.log.clear();
-        call
-    }
-
-    /// Lets time pass, ticking exactly when the session asks for it.
-    fn until(&mut self, millis: u64) {
-        while let Some(at) = self.session.wake_at().filter(|at| *at <= Duration::from_millis(millis)) {
-            self.now = self.now.max(at.as_millis() as u64);
-            let effects = self.session.tick(Duration::from_millis(self.now));
-            self.note(effects);
-        }
-        self.now = millis;
-    }
-
-    fn speak(&mut self, millis: u64, octet: u8) {
-        self.speak_as(1, millis, octet);
-    }
-
-    fn speak_as(&mut self, ssrc: u32, millis: u64, octet: u8) {
-        for _ in 0..millis / 20 {
-            let packet = self.next_packet(ssrc, octet);
-            self.datagram(&packet, peer(CALLER));
-            self.until(self.now + 20);
-        }
-    }
-
-    fn packet(&mut self, octet: u8, from: SocketAddr) {
-        let packet = self.next_packet(1, octet);
-        self.datagram(&packet, from);
-    }
-
-    fn next_packet(&mut self, ssrc: u32, octet: u8) -> Vec<u8> {
-        self.sequence = self.sequence.wrapping_add(1);
-        self.timestamp = self.timestamp.wrapping_add(160);
-        let (sequence, timestamp, payload_type) = (self.sequence, self.timestamp, self.payload_type);
-        rtp::Header { marker: false, payload_type, sequence, timestamp, ssrc }.write(&[octet; 160])
-    }
-
-    fn key(&mut self, event: u8, timestamp: u32) {
-        let header =
-            rtp::Header { marker: true, payload_type: 101, sequence: self.sequence, timestamp, ssrc: 1 };
-        self.datagram(&header.write(&[event, 0x8A, 1, 0x40]), peer(CALLER));
-    }
-
-    fn datagram(&mut self, datagram: &[u8], from: SocketAddr) {
-        let effects = self.session.heard(datagram, from, Duration::from_millis(self.now));
-        self.note(effects);
-    }
-
-    fn renegotiate(&mut self, direction: Direction) {
-        self.session.renegotiated(agreed(direction), Duration::from_millis(self.now));
-    }
-
-    fn note(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
-            let line = match effect {
-                Effect::Send(to, packet) => {
-                    let what = match packet[12] {
-                        1 => "send greeting",
-                        0xD5 if packet[13] == 0xD5 => "send silence",
-                        _ => "send beep",
-                    };
-                    self.targets.push(to);
-                    self.sent.push(packet);
-                    what.to_owned()
-                }
-                Effect::TellGreetingEnded => "GreetingEnded".to_owned(),
-                Effect::StartRecording(codec) => format!("StartRecording({codec:?})"),
-                Effect::Append(octets) => {
-                    self.tape.extend(octets);
-                    continue;
-                }
-                Effect::HangUp(reason) => format!("HangUp({reason:?})"),
-            };
-            self.log.push((self.now, line));
-        }
-    }
-
-    /// What went out since the last look, packets of a kind counted, and nothing over.
-    #[track_caller]
-    fn expect(&mut self, expected: &[&str]) {
-        assert_eq!(runs(&self.log[self.expected.min(self.log.len())..]), expected);
-        self.expected = self.log.len();
-    }
-
-    #[track_caller]
-    fn log_from(&self, millis: u64, expected: &[&str]) {
-        let since: Vec<_> = self.log.iter().filter(|(at, _)| *at >= millis).cloned().collect();
-        let runs = runs(&since);
-        assert_eq!(runs[..expected.len().min(runs.len())], *expected);
-    }
-
-    fn close(self) -> Option<Ending> {
-        self.session.close()
-    }
-
-    fn close_recorded(self) -> Vec<u8> {
-        let ending = self.session.close().expect("it was recording");
-        let mut tape = [self.tape, ending.rest].concat();
-        tape.truncate(ending.worth.octets as usize);
-        tape
+        call.expect(&[&format!("send {packets} greeting")]);
+        assert_eq!(
+            call.session.wake_at(),
+            Some(Duration::from_millis(stall.next_multiple_of(20) + 20)),
+            "{stall} ms"
+        );
     }
 }
 
-fn runs(log: &[(u64, String)]) -> Vec<String> {
-    let same = |a: &(u64, String), b: &(u64, String)| a.1 == b.1 && a.1.starts_with("send");
-    let line = |run: &[(u64, String)]| match run[0].1.strip_prefix("send ") {
-        Some(what) => format!("send {} {what}", run.len()),
-        None => run[0].1.clone(),
-    };
-    log.chunk_by(same).map(line).collect()
-}
-
-fn agreed(direction: Direction) -> Agreed {
-    Agreed {
-        codec: Codec::Pcma,
-        payload_type: 8,
-        accepted: smallvec![(8, Codec::Pcma), (0, Codec::Pcmu)],
-        telephone_event: Some(101),
-        remote: Some(peer(CALLER)),
-        direction,
+proptest! {
+    #[test]
+    fn whatever_comes_is_bounded_by_the_time_that_passes(
+        packets in prop::collection::vec((any::<u32>(), any::<u8>(), 0..1400_usize, 0..50_u64), 1..200),
+        steady in any::<bool>(),
+    ) {
+        let mut call = Call::recording();
+        let began = call.now;
+        for (n, (timestamp, octet, length, pause)) in (0..).zip(packets) {
+            let timestamp = if steady { n * 160 + timestamp % 200 } else { timestamp };
+            let header = rtp::Header { marker: false, payload_type: 8, sequence: n as u16, timestamp, ssrc: 1 };
+            call.datagram(&header.write(&vec![octet; length]), peer(CALLER));
+            call.until(call.now + pause);
+        }
+        let millis = call.now - began;
+        let ending = call.session.close().expect("it was recording");
+        let whole = (call.tape.len() + ending.rest.len()) as u64;
+        prop_assert!(whole <= millis * 8 + 8000, "{} octets in {} ms", whole, millis);
+        prop_assert!(ending.worth.octets <= whole);
     }
-}
-
-fn peer(port: u16) -> SocketAddr {
-    SocketAddr::from(([192, 0, 2, 1], port))
 }
