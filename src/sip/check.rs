@@ -23,7 +23,7 @@ pub struct Rejection {
 }
 
 /// Judges a request before anybody acts on it; a response is never asked here. An ACK that is rejected is dropped, for
-/// nothing answers an ACK (RFC 3261 §17.1.1.3).
+/// nothing answers an ACK (RFC 3261 §17).
 ///
 /// # Errors
 /// [`Rejection`]: what to answer, as far as the message can be answered.
