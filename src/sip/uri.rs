@@ -161,10 +161,11 @@ impl<'a> NameAddr<'a> {
         (!lines.is_empty()).then(|| lines.join(" "))
     }
 
-    /// Whether the unquoted display name consists of tokens, as the grammar asks.
+    /// Whether an unquoted display name can be told from what surrounds it. The grammar asks for tokens; PBXs send
+    /// `John & Co` and `Doe (Sales)`, and RFC 4475 §3.1.2.15 lets an element accept what it can understand.
     pub fn display_is_legal(&self) -> bool {
-        self.display.first() == Some(&b'"')
-            || self.display.iter().all(|o| is_token(*o) || is_space(*o) || !o.is_ascii())
+        let separates = |o: &u8| b",;<>\"\\".contains(o) || o.is_ascii_control() && !is_space(*o);
+        self.display.first() == Some(&b'"') || !self.display.iter().any(separates)
     }
 }
 

@@ -13,7 +13,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use ringpost::{
     settings::Transport,
     sip::{
-        frame::{Frame, Unframed, frame},
+        frame::{Frame, Framer, Unframed},
         peer::{Peer, Transmit},
         transaction::timer::T1_64,
     },
@@ -209,7 +209,7 @@ impl Port {
 
     async fn read_stream(self: Rc<Self>, mut reader: tokio::net::tcp::OwnedReadHalf, peer: Peer) -> String {
         let mut buffer = BytesMut::with_capacity(4_096);
-        let mut searched = 0;
+        let mut framer = Framer::new(self.streams.limits.message);
         let mut complete = Instant::now();
         loop {
             let patience = if buffer.is_empty() { self.streams.limits.idle } else { UNFINISHED };
@@ -220,7 +220,7 @@ impl Port {
                 Ok(Err(error)) => return error.to_string(),
                 Err(_) => return "no complete message came in time".into(),
             }
-            match self.cut(&mut buffer, &mut searched, peer) {
+            match self.cut(&mut buffer, &mut framer, peer) {
                 Ok(true) => complete = Instant::now(),
                 Ok(false) => {}
                 Err(reason) => {
@@ -236,16 +236,15 @@ impl Port {
     fn cut(
         self: &Rc<Self>,
         buffer: &mut BytesMut,
-        searched: &mut usize,
+        framer: &mut Framer,
         peer: Peer,
     ) -> Result<bool, Unframed> {
         let mut progress = false;
         while !buffer.is_empty() {
-            match frame(buffer, self.streams.limits.message, *searched) {
-                Ok(Frame::Incomplete) => {
-                    *searched = buffer.len();
-                    return Ok(progress);
-                }
+            match framer.look(buffer) {
+                // RFC 5626 §4.4.1: a lone CRLF is the answer to a keep-alive.
+                Ok(Frame::Incomplete) if &buffer[..] == b"\r\n" => buffer.clear(),
+                Ok(Frame::Incomplete) => return Ok(progress),
                 Ok(Frame::Ping { length }) => {
                     buffer.advance(length);
                     self.send_on_stream(peer, Bytes::from_static(b"\r\n"));
@@ -261,7 +260,6 @@ impl Port {
                     return Err(reason);
                 }
             }
-            *searched = 0;
             progress = true;
         }
         Ok(progress)

@@ -45,8 +45,6 @@ use session::{Heard, UmSession};
 
 /// What the desk takes besides missed-call INFO.
 const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
-/// The greeting and every hold included.
-const LONGEST_CALL: Duration = Duration::from_secs(30 * 60);
 
 /// What the sessions share.
 pub struct Office {
@@ -96,14 +94,7 @@ impl Office {
     }
 
     fn limits(&self) -> Limits {
-        let voicemail = &self.directory.load().site.voicemail;
-        Limits {
-            silence: voicemail.silence,
-            max_message: voicemail.max_message,
-            min_message: voicemail.min_message,
-            max_call: LONGEST_CALL.max(voicemail.max_message + Duration::from_secs(600)),
-            begin: Duration::from_secs(32),
-        }
+        Limits::from(&self.directory.load().site.voicemail)
     }
 }
 
