@@ -1,6 +1,6 @@
 //! SIP, SIPS and tel URIs and the addresses around them, as views of the original octets (RFC 3261 §19.1, §20.10; RFC 3966).
 
-use super::text::{find_bare, is_space, is_token, param, trim};
+use super::text::{find_bare, is_space, param, trim};
 
 /// A URI split into its parts; nothing is unescaped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
