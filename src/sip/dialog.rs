@@ -24,9 +24,10 @@ pub struct Dialog {
 }
 
 impl Dialog {
-    /// The dialog that a 2xx to our own request made (§12.1.2). `None` where the 2xx has no usable To or Contact.
+    /// The dialog that a 2xx to our own request made (§12.1.2); a To without a tag and a 2xx without a Contact, as RFC 2543
+    /// knew them, are put up with. `None` where the 2xx has no readable To.
     pub fn uac(request: &Message, response: &Message) -> Option<Self> {
-        response.to()?.tag()?;
+        response.to()?;
         let mut routes: Vec<Box<[u8]>> = response.list(Name::RecordRoute).map(Box::from).collect();
         routes.reverse();
         Some(Self {
@@ -58,7 +59,8 @@ impl Dialog {
     }
 
     /// Starts a request inside the dialog: request line, Route, From, To, Call-ID, CSeq and Max-Forwards; Via and what
-    /// follows are the caller's. Gives the next CSeq number to all but ACK and CANCEL (§12.2.1.1).
+    /// follows are the caller's. It gets the next CSeq number (§12.2.1.1); the ACK for a
+    /// 2xx has [`Dialog::ack`].
     pub fn request(&mut self, method: &[u8]) -> Draft {
         self.local_seq = self.local_seq.wrapping_add(1);
         self.draft(method, self.local_seq)

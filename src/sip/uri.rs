@@ -195,7 +195,8 @@ mod tests {
 
     #[test]
     fn user_parts_are_taken_whole() {
-        let rows: [(&str, Option<&str>, Option<&str>, &str, Option<u16>); 8] = [
+        type Row = (&'static str, Option<&'static str>, Option<&'static str>, &'static str, Option<u16>);
+        let rows: [Row; 8] = [
             ("sip:first.last@example.test", Some("first.last"), Some("first.last"), "example.test", None),
             (
                 "sip:+4511;phone-context=x.y@h:5062",

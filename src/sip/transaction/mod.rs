@@ -6,12 +6,15 @@
 pub mod client;
 pub mod invite_client;
 pub mod invite_server;
+mod key;
+mod receive;
 pub mod server;
 mod table;
 pub mod timer;
 
 use bytes::Bytes;
 
+pub use key::stateless_tag;
 pub use table::Transactions;
 
 use super::{
