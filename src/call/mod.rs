@@ -288,8 +288,11 @@ fn with_um(um: u8, phase: UmPhase, event: Event, effects: &mut Effects) -> State
         Event::HungUp(leg) if leg == this => over(&[Leg::Caller], outcome, effects),
         Event::Lost(leg) if leg == this || leg == Leg::Caller => over(&[Leg::Caller, this], outcome, effects),
         Event::Stopped => over(&[Leg::Caller, this], outcome, effects),
-        Event::Answered(late) => hang_up_late(late, Why::Elsewhere, State::WithUm { um, phase }, effects),
+        Event::Answered(late) if late != this => {
+            hang_up_late(late, Why::Elsewhere, State::WithUm { um, phase }, effects)
+        }
         Event::Rang(_)
+        | Event::Answered(_)
         | Event::Refused(..)
         | Event::GaveUp { .. }
         | Event::HungUp(_)
