@@ -180,6 +180,9 @@ impl World {
             Cancel(leg, why) => {
                 assert!(matches!(self.line(leg), Line::Invited { .. }), "CANCEL to {leg:?}: {self:?}");
                 self.check_reason(why);
+                if self.bridged.is_some() {
+                    assert_eq!(why, Elsewhere, "R201: a loser of an answered call is told so");
+                }
                 self.set(leg, Line::Cancelled);
             }
             Bye(Caller, why) => {

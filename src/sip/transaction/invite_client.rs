@@ -198,7 +198,9 @@ impl InviteClient {
         }
         let cancel = draft.empty();
         out.send(self.peer, cancel.clone());
-        if !self.peer.is_reliable() {
+        if self.peer.is_reliable() {
+            self.clock.stop_resending();
+        } else {
             self.clock.resend_every(T1, now);
         }
         // §9.1: no final response 64*T1 after the CANCEL ends the transaction.

@@ -122,13 +122,13 @@ impl Clock {
 
     fn resend_every(&mut self, interval: u64, now: u64) {
         self.interval = interval;
-        self.resend = now + interval;
+        self.resend = now.saturating_add(interval);
     }
 
     /// Doubles the interval up to `cap` (timers A, E, G).
     fn back_off(&mut self, cap: u64, now: u64) {
-        self.interval = (self.interval * 2).min(cap);
-        self.resend = now + self.interval;
+        self.interval = self.interval.saturating_mul(2).min(cap);
+        self.resend = now.saturating_add(self.interval);
     }
 
     fn next(&self) -> u64 {

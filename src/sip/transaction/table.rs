@@ -268,10 +268,10 @@ impl Transactions {
     pub(super) fn arm(&mut self, token: Token) {
         if let Some(entry) = self.entries.find_mut(token) {
             let clock = entry.clock_mut();
-            let next = clock.next();
-            if next < clock.armed {
-                clock.armed = next;
-                self.wheel.arm(next, token);
+            let look = clock.next().min(self.wheel.horizon());
+            if look < clock.armed {
+                clock.armed = look;
+                self.wheel.arm(look, token);
             }
         }
     }

@@ -42,6 +42,12 @@ impl<T> Wheel<T> {
         self.put(at.div_ceil(TICK).max(self.next), what);
     }
 
+    /// The latest time that is in sight. An entry for later wanders from sight to sight; an owner that may be gone long
+    /// before does better to look again then.
+    pub fn horizon(&self) -> u64 {
+        self.next.saturating_add(SLOTS as u64 - 1).saturating_mul(TICK)
+    }
+
     fn put(&mut self, due: u64, what: T) {
         // What lies beyond the horizon waits at its far end and is put in again there.
         let slot = due.min(self.next + SLOTS as u64 - 1) as usize % SLOTS;
