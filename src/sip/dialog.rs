@@ -34,7 +34,7 @@ impl Dialog {
             call_id: request.call_id().into(),
             local: request.first(Name::From)?.into(),
             remote: response.first(Name::To)?.into(),
-            target: response.contact().unwrap_or(request.uri()).into(),
+            target: target(response).unwrap_or(request.uri()).into(),
             routes,
             local_seq: request.cseq()?.0,
             remote_seq: None,
@@ -51,7 +51,7 @@ impl Dialog {
             call_id: request.call_id().into(),
             local,
             remote: request.first(Name::From)?.into(),
-            target: request.contact()?.into(),
+            target: target(request)?.into(),
             routes: request.list(Name::RecordRoute).map(Box::from).collect(),
             local_seq: 0,
             remote_seq: Some(request.cseq()?.0),
@@ -115,7 +115,7 @@ impl Dialog {
 
     /// Takes the new Contact of a re-INVITE or UPDATE or of its 2xx (§12.2).
     pub fn refresh_target(&mut self, message: &Message) {
-        if let Some(contact) = message.contact() {
+        if let Some(contact) = target(message) {
             self.target = contact.into();
         }
     }
@@ -124,6 +124,11 @@ impl Dialog {
     pub fn local_seq(&self) -> u32 {
         self.local_seq
     }
+}
+
+/// The Contact, where it can stand in a request line: `*`, and white space that was folded into it, cannot.
+fn target(message: &Message) -> Option<&[u8]> {
+    message.contact().filter(|uri| Uri::read(uri).is_some())
 }
 
 /// The URI of a route that is no loose router.
