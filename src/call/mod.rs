@@ -5,6 +5,7 @@
 pub mod legs;
 pub mod outcome;
 pub mod plan;
+mod refusal;
 pub mod wire;
 
 use smallvec::SmallVec;
@@ -12,6 +13,7 @@ use smallvec::SmallVec;
 pub use legs::{Leg, Legs};
 pub use outcome::Outcome;
 pub use plan::Plan;
+use refusal::{Best, better, is_for_the_caller};
 
 /// The effects of one event; most events have few.
 pub type Effects = SmallVec<[Effect; 8]>;
@@ -34,7 +36,7 @@ pub enum Event {
     Answered(Leg),
     /// A leg sent a final failure, or stayed silent until its transaction gave up (408), or could not be reached (503).
     Refused(Leg, u16),
-    /// The caller sent CANCEL; `elsewhere` where its Reason says that somebody else answered (RFC 3326).
+    /// The caller sent CANCEL (or BYE before the answer, RFC 3261 §15: `HungUp`, the same); `elsewhere` where its Reason says that somebody else answered (RFC 3326).
     GaveUp {
         /// `Reason: SIP;cause=200` came with it.
         elsewhere: bool,
@@ -114,9 +116,6 @@ enum State {
     /// Over. A device whose answer crosses our CANCEL is hung up with this.
     Ended(Why),
 }
-
-/// The best refusal so far: which device and its code.
-type Best = Option<(Leg, u16)>;
 
 /// One call.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -201,6 +200,10 @@ impl Call {
                 cancel(phones, Why::Over, effects);
                 forward(&self.plan, 0, phones, best, effects)
             }
+            // RFC 3261 §15: a caller may also end an early dialog by BYE.
+            Event::HungUp(Leg::Caller) | Event::Lost(Leg::Caller) => {
+                self.ringing(phones, best, Event::GaveUp { elsewhere: false }, effects)
+            }
             Event::GaveUp { elsewhere } => {
                 effects.push(Effect::Stop(Timer::NoAnswer));
                 cancel(phones, why(elsewhere), effects);
@@ -246,6 +249,9 @@ impl Call {
                 effects.push(Effect::Cancel(this, Why::Over));
                 forward(&self.plan, um + 1, late, best, effects)
             }
+            Event::HungUp(Leg::Caller) | Event::Lost(Leg::Caller) => {
+                self.forwarding(um, late, best, Event::GaveUp { elsewhere: false }, effects)
+            }
             Event::GaveUp { elsewhere } => {
                 effects.extend([Effect::Stop(Timer::UmSilent), Effect::Cancel(this, why(elsewhere))]);
                 gave_up(elsewhere, Outcome::GaveUpForwarding, effects)
@@ -283,8 +289,11 @@ fn with_um(um: u8, phase: UmPhase, event: Event, effects: &mut Effects) -> State
         Event::HungUp(leg) if leg == this => over(&[Leg::Caller], outcome, effects),
         Event::Lost(leg) if leg == this || leg == Leg::Caller => over(&[Leg::Caller, this], outcome, effects),
         Event::Stopped => over(&[Leg::Caller, this], outcome, effects),
-        Event::Answered(late) => hang_up_late(late, Why::Elsewhere, State::WithUm { um, phase }, effects),
+        Event::Answered(late) if late != this => {
+            hang_up_late(late, Why::Elsewhere, State::WithUm { um, phase }, effects)
+        }
         Event::Rang(_)
+        | Event::Answered(_)
         | Event::Refused(..)
         | Event::GaveUp { .. }
         | Event::HungUp(_)
@@ -370,28 +379,4 @@ fn cancel(phones: Legs, reason: Why, effects: &mut Effects) {
 
 fn why(elsewhere: bool) -> Why {
     if elsewhere { Why::Elsewhere } else { Why::Over }
-}
-
-/// The refusal that says most about the user: 6xx, then busy, then the rest by class (PROTOCOLS §9).
-fn better(best: Best, new: (Leg, u16)) -> Best {
-    match best {
-        Some(old) if rank(old.1) <= rank(new.1) => Some(old),
-        _ => Some(new),
-    }
-}
-
-fn rank(code: u16) -> u16 {
-    match code {
-        600.. => 0,
-        486 => 1,
-        480 => 2,
-        408 => 3,
-        400..500 => 4,
-        _ => 5,
-    }
-}
-
-/// Whether a device's refusal means anything to the caller: not its challenges, redirections and overloads.
-fn is_for_the_caller(code: u16) -> bool {
-    matches!(code, 404 | 408 | 410 | 415 | 480 | 484..=488 | 493 | 500 | 513 | 600 | 603 | 604 | 606)
 }

@@ -24,16 +24,17 @@ pub struct Dialog {
 }
 
 impl Dialog {
-    /// The dialog that a 2xx to our own request made (§12.1.2). `None` where the 2xx has no usable To or Contact.
+    /// The dialog that a 2xx to our own request made (§12.1.2); a To without a tag and a 2xx without a Contact, as RFC 2543
+    /// knew them, are put up with. `None` where the 2xx has no readable To.
     pub fn uac(request: &Message, response: &Message) -> Option<Self> {
-        response.to()?.tag()?;
+        response.to()?;
         let mut routes: Vec<Box<[u8]>> = response.list(Name::RecordRoute).map(Box::from).collect();
         routes.reverse();
         Some(Self {
             call_id: request.call_id().into(),
             local: request.first(Name::From)?.into(),
             remote: response.first(Name::To)?.into(),
-            target: response.contact().unwrap_or(request.uri()).into(),
+            target: target(response).unwrap_or(request.uri()).into(),
             routes,
             local_seq: request.cseq()?.0,
             remote_seq: None,
@@ -50,7 +51,7 @@ impl Dialog {
             call_id: request.call_id().into(),
             local,
             remote: request.first(Name::From)?.into(),
-            target: request.contact()?.into(),
+            target: target(request)?.into(),
             routes: request.list(Name::RecordRoute).map(Box::from).collect(),
             local_seq: 0,
             remote_seq: Some(request.cseq()?.0),
@@ -58,7 +59,8 @@ impl Dialog {
     }
 
     /// Starts a request inside the dialog: request line, Route, From, To, Call-ID, CSeq and Max-Forwards; Via and what
-    /// follows are the caller's. Gives the next CSeq number to all but ACK and CANCEL (§12.2.1.1).
+    /// follows are the caller's. It gets the next CSeq number (§12.2.1.1); the ACK for a
+    /// 2xx has [`Dialog::ack`].
     pub fn request(&mut self, method: &[u8]) -> Draft {
         self.local_seq = self.local_seq.wrapping_add(1);
         self.draft(method, self.local_seq)
@@ -113,7 +115,7 @@ impl Dialog {
 
     /// Takes the new Contact of a re-INVITE or UPDATE or of its 2xx (§12.2).
     pub fn refresh_target(&mut self, message: &Message) {
-        if let Some(contact) = message.contact() {
+        if let Some(contact) = target(message) {
             self.target = contact.into();
         }
     }
@@ -122,6 +124,11 @@ impl Dialog {
     pub fn local_seq(&self) -> u32 {
         self.local_seq
     }
+}
+
+/// The Contact, where it can stand in a request line: `*`, and white space that was folded into it, cannot.
+fn target(message: &Message) -> Option<&[u8]> {
+    message.contact().filter(|uri| Uri::read(uri).is_some())
 }
 
 /// The URI of a route that is no loose router.

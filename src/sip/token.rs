@@ -61,12 +61,14 @@ pub struct Table<T> {
     lane: u8,
     entries: Vec<(u32, Option<T>)>,
     free: Vec<u32>,
+    /// How many were taken out since the table was last shortened.
+    removed: usize,
 }
 
 impl<T> Table<T> {
     /// An empty table of a lane.
     pub fn new(lane: u8) -> Self {
-        Self { lane, entries: Vec::new(), free: Vec::new() }
+        Self { lane, entries: Vec::new(), free: Vec::new(), removed: 0 }
     }
 
     /// How many entries there are.
@@ -123,7 +125,25 @@ impl<T> Table<T> {
         let entry = self.entries.get_mut(token.place()).filter(|e| e.0 == token.0 as u32)?;
         let taken = entry.1.take()?;
         self.free.push(token.place() as u32);
+        self.removed += 1;
+        if self.removed > self.entries.len().max(1_024) {
+            self.shorten();
+        }
         Some(taken)
+    }
+
+    /// Gives back the places at the end that a flood has left empty. Each removal pays for looking at one place.
+    fn shorten(&mut self) {
+        self.removed = 0;
+        // Highest first: the lowest places are taken again first, so that the end stays empty.
+        self.free.sort_unstable_by(|a, b| b.cmp(a));
+        let last = self.entries.len();
+        let empty =
+            self.free.iter().enumerate().take_while(|(n, place)| last - 1 - n == **place as usize).count();
+        self.entries.truncate(last - empty);
+        self.free.drain(..empty);
+        self.entries.shrink_to(self.entries.len() * 2);
+        self.free.shrink_to(self.entries.len() * 2);
     }
 
     /// Every entry.
@@ -160,5 +180,24 @@ mod tests {
         assert_eq!(table.remove(first), None);
         assert_eq!(table.find(second), Some(&"b"));
         assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn a_flood_is_forgotten() {
+        let mut table = Table::new(0);
+        let stays = table.insert(1, 0).expect("room");
+        let reserved = table.reserve(7).expect("room");
+        let flood: Vec<_> = (0..50_000).map(|n| table.insert(n, n).expect("room")).collect();
+        for token in flood {
+            assert!(table.remove(token).is_some());
+        }
+        for n in 0..2_000 {
+            let token = table.insert(n, n).expect("room");
+            assert_eq!(table.find(token), Some(&n));
+            assert_eq!(table.remove(token), Some(n));
+        }
+        table.fill(reserved, 9);
+        assert_eq!((table.find(stays), table.find(reserved), table.len()), (Some(&0), Some(&9), 2));
+        assert!(table.entries.capacity() < 5_000, "{}", table.entries.capacity());
     }
 }

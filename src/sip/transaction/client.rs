@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{
-    super::peer::Peer,
+    super::{name::Method, peer::Peer},
     Clock, NEVER, Output, Owner,
     timer::{T1, T1_64, T2, T4},
 };
@@ -12,6 +12,7 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Client {
     request: Bytes,
+    method: Method,
     peer: Peer,
     pub(super) owner: Owner,
     done: bool,
@@ -21,12 +22,19 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(request: Bytes, peer: Peer, owner: Owner, now: u64) -> Self {
         let resend = (!peer.is_reliable()).then_some(T1); // Timers E and F
-        Self { request, peer, owner, done: false, clock: Clock::new(resend, now, now + T1_64) }
+        let method = Method::of(request.split(|octet| *octet == b' ').next().unwrap_or(b""));
+        Self { request, method, peer, owner, done: false, clock: Clock::new(resend, now, now + T1_64) }
+    }
+
+    /// Whether a final response has come.
+    pub(super) fn is_done(&self) -> bool {
+        self.done
     }
 
     /// Whether the owner hears this response: the first final one.
-    pub(super) fn response(&mut self, code: u16, now: u64) -> bool {
-        if self.done {
+    pub(super) fn response(&mut self, method: Option<Method>, code: u16, now: u64) -> bool {
+        // §17.1.3: the branch is not enough, the method in CSeq must be the request's.
+        if self.done || method != Some(self.method) {
             return false;
         }
         if code < 200 {

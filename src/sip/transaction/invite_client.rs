@@ -13,7 +13,7 @@ use super::{
         uri::NameAddr,
     },
     Clock, NEVER, Output, Owner,
-    timer::{T1, T1_64, T2},
+    timer::{FORGOTTEN, T1, T1_64, T2},
 };
 
 /// One INVITE of ours.
@@ -29,25 +29,26 @@ pub(super) struct InviteClient {
 #[derive(Debug)]
 enum State {
     /// Nothing came yet; a CANCEL may be waiting for the first provisional response (§9.1).
-    Calling {
-        cancel: Option<Reason>,
-    },
-    Proceeding,
+    Calling { cancel: Option<Reason> },
+    /// It rings. The owner may have left without a CANCEL: it goes out at the next tick.
+    Proceeding { cancel: Option<Reason> },
     /// CANCEL is out. Its own transaction is over once it is answered.
-    Cancelling {
-        cancel: Option<Bytes>,
-        reason: Reason,
-    },
+    Cancelling { cancel: Option<Bytes>, reason: Reason },
     /// A failure came and is acknowledged; retransmissions get the ACK again.
-    Completed {
-        ack: Bytes,
-    },
+    Completed { ack: Bytes },
     /// A 2xx came (RFC 6026). Each To tag is a dialog of its own and has its own ACK.
-    Accepted {
-        acks: Vec<(Box<[u8]>, Option<Bytes>)>,
-        reason: Reason,
-    },
+    Accepted { forks: Vec<Fork>, reason: Reason },
 }
+
+/// One answer to the INVITE: its To tag, empty where there is none (§12.1.2), and the ACK with where it went.
+#[derive(Debug)]
+struct Fork {
+    tag: Box<[u8]>,
+    ack: Option<(Peer, Bytes)>,
+}
+
+/// More answers to one INVITE than this are dropped: RFC 5393's Max-Breadth.
+const MOST_FORKS: usize = 60;
 
 /// The value of the Reason header on CANCEL and on the BYE of an unwanted answer.
 pub(super) type Reason = Option<&'static str>;
@@ -69,6 +70,11 @@ impl InviteClient {
         Self { request, peer, owner, state: State::Calling { cancel: None }, clock }
     }
 
+    /// Whether a final response has come.
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self.state, State::Completed { .. } | State::Accepted { .. })
+    }
+
     pub(super) fn request(&self) -> Bytes {
         self.request.clone()
     }
@@ -77,28 +83,32 @@ impl InviteClient {
         match (message.cseq_method(), message.code().unwrap_or(0)) {
             (Some(Method::Cancel), code) if code >= 200 => self.cancel_answered(),
             (Some(Method::Cancel), _) => Verdict::Absorb,
-            (_, code @ ..200) => self.provisional(code, now, out),
-            (_, 200..300) => self.accepted(message, now, out),
-            _ => self.refused(message, now, out),
+            (Some(Method::Invite), code @ ..200) => self.provisional(code, now, out),
+            (Some(Method::Invite), 200..300) => self.accepted(message, now, out),
+            (Some(Method::Invite), _) => self.refused(message, now, out),
+            // §17.1.3: a response to anything else is no response to this.
+            _ => Verdict::Absorb,
         }
     }
 
     fn provisional(&mut self, code: u16, now: u64, out: &mut Output) -> Verdict {
         if let State::Calling { cancel } = &mut self.state {
             let waiting = cancel.take();
-            self.state = State::Proceeding;
+            self.state = State::Proceeding { cancel: None };
             // Timers A and B stop; the transaction user bounds how long it may ring (§17.1.1.2).
             self.clock.stop_resending();
-            self.clock.expires = NEVER;
             self.shed_body();
             if let Some(reason) = waiting {
                 self.send_cancel(reason, now, out);
             }
         }
+        if let State::Proceeding { .. } = self.state {
+            self.clock.expires = now.saturating_add(FORGOTTEN);
+        }
         match self.state {
             // 100 tells a user agent nothing but to stop retransmitting.
-            State::Proceeding | State::Cancelling { .. } if code > 100 => Verdict::Pass,
-            State::Proceeding
+            State::Proceeding { .. } | State::Cancelling { .. } if code > 100 => Verdict::Pass,
+            State::Proceeding { .. }
             | State::Cancelling { .. }
             | State::Calling { .. }
             | State::Completed { .. }
@@ -107,24 +117,26 @@ impl InviteClient {
     }
 
     fn accepted(&mut self, message: &Message, now: u64, out: &mut Output) -> Verdict {
-        let tag = message.to().and_then(|to| to.tag()).unwrap_or(b"").into();
+        let tag: Box<[u8]> = message.to().and_then(|to| to.tag()).unwrap_or(b"").into();
         let reason = match &mut self.state {
             State::Completed { .. } => return Verdict::Absorb,
-            State::Accepted { acks, reason } => {
-                if let Some((_, ack)) = acks.iter().find(|(known, _)| *known == tag) {
-                    if let Some(ack) = ack {
-                        out.send(self.peer, ack.clone());
+            State::Accepted { forks, reason } => {
+                if let Some(fork) = forks.iter().find(|fork| fork.tag == tag) {
+                    if let Some((peer, ack)) = &fork.ack {
+                        out.send(*peer, ack.clone());
                     }
                     return Verdict::Absorb;
                 }
-                acks.push((tag, None));
+                if forks.len() == MOST_FORKS {
+                    return Verdict::Absorb;
+                }
+                forks.push(Fork { tag, ack: None });
                 *reason
             }
-            State::Calling { cancel } => {
+            State::Calling { cancel } | State::Proceeding { cancel } => {
                 let reason = cancel.take().flatten();
                 self.enter_accepted(reason, tag, now)
             }
-            State::Proceeding => self.enter_accepted(None, tag, now),
             State::Cancelling { reason, .. } => {
                 let reason = *reason;
                 self.enter_accepted(reason, tag, now)
@@ -137,7 +149,7 @@ impl InviteClient {
         self.shed_body();
         self.clock.stop_resending();
         self.clock.expires = now + T1_64; // Timer M
-        self.state = State::Accepted { acks: vec![(tag, None)], reason };
+        self.state = State::Accepted { forks: vec![Fork { tag, ack: None }], reason };
         reason
     }
 
@@ -148,7 +160,7 @@ impl InviteClient {
                 return Verdict::Absorb;
             }
             State::Accepted { .. } => return Verdict::Absorb,
-            State::Calling { .. } | State::Proceeding | State::Cancelling { .. } => {}
+            State::Calling { .. } | State::Proceeding { .. } | State::Cancelling { .. } => {}
         }
         let ack = self.ack_for(message);
         out.send(self.peer, ack.clone());
@@ -172,7 +184,7 @@ impl InviteClient {
     pub(super) fn cancel(&mut self, reason: Reason, now: u64, out: &mut Output) {
         match &mut self.state {
             State::Calling { cancel } => *cancel = Some(reason),
-            State::Proceeding => self.send_cancel(reason, now, out),
+            State::Proceeding { .. } => self.send_cancel(reason, now, out),
             State::Cancelling { .. } | State::Completed { .. } | State::Accepted { .. } => {}
         }
     }
@@ -186,7 +198,9 @@ impl InviteClient {
         }
         let cancel = draft.empty();
         out.send(self.peer, cancel.clone());
-        if !self.peer.is_reliable() {
+        if self.peer.is_reliable() {
+            self.clock.stop_resending();
+        } else {
             self.clock.resend_every(T1, now);
         }
         // §9.1: no final response 64*T1 after the CANCEL ends the transaction.
@@ -217,23 +231,27 @@ impl InviteClient {
     }
 
     /// Keeps the ACK of a 2xx, for its retransmissions.
-    pub(super) fn acknowledge(&mut self, ack: Bytes) {
+    pub(super) fn acknowledge(&mut self, peer: Peer, ack: Bytes) {
         let Ok(message) = Message::read(ack.clone()) else { return };
-        let Some(tag) = message.to().and_then(|to: NameAddr<'_>| to.tag()) else { return };
-        if let State::Accepted { acks, .. } = &mut self.state
-            && let Some((_, kept)) = acks.iter_mut().find(|(known, _)| **known == *tag)
+        let tag = message.to().and_then(|to: NameAddr<'_>| to.tag()).unwrap_or(b"");
+        if let State::Accepted { forks, .. } = &mut self.state
+            && let Some(fork) = forks.iter_mut().find(|fork| *fork.tag == *tag)
         {
-            *kept = Some(ack);
+            fork.ack = Some((peer, ack));
         }
     }
 
-    /// The owner has gone: a late 2xx is now refused with this Reason.
+    /// The owner has gone: what still rings is cancelled, and a late 2xx is refused, with this Reason.
     pub(super) fn orphan(&mut self, why: Reason) {
         self.owner = Owner::Nobody;
         match &mut self.state {
             State::Cancelling { reason, .. } | State::Accepted { reason, .. } => *reason = why,
             State::Calling { cancel } => *cancel = Some(why),
-            State::Proceeding | State::Completed { .. } => {}
+            State::Proceeding { cancel } => {
+                *cancel = Some(why);
+                self.clock.resend = 0; // as soon as time goes on
+            }
+            State::Completed { .. } => {}
         }
     }
 
@@ -249,16 +267,18 @@ impl InviteClient {
         let mut draft = dialog.ack(invite.cseq()?.0);
         draft.via(self.peer.transport, sent_by, &[MAGIC, &branch.text(), b"a"]);
         let ack = draft.empty();
-        self.acknowledge(ack.clone());
+        self.acknowledge(self.peer, ack.clone());
         Some((ack, dialog))
     }
 
     /// A deadline has come. True: the transaction is over; `failed` tells whether the owner must hear of it.
     pub(super) fn tick(&mut self, now: u64, out: &mut Output) -> Option<bool> {
         if now >= self.clock.expires {
-            let silent =
-                matches!(self.state, State::Calling { .. } | State::Proceeding | State::Cancelling { .. });
-            return Some(silent);
+            if let State::Proceeding { .. } = self.state {
+                self.send_cancel(None, now, out);
+            }
+            // Ringing on, it could not be cancelled.
+            return (now >= self.clock.expires).then_some(!self.is_done());
         }
         if now >= self.clock.resend {
             match &self.state {
@@ -270,7 +290,12 @@ impl InviteClient {
                     out.send(self.peer, cancel.clone());
                     self.clock.back_off(T2, now); // Timer E
                 }
-                State::Proceeding
+                State::Proceeding { cancel: Some(reason) } => {
+                    let reason = *reason;
+                    self.clock.stop_resending();
+                    self.send_cancel(reason, now, out);
+                }
+                State::Proceeding { cancel: None }
                 | State::Cancelling { .. }
                 | State::Completed { .. }
                 | State::Accepted { .. } => {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{
     super::{build::plain_response, message::Message, peer::Peer},
     Clock, Output, Owner,
-    timer::{T1, T1_64, T2, T4},
+    timer::{FORGOTTEN, T1, T1_64, T2, T4},
 };
 
 /// How long the transaction user may stay silent before 100 goes out: RFC 3261 §17.2.1 asks for one within 200 ms.
@@ -49,7 +49,7 @@ pub(super) enum Passed {
 
 impl InviteServer {
     pub(super) fn new(request: Bytes, from: Peer, peer: Peer, now: u64) -> Self {
-        let clock = Clock::new(Some(TRYING_AFTER), now, super::NEVER);
+        let clock = Clock::new(Some(TRYING_AFTER), now, now.saturating_add(FORGOTTEN));
         let state = State::Trying { request, source: from.address };
         Self { peer, owner: Owner::Nobody, state, clock }
     }
@@ -79,6 +79,7 @@ impl InviteServer {
         match code {
             ..200 => {
                 self.clock.stop_resending();
+                self.clock.expires = now.saturating_add(FORGOTTEN);
                 self.state = State::Proceeding { latest: bytes };
             }
             200..300 => {
@@ -93,12 +94,18 @@ impl InviteServer {
         }
     }
 
-    /// An ACK with the INVITE's branch: for a failure.
-    pub(super) fn acknowledged_failure(&mut self, now: u64) {
-        if let State::Completed { .. } = self.state {
-            self.state = State::Confirmed;
-            self.clock.stop_resending();
-            self.clock.expires = if self.peer.is_reliable() { now } else { now + T4 }; // Timer I
+    /// An ACK with the INVITE's branch: for a failure, which ends with it here. False for that of a 2xx from a peer that
+    /// gives it no branch of its own, as RFC 2543 did: the transaction user hears it.
+    pub(super) fn acknowledged_failure(&mut self, now: u64) -> bool {
+        match self.state {
+            State::Completed { .. } => {
+                self.state = State::Confirmed;
+                self.clock.stop_resending();
+                self.clock.expires = if self.peer.is_reliable() { now } else { now + T4 }; // Timer I
+                true
+            }
+            State::Trying { .. } | State::Proceeding { .. } | State::Confirmed => true,
+            State::Accepted { .. } => false,
         }
     }
 

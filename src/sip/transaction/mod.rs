@@ -6,13 +6,16 @@
 pub mod client;
 pub mod invite_client;
 pub mod invite_server;
+mod key;
+mod receive;
 pub mod server;
 mod table;
 pub mod timer;
 
 use bytes::Bytes;
 
-pub use table::{Transactions, stateless_tag};
+pub use key::stateless_tag;
+pub use table::Transactions;
 
 use super::{
     message::Message,
@@ -119,13 +122,13 @@ impl Clock {
 
     fn resend_every(&mut self, interval: u64, now: u64) {
         self.interval = interval;
-        self.resend = now + interval;
+        self.resend = now.saturating_add(interval);
     }
 
     /// Doubles the interval up to `cap` (timers A, E, G).
     fn back_off(&mut self, cap: u64, now: u64) {
-        self.interval = (self.interval * 2).min(cap);
-        self.resend = now + self.interval;
+        self.interval = self.interval.saturating_mul(2).min(cap);
+        self.resend = now.saturating_add(self.interval);
     }
 
     fn next(&self) -> u64 {

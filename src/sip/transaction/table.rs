@@ -1,47 +1,40 @@
-//! Finds the transaction of a message and keeps the time of all of them.
+//! Keeps the transactions of a lane and the time of all of them; `receive` finds the one of a message.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasher, Hasher},
-};
+use std::collections::HashMap;
 
 use ahash::RandomState;
 use bytes::Bytes;
 
 use super::{
     super::{
-        build::{plain_response, reply_peer},
-        dialog::Dialog,
         message::Message,
-        name::{Method, Name},
+        name::Method,
         peer::Peer,
-        token::{MAGIC, Table, Token},
+        token::{Table, Token},
     },
     NEVER, News, Output, Owner,
     client::Client,
-    invite_client::{InviteClient, Verdict},
+    invite_client::InviteClient,
     invite_server::{InviteServer, Passed},
+    key::{Key, Keys},
     server::Server,
     timer::Wheel,
 };
 
 /// All transactions of a lane.
 pub struct Transactions {
-    entries: Table<Entry>,
-    servers: HashMap<Key, Token, RandomState>,
+    pub(super) entries: Table<Entry>,
+    pub(super) servers: HashMap<Key, Token, RandomState>,
     wheel: Wheel<Token>,
-    hashes: [RandomState; 2],
+    pub(super) keys: Keys,
     random: Box<dyn FnMut() -> u32>,
     /// What stands as sent-by in our Via, per listener.
-    sent_by: Vec<Box<[u8]>>,
+    pub(super) sent_by: Vec<Box<[u8]>>,
     due: Vec<Token>,
 }
 
-/// A server transaction's name (§17.2.3), hashed with seeds that nobody outside knows.
-type Key = u128;
-
 #[derive(Debug)]
-enum Entry {
+pub(super) enum Entry {
     InviteClient(InviteClient),
     /// With its own key, and the one under which a merged request would be found (§8.2.2.2).
     InviteServer(InviteServer, Key, Key),
@@ -56,7 +49,7 @@ impl Transactions {
             entries: Table::new(lane),
             servers: HashMap::default(),
             wheel: Wheel::default(),
-            hashes: [RandomState::new(), RandomState::new()],
+            keys: Keys::default(),
             random,
             sent_by,
             due: Vec::new(),
@@ -88,138 +81,13 @@ impl Transactions {
         self.sent_by.get(usize::from(listener)).map_or(b"", |s| s)
     }
 
-    /// Whether a request belongs to a transaction that exists.
+    /// Whether a request belongs to a transaction that exists; ACK and CANCEL belong to their INVITE's.
     pub fn knows(&self, request: &Message) -> bool {
-        let method = request.method().unwrap_or(Method::Other);
-        self.key(request, method).is_some_and(|key| self.servers.contains_key(&key))
-    }
-
-    /// A message has come in; a request has passed [`super::super::check::request`].
-    pub fn received(&mut self, message: Message, from: Peer, now: u64, out: &mut Output) {
-        match message.method() {
-            None => self.response(message, now, out),
-            Some(Method::Ack) => self.ack(message, now, out),
-            Some(Method::Cancel) => self.cancel_received(message, from, out),
-            Some(method) => self.request_received(method, message, from, now, out),
-        }
-    }
-
-    fn response(&mut self, message: Message, now: u64, out: &mut Output) {
-        let branch = message.via().and_then(|via| Token::of_branch(via.branch()?.get(..MAGIC.len() + 16)?));
-        let Some(client) = branch else { return };
-        let verdict = match self.entries.find_mut(client) {
-            Some(Entry::InviteClient(invite)) => (invite.owner, invite.response(&message, now, out)),
-            Some(Entry::Client(request)) => {
-                let pass = request.response(message.code().unwrap_or(0), now);
-                (request.owner, if pass { Verdict::Pass } else { Verdict::Absorb })
-            }
-            Some(Entry::InviteServer(..) | Entry::Server(..)) | None => return,
+        let method = match request.method().unwrap_or(Method::Other) {
+            Method::Ack | Method::Cancel => Method::Invite,
+            method => method,
         };
-        self.arm(client);
-        match verdict {
-            (Owner::Nobody, Verdict::Pass) | (_, Verdict::Absorb) => {}
-            (owner, Verdict::Pass) => out.news.push(News::Response { owner, client, message }),
-            (_, Verdict::Refuse(reason)) => self.refuse(client, &message, reason, now, out),
-        }
-    }
-
-    /// ACK and BYE for an answer that nobody wants (§13.2.2.4, §15).
-    pub fn refuse(
-        &mut self,
-        client: Token,
-        response: &Message,
-        reason: Option<&str>,
-        now: u64,
-        out: &mut Output,
-    ) {
-        let random = self.random();
-        let Some(Entry::InviteClient(invite)) = self.entries.find_mut(client) else { return };
-        let peer = invite.peer;
-        let sent_by = self.sent_by.get(usize::from(peer.listener)).map_or(&b""[..], |s| s);
-        let branch = Token(client.0 ^ u64::from(random));
-        let Some((ack, mut dialog)) = invite.refuse(response, sent_by, branch) else { return };
-        out.send(peer, ack);
-        self.bye(&mut dialog, peer, reason, now, out);
-    }
-
-    fn bye(&mut self, dialog: &mut Dialog, peer: Peer, reason: Option<&str>, now: u64, out: &mut Output) {
-        let mut draft = dialog.request(b"BYE");
-        let sent_by = self.sent_by(peer.listener).to_vec();
-        self.request(peer, Owner::Nobody, now, out, |branch| {
-            draft.via(peer.transport, &sent_by, &[MAGIC, &branch.text()]);
-            if let Some(reason) = reason {
-                draft.header("Reason", &[reason.as_bytes()]);
-            }
-            draft.empty()
-        });
-    }
-
-    fn ack(&mut self, message: Message, now: u64, out: &mut Output) {
-        let key = self.key(&message, Method::Invite);
-        if let Some(server) = key.and_then(|key| self.servers.get(&key).copied()) {
-            if let Some(Entry::InviteServer(invite, ..)) = self.entries.find_mut(server) {
-                invite.acknowledged_failure(now);
-            }
-            self.arm(server);
-        }
-        out.news.push(News::Ack { message });
-    }
-
-    /// CANCEL is answered hop by hop whatever becomes of the INVITE (§9.2), with the INVITE's own To tag.
-    fn cancel_received(&mut self, message: Message, from: Peer, out: &mut Output) {
-        let server = self.key(&message, Method::Invite).and_then(|key| self.servers.get(&key).copied());
-        let peer = reply_peer(&message, from);
-        let Some((server, Entry::InviteServer(invite, ..))) =
-            server.and_then(|s| Some((s, self.entries.find(s)?)))
-        else {
-            out.send(peer, plain_response(&message, from.address, 481, &stateless_tag(&message)));
-            return;
-        };
-        let tag = match invite.owner {
-            Owner::Leg(leg) | Owner::Errand(leg) => leg.text(),
-            Owner::Nobody => server.text(),
-        };
-        let (owner, open) = (invite.owner, invite.is_open());
-        out.send(peer, plain_response(&message, from.address, 200, &tag));
-        if open {
-            out.news.push(News::Cancelled { owner, message });
-        }
-    }
-
-    fn request_received(&mut self, method: Method, message: Message, from: Peer, now: u64, out: &mut Output) {
-        let Some(key) = self.key(&message, method) else { return };
-        if let Some(server) = self.servers.get(&key).copied() {
-            match self.entries.find_mut(server) {
-                Some(Entry::InviteServer(invite, ..)) => invite.repeated(out),
-                Some(Entry::Server(request, _)) => request.repeated(out),
-                Some(Entry::InviteClient(_) | Entry::Client(_)) | None => {}
-            }
-            self.arm(server);
-            return;
-        }
-        let peer = reply_peer(&message, from);
-        let random = self.random();
-        let server = if method == Method::Invite {
-            let merged = self.merge_key(&message);
-            if message.to().is_some_and(|to| to.tag().is_none()) && self.servers.contains_key(&merged) {
-                out.send(peer, plain_response(&message, from.address, 482, &stateless_tag(&message)));
-                return;
-            }
-            let invite = InviteServer::new(message.raw().clone(), from, peer, now);
-            let server = self.entries.insert(random, Entry::InviteServer(invite, key, merged));
-            server.inspect(|server| {
-                self.servers.insert(merged, *server);
-            })
-        } else {
-            self.entries.insert(random, Entry::Server(Server::new(peer, now), key))
-        };
-        let Some(server) = server else {
-            out.send(peer, plain_response(&message, from.address, 503, &stateless_tag(&message)));
-            return;
-        };
-        self.servers.insert(key, server);
-        self.arm(server);
-        out.news.push(News::Request { server, message, from });
+        self.keys.key(request, method).is_some_and(|key| self.servers.contains_key(&key))
     }
 
     /// Says who hears of a CANCEL or a missing ACK.
@@ -301,7 +169,7 @@ impl Transactions {
     pub fn acknowledge(&mut self, client: Token, peer: Peer, ack: Bytes, out: &mut Output) {
         out.send(peer, ack.clone());
         if let Some(Entry::InviteClient(invite)) = self.entries.find_mut(client) {
-            invite.acknowledge(ack);
+            invite.acknowledge(peer, ack);
         }
     }
 
@@ -313,21 +181,23 @@ impl Transactions {
         self.arm(client);
     }
 
-    /// The owner leaves: what still comes is dealt with here, a late 2xx by ACK and BYE with `reason`.
+    /// The owner leaves: what still comes is dealt with here, what still rings by CANCEL, a late 2xx by ACK and BYE with
+    /// `reason`.
     pub fn orphan(&mut self, client: Token, reason: Option<&'static str>) {
         match self.entries.find_mut(client) {
             Some(Entry::InviteClient(invite)) => invite.orphan(reason),
             Some(Entry::Client(request)) => request.owner = Owner::Nobody,
             Some(Entry::InviteServer(..) | Entry::Server(..)) | None => {}
         }
+        self.arm(client);
     }
 
-    /// A request could not be sent (§8.1.3.1: as if 503 had come).
+    /// A request could not be sent (§8.1.3.1: as if 503 had come). Nothing changes where a final response has come.
     pub fn undeliverable(&mut self, client: Token, out: &mut Output) {
         let owner = match self.entries.find(client) {
-            Some(Entry::InviteClient(invite)) => invite.owner,
-            Some(Entry::Client(request)) => request.owner,
-            Some(Entry::InviteServer(..) | Entry::Server(..)) | None => return,
+            Some(Entry::InviteClient(invite)) if !invite.is_done() => invite.owner,
+            Some(Entry::Client(request)) if !request.is_done() => request.owner,
+            Some(_) | None => return,
         };
         self.remove(client);
         if owner != Owner::Nobody {
@@ -347,7 +217,12 @@ impl Transactions {
 
     fn tick_one(&mut self, token: Token, now: u64, out: &mut Output) {
         let Some(entry) = self.entries.find_mut(token) else { return };
-        entry.clock_mut().armed = NEVER;
+        let clock = entry.clock_mut();
+        // Left over from before an earlier entry was set, which has fired; the next one that counts is yet to come.
+        if clock.armed > now {
+            return;
+        }
+        clock.armed = NEVER;
         let over = match entry {
             Entry::InviteClient(invite) => invite.tick(now, out).map(|failed| (failed, invite.owner)),
             Entry::Client(request) => request.tick(now, out).map(|failed| (failed, request.owner)),
@@ -390,57 +265,15 @@ impl Transactions {
         }
     }
 
-    fn arm(&mut self, token: Token) {
+    pub(super) fn arm(&mut self, token: Token) {
         if let Some(entry) = self.entries.find_mut(token) {
             let clock = entry.clock_mut();
-            let next = clock.next();
-            if next < clock.armed {
-                clock.armed = next;
-                self.wheel.arm(next, token);
+            let look = clock.next().min(self.wheel.horizon());
+            if look < clock.armed {
+                clock.armed = look;
+                self.wheel.arm(look, token);
             }
         }
-    }
-
-    /// §17.2.3: branch, sent-by and method; without the magic cookie what RFC 2543 compares. To tags are left out
-    /// there, so that an ACK finds its INVITE.
-    fn key(&self, request: &Message, method: Method) -> Option<Key> {
-        let via = request.via()?;
-        Some(self.hash(|hash| {
-            hash.write_u8(method as u8);
-            if method == Method::Other {
-                hash.write(request.method_name());
-            }
-            match via.branch().filter(|branch| branch.starts_with(MAGIC) && branch.len() > MAGIC.len()) {
-                Some(branch) => hash.write(branch),
-                None => self.hash_2543(request, hash),
-            }
-            via.host.iter().for_each(|octet| hash.write_u8(octet.to_ascii_lowercase()));
-            hash.write_u16(via.port.unwrap_or(5060));
-        }))
-    }
-
-    fn hash_2543(&self, request: &Message, hash: &mut ahash::AHasher) {
-        hash.write(request.uri());
-        hash.write(request.call_id());
-        hash.write_u32(request.cseq().map_or(0, |c| c.0));
-        hash.write(request.from().and_then(|from| from.tag()).unwrap_or(b""));
-    }
-
-    /// What a merged request has in common with the one that came first; forks to different users of ours are no merge.
-    fn merge_key(&self, request: &Message) -> Key {
-        self.hash(|hash| {
-            hash.write_u8(u8::MAX);
-            self.hash_2543(request, hash);
-        })
-    }
-
-    fn hash(&self, write: impl Fn(&mut ahash::AHasher)) -> Key {
-        let [low, high] = [&self.hashes[0], &self.hashes[1]].map(|state| {
-            let mut hash = state.build_hasher();
-            write(&mut hash);
-            hash.finish()
-        });
-        u128::from(high) << 64 | u128::from(low)
     }
 }
 
@@ -453,12 +286,4 @@ impl Entry {
             Self::Server(request, _) => &mut request.clock,
         }
     }
-}
-
-/// A To tag for a response outside any transaction: the same for each retransmission of the request (§8.2.7).
-pub fn stateless_tag(request: &Message) -> [u8; 16] {
-    let mut hash = RandomState::with_seeds(1, 2, 3, 4).build_hasher();
-    hash.write(request.call_id());
-    hash.write(request.first(Name::Via).unwrap_or(b""));
-    Token(hash.finish()).text()
 }

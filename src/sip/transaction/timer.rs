@@ -9,6 +9,10 @@ pub const T4: u64 = 5_000;
 /// Timers B, F, H, J, L, M.
 pub const T1_64: u64 = 64 * T1;
 
+/// How long an INVITE may ring, here or there, where its transaction user has forgotten it: the transaction user's own
+/// time-outs are far shorter, so this only keeps a lost one from staying for ever.
+pub const FORGOTTEN: u64 = 3_600_000;
+
 /// Timers fire up to this many milliseconds late, so that many of them share one wake-up.
 pub const TICK: u64 = 20;
 const SLOTS: usize = 4_096;
@@ -35,7 +39,16 @@ impl<T> Default for Wheel<T> {
 impl<T> Wheel<T> {
     /// Has `what` come out of [`Wheel::fire`] at `at` or up to [`TICK`] later.
     pub fn arm(&mut self, at: u64, what: T) {
-        let due = at.div_ceil(TICK).max(self.next);
+        self.put(at.div_ceil(TICK).max(self.next), what);
+    }
+
+    /// The latest time that is in sight. An entry for later wanders from sight to sight; an owner that may be gone long
+    /// before does better to look again then.
+    pub fn horizon(&self) -> u64 {
+        self.next.saturating_add(SLOTS as u64 - 1).saturating_mul(TICK)
+    }
+
+    fn put(&mut self, due: u64, what: T) {
         // What lies beyond the horizon waits at its far end and is put in again there.
         let slot = due.min(self.next + SLOTS as u64 - 1) as usize % SLOTS;
         self.slots[slot].push((due, what));
@@ -79,7 +92,7 @@ impl<T> Wheel<T> {
                 if wanted <= tick {
                     due(what);
                 } else {
-                    self.arm(wanted * TICK, what);
+                    self.put(wanted, what);
                 }
             }
         }
@@ -112,6 +125,16 @@ mod tests {
         assert!(fired(&mut wheel, 999_999).is_empty());
         assert_eq!(fired(&mut wheel, 1_000_000), [4]);
         assert_eq!(wheel.due(), None);
+    }
+
+    #[test]
+    fn a_timer_beyond_all_time_waits_and_overflows_nothing() {
+        let mut wheel = Wheel::default();
+        wheel.arm(u64::MAX, 1);
+        for now in [100_000, 1_000_000, 100_000_000] {
+            assert_eq!(fired(&mut wheel, now), [], "{now}");
+        }
+        assert!(wheel.due().is_some());
     }
 
     #[test]
