@@ -31,7 +31,7 @@ use smallvec::SmallVec;
 
 use crate::{
     leg::{LegActor, Say},
-    outbox::{Outbox, Post, Record},
+    outbox::{Outbox, Post},
     port::{Alarm, Port},
     switch::Switch,
 };
@@ -353,7 +353,7 @@ impl CallActor {
         tracing::info!(call = %call_id(&self.invite), ?outcome, action = ?verdict.action, reason = %verdict.reason,
             rang_ms = rang_for.as_millis() as u64, "Call ended");
         let notice = self.notice(outcome, rang_for);
-        self.outbox.do_send(Record(CallRecord {
+        self.switch.record(CallRecord {
             call_id: notice.call_id.clone(),
             user: notice.user.clone(),
             caller: notice.caller.clone(),
@@ -362,7 +362,7 @@ impl CallActor {
             outcome,
             verdict,
             answered_by: self.answered_by.clone(),
-        }));
+        });
         self.post(notice, verdict, ctx);
     }
 

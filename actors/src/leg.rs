@@ -35,6 +35,8 @@ pub struct LegActor {
     passed: Vec<(Token, Token, Method)>,
     /// The peer's requests inside the dialog that the other leg's peer has not answered yet; a re-INVITE until its ACK.
     asked: Vec<Asked>,
+    /// Why the leg was taken back: a late answer is refused with the same Reason.
+    taken_back: Why,
     leaving: bool,
 }
 
@@ -127,6 +129,7 @@ impl LegActor {
             dialog: None,
             passed: vec![],
             asked: vec![],
+            taken_back: Why::Over,
             leaving: false,
         }
     }
@@ -150,6 +153,7 @@ impl LegActor {
             dialog: None,
             passed: vec![],
             asked: vec![],
+            taken_back: Why::Over,
             leaving: false,
         }
     }
@@ -358,6 +362,7 @@ impl LegActor {
             Say::Refuse(said) => self.respond(said.code().unwrap_or(480), Some(&said)),
             Say::Reject(code) => self.respond(code, None),
             Say::Cancel(why) => {
+                self.taken_back = why;
                 if let Side::Called { client, .. } = self.side {
                     self.port.cancel(client, why.reason());
                 }
@@ -474,7 +479,7 @@ impl LegActor {
             return;
         }
         if let Side::Called { client, .. } = self.side {
-            self.port.orphan(client, None);
+            self.port.orphan(client, self.taken_back.reason());
         }
         for (client, ..) in &self.passed {
             self.port.orphan(*client, None);

@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use ringpost::{
     call::wire,
     directory::Directory,
+    notify::CallRecord,
     settings::{UmServer, User},
     sip::{
         Message as SipMessage, Method, Name,
@@ -27,12 +28,18 @@ use ringpost::{
 use crate::{
     call::{CallActor, End, Rang, Setup},
     leg::{LegActor, LegNews},
-    outbox::Outbox,
+    outbox::{Outbox, Record},
     port::{Alarm, Port, Refusal, TransactionUser},
 };
 
 /// Seconds that a caller is asked to wait when Ringpost is full.
 const RETRY_AFTER: &[u8] = b"5";
+
+/// How long a line of the call log may wait, in milliseconds, and how many may.
+const RECORDS_EVERY: u64 = 500;
+const RECORDS_AT_ONCE: usize = 256;
+/// The alarm that ships them; no timer of a call counts that high.
+const RECORDS: u32 = u32::MAX;
 
 /// What every lane shares.
 #[derive(Clone)]
@@ -57,6 +64,8 @@ pub struct Switch {
     legs: RefCell<Table<Option<Addr<LegActor>>>>,
     calls: RefCell<Table<Option<Addr<CallActor>>>>,
     draining: Cell<bool>,
+    /// Lines of the call log that go to the outbox together.
+    records: RefCell<Vec<CallRecord>>,
     most: usize,
 }
 
@@ -71,6 +80,7 @@ impl Switch {
             legs: RefCell::new(Table::new(lane)),
             calls: RefCell::new(Table::new(lane)),
             draining: Cell::new(false),
+            records: RefCell::default(),
             most,
         })
     }
@@ -87,6 +97,28 @@ impl Switch {
     /// Takes no new calls from now on.
     pub fn drain(&self) {
         self.draining.set(true);
+        self.ship_records();
+    }
+
+    /// Keeps a line for the call log. Many go to the outbox's thread at once: waking it for each would cost more than
+    /// the call itself.
+    pub fn record(&self, record: CallRecord) {
+        let mut records = self.records.borrow_mut();
+        records.push(record);
+        if records.len() == 1 && !self.draining.get() {
+            self.port.alarm(RECORDS_EVERY, Alarm { owner: Token(0), number: RECORDS });
+        }
+        if records.len() >= RECORDS_AT_ONCE || self.draining.get() {
+            drop(records);
+            self.ship_records();
+        }
+    }
+
+    fn ship_records(&self) {
+        let records = std::mem::take(&mut *self.records.borrow_mut());
+        if !records.is_empty() {
+            self.shared.outbox.do_send(Record(records));
+        }
     }
 
     /// Ends every call.
@@ -277,6 +309,9 @@ impl TransactionUser for Switch {
     }
 
     fn rings(&self, alarm: Alarm) {
+        if alarm.number == RECORDS {
+            return self.ship_records();
+        }
         if let Some(call) = self.calls.borrow().find(alarm.owner).cloned().flatten() {
             call.do_send(Rang(alarm.number));
         }

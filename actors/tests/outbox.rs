@@ -205,7 +205,7 @@ fn stop_writes_what_waits_and_waits_no_longer_than_told() {
             verdict: Verdict { action: Action::TellUm, reason: Reason::UmWrites },
             answered_by: Some("sip:1@10.0.0.1".into()),
         };
-        outbox.do_send(Record(call.clone()));
+        outbox.do_send(Record(vec![call.clone()]));
         outbox.send(Stop(Duration::from_millis(50))).await.expect("alive");
         let mut seen = Sqlite::view(&path).expect("a store");
         use ringpost_actors::store::Store;

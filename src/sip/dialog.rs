@@ -99,8 +99,8 @@ impl Dialog {
 
     /// Whether a request belongs to this dialog (§12.2.2). A To tag of ours is taken for granted.
     pub fn owns(&self, request: &Message) -> bool {
-        let tag = |value: &[u8]| NameAddr::read(value).and_then(|a| a.tag().map(<[u8]>::to_vec));
-        request.call_id() == &*self.call_id && request.first(Name::From).and_then(tag) == tag(&self.remote)
+        let remote = NameAddr::read(&self.remote).and_then(|remote| remote.tag());
+        request.call_id() == &*self.call_id && request.from().and_then(|from| from.tag()) == remote
     }
 
     /// Takes the CSeq number of a request; false where it is older than one that came before: 500 (§12.2.2).

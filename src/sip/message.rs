@@ -11,7 +11,7 @@ pub use super::{line::Field, via::Via};
 use super::{
     line::{Line, Next, Span, Start},
     name::{Method, Name},
-    text::{is_space, number, split_commas, trim},
+    text::{find_bare, is_space, number, split_commas, trim},
     uri::NameAddr,
 };
 
@@ -228,7 +228,9 @@ impl Message {
 
     /// The topmost Via.
     pub fn via(&self) -> Option<Via<'_>> {
-        Via::read(self.list(Name::Via).next()?)
+        let value = self.first(Name::Via)?;
+        let end = memchr::memchr(b',', value).and_then(|_| find_bare(value, b',')).unwrap_or(value.len());
+        Via::read(&value[..end])
     }
 
     /// From.

@@ -15,10 +15,10 @@ use crate::store::{Change, ItemId, PostError, Posted, Written};
 #[rtype(result = "Result<Posted, PostError>")]
 pub struct Post(pub Item);
 
-/// Adds a line to the call log; there is no answer.
+/// Adds lines to the call log; there is no answer.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Record(pub CallRecord);
+pub struct Record(pub Vec<CallRecord>);
 
 /// Sends a dead letter again. True: it goes.
 #[derive(Message)]
@@ -77,9 +77,10 @@ impl Handler<Freed> for Outbox {
 impl Handler<Record> for Outbox {
     type Result = ();
 
-    fn handle(&mut self, Record(call): Record, _: &mut Context<Self>) {
-        if !self.scribe.record(call) {
-            warn!("A line of the call log is lost, the store is too slow");
+    fn handle(&mut self, Record(calls): Record, _: &mut Context<Self>) {
+        let lost = calls.into_iter().map(|call| self.scribe.record(call)).filter(|taken| !taken).count();
+        if lost > 0 {
+            warn!(lost, "Lines of the call log are lost, the store is too slow");
         }
     }
 }

@@ -231,8 +231,15 @@ impl Port {
 
     /// Sends what waits and passes the news on. Whatever the user does meanwhile is sent by its own call.
     fn flush(self: &Rc<Self>) {
-        let Output { transmit, news } = std::mem::take(&mut *self.output.borrow_mut());
-        transmit.into_iter().for_each(|t| self.transmit(t));
+        let mut waiting = std::mem::take(&mut self.output.borrow_mut().transmit);
+        waiting.drain(..).for_each(|t| self.transmit(t));
+        let news = {
+            let mut output = self.output.borrow_mut();
+            if output.transmit.is_empty() {
+                output.transmit = waiting;
+            }
+            std::mem::take(&mut output.news)
+        };
         self.wake_earlier();
         if news.is_empty() {
             return;

@@ -232,11 +232,14 @@ impl InviteClient {
 
     /// Keeps the ACK of a 2xx, for its retransmissions.
     pub(super) fn acknowledge(&mut self, peer: Peer, ack: Bytes) {
+        let State::Accepted { forks, .. } = &mut self.state else { return };
+        if let [only] = &mut forks[..] {
+            only.ack = Some((peer, ack));
+            return;
+        }
         let Ok(message) = Message::read(ack.clone()) else { return };
         let tag = message.to().and_then(|to: NameAddr<'_>| to.tag()).unwrap_or(b"");
-        if let State::Accepted { forks, .. } = &mut self.state
-            && let Some(fork) = forks.iter_mut().find(|fork| *fork.tag == *tag)
-        {
+        if let Some(fork) = forks.iter_mut().find(|fork| *fork.tag == *tag) {
             fork.ack = Some((peer, ack));
         }
     }
@@ -308,16 +311,9 @@ impl InviteClient {
 
     /// The body is sent and acknowledged by a response: only the header is needed from here on.
     fn shed_body(&mut self) {
-        if let Ok(message) = Message::read(self.request.clone())
-            && message.has_body()
-        {
-            let mut draft = Draft::request(message.method_name(), message.uri());
-            for name in
-                [Name::Via, Name::Route, Name::From, Name::To, Name::CallId, Name::CSeq, Name::Contact]
-            {
-                draft.copy(&message, name);
-            }
-            self.request = draft.empty();
+        let header = memchr::memmem::find(&self.request, b"\r\n\r\n").map_or(self.request.len(), |at| at + 4);
+        if header < self.request.len() {
+            self.request = Bytes::copy_from_slice(&self.request[..header]);
         }
     }
 }

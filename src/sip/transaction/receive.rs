@@ -52,7 +52,7 @@ impl Transactions {
     }
 
     /// ACK and BYE for an answer that nobody wants (§13.2.2.4, §15).
-    fn refuse(
+    pub fn refuse(
         &mut self,
         client: Token,
         response: &Message,

@@ -132,7 +132,7 @@ mod tests {
         let mut wheel = Wheel::default();
         wheel.arm(u64::MAX, 1);
         for now in [100_000, 1_000_000, 100_000_000] {
-            assert_eq!(fired(&mut wheel, now), [], "{now}");
+            assert!(fired(&mut wheel, now).is_empty(), "{now}");
         }
         assert!(wheel.due().is_some());
     }
