@@ -273,6 +273,7 @@ fn everybody_is_busy_and_there_is_no_um() {
         (404, 408, Refuse(SOFT)),
         (486, 404, Refuse(DESK)),
         (486, 603, Refuse(SOFT)),
+        (486, 608, Refuse(SOFT)),
         (302, 407, Reject(480)),
         (503, 503, Reject(480)),
         (401, 500, Reject(480)),
