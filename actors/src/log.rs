@@ -63,6 +63,11 @@ struct Line<W> {
 
 impl<W: Write> Write for Line<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        // Nearly every event is plain already.
+        if event.strip_suffix(b"\n").is_some_and(|text| text.iter().all(|octet| matches!(octet, b' '..=b'~'))) {
+            self.to.write_all(event)?;
+            return Ok(event.len());
+        }
         let text = String::from_utf8_lossy(event);
         let mut line = escaped(text.strip_suffix('\n').unwrap_or(&text), self.format);
         line.push('\n');

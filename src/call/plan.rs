@@ -32,7 +32,29 @@ pub fn um_order(plan: &UmPlan, attempts: u8, pick: u32) -> Vec<UmServer> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::address::{Language, UserClass};
+
+    #[test]
+    fn who_forwards_to_voice_mail_rings_nowhere_unless_there_is_no_um() {
+        for (devices, forwards, servers, phones, um_servers) in [
+            (2, false, 2, 2, 2),
+            (2, true, 2, 0, 2),
+            (2, true, 0, 2, 0),
+            (0, false, 1, 0, 1),
+            (0, true, 0, 0, 0),
+            (1_000, false, 1_000, 32, 16),
+        ] {
+            let user = user(devices, forwards);
+            assert_eq!(
+                Plan::of(&user, servers),
+                Plan { phones, um_servers },
+                "{devices} {forwards} {servers}"
+            );
+        }
+    }
 
     #[test]
     fn two_attempts_never_a_third_and_never_the_same_server() {
@@ -53,5 +75,24 @@ mod tests {
             assert_eq!(names(attempts, pick), order);
         }
         assert!(um_order(&UmPlan { name: "none".into(), servers: vec![] }, 2, 7).is_empty());
+    }
+
+    fn user(devices: usize, forward_to_voicemail: bool) -> User {
+        User {
+            address: "sip:1001@lab.test".into(),
+            name: None,
+            numbers: vec![],
+            devices: vec!["sip:1001@192.0.2.9".into(); devices],
+            ring_for: Duration::from_secs(20),
+            um_plan: None,
+            missed_calls: UserClass::Mail,
+            forward_to_voicemail,
+            min_ring: Duration::ZERO,
+            mail_if_um_refuses: true,
+            mail: None,
+            time_zone: "UTC".into(),
+            language: Language::En,
+            greeting: None,
+        }
     }
 }

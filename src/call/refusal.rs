@@ -26,5 +26,5 @@ fn rank(code: u16) -> u16 {
 
 /// Whether a device's refusal means anything to the caller: not its challenges, redirections and overloads.
 pub(super) fn is_for_the_caller(code: u16) -> bool {
-    matches!(code, 404 | 408 | 410 | 415 | 480 | 484..=488 | 493 | 500 | 513 | 600 | 603 | 604 | 606)
+    matches!(code, 404 | 408 | 410 | 415 | 480 | 484..=488 | 493 | 500 | 513 | 600..700)
 }

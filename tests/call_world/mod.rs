@@ -190,14 +190,7 @@ impl World {
                 assert_eq!(why, Over);
                 self.caller = Upstream::Byed;
             }
-            Bye(leg, why) => {
-                assert_eq!(self.line(leg), Line::Up, "BYE to {leg:?}: {self:?}");
-                self.check_reason(why);
-                if let Some(Phone(_)) = self.bridged.filter(|winner| *winner != leg) {
-                    assert_eq!(why, Elsewhere, "R201: a loser of an answered call is told so");
-                }
-                self.set(leg, Line::Byed);
-            }
+            Bye(leg, why) => self.hang_up(leg, why),
             Bridge(leg) => {
                 assert_eq!((self.line(leg), self.caller), (Line::Up, Upstream::Waiting));
                 assert_eq!(self.bridged.replace(leg), None, "two legs are bridged");
@@ -221,6 +214,15 @@ impl World {
                 self.left = true;
             }
         }
+    }
+
+    fn hang_up(&mut self, leg: Leg, why: Why) {
+        assert_eq!(self.line(leg), Line::Up, "BYE to {leg:?}: {self:?}");
+        self.check_reason(why);
+        if let Some(Phone(_)) = self.bridged.filter(|winner| *winner != leg) {
+            assert_eq!(why, Elsewhere, "R201: a loser of an answered call is told so");
+        }
+        self.set(leg, Line::Byed);
     }
 
     fn refuse(&mut self) {

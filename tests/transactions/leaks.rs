@@ -155,6 +155,10 @@ proptest! {
         lane.until(lane.now + 82_000);
         prop_assert_eq!(lane.transactions.due(), None);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_was_forgotten_ends_too(tcp: bool, steps in prop::collection::vec(step(), 1..30)) {

@@ -5,5 +5,6 @@ mod invite_client;
 mod invite_server;
 mod lane;
 mod leaks;
+mod loss;
 mod matching;
 mod others;

@@ -287,3 +287,14 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A lane under a flood holds hundreds of thousands of these for 64*T1.
+    #[test]
+    fn an_entry_is_small() {
+        assert!(size_of::<Entry>() <= 320, "{}", size_of::<Entry>());
+    }
+}
