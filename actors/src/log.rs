@@ -64,7 +64,8 @@ struct Line<W> {
 impl<W: Write> Write for Line<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         // Nearly every event is plain already.
-        if event.strip_suffix(b"\n").is_some_and(|text| text.iter().all(|octet| matches!(octet, b' '..=b'~'))) {
+        if event.strip_suffix(b"\n").is_some_and(|text| text.iter().all(|octet| matches!(octet, b' '..=b'~')))
+        {
             self.to.write_all(event)?;
             return Ok(event.len());
         }

@@ -133,13 +133,13 @@ impl Field {
             return None;
         }
         let behind = &line[colon + 1..];
-        let value = trim(behind);
-        let skipped = behind.iter().position(|o| !is_space(*o)).unwrap_or(behind.len());
-        let value_start = start + colon + 1 + skipped;
+        let first = behind.iter().position(|o| !is_space(*o)).unwrap_or(behind.len());
+        let last = behind[first..].iter().rposition(|o| !is_space(*o)).map_or(first, |last| first + last + 1);
+        let value_start = start + colon + 1;
         Some(Self {
             name: Name::of(&line[..name_end]),
             whole: (start as u32, end as u32),
-            value: (value_start as u32, (value_start + value.len()) as u32),
+            value: ((value_start + first) as u32, (value_start + last) as u32),
         })
     }
 }

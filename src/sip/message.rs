@@ -87,6 +87,25 @@ impl Message {
         Ok(message)
     }
 
+    /// Reads a request that Ringpost has made itself, as far as the five fields that name it; Route stands before them,
+    /// see [`super::dialog::Dialog`]. For what is sent in its wake: CANCEL, ACK and the dialog.
+    pub(crate) fn read_own(raw: &Bytes) -> Option<Self> {
+        let line = Line::at(raw, 0)?;
+        let (start, fault) = Start::read(&raw[..line.text_end])?;
+        let mut message = Self { raw: raw.clone(), start, fields: SmallVec::new(), body: 0, fault };
+        let (mut at, mut missing) = (line.end, 5);
+        while missing > 0 {
+            let Next::Field(field) = Next::at(raw, at)? else { return None };
+            at = field.whole.1 as usize;
+            let names_it =
+                matches!(field.name, Name::Via | Name::From | Name::To | Name::CallId | Name::CSeq);
+            missing -= u8::from(names_it);
+            message.fields.push(field);
+        }
+        message.body = raw.len() as u32;
+        Some(message)
+    }
+
     fn locate_fields(&mut self, mut at: usize) -> Result<(), NotSip> {
         while at < self.raw.len() {
             match Next::at(&self.raw, at).ok_or(NotSip::Unfinished)? {

@@ -10,21 +10,28 @@ pub fn is_token(octet: u8) -> bool {
     TOKEN[octet as usize]
 }
 
-const TOKEN: [bool; 256] = {
-    let mut token = [false; 256];
+/// Whether an octet may stand in a host name: `_` is no host character, but PBXs use it.
+pub fn is_host(octet: u8) -> bool {
+    HOST[octet as usize]
+}
+
+const TOKEN: [bool; 256] = alphanumeric_and(b"-.!%*_+`'~");
+const HOST: [bool; 256] = alphanumeric_and(b"-._");
+
+const fn alphanumeric_and(marks: &[u8]) -> [bool; 256] {
+    let mut octets = [false; 256];
     let mut octet = 0;
     while octet < 256 {
-        token[octet] = (octet as u8).is_ascii_alphanumeric();
+        octets[octet] = (octet as u8).is_ascii_alphanumeric();
         octet += 1;
     }
-    let marks = b"-.!%*_+`'~";
     let mut mark = 0;
     while mark < marks.len() {
-        token[marks[mark] as usize] = true;
+        octets[marks[mark] as usize] = true;
         mark += 1;
     }
-    token
-};
+    octets
+}
 
 /// The value without white space at either end.
 pub fn trim(value: &[u8]) -> &[u8] {
@@ -44,7 +51,9 @@ pub fn number(value: &[u8]) -> Option<u32> {
 
 /// Where `wanted` stands outside quoted strings and angle brackets; `None` where it does not.
 pub fn find_bare(value: &[u8], wanted: u8) -> Option<usize> {
-    let (mut quoted, mut angled, mut at) = (false, false, 0);
+    // Up to the first quote or bracket nothing can hide what is wanted.
+    let mut at = memchr::memchr3(wanted, b'"', b'<', value)?;
+    let (mut quoted, mut angled) = (false, false);
     while at < value.len() {
         match value[at] {
             b'\\' if quoted => at += 1,

@@ -1,6 +1,6 @@
 //! SIP, SIPS and tel URIs and the addresses around them, as views of the original octets (RFC 3261 §19.1, §20.10; RFC 3966).
 
-use super::text::{find_bare, is_space, param, trim};
+use super::text::{find_bare, is_host, is_space, param, trim};
 
 /// A URI split into its parts; nothing is unescaped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -95,8 +95,7 @@ pub fn host_port(written: &[u8]) -> Option<(&[u8], Option<u16>)> {
         (&written[..end], &written[end..])
     } else {
         let (host, port) = written.split_at(memchr::memchr(b':', written).unwrap_or(written.len()));
-        // `_` is no host character, but PBXs use it.
-        if host.is_empty() || !host.iter().all(|o| o.is_ascii_alphanumeric() || b"-._".contains(o)) {
+        if host.is_empty() || !host.iter().all(|o| is_host(*o)) {
             return None;
         }
         (host, port)

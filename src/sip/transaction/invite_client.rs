@@ -190,7 +190,7 @@ impl InviteClient {
     }
 
     fn send_cancel(&mut self, reason: Reason, now: u64, out: &mut Output) {
-        let Ok(invite) = Message::read(self.request.clone()) else { return };
+        let Some(invite) = Message::read_own(&self.request) else { return };
         let mut draft = self.like_the_invite(&invite, Method::Cancel);
         draft.copy(&invite, Name::To);
         if let Some(reason) = reason {
@@ -224,7 +224,7 @@ impl InviteClient {
     }
 
     fn ack_for(&self, failure: &Message) -> Bytes {
-        let Ok(invite) = Message::read(self.request.clone()) else { return Bytes::new() };
+        let Some(invite) = Message::read_own(&self.request) else { return Bytes::new() };
         let mut draft = self.like_the_invite(&invite, Method::Ack);
         draft.copy(failure, Name::To);
         draft.empty()
@@ -265,7 +265,7 @@ impl InviteClient {
         sent_by: &[u8],
         branch: Token,
     ) -> Option<(Bytes, Dialog)> {
-        let invite = Message::read(self.request.clone()).ok()?;
+        let invite = Message::read_own(&self.request)?;
         let dialog = Dialog::uac(&invite, response)?;
         let mut draft = dialog.ack(invite.cseq()?.0);
         draft.via(self.peer.transport, sent_by, &[MAGIC, &branch.text(), b"a"]);

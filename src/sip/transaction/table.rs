@@ -157,10 +157,10 @@ impl Transactions {
         Some(client)
     }
 
-    /// The INVITE as it is kept: without its body once a response has come.
+    /// The INVITE, as far as the fields that name it and its route.
     pub fn invite_request(&self, client: Token) -> Option<Message> {
         match self.entries.find(client)? {
-            Entry::InviteClient(invite) => Message::read(invite.request()).ok(),
+            Entry::InviteClient(invite) => Message::read_own(&invite.request()),
             Entry::InviteServer(..) | Entry::Client(_) | Entry::Server(..) => None,
         }
     }
