@@ -10,7 +10,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use ringpost::settings::{MailUrl, Site};
 use ringpost_actors::{
-    demo,
+    demo::{self, DemoError},
     load::{self, Problem},
     log,
     stage::{self, StartError},
@@ -71,7 +71,7 @@ struct Log {
     /// How events are written to standard error
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     log: log::Format,
-    /// error, warn, info, debug, trace, or directives as in RUST_LOG, which it overrides; default info
+    /// error, warn, info, debug, trace, or directives as in RUST_LOG, which it overrides; default info, for demo warn
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
 }
@@ -80,18 +80,29 @@ struct Log {
 pub fn run() -> ExitCode {
     match Cli::parse().command {
         None => help(),
-        Some(Command::Demo { dir, log }) => {
-            started(&log).and_then(|()| done(demo::run(dir))).unwrap_or_else(|code| code)
-        }
+        Some(Command::Demo { dir, log }) => show(dir, &log).unwrap_or_else(|code| code),
         Some(Command::Serve { site, log }) => serve(site.config, &log).unwrap_or_else(|code| code),
         Some(Command::Check { site }) => check(&site.config).unwrap_or_else(|code| code),
         Some(Command::Completions { shell }) => completions(shell),
     }
 }
 
+/// What is shown on standard output shall not be torn by what goes well.
+fn show(dir: Option<PathBuf>, log: &Log) -> Result<ExitCode, ExitCode> {
+    started(log, "warn")?;
+    match demo::run(dir) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(DemoError::Start(error)) => done(Err(error)),
+        Err(missing @ DemoError::Missing(_)) => {
+            complain(&missing.to_string());
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
 fn serve(file: PathBuf, log: &Log) -> Result<ExitCode, ExitCode> {
     let site = read(&file)?;
-    started(log)?;
+    started(log, "info")?;
     if site.store.path.is_none() {
         tracing::warn!("The store is in memory: notices do not survive a restart");
     }
@@ -111,8 +122,8 @@ fn read(file: &Path) -> Result<Site, ExitCode> {
     })
 }
 
-fn started(log: &Log) -> Result<(), ExitCode> {
-    log::start(log.log, log.log_level.as_deref()).map_err(|what| {
+fn started(log: &Log, usual: &str) -> Result<(), ExitCode> {
+    log::start(log.log, log.log_level.as_deref(), usual).map_err(|what| {
         complain(&format!("ringpost: {what}"));
         ExitCode::from(BAD_SITE)
     })

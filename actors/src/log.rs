@@ -14,16 +14,16 @@ pub enum Format {
     Json,
 }
 
-/// Starts logging. `level` (a word such as `debug`, or directives as in `RUST_LOG`) wins over `RUST_LOG`; else `info`.
+/// Starts logging. `level` (a word such as `debug`, or directives as in `RUST_LOG`) wins over `RUST_LOG`; else `usual`.
 ///
 /// # Errors
 /// A level that cannot be read.
-pub fn start(format: Format, level: Option<&str>) -> Result<(), String> {
+pub fn start(format: Format, level: Option<&str>, usual: &str) -> Result<(), String> {
     let from_environment = std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty());
     let (name, level) = match (level, &from_environment) {
         (Some(level), _) => ("--log-level", level),
         (None, Some(level)) => ("RUST_LOG", level.as_str()),
-        (None, None) => ("default", "info"),
+        (None, None) => ("default", usual),
     };
     // The filter would take a misspelt level for a module's name, and nothing would be logged.
     let word = level.bytes().all(|octet| octet.is_ascii_alphabetic());

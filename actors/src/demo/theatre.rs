@@ -1,0 +1,172 @@
+//! The peers, the page, and how the end of a story is judged.
+
+use std::time::Duration;
+
+use ringpost::{
+    call::Outcome,
+    notify::{Action, CallRecord, Kind, Reason, um_decides},
+    outbox::ChannelName,
+    settings::{Site, User},
+};
+use serde::Serialize;
+use tokio::time::sleep;
+
+use super::{
+    evidence::{Evidence, Letter},
+    ladder::{Columns, Ladder},
+    page::{Ink, Page},
+    peer::{Missing, Order, Peer},
+};
+use crate::store::Listed;
+
+/// What may still be on its way when a story's last word is said: the ACK of a 487, the 200 of a CANCEL.
+const AFTERMATH: Duration = Duration::from_millis(120);
+
+/// The cast and the stage.
+pub struct Theatre {
+    /// The caller, behind the PBX.
+    pub pbx: Peer,
+    /// The desk phone.
+    pub desk: Peer,
+    /// The softphone.
+    pub soft: Peer,
+    /// The UM of somebody else.
+    pub um: Peer,
+    /// Where it is shown.
+    pub page: Page,
+    /// What is drawn.
+    pub ladder: Ladder,
+    /// What is left behind.
+    pub evidence: Evidence,
+    /// Who is told how.
+    pub site: Site,
+    /// The Call-IDs that have to end in a mail.
+    pub mailed: Vec<String>,
+}
+
+/// One call of a story.
+pub struct Scene {
+    /// Its Call-ID.
+    pub call_id: String,
+    number: &'static str,
+}
+
+/// What must have come of a call.
+pub struct Expected {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What Ringpost decided.
+    pub action: Action,
+    /// And why.
+    pub reason: Reason,
+    /// The channel of its notice.
+    pub told: Option<ChannelName>,
+    /// The Content-Class of its mail.
+    pub mail: Option<&'static str>,
+    /// The length and the pitch of its recording.
+    pub recording: Option<(Duration, f64)>,
+}
+
+impl Theatre {
+    /// Begins a call to the user with that number.
+    pub fn call(&mut self, columns: Columns, number: &'static str, what: &str) -> Scene {
+        [&mut self.pbx, &mut self.desk, &mut self.soft, &mut self.um].into_iter().for_each(Peer::forget);
+        self.page.line(what);
+        self.page.line("");
+        self.ladder.begin(columns);
+        let call_id = format!("{:08x}@pbx.demo.example", fastrand::u32(..));
+        self.pbx.order(Order::Call { number: number.to_owned(), call_id: call_id.clone() });
+        Scene { call_id, number }
+    }
+
+    /// Something that must be so.
+    pub fn check(&self, good: bool, otherwise: &str) -> Result<(), Missing> {
+        if good { Ok(()) } else { Err(Missing(otherwise.to_owned())) }
+    }
+
+    /// Ends a call: shows what was decided and told, and checks it.
+    pub async fn verdict(&mut self, scene: Scene, expected: Expected) -> Result<(), Missing> {
+        sleep(AFTERMATH).await;
+        self.ladder.end();
+        let record = self.evidence.call(&scene.call_id).await?;
+        let notices = self.evidence.notices(&scene.call_id, expected.told).await?;
+        let letter = match expected.mail {
+            Some(_) => Some(self.evidence.letter(&scene.call_id).await?),
+            None => None,
+        };
+        self.show(&scene, &record, &notices, letter.as_ref());
+        if letter.is_some() {
+            self.mailed.push(scene.call_id);
+        }
+        self.judge(&expected, &record, letter.as_ref())
+    }
+
+    fn show(&self, scene: &Scene, record: &CallRecord, notices: &[Listed], letter: Option<&Letter>) {
+        let rang = record.rang_for.as_secs_f64();
+        self.page.line("");
+        self.fact("Call log", &format!("{}, rang for {rang:.1} s", name(&record.outcome)));
+        self.fact("Ringpost", &format!("{}: {}", record.verdict.action, record.verdict.reason));
+        let user = self.site.users.iter().find(|user| user.numbers.iter().any(|one| one == scene.number));
+        if let Some(user) = user {
+            self.fact("UM", &self.um_says(user, record, notices));
+        }
+        match letter {
+            Some(letter) => letter.show(&self.page),
+            None => self.fact("Mail", "none, as it should be"),
+        }
+    }
+
+    fn fact(&self, what: &str, text: &str) {
+        self.page.line(&format!("  {} {text}", self.page.ink(Ink::Faint, &format!("{what:<9}"))));
+    }
+
+    /// What UM did, as far as the outbox shows it.
+    fn um_says(&self, user: &User, record: &CallRecord, notices: &[Listed]) -> String {
+        let told = notices.iter().any(|notice| notice.item.way.channel() == ChannelName::Um);
+        let mails = notices.iter().any(|notice| notice.item.way.channel() == ChannelName::Mail);
+        match record.outcome {
+            Outcome::GaveUpInGreeting | Outcome::LeftMessage | Outcome::TakenByUm => {
+                let message =
+                    notices.iter().any(|listed| matches!(listed.item.notice.kind, Kind::VoiceMail { .. }));
+                let verdict = um_decides(user.missed_calls, message);
+                format!("{}: {}", name(&verdict.action), verdict.reason)
+            }
+            Outcome::Talked
+            | Outcome::CompletedElsewhere
+            | Outcome::GaveUpRinging
+            | Outcome::GaveUpForwarding
+            | Outcome::Unanswered
+            | Outcome::UmUnreachable => match (told, mails) {
+                (true, true) => "missed: Ringpost's own UM took the INFO and wrote the mail".to_owned(),
+                (true, false) => "took the INFO; what it tells its user is its own business".to_owned(),
+                (false, _) => "not told".to_owned(),
+            },
+        }
+    }
+
+    fn judge(
+        &self,
+        expected: &Expected,
+        record: &CallRecord,
+        letter: Option<&Letter>,
+    ) -> Result<(), Missing> {
+        let found = (record.outcome, record.verdict.action, record.verdict.reason);
+        let wanted = (expected.outcome, expected.action, expected.reason);
+        self.check(found == wanted, &format!("the call log says {found:?} where it should say {wanted:?}"))?;
+        let class = letter.map(|letter| letter.class.as_str());
+        self.check(class == expected.mail, &format!("the mail's class is {class:?}"))?;
+        let Some((length, pitch)) = expected.recording else { return Ok(()) };
+        let tone = letter.and_then(|letter| letter.attachment.as_ref()?.tone(pitch));
+        let (found, share) = tone.ok_or_else(|| Missing("no recording is attached".into()))?;
+        self.check(found.abs_diff(length) < Duration::from_millis(200), &format!("{found:?} are recorded"))?;
+        self.check(share > 0.9, &format!("only {share:.2} of the recording is what the caller said"))
+    }
+}
+
+/// A variant's name in the store.
+fn name(variant: &impl Serialize) -> String {
+    match serde_json::to_value(variant) {
+        Ok(serde_json::Value::String(name)) => name,
+        Ok(_) | Err(_) => unreachable!("outcomes and actions are variants without content"),
+    }
+}
