@@ -80,7 +80,8 @@ impl Shown {
         let given = caller.uri.as_deref().and_then(link).map(str::to_owned);
         Self {
             who: name.clone().or_else(|| number.clone()).unwrap_or_else(unknown),
-            link: given.or_else(|| dialled.map(|number| format!("tel:{number}"))),
+            // A number can be called from any phone; a SIP URI only where its host is reached.
+            link: dialled.map(|number| format!("tel:{number}")).or(given),
             name,
             number,
         }
@@ -180,7 +181,8 @@ mod tests {
         let number = Some("+4544890101");
         for (caller, who, link) in [
             (caller(Some("Luka A"), number, None, false), "Luka A", Some("tel:+4544890101")),
-            (caller(None, number, Some("sip:x@y"), false), "+4544890101", Some("sip:x@y")),
+            (caller(None, number, Some("sip:x@y"), false), "+4544890101", Some("tel:+4544890101")),
+            (caller(None, Some("x@y"), Some("sip:x@y"), false), "x@y", Some("sip:x@y")),
             (caller(Some("\r\n\0"), Some("11"), None, false), "11", None),
             (caller(None, Some("anonymous"), Some("javascript:1"), false), "anonymous", None),
             (caller(None, None, None, false), "unknown caller", None),
