@@ -138,6 +138,11 @@ impl Letter {
         })
     }
 
+    /// What it is about.
+    pub fn subject(&self) -> &str {
+        self.headers.iter().find(|(name, _)| *name == "Subject").map_or("", |(_, value)| value)
+    }
+
     /// Shows it as a mail reader would.
     pub fn show(&self, page: &Page) {
         let headers = self.headers.iter().map(|(name, value)| format!("{:<9}{value}\n", format!("{name}:")));
@@ -147,7 +152,21 @@ impl Letter {
         if let Some(attachment) = &self.attachment {
             text.push_str(&format!("\n\nAttached: {}", attachment.words()));
         }
-        page.framed(&format!("{} ", self.file.display()), &text);
+        page.framed(&self.file.display().to_string(), &text);
+    }
+}
+
+#[cfg(test)]
+impl Letter {
+    /// A mail of that class, with that much of A-law attached.
+    pub fn of(class: &str, samples: Option<Vec<u8>>) -> Self {
+        let attachment = samples.map(|samples| Attachment {
+            name: "a.wav".into(),
+            octets: samples.len(),
+            sound: Some((Codec::Pcma, samples)),
+        });
+        let (file, call_id, class) = (PathBuf::new(), String::new(), class.to_owned());
+        Self { file, call_id, class, headers: vec![], text: String::new(), attachment }
     }
 }
 
