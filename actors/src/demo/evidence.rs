@@ -76,8 +76,12 @@ impl Evidence {
 
     /// The call's mail.
     pub async fn letter(&self, call_id: &str) -> Result<Letter, Missing> {
-        let found = || self.letters().ok()?.into_iter().find(|letter| letter.call_id == call_id);
-        until("a mail", found).await
+        until("a mail", || self.letter_now(call_id)).await
+    }
+
+    /// The call's mail, if there is one by now.
+    pub fn letter_now(&self, call_id: &str) -> Option<Letter> {
+        self.letters().ok()?.into_iter().find(|letter| letter.call_id == call_id)
     }
 
     /// Every mail, by file name.

@@ -84,59 +84,31 @@ impl Theatre {
         sleep(AFTERMATH).await;
         self.ladder.end();
         let record = self.evidence.call(&scene.call_id).await?;
+        self.page.line("");
+        let rang = record.rang_for.as_secs_f64();
+        self.fact("Call log", &format!("{}, rang for {rang:.1} s", name(&record.outcome)));
+        self.fact("Ringpost", &format!("{}: {}", record.verdict.action, record.verdict.reason));
         let notices = self.evidence.notices(&scene.call_id, expected.told).await?;
+        let user = self.site.users.iter().find(|user| user.numbers.iter().any(|one| one == scene.number));
+        if let Some(user) = user {
+            self.fact("UM", &um_says(user, &record, &notices));
+        }
         let letter = match expected.mail {
             Some(_) => Some(self.evidence.letter(&scene.call_id).await?),
-            None => None,
+            None => self.evidence.letter_now(&scene.call_id),
         };
-        self.show(&scene, &record, &notices, letter.as_ref());
+        match &letter {
+            Some(letter) => letter.show(&self.page),
+            None => self.fact("Mail", "none, as it should be"),
+        }
         if letter.is_some() {
             self.mailed.push(scene.call_id);
         }
         expected.met_by(&record, letter.as_ref())
     }
 
-    fn show(&self, scene: &Scene, record: &CallRecord, notices: &[Listed], letter: Option<&Letter>) {
-        let rang = record.rang_for.as_secs_f64();
-        self.page.line("");
-        self.fact("Call log", &format!("{}, rang for {rang:.1} s", name(&record.outcome)));
-        self.fact("Ringpost", &format!("{}: {}", record.verdict.action, record.verdict.reason));
-        let user = self.site.users.iter().find(|user| user.numbers.iter().any(|one| one == scene.number));
-        if let Some(user) = user {
-            self.fact("UM", &self.um_says(user, record, notices));
-        }
-        match letter {
-            Some(letter) => letter.show(&self.page),
-            None => self.fact("Mail", "none, as it should be"),
-        }
-    }
-
     fn fact(&self, what: &str, text: &str) {
         self.page.line(&format!("  {} {text}", self.page.ink(Ink::Faint, &format!("{what:<9}"))));
-    }
-
-    /// What UM did, as far as the outbox shows it.
-    fn um_says(&self, user: &User, record: &CallRecord, notices: &[Listed]) -> String {
-        let told = notices.iter().any(|notice| notice.item.way.channel() == ChannelName::Um);
-        let mails = notices.iter().any(|notice| notice.item.way.channel() == ChannelName::Mail);
-        match record.outcome {
-            Outcome::GaveUpInGreeting | Outcome::LeftMessage | Outcome::TakenByUm => {
-                let message =
-                    notices.iter().any(|listed| matches!(listed.item.notice.kind, Kind::VoiceMail { .. }));
-                let verdict = um_decides(user.missed_calls, message);
-                format!("{}: {}", name(&verdict.action), verdict.reason)
-            }
-            Outcome::Talked
-            | Outcome::CompletedElsewhere
-            | Outcome::GaveUpRinging
-            | Outcome::GaveUpForwarding
-            | Outcome::Unanswered
-            | Outcome::UmUnreachable => match (told, mails) {
-                (true, true) => "missed: Ringpost's own UM took the INFO and wrote the mail".to_owned(),
-                (true, false) => "took the INFO; what it tells its user is its own business".to_owned(),
-                (false, _) => "not told".to_owned(),
-            },
-        }
     }
 }
 
@@ -159,6 +131,30 @@ impl Expected {
 /// Something that must be so.
 pub fn check(good: bool, otherwise: &str) -> Result<(), Missing> {
     if good { Ok(()) } else { Err(Missing(otherwise.to_owned())) }
+}
+
+/// What UM did, as far as the outbox shows it.
+fn um_says(user: &User, record: &CallRecord, notices: &[Listed]) -> String {
+    let told = notices.iter().any(|notice| notice.item.way.channel() == ChannelName::Um);
+    let mails = notices.iter().any(|notice| notice.item.way.channel() == ChannelName::Mail);
+    match record.outcome {
+        Outcome::GaveUpInGreeting | Outcome::LeftMessage | Outcome::TakenByUm => {
+            let message =
+                notices.iter().any(|listed| matches!(listed.item.notice.kind, Kind::VoiceMail { .. }));
+            let verdict = um_decides(user.missed_calls, message);
+            format!("{}: {}", name(&verdict.action), verdict.reason)
+        }
+        Outcome::Talked
+        | Outcome::CompletedElsewhere
+        | Outcome::GaveUpRinging
+        | Outcome::GaveUpForwarding
+        | Outcome::Unanswered
+        | Outcome::UmUnreachable => match (told, mails) {
+            (true, true) => "missed: Ringpost's own UM took the INFO and wrote the mail".to_owned(),
+            (true, false) => "took the INFO; what it tells its user is its own business".to_owned(),
+            (false, _) => "not told".to_owned(),
+        },
+    }
 }
 
 /// A variant's name in the store.
