@@ -170,8 +170,16 @@ fn farewell(theatre: &Theatre, seconds: f64, missing: &[String]) {
         _ => page.ink(Ink::Bad, &format!("{} thing(s) did not come out as they should.", missing.len())),
     });
     page.line(&format!("In {}:", folder.display()));
+    let letters = theatre.evidence.letters().unwrap_or_default();
     for file in theatre.evidence.files().unwrap_or_default() {
-        page.line(&format!("  {}", file.display()));
+        let what = match letters.iter().find(|letter| letter.file == file) {
+            Some(letter) => letter.subject(),
+            None if file.starts_with("recordings") => "what Luka said",
+            None if file == Path::new("site.toml") => "the site that has run",
+            None if file == Path::new("ringpost.db") => "call log and notices",
+            None => "",
+        };
+        page.line(&format!("  {:<70} {}", file.display(), crate::log::one_line(what)));
     }
 }
 

@@ -76,8 +76,12 @@ impl Evidence {
 
     /// The call's mail.
     pub async fn letter(&self, call_id: &str) -> Result<Letter, Missing> {
-        let found = || self.letters().ok()?.into_iter().find(|letter| letter.call_id == call_id);
-        until("a mail", found).await
+        until("a mail", || self.letter_now(call_id)).await
+    }
+
+    /// The call's mail, if there is one by now.
+    pub fn letter_now(&self, call_id: &str) -> Option<Letter> {
+        self.letters().ok()?.into_iter().find(|letter| letter.call_id == call_id)
     }
 
     /// Every mail, by file name.
@@ -138,6 +142,11 @@ impl Letter {
         })
     }
 
+    /// What it is about.
+    pub fn subject(&self) -> &str {
+        self.headers.iter().find(|(name, _)| *name == "Subject").map_or("", |(_, value)| value)
+    }
+
     /// Shows it as a mail reader would.
     pub fn show(&self, page: &Page) {
         let headers = self.headers.iter().map(|(name, value)| format!("{:<9}{value}\n", format!("{name}:")));
@@ -147,7 +156,21 @@ impl Letter {
         if let Some(attachment) = &self.attachment {
             text.push_str(&format!("\n\nAttached: {}", attachment.words()));
         }
-        page.framed(&format!("{} ", self.file.display()), &text);
+        page.framed(&self.file.display().to_string(), &text);
+    }
+}
+
+#[cfg(test)]
+impl Letter {
+    /// A mail of that class, with that much of A-law attached.
+    pub fn of(class: &str, samples: Option<Vec<u8>>) -> Self {
+        let attachment = samples.map(|samples| Attachment {
+            name: "a.wav".into(),
+            octets: samples.len(),
+            sound: Some((Codec::Pcma, samples)),
+        });
+        let (file, call_id, class) = (PathBuf::new(), String::new(), class.to_owned());
+        Self { file, call_id, class, headers: vec![], text: String::new(), attachment }
     }
 }
 

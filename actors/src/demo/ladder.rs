@@ -43,10 +43,10 @@ impl Party {
 pub type Columns = &'static [(Party, usize)];
 
 /// The columns of a call that the embedded UM takes.
-pub const INSIDE: Columns = &[(Party::Pbx, 14), (Party::Ringpost, 46), (Party::Desk, 70), (Party::Soft, 93)];
+pub const INSIDE: Columns = &[(Party::Pbx, 10), (Party::Ringpost, 43), (Party::Desk, 71), (Party::Soft, 94)];
 /// The columns of a call that goes to another UM.
 pub const OUTSIDE: Columns =
-    &[(Party::Pbx, 14), (Party::Ringpost, 44), (Party::Desk, 64), (Party::Soft, 79), (Party::Um, 94)];
+    &[(Party::Pbx, 10), (Party::Ringpost, 43), (Party::Desk, 65), (Party::Soft, 80), (Party::Um, 94)];
 
 /// The ladder of the call that is being played. A clone draws on the same ladder.
 #[derive(Clone)]
@@ -137,18 +137,20 @@ fn millis(time: Duration) -> String {
     format!("{:>6} ms", time.as_millis())
 }
 
-/// The state that a message brings the call into, as REQUIREMENTS number them; 5 is a talk.
+/// The state that a message brings the call into, as REQUIREMENTS number them; 5 is a talk, 6 the caller's end.
 fn state_after(state: u8, from: Party, to: Party, message: &Message) -> Option<(u8, &'static str)> {
-    let invite = message.cseq_method() == Some(Method::Invite);
+    use Party::{Desk, Pbx, Ringpost, Soft, Um};
+    const FORWARDED: (u8, &str) = (2, "nobody answered in time: on the way to UM");
+    let answer = message.code() == Some(200) && message.cseq_method() == Some(Method::Invite);
     match (state, from, to, message.method(), message.code()) {
-        (0, Party::Ringpost, Party::Desk | Party::Soft, Some(Method::Invite), _) => {
-            Some((1, "every device of the user rings"))
-        }
-        (1, Party::Ringpost, Party::Pbx, _, Some(181)) => {
-            Some((2, "nobody answered in time: on the way to UM"))
-        }
-        (1, Party::Ringpost, Party::Pbx, _, Some(200)) if invite => Some((5, "a device has answered")),
-        (2, Party::Ringpost, Party::Pbx, _, Some(200)) if invite => Some((3, "UM has answered and greets")),
+        (0, Ringpost, Desk | Soft, Some(Method::Invite), _) => Some((1, "every device of the user rings")),
+        (1, Desk | Soft, Ringpost, ..) if answer => Some((5, "a device has answered")),
+        (1, Ringpost, Desk | Soft, Some(Method::Cancel), _) => Some(FORWARDED),
+        (1, Ringpost, Um, Some(Method::Invite), _) => Some(FORWARDED),
+        (1, Ringpost, Pbx, _, Some(181)) => Some(FORWARDED),
+        (2, Ringpost, Pbx, ..) if answer => Some((3, "UM has answered and greets")),
+        (1 | 2, Pbx, Ringpost, Some(Method::Cancel), _) => Some((6, "the caller gives up")),
+        (3..=5, Pbx, Ringpost, Some(Method::Bye), _) => Some((6, "the caller hangs up")),
         _ => None,
     }
 }
@@ -188,8 +190,8 @@ fn arrow(columns: Columns, (from, to): (Party, Party), label: &str, stroke: char
     let (left, right) = (start.min(end) + 1, start.max(end));
     let room = right - left;
     let (head, tail) = if start < end { ("", "▶") } else { ("◀", "") };
-    let shown = fitted(label, room.saturating_sub(6));
-    let text = format!("{head}{stroke}{stroke} {shown} ");
+    let shown = fitted(label, room.saturating_sub(5));
+    let text = format!("{head}{stroke} {shown} ");
     let rest = room.saturating_sub(text.chars().count() + tail.chars().count());
     over(&lines, left, &format!("{text}{}{tail}", String::from(stroke).repeat(rest)))
 }
@@ -222,18 +224,15 @@ mod tests {
         const THREE: Columns = &[(Party::Pbx, 2), (Party::Ringpost, 17), (Party::Desk, 32)];
         #[rustfmt::skip]
         let table = [
-            (Party::Pbx, Party::Ringpost, "INVITE",          "  │── INVITE ────▶│              │"),
-            (Party::Ringpost, Party::Pbx, "180 Ringing",     "  │◀── 180 Rin… ──│              │"),
-            (Party::Ringpost, Party::Desk, "INVITE",         "  │              │── INVITE ────▶│"),
-            (Party::Desk, Party::Pbx, "to the far end",      "  │◀── to the far end ───────────│"),
+            (Party::Pbx, Party::Ringpost, "INVITE",          "  │─ INVITE ────▶│              │"),
+            (Party::Ringpost, Party::Pbx, "180 Ringing",     "  │◀─ 180 Ring… ─│              │"),
+            (Party::Ringpost, Party::Desk, "INVITE",         "  │              │─ INVITE ────▶│"),
+            (Party::Desk, Party::Pbx, "to the far end",      "  │◀─ to the far end ───────────│"),
             (Party::Um, Party::Pbx, "whose line is missing", "  │              │              │"),
             (Party::Pbx, Party::Pbx, "nothing",              "  │              │              │"),
         ];
         for (from, to, label, row) in table {
-            let row: String = row.to_owned();
-            let drawn = arrow(THREE, (from, to), label, '─');
-            assert_eq!(drawn.chars().count(), 33, "{drawn}");
-            assert_eq!(drawn.replace('─', "").replace(' ', ""), row.replace('─', "").replace(' ', ""));
+            assert_eq!(arrow(THREE, (from, to), label, '─'), row);
         }
     }
 
@@ -265,19 +264,27 @@ mod tests {
 
     #[test]
     fn the_four_states_follow_from_the_messages() {
-        use Party::{Desk, Pbx, Ringpost};
+        use Party::{Desk, Pbx, Ringpost, Soft, Um};
         let invite = ("INVITE sip:a@b SIP/2.0", "1 INVITE");
         let answer = ("SIP/2.0 200 OK", "1 INVITE");
+        let (cancel, bye) = (("CANCEL sip:a@b SIP/2.0", "1 CANCEL"), ("BYE sip:a@b SIP/2.0", "2 BYE"));
         for (state, from, to, (start, cseq), next) in [
             (0, Pbx, Ringpost, invite, None),
             (0, Ringpost, Desk, invite, Some(1)),
             (1, Ringpost, Desk, invite, None),
             (1, Ringpost, Pbx, ("SIP/2.0 180 Ringing", "1 INVITE"), None),
             (1, Ringpost, Pbx, ("SIP/2.0 181 x", "1 INVITE"), Some(2)),
-            (1, Ringpost, Pbx, answer, Some(5)),
+            (1, Ringpost, Um, invite, Some(2)),
+            (1, Ringpost, Soft, cancel, Some(2)),
+            (5, Ringpost, Soft, cancel, None),
+            (6, Ringpost, Soft, cancel, None),
+            (1, Desk, Ringpost, answer, Some(5)),
+            (5, Ringpost, Pbx, answer, None),
             (2, Ringpost, Pbx, answer, Some(3)),
             (2, Ringpost, Pbx, ("SIP/2.0 200 OK", "1 CANCEL"), None),
-            (1, Desk, Ringpost, answer, None),
+            (2, Pbx, Ringpost, cancel, Some(6)),
+            (4, Pbx, Ringpost, bye, Some(6)),
+            (6, Ringpost, Desk, bye, None),
         ] {
             let found = state_after(state, from, to, &message(start, cseq, ""));
             assert_eq!(found.map(|(state, _)| state), next, "{state} {from:?} {start} {cseq}");

@@ -61,11 +61,14 @@ impl Page {
 
     /// A text in a frame, line by line, with what cannot be shown escaped.
     pub fn framed(&self, title: &str, text: &str) {
-        let rule = "─".repeat(WIDTH.saturating_sub(title.chars().count() + 9));
+        let rule = "─".repeat(WIDTH.saturating_sub(title.chars().count() + 8));
         self.line(&format!("    ┌─ {title} {rule}"));
         for line in text.lines() {
-            self.line(&format!("    │ {}", crate::log::one_line(line)));
+            let letters: Vec<char> = crate::log::one_line(line).chars().collect();
+            for piece in letters.chunks(WIDTH - 6).chain(letters.is_empty().then_some(&[][..])) {
+                self.line(&format!("    │ {}", piece.iter().collect::<String>()));
+            }
         }
-        self.line(&format!("    └{}", "─".repeat(WIDTH - 6)));
+        self.line(&format!("    └{}", "─".repeat(WIDTH - 5)));
     }
 }

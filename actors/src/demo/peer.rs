@@ -120,10 +120,7 @@ impl Peer {
 
     /// Waits until sound can flow.
     pub async fn answered(&mut self) -> Result<Agreed, Missing> {
-        let found = |seen| match seen {
-            Seen::Answered(agreed) => Some(*agreed),
-            _ => None,
-        };
+        let found = |seen| if let Seen::Answered(agreed) = seen { Some(*agreed) } else { None };
         self.until("an answered call", found).await
     }
 
@@ -135,10 +132,7 @@ impl Peer {
 
     /// Waits until the call that rings here is taken back; gives the Reason.
     pub async fn taken_back(&mut self) -> Result<Option<String>, Missing> {
-        let found = |seen| match seen {
-            Seen::TakenBack(reason) => Some(reason),
-            _ => None,
-        };
+        let found = |seen| if let Seen::TakenBack(reason) = seen { Some(reason) } else { None };
         self.until("a CANCEL", found).await
     }
 
@@ -154,10 +148,7 @@ impl Peer {
 
     /// Waits for an INFO; gives its body.
     pub async fn told(&mut self) -> Result<String, Missing> {
-        let found = |seen| match seen {
-            Seen::Told(body) => Some(body),
-            _ => None,
-        };
+        let found = |seen| if let Seen::Told(body) = seen { Some(body) } else { None };
         self.until("an INFO", found).await
     }
 

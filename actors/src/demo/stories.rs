@@ -14,7 +14,7 @@ use super::{
     ladder::{INSIDE, OUTSIDE, Party},
     peer::{Missing, Order, Peer},
     site::{ADA, BEN, CLEO},
-    theatre::{Expected, Theatre},
+    theatre::{Expected, Theatre, check},
 };
 
 /// What the caller says: a tone, so that the recording can be checked.
@@ -23,6 +23,8 @@ pub const PITCH: f64 = 440.0;
 pub const MESSAGE: Duration = Duration::from_secs(3);
 /// How long it rings where somebody does something about it.
 const RING: Duration = Duration::from_millis(800);
+/// How long the last packet may be on its way.
+const LAST_PACKET: Duration = Duration::from_millis(40);
 const TALK: Duration = Duration::from_secs(1);
 const PATIENT: Duration = Duration::from_millis(1_500);
 
@@ -67,6 +69,7 @@ impl Story {
             Self::MissedRinging => missed_ringing(theatre).await,
             Self::MissedForwarding => {
                 missed_forwarding(theatre).await?;
+                theatre.page.line("");
                 missed_forwarding_by_mail(theatre).await
             }
             Self::MissedGreeting => missed_greeting(theatre).await,
@@ -90,17 +93,18 @@ async fn answered(t: &mut Theatre) -> Result<(), Missing> {
         say(&t.desk, callee.codec, &tone, callee.remote)
     );
     to_desk.and(to_pbx)?;
+    sleep(LAST_PACKET).await;
     let (heard_here, heard_there) = (t.pbx.media.packets(), t.desk.media.packets());
     t.ladder.sounded(Party::Pbx, Party::Desk, &format!("{heard_there} packets, past Ringpost"));
     t.ladder.sounded(Party::Desk, Party::Pbx, &format!("{heard_here} packets, past Ringpost"));
     t.pbx.order(Order::HangUp);
     t.desk.hung_up().await?;
     t.pbx.over().await?;
-    t.check(
+    check(
         reason.as_deref() == Some(ELSEWHERE),
         "the softphone was not told that the call was completed elsewhere",
     )?;
-    t.check(heard_here > 40 && heard_there > 40, "the two did not hear each other")?;
+    check(heard_here > 40 && heard_there > 40, "the two did not hear each other")?;
     let expected = expected(Outcome::Talked, Action::Silent, Reason::Talked);
     t.verdict(scene, expected).await
 }
@@ -126,8 +130,8 @@ async fn missed_forwarding(t: &mut Theatre) -> Result<(), Missing> {
     let scene = t.call(OUTSIDE, BEN, what);
     give_up_while_um_rings(t).await?;
     let body = t.um.told().await?;
-    t.page.framed("The body of that INFO ", &body);
-    t.check(body.contains(&scene.call_id), "the INFO does not name the call")?;
+    t.page.framed("The body of that INFO, one element to a line", &body.replace("><", ">\n<"));
+    check(body.contains(&scene.call_id), "the INFO does not name the call")?;
     let expected = Expected {
         told: Some(ChannelName::Um),
         ..expected(Outcome::GaveUpForwarding, Action::TellUm, Reason::UmWrites)
@@ -158,7 +162,7 @@ async fn missed_greeting(t: &mut Theatre) -> Result<(), Missing> {
     t.ladder.sounded(Party::Ringpost, Party::Pbx, &format!("{heard} packets of greeting"));
     t.pbx.order(Order::HangUp);
     t.pbx.over().await?;
-    t.check(heard > 50, "the caller did not hear the greeting")?;
+    check(heard > 50, "the caller did not hear the greeting")?;
     let expected = Expected {
         told: Some(ChannelName::Mail),
         mail: Some("missedcall"),
@@ -175,9 +179,9 @@ async fn voice_mail(t: &mut Theatre) -> Result<(), Missing> {
     let agreed = forwarded_to_own_um(t).await?;
     t.ladder.note("Luka listens …");
     let beep = tokio::time::timeout(Duration::from_secs(20), t.pbx.media.beep()).await;
-    t.check(beep.is_ok(), "the caller heard no beep")?;
+    check(beep.is_ok(), "the caller heard no beep")?;
     let heard = t.pbx.media.packets();
-    t.ladder.sounded(Party::Ringpost, Party::Pbx, &format!("{heard}, greeting and beep"));
+    t.ladder.sounded(Party::Ringpost, Party::Pbx, &format!("{heard} packets to the beep"));
     t.ladder.state(4, "the beep is over: the message is recorded");
     let tone = agreed.codec.tone(PITCH, 0.5, MESSAGE);
     let said = say(&t.pbx, agreed.codec, &tone, agreed.remote).await?;

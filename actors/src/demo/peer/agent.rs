@@ -89,11 +89,12 @@ impl Agent {
                     Some(order) => self.obey(order, &mut out),
                     None => return,
                 },
-                received = self.socket.recv_from(&mut datagram) => match received {
-                    Ok((length, from)) => self.received(&datagram[..length], from, &mut out),
-                    // The ICMP echo of a datagram whose receiver has gone: its transaction sees to that.
-                    Err(_) => {}
-                },
+                received = self.socket.recv_from(&mut datagram) => {
+                    // Else it is the ICMP echo of a datagram whose receiver has gone: its transaction sees to that.
+                    if let Ok((length, from)) = received {
+                        self.received(&datagram[..length], from, &mut out);
+                    }
+                }
                 () = time::sleep(sleep) => self.transactions.tick(self.now(), &mut out),
             }
             self.flush(out).await;
@@ -171,7 +172,7 @@ impl Agent {
                 .header("Call-ID", &[call_id.as_bytes()])
                 .header("CSeq", &[b"1 INVITE"])
                 .header("Contact", &[contact(address).as_bytes()])
-                .header("P-Asserted-Identity", &[caller.as_bytes()])
+                .header("P-Asserted-Identity", &[b"\"Luka A\" <tel:+15550142>"])
                 .header("Allow", &[ALLOW])
                 .header("Content-Type", &[b"application/sdp"]);
             draft.body(&offer)
