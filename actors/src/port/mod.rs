@@ -365,7 +365,7 @@ impl Port {
         self.transactions.borrow_mut().random()
     }
 
-    /// Has [`TransactionUser::rings`] called in `after` milliseconds, up to 20 ms late.
+    /// Has [`TransactionUser::rings`] called in `after` milliseconds, up to a tick (50 ms) late.
     pub fn alarm(&self, after: u64, alarm: Alarm) {
         let at = self.now() + after;
         self.alarms.borrow_mut().arm(at, alarm);

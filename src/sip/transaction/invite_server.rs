@@ -11,7 +11,7 @@ use super::{
 };
 
 /// How long the transaction user may stay silent before 100 goes out: RFC 3261 §17.2.1 asks for one within 200 ms.
-const TRYING_AFTER: u64 = 150;
+const TRYING_AFTER: u64 = 140;
 
 /// One INVITE from a peer.
 #[derive(Debug)]
