@@ -266,7 +266,7 @@ fn what_still_rings_when_its_owner_leaves_is_cancelled() {
     lane.until(10_000);
     lane.transactions.orphan(invite, Some(ELSEWHERE));
     lane.until(10_100);
-    assert_eq!(lane.log(), ["0 > INVITE", "0 * Response 180 INVITE", "10020 > CANCEL"]);
+    assert_eq!(lane.log(), ["0 > INVITE", "0 * Response 180 INVITE", "10050 > CANCEL"]);
     assert_eq!(lane.last("CANCEL").first(Name::Reason), Some(ELSEWHERE.as_bytes()));
     lane.response(invite, 200, "CANCEL", "a");
     lane.response(invite, 487, "INVITE", "a");
@@ -283,7 +283,7 @@ fn a_silent_invite_whose_owner_left_is_cancelled_when_it_first_speaks() {
     lane.until(5_000);
     lane.response(invite, 180, "INVITE", "a");
     lane.response(invite, 487, "INVITE", "a");
-    lane.until(5_020);
+    lane.until(5_050);
     assert_eq!(lane.log(), ["0 > INVITE", "5000 > CANCEL", "5000 > ACK"]);
     assert_eq!(lane.len(), 0);
 }

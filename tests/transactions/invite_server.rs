@@ -30,7 +30,7 @@ fn trying_goes_out_only_after_a_silence() {
     lane.until(140);
     assert_eq!(lane.log(), [""; 0]);
     lane.until(10_000);
-    assert_eq!(lane.log(), ["160 > 100 INVITE"]);
+    assert_eq!(lane.log(), ["150 > 100 INVITE"]);
     assert_eq!(lane.last("SIP/2.0 100").first(Name::To), Some(&b"<sip:1001@lab.test>"[..]));
 
     let mut quick = called(Lane::udp());
@@ -109,7 +109,7 @@ fn a_failure_on_tcp_is_said_once() {
     lane.respond(486);
     lane.until(10_000);
     lane.receive(&ack());
-    lane.until(10_020);
+    lane.until(10_050);
     assert_eq!((lane.log(), lane.len()), (vec!["0 > 486 INVITE".into()], 0));
 }
 

@@ -152,7 +152,7 @@ proptest! {
         lane.until(lane.now + 65_000);
         prop_assert_eq!(lane.len(), 0);
         // Timers of what is gone go with the next turn of the wheel.
-        lane.until(lane.now + 82_000);
+        lane.until(lane.now + 110_000);
         prop_assert_eq!(lane.transactions.due(), None);
     }
 }

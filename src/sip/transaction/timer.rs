@@ -15,7 +15,7 @@ pub const FORGOTTEN: u64 = 3_600_000;
 
 /// Timers fire up to this many milliseconds late, so that many of them share one wake-up.
 pub const TICK: u64 = 50;
-const SLOTS: usize = 4_096;
+const SLOTS: usize = 2_048;
 
 /// Timers of any kind; there is no way to stop one: its owner looks whether it is still wanted.
 #[derive(Debug)]
