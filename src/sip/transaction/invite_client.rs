@@ -227,12 +227,12 @@ impl InviteClient {
         }
     }
 
-    /// The owner has gone: a late 2xx is now refused with this Reason.
+    /// The owner has gone: a late 2xx is now refused, with this Reason or else the one of its CANCEL.
     pub(super) fn orphan(&mut self, why: Reason) {
         self.owner = Owner::Nobody;
         match &mut self.state {
-            State::Cancelling { reason, .. } | State::Accepted { reason, .. } => *reason = why,
-            State::Calling { cancel } => *cancel = Some(why),
+            State::Cancelling { reason, .. } | State::Accepted { reason, .. } => *reason = why.or(*reason),
+            State::Calling { cancel } => *cancel = Some(why.or(cancel.flatten())),
             State::Proceeding | State::Completed { .. } => {}
         }
     }
