@@ -3,4 +3,6 @@
 #[path = "../support/call/mod.rs"]
 mod support;
 
+mod endings;
+mod office;
 mod with_sipp;
