@@ -3,6 +3,8 @@
 #[path = "../support/call/mod.rs"]
 mod support;
 
+mod dialogs;
 mod endings;
 mod office;
+mod refusals;
 mod with_sipp;

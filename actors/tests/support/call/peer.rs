@@ -113,8 +113,7 @@ impl Peer {
         match &mut self.wire {
             Wire::Udp(socket) => drop(socket.send_to(octets, self.ringpost).expect("loopback takes it")),
             Wire::Tcp { stream, .. } => {
-                let stream = stream
-                    .get_or_insert_with(|| TcpStream::connect(self.ringpost).expect("Ringpost listens"));
+                let stream = stream.get_or_insert_with(|| connect(self.address, self.ringpost));
                 stream.write_all(octets).expect("the connection is open");
             }
         }
@@ -122,21 +121,24 @@ impl Peer {
 
     /// Sends a request outside any dialog and gives it back; `headers` are whole lines.
     pub fn request(&mut self, method: &str, uri: &str, headers: &str, body: &str) -> Sip {
-        let branch = format!("z9hG4bK{}", fresh());
-        let (contact, via) = (self.uri(), self.via(&branch));
-        let kind = if body.is_empty() || headers.contains("Content-Type") {
-            ""
-        } else {
-            "Content-Type: application/sdp\r\n"
-        };
-        let text = format!(
-            "{method} {uri} SIP/2.0\r\n{via}Max-Forwards: 70\r\nFrom: \"Ada Caller\" <sip:+4544890101@pbx.test>;tag=c{branch}\r\n\
-             To: <{uri}>\r\nCall-ID: call-{branch}\r\nCSeq: 1 {method}\r\nContact: <{contact}>\r\n{headers}{kind}\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
+        let text = self.draft(method, uri, headers, body);
         self.send(text.as_bytes());
         Sip::new(text.as_bytes())
+    }
+
+    /// A request that is not sent yet.
+    pub fn draft(&self, method: &str, uri: &str, headers: &str, body: &str) -> String {
+        let branch = format!("z9hG4bK{}", fresh());
+        let (contact, via) = (self.uri(), self.via(&branch));
+        let typed = body.is_empty() || headers.contains("Content-Type");
+        let kind = if typed { "" } else { "Content-Type: application/sdp\r\n" };
+        format!(
+            "{method} {uri} SIP/2.0\r\n{via}Max-Forwards: 70\r\n\
+             From: \"Ada Caller\" <sip:+4544890101@pbx.test>;tag=c{branch}\r\nTo: <{uri}>\r\n\
+             Call-ID: call-{branch}\r\nCSeq: 1 {method}\r\nContact: <{contact}>\r\n{headers}{kind}\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
     }
 
     /// Calls a user.
@@ -318,6 +320,15 @@ impl Peer {
         }
         false
     }
+}
+
+/// Opens a connection from the peer's own address.
+fn connect(from: SocketAddr, to: SocketAddr) -> TcpStream {
+    let kind = socket2::Type::STREAM;
+    let socket = socket2::Socket::new(socket2::Domain::for_address(to), kind, None).expect("a socket");
+    socket.bind(&SocketAddr::new(from.ip(), 0).into()).expect("an address of this machine");
+    socket.connect(&to.into()).expect("Ringpost listens");
+    socket.into()
 }
 
 /// The length of the whole message at the start of a stream; keep-alives before it are dropped.
