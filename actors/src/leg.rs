@@ -202,8 +202,7 @@ impl LegActor {
 
     /// Where requests inside the dialog go: the next hop where it is a literal address, else where the INVITE went.
     fn next_peer(&self) -> Peer {
-        let hop =
-            self.dialog.as_ref().and_then(|dialog| self.port.peer(&[b"<", dialog.next_hop(), b">"].concat()));
+        let hop = self.dialog.as_ref().and_then(|dialog| self.port.peer(dialog.next_hop()));
         match hop {
             Some(hop) if hop.transport == self.peer.transport => {
                 Peer { connection: self.peer.connection, ..hop }

@@ -256,7 +256,8 @@ impl TransactionUser for Switch {
         let method = request.method().unwrap_or(Method::Other);
         if request.to().is_some_and(|to| to.tag().is_some()) {
             let known = self.leg_of(request).is_some();
-            return if known { Ok(()) } else { Err(Refusal::plain(481)) };
+            // A BYE that comes again finds its leg gone, but not its transaction.
+            return if known { Ok(()) } else { Err(Refusal { only_new: true, ..Refusal::plain(481) }) };
         }
         if self.shared.directory.load().trunk(from.address.ip()).is_none() {
             return Err(Refusal::plain(403));

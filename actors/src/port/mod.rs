@@ -25,7 +25,6 @@ use ringpost::{
         peer::{Peer, Transmit},
         token::{MAGIC, Token},
         transaction::{News, Output, Owner, Transactions, stateless_tag, timer::Wheel},
-        uri::NameAddr,
     },
 };
 
@@ -381,7 +380,6 @@ impl Port {
     /// The peer that a literal `sip:` URI names (`;transport=tcp` taken into account); `None` for a host name, another
     /// scheme, or where no listener of ours reaches it.
     pub fn peer(&self, uri: &[u8]) -> Option<Peer> {
-        let uri = NameAddr::read(uri)?.uri;
         let uri = ringpost::sip::uri::Uri::read(uri).filter(|uri| uri.is_sip())?;
         let address = ringpost::sip::build::literal(uri.host, uri.port)?;
         let tcp = uri.param("transport").is_some_and(|t| t.eq_ignore_ascii_case(b"tcp"));

@@ -328,7 +328,9 @@ impl TransactionUser for Desk {
         let inside = request.to().is_some_and(|to| to.tag().is_some());
         let required = relay::required(request);
         match request.method() {
-            _ if inside && self.of_request(request).is_none() => Err(Refusal::plain(481)),
+            _ if inside && self.of_request(request).is_none() => {
+                Err(Refusal { only_new: true, ..Refusal::plain(481) })
+            }
             Some(Method::Invite | Method::Info | Method::Options) if !required.is_empty() => {
                 Err(Refusal::with(420, "Unsupported", &required))
             }

@@ -96,8 +96,7 @@ impl UmSession {
     }
 
     fn next_peer(&self) -> Peer {
-        let hop =
-            self.dialog.as_ref().and_then(|dialog| self.port.peer(&[b"<", dialog.next_hop(), b">"].concat()));
+        let hop = self.dialog.as_ref().and_then(|dialog| self.port.peer(dialog.next_hop()));
         hop.filter(|hop| hop.transport == self.peer.transport).unwrap_or(self.peer)
     }
 

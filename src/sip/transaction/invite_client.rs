@@ -244,12 +244,13 @@ impl InviteClient {
         }
     }
 
-    /// The owner has gone: what still rings is cancelled, and a late 2xx is refused, with this Reason.
+    /// The owner has gone: what still rings is cancelled, and a late 2xx is refused, with this Reason or else the one of
+    /// its CANCEL.
     pub(super) fn orphan(&mut self, why: Reason) {
         self.owner = Owner::Nobody;
         match &mut self.state {
-            State::Cancelling { reason, .. } | State::Accepted { reason, .. } => *reason = why,
-            State::Calling { cancel } => *cancel = Some(why),
+            State::Cancelling { reason, .. } | State::Accepted { reason, .. } => *reason = why.or(*reason),
+            State::Calling { cancel } => *cancel = Some(why.or(cancel.flatten())),
             State::Proceeding { cancel } => {
                 *cancel = Some(why);
                 self.clock.resend = 0; // as soon as time goes on

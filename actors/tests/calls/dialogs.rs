@@ -1,0 +1,367 @@
+//! What passes between the two ends of a call: octet for octet, both ways, whatever stands between (R68).
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    office::{ELSEWHERE, Office, Talk, is_cancelled},
+    support::{Over, Peer, SDP, Sip, Site, peer::Dialog, within},
+};
+
+const OFF: &str = "missed_calls = \"off\"";
+
+#[test]
+fn requests_inside_the_call_pass_both_ways() {
+    for over in Over::BOTH {
+        let mut office = Office::new(over, OFF);
+        let mut talk = office.talks();
+        for round in 0..2 {
+            both_ways(&mut office, &mut talk, |one, other, dialog| {
+                for row in REQUESTS {
+                    passes(one, other, dialog, row, round);
+                }
+            });
+        }
+        office.hangs_up(talk);
+        office.ends();
+    }
+}
+
+/// Method, Content-Type, body, and the answer of the other end.
+type Request = (&'static str, &'static str, &'static str, u16);
+
+const REQUESTS: [Request; 6] = [
+    ("INFO", "application/dtmf-relay", "Signal=5\r\nDuration=160\r\n", 200),
+    ("MESSAGE", "text/plain", "Brb, øre\u{1F44B}", 202),
+    ("FOOBAR", "x/y", "anything", 299),
+    ("UPDATE", "application/sdp", SDP, 200),
+    ("OPTIONS", "text/plain", "", 200),
+    ("INFO", "x/y", "no", 488),
+];
+
+fn passes(one: &mut Peer, other: &mut Peer, dialog: &mut Dialog, row: Request, round: usize) {
+    let (method, kind, body, code) = row;
+    let headers = format!("Content-Type: {kind}\r\nX-Round: {round}\r\n");
+    one.inside(dialog, method, &headers, body);
+    let passed = other.expect(method);
+    assert_eq!((passed.one("X-Round"), passed.body()), (&*round.to_string(), body));
+    other.answer_with(&passed, code, "X-Said: yes\r\n", "");
+    let answer = one.expect(&code.to_string());
+    assert_eq!((answer.one("X-Said"), answer.start()), ("yes", &*format!("SIP/2.0 {code} As Told")));
+}
+
+#[test]
+fn hold_and_resume_pass_both_ways() {
+    let hold = SDP.to_owned() + "a=sendonly\r\n";
+    for over in Over::BOTH {
+        let mut office = Office::new(over, OFF);
+        let mut talk = office.talks();
+        both_ways(&mut office, &mut talk, |one, other, dialog| {
+            for offer in [&*hold, SDP] {
+                one.inside(dialog, "INVITE", "", offer);
+                let passed = other.expect("INVITE");
+                assert_eq!(passed.body(), offer);
+                other.answer(&passed, 200);
+                one.expect("200");
+                one.inside(dialog, "ACK", "", "");
+                other.expect("ACK");
+            }
+            // Without an offer: the answer travels in the ACK.
+            one.inside(dialog, "INVITE", "", "");
+            let passed = other.expect("INVITE");
+            assert_eq!(passed.body(), "");
+            other.answer(&passed, 200);
+            assert_eq!(one.expect("200").body(), SDP);
+            one.inside(dialog, "ACK", "", &hold);
+            assert_eq!(other.expect("ACK").body(), hold);
+            // Refused: the call goes on as it was.
+            let offer = one.inside(dialog, "INVITE", "", SDP);
+            let passed = other.expect("INVITE");
+            other.answer_with(&passed, 488, "", "");
+            other.expect("ACK");
+            one.refused(&offer, 488);
+        });
+        office.hangs_up(talk);
+        office.ends();
+    }
+}
+
+fn both_ways(office: &mut Office, talk: &mut Talk, pass: impl Fn(&mut Peer, &mut Peer, &mut Dialog)) {
+    pass(&mut office.pbx, &mut office.desk, &mut talk.pbx);
+    pass(&mut office.desk, &mut office.pbx, &mut talk.phone);
+}
+
+#[test]
+fn an_invite_without_an_offer_gets_it_in_the_answer() {
+    for over in Over::BOTH {
+        let mut office = Office::new(over, OFF);
+        let uri = format!("sip:1001@{}", office.ringpost.sip);
+        let invite = office.pbx.request("INVITE", &uri, "", "");
+        let (desk, soft) = (office.desk.expect("INVITE"), office.soft.expect("INVITE"));
+        assert_eq!(desk.body(), "");
+        office.soft.answer(&soft, 180);
+        office.pbx.expect("180");
+        let answer = office.desk.answer(&desk, 200);
+        is_cancelled(&mut office.soft, &soft, ELSEWHERE);
+        let ok = office.pbx.expect("200");
+        assert_eq!(ok.body(), SDP, "the phone's offer");
+        let mut pbx = Dialog::caller(&invite, &ok);
+        let reply = SDP.replace("40000", "40002");
+        office.pbx.inside(&mut pbx, "ACK", "", &reply);
+        assert_eq!(office.desk.expect("ACK").body(), reply);
+        office.hangs_up(Talk { pbx, phone: Dialog::callee(&desk, &answer) });
+        office.ends();
+    }
+}
+
+#[test]
+fn early_media_reaches_the_caller_and_further_ringing_does_not_confuse() {
+    let mut office = Office::new(Over::Udp, OFF);
+    let invite = office.pbx.invite("1001");
+    let (desk, soft) = (office.desk.expect("INVITE"), office.soft.expect("INVITE"));
+    office.desk.answer(&desk, 183);
+    let media = office.pbx.expect("183");
+    assert_eq!(media.body(), SDP);
+    // Another phone rings, and a proxy in front of the desk forks: the caller hears once that it rings.
+    office.soft.answer(&soft, 180);
+    office.pbx.expect("180");
+    office.desk.answer_tagged(&desk, 180, "another", "", "");
+    office.pbx.silent_for(Duration::from_millis(50));
+    let answer = office.desk.answer_tagged(&desk, 200, "another", "", SDP);
+    office.desk.expect("ACK");
+    is_cancelled(&mut office.soft, &soft, ELSEWHERE);
+    let ok = office.pbx.expect("200");
+    assert_eq!(ok.to_tag(), media.to_tag(), "one dialog for the caller");
+    // The first branch of the fork answers as well: it is acknowledged and hung up.
+    office.desk.answer_tagged(&desk, 200, "first", "", SDP);
+    office.desk.expect("ACK");
+    let bye = office.desk.expect("BYE");
+    assert_eq!((bye.to_tag(), bye.first("Reason")), ("first", ELSEWHERE));
+    office.desk.answer(&bye, 200);
+    let mut pbx = Dialog::caller(&invite, &ok);
+    office.pbx.inside(&mut pbx, "ACK", "", "");
+    office.hangs_up(Talk { pbx, phone: Dialog::callee(&desk, &answer) });
+    office.ends();
+}
+
+#[test]
+fn what_is_repeated_is_answered_again_and_done_once() {
+    let mut office = Office::new(Over::Udp, OFF);
+    let [invite, desk, soft] = office.rings();
+    office.pbx.send(&invite.raw);
+    within(Duration::from_secs(5), "the 180 is repeated", || {
+        office.pbx.next(Duration::from_millis(20));
+        office.pbx.repeated == 1
+    });
+    let answer = office.desk.answer(&desk, 200);
+    office.desk.expect("ACK");
+    office.desk.send(&answer.raw);
+    within(Duration::from_secs(5), "the ACK is repeated", || {
+        office.desk.next(Duration::from_millis(20));
+        office.desk.repeated == 1
+    });
+    is_cancelled(&mut office.soft, &soft, ELSEWHERE);
+    let ok = office.pbx.expect("200");
+    // No ACK yet: the 200 comes again after 500 ms, a second, two seconds.
+    let before = office.pbx.repeated;
+    let since = Instant::now();
+    within(Duration::from_secs(10), "the 200 is repeated", || {
+        office.pbx.next(Duration::from_millis(20));
+        office.pbx.repeated == before + 2
+    });
+    assert!(since.elapsed() > Duration::from_millis(1_300), "T1, then twice T1");
+    let mut pbx = Dialog::caller(&invite, &ok);
+    office.pbx.inside(&mut pbx, "ACK", "", "");
+    let bye = office.pbx.inside(&mut pbx, "BYE", "", "");
+    office.pbx.expect("200");
+    let before = office.pbx.repeated;
+    office.pbx.send(&bye.raw);
+    within(Duration::from_secs(5), "the 200 for BYE is repeated", || {
+        office.pbx.next(Duration::from_millis(20));
+        office.pbx.repeated == before + 1
+    });
+    let bye = office.desk.expect("BYE");
+    office.desk.answer(&bye, 200);
+    office.ends();
+}
+
+#[test]
+fn an_answer_that_is_never_acknowledged_ends_the_call_after_64_t1() {
+    let mut office = Office::new(Over::Udp, OFF);
+    let [invite, desk, soft] = office.rings();
+    office.desk.answer(&desk, 200);
+    office.desk.expect("ACK");
+    is_cancelled(&mut office.soft, &soft, ELSEWHERE);
+    let ok = office.pbx.expect("200");
+    let since = Instant::now();
+    for phone in [&mut office.desk, &mut office.pbx] {
+        // RFC 3261 §13.3.1.4.
+        let bye = phone.next(Duration::from_secs(40)).expect("a BYE");
+        assert_eq!(bye.what(), "BYE");
+        phone.answer(&bye, 200);
+    }
+    assert!((31..36).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
+    assert!(office.pbx.repeated >= 9, "{}", office.pbx.repeated);
+    assert_eq!(ok.one("Call-ID"), invite.one("Call-ID"));
+    office.ends();
+}
+
+#[test]
+fn proxies_that_recorded_their_route_stay_in_it() {
+    let mut office = Office::new(Over::Udp, OFF);
+    let site = office.ringpost.sip;
+    let [mut before, mut behind] = [(); 2].map(|()| Peer::new(Over::Udp, "127.0.0.1", site));
+    let (here, there) = (format!("<sip:{};lr>", before.address), format!("<sip:{};lr>", behind.address));
+    let invite = office.pbx.invite_with("1001", &format!("Record-Route: {here}\r\n"));
+    let (desk, soft) = (office.desk.expect("INVITE"), office.soft.expect("INVITE"));
+    assert_eq!(desk.all("Record-Route").len(), 0, "each side has its own");
+    office.soft.answer(&soft, 180);
+    office.pbx.expect("180");
+    office.desk.answer_with(&desk, 200, &format!("Record-Route: {there}\r\n"), SDP);
+    let ack = behind.expect("ACK");
+    assert_eq!((ack.one("Route"), ack.uri()), (&*there, &*office.desk.uri()));
+    is_cancelled(&mut office.soft, &soft, ELSEWHERE);
+    let ok = office.pbx.expect("200");
+    assert_eq!(ok.one("Record-Route"), here);
+    let mut pbx = Dialog::caller(&invite, &ok);
+    office.pbx.inside(&mut pbx, "ACK", "", "");
+    let info = office.pbx.inside(&mut pbx, "INFO", "Content-Type: x/y\r\n", "1");
+    let passed = behind.expect("INFO");
+    assert_eq!((passed.one("Route"), passed.body()), (&*there, info.body()));
+    behind.answer(&passed, 200);
+    office.pbx.expect("200");
+    let bye_of = |dialog: &Sip| Dialog {
+        call_id: desk.one("Call-ID").into(),
+        local: dialog.one("To").into(),
+        remote: desk.one("From").into(),
+        target: desk.contact().into(),
+        sequence: 1,
+        routes: vec![],
+    };
+    behind.inside(&mut bye_of(&ack), "BYE", "", "");
+    behind.expect("200");
+    let bye = before.expect("BYE");
+    assert_eq!((bye.one("Route"), bye.uri()), (&*here, &*office.pbx.uri()));
+    before.answer(&bye, 200);
+    office.ends();
+}
+
+#[test]
+fn headers_cross_octet_for_octet() {
+    let mut office = Office::new(Over::Udp, OFF);
+    let lines: [&[u8]; 6] = [
+        b"s: lunch",
+        b"X-Folded: one,\r\n\t two",
+        b"x-ODD:no space",
+        b"X-Raw: \xff\xfe\x80",
+        b"Alert-Info: <http://pbx.test/a%20b>;info=x",
+        b"User-Agent: pbx \xc3\xb8",
+    ];
+    let mut raw = format!("INVITE sip:1001@{} SIP/2.0\r\n", office.ringpost.sip).into_bytes();
+    raw.extend(format!(
+        "v: SIP/2.0/UDP {};branch=z9hG4bKcompact;rport\r\nf: \"#\" <sip:%23123%40x@pbx.test>;tag=1\r\nt: <sip:1001@pbx.test>\r\n\
+         i: compact\r\nCSeq: 1 INVITE\r\nm: <{}>\r\n",
+        office.pbx.address,
+        office.pbx.uri()
+    )
+    .bytes());
+    for line in lines {
+        raw.extend([line, b"\r\n"].concat());
+    }
+    raw.extend(format!("c: application/sdp\r\nl: {}\r\n\r\n{SDP}", SDP.len()).bytes());
+    office.pbx.send(&raw);
+    let (desk, soft) = (office.desk.expect("INVITE"), office.soft.expect("INVITE"));
+    for line in lines {
+        assert!(desk.has_line(line), "{}\n{desk}", String::from_utf8_lossy(line));
+    }
+    assert!(desk.one("From").starts_with("\"#\" <sip:%23123%40x@pbx.test>"), "{desk}");
+    assert!(desk.has_line(b"c: application/sdp") && desk.body() == SDP, "{desk}");
+    for (phone, invite) in [(&mut office.desk, &desk), (&mut office.soft, &soft)] {
+        phone.answer_with(invite, 486, "Warning: 399 x \"caf\u{e9}\"\r\n", "");
+        phone.expect("ACK");
+    }
+    office.pbx.expect("181");
+    let to_um = office.um.expect("INVITE");
+    office.um.answer_with(&to_um, 486, "", "");
+    office.um.expect("ACK");
+    let refusal = office.pbx.expect("486");
+    assert!(refusal.has_line("Warning: 399 x \"caf\u{e9}\"".as_bytes()), "{refusal}");
+    let ack = String::from_utf8_lossy(&raw).replace("INVITE", "ACK");
+    office.pbx.send(
+        ack.split("\r\ns: ").next().map(|head| format!("{head}\r\nl: 0\r\n\r\n")).expect("a head").as_bytes(),
+    );
+    office.ends();
+}
+
+#[test]
+fn a_device_is_called_as_the_site_writes_it() {
+    let site = Site::new();
+    let (mut pbx, mut desk) = (site.peer(Over::Udp), site.peer(Over::Udp));
+    let uri = format!("sip:%23123%2A@{};ob;x=%41", desk.address);
+    let ringpost = site
+        .table(&format!(
+            "[[user]]\naddress = \"sip:1001@corp.test\"\nnumbers = [\"1001\"]\ndevices = [{uri:?}]"
+        ))
+        .start();
+    let invite = pbx.invite("1001");
+    let called = desk.expect("INVITE");
+    assert_eq!(called.uri(), uri);
+    desk.answer(&called, 486);
+    desk.expect("ACK");
+    pbx.refused(&invite, 486);
+    drop((pbx, desk));
+    ringpost.back_to_baseline();
+}
+
+#[test]
+fn sixty_kilobytes_pass_in_one_datagram() {
+    let mut office = Office::new(Over::Udp, OFF);
+    let body = SDP.to_owned() + &"a=x-long:0123456789012345678901234567890123456789\r\n".repeat(1_200);
+    let uri = format!("sip:1001@{}", office.ringpost.sip);
+    let invite = office.pbx.request("INVITE", &uri, "", &body);
+    assert!(invite.raw.len() > 60_000);
+    let (desk, soft) = (office.desk.expect("INVITE"), office.soft.expect("INVITE"));
+    assert!(desk.body() == body && soft.body() == body, "whole");
+    office.soft.answer(&soft, 180);
+    office.pbx.expect("180");
+    let answer = office.desk.answer_with(&desk, 200, "", &body);
+    office.desk.expect("ACK");
+    is_cancelled(&mut office.soft, &soft, ELSEWHERE);
+    let ok = office.pbx.expect("200");
+    assert!(ok.body() == body, "whole");
+    let mut pbx = Dialog::caller(&invite, &ok);
+    office.pbx.inside(&mut pbx, "ACK", "", "");
+    office.hangs_up(Talk { pbx, phone: Dialog::callee(&desk, &answer) });
+    office.ends();
+}
+
+#[test]
+fn a_call_over_ipv6() {
+    let probe = std::net::UdpSocket::bind("[::1]:0");
+    if probe.is_err() {
+        println!("skipped: no IPv6 on loopback");
+        return;
+    }
+    let mut site = Site::new();
+    site.sip = std::net::SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, site.sip.port()));
+    let listen = format!("[\"udp:{0}\", \"tcp:{0}\"]", site.sip);
+    for over in Over::BOTH {
+        let mut next = Site::new().listen(&listen);
+        next.sip = site.sip;
+        let [mut pbx, mut desk] = [(); 2].map(|()| Peer::new(over, "::1", next.sip));
+        let ringpost = next.user("1001", &[&desk], OFF).start();
+        let invite = pbx.invite("1001");
+        let called = desk.expect("INVITE");
+        assert!(called.one("Via").contains("[::1]:"), "{called}");
+        let answer = desk.answer(&called, 200);
+        desk.expect("ACK");
+        let ok = pbx.expect("200");
+        let (mut dialog, mut phone) = (Dialog::caller(&invite, &ok), Dialog::callee(&called, &answer));
+        pbx.inside(&mut dialog, "ACK", "", "");
+        desk.inside(&mut phone, "BYE", "", "");
+        desk.expect("200");
+        let bye = pbx.expect("BYE");
+        pbx.answer(&bye, 200);
+        drop((pbx, desk));
+        ringpost.back_to_baseline();
+    }
+}

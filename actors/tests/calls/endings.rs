@@ -1,0 +1,323 @@
+//! How a call comes to its end: who rings, who is told what, where it goes (R1–R3, R8, R15, R64, R201).
+
+use std::{thread, time::Duration};
+
+use crate::{
+    office::{ELSEWHERE, Office, is_cancelled, refuses},
+    support::{Over, Site, peer::Dialog},
+};
+
+/// No notice is wanted where the test is about the call alone.
+const OFF: &str = "missed_calls = \"off\"";
+
+#[test]
+fn answered_at_the_desk_and_hung_up_from_either_side() {
+    // R1, R64, R201.
+    for over in Over::BOTH {
+        let mut office = Office::new(over, OFF);
+        let talk = office.talks();
+        office.hangs_up(talk);
+        let mut talk = office.talks();
+        office.desk.inside(&mut talk.phone, "BYE", "", "");
+        office.desk.expect("200");
+        let bye = office.pbx.expect("BYE");
+        assert_eq!(bye.uri(), office.pbx.uri());
+        office.pbx.answer(&bye, 200);
+        office.ends();
+    }
+}
+
+#[test]
+fn nobody_answers_so_um_does_with_exactly_one_diversion() {
+    // R2, R3.
+    for over in Over::BOTH {
+        let mut office = Office::new(over, "missed_calls = \"off\"\nring_for = \"300ms\"");
+        let invite = office.pbx.invite_with("1001", "Diversion: <sip:9@pbx.test>;reason=unknown\r\n");
+        let (desk, soft) = (office.desk.expect("INVITE"), office.soft.expect("INVITE"));
+        assert_eq!(desk.all("Diversion"), ["<sip:9@pbx.test>;reason=unknown"], "towards devices it crosses");
+        office.desk.answer(&desk, 180);
+        office.soft.answer(&soft, 180);
+        office.pbx.expect("180");
+        office.pbx.expect("181");
+        is_cancelled(&mut office.desk, &desk, "");
+        is_cancelled(&mut office.soft, &soft, "");
+        let (to_um, talk) = office.um_takes(&invite);
+        assert!(to_um.one("Diversion").starts_with("<sip:1001@corp.test>;reason=no-answer"), "{to_um}");
+        office.um_hangs_up(talk);
+        office.ends();
+    }
+}
+
+#[test]
+fn the_caller_gives_up() {
+    // R201: a caller's CANCEL is never labelled; a PBX's own label is passed on.
+    for (header, reason) in [
+        ("", ""),
+        ("Reason: Q.850;cause=16;text=\"Terminated\"\r\n", ""),
+        ("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n", ELSEWHERE),
+    ] {
+        let mut office = Office::new(Over::Udp, OFF);
+        let [invite, desk, soft] = office.rings();
+        office.pbx.cancel(&invite, header);
+        office.pbx.expect("200");
+        is_cancelled(&mut office.desk, &desk, reason);
+        is_cancelled(&mut office.soft, &soft, reason);
+        office.pbx.refused(&invite, 487);
+        office.ends();
+    }
+}
+
+#[test]
+fn refusals_lead_to_um_or_to_the_caller() {
+    // Both phones answer with these; a 6xx of the first one ends the ringing of the other.
+    for over in Over::BOTH {
+        for (first, second, diverted) in [
+            (486, Some(486), "user-busy"),
+            (480, Some(404), "no-answer"),
+            (503, Some(500), "no-answer"),
+            (302, Some(486), "user-busy"),
+            (603, None, "deflection"),
+            (600, None, "user-busy"),
+        ] {
+            let mut office = Office::new(over, OFF);
+            let invite = office.pbx.invite("1001");
+            let (desk, soft) = (office.desk.expect("INVITE"), office.soft.expect("INVITE"));
+            office.soft.answer(&soft, 180);
+            office.pbx.expect("180");
+            refuses(&mut office.desk, &desk, first);
+            match second {
+                Some(second) => refuses(&mut office.soft, &soft, second),
+                None => is_cancelled(&mut office.soft, &soft, ""),
+            }
+            office.pbx.expect("181");
+            let (to_um, talk) = office.um_takes(&invite);
+            assert!(to_um.one("Diversion").contains(&format!("reason={diverted}")), "{first}: {to_um}");
+            office.um_hangs_up(talk);
+            office.ends();
+        }
+    }
+}
+
+#[test]
+fn without_um_the_best_refusal_reaches_the_caller() {
+    for (first, second, told) in [
+        (486, 480, 486),
+        (480, 486, 486),
+        (404, 603, 603),
+        (500, 486, 486),
+        (401, 407, 480),
+        (503, 503, 480),
+        (302, 301, 480),
+    ] {
+        let mut office = Office::new(Over::Udp, OFF);
+        let invite = office.pbx.invite("1004");
+        let (desk, soft) = (office.desk.expect("INVITE"), office.soft.expect("INVITE"));
+        refuses(&mut office.desk, &desk, first);
+        refuses(&mut office.soft, &soft, second);
+        let refusal = office.pbx.refused(&invite, told);
+        let phrase = if told == 480 && first != 480 {
+            "SIP/2.0 480 Temporarily Unavailable"
+        } else {
+            &*format!("SIP/2.0 {told} As Told")
+        };
+        assert_eq!(refusal.start(), phrase, "a phone's own words cross");
+        office.ends();
+    }
+}
+
+#[test]
+fn without_um_nobody_answers_and_the_caller_hears_480() {
+    let mut office = Office::new(Over::Udp, OFF);
+    let invite = office.pbx.invite("1004");
+    let (desk, soft) = (office.desk.expect("INVITE"), office.soft.expect("INVITE"));
+    office.desk.answer(&desk, 180);
+    office.pbx.expect("180");
+    is_cancelled(&mut office.desk, &desk, "");
+    office.pbx.refused(&invite, 480);
+    // RFC 3261 §9.1: no CANCEL before a provisional response; the first one that comes brings it.
+    office.soft.answer(&soft, 180);
+    is_cancelled(&mut office.soft, &soft, "");
+    office.ends();
+}
+
+#[test]
+fn nobody_there_or_all_forwarded_goes_straight_to_um() {
+    // R8.
+    for over in Over::BOTH {
+        for (user, reason) in [("1002", "unavailable"), ("1003", "unconditional")] {
+            let mut office = Office::new(over, OFF);
+            let invite = office.pbx.invite(user);
+            office.pbx.expect("181");
+            let (to_um, talk) = office.um_takes(&invite);
+            let diversion = format!("<sip:{user}@corp.test>;reason={reason}");
+            assert!(to_um.one("Diversion").starts_with(&diversion), "{to_um}");
+            office.um_hangs_up(talk);
+            office.ends();
+        }
+    }
+}
+
+#[test]
+fn two_um_servers_are_tried_and_never_a_third() {
+    // R15.
+    let site = Site::new();
+    let (mut pbx, mut servers) = (site.peer(Over::Udp), [(); 3].map(|()| site.peer(Over::Udp)));
+    let uris = servers.each_ref().map(|server| server.uri());
+    let ringpost = site
+        .table("[um]\nring_limit = \"300ms\"")
+        .plan("lab", &uris.each_ref().map(|uri| &**uri))
+        .user("1001", &[], "um_plan = \"lab\"\nmissed_calls = \"off\"")
+        .start();
+    for _ in 0..8 {
+        let invite = pbx.invite("1001");
+        pbx.expect("181");
+        let mut tried = vec![];
+        while tried.len() < 2 {
+            let (at, call) = (0..servers.len())
+                .cycle()
+                .find_map(|at| Some((at, servers[at].next(Duration::from_millis(5))?)))
+                .expect("a server is asked");
+            assert_eq!(call.what(), "INVITE");
+            // The first refuses, the second rings for ever.
+            if tried.is_empty() {
+                refuses(&mut servers[at], &call, 503);
+            } else {
+                servers[at].answer(&call, 180);
+                pbx.expect("180");
+                is_cancelled(&mut servers[at], &call, "");
+            }
+            tried.push(at);
+        }
+        assert_eq!(tried[1], (tried[0] + 1) % 3, "never the same one twice");
+        pbx.refused(&invite, 480);
+    }
+    servers.iter_mut().for_each(|server| server.silent_for(Duration::from_millis(30)));
+    drop((pbx, servers));
+    ringpost.back_to_baseline();
+}
+
+#[test]
+fn phones_that_send_nothing_at_all_do_not_hold_the_call() {
+    let mut office = Office::new(Over::Udp, "missed_calls = \"off\"\nring_for = \"300ms\"");
+    let invite = office.pbx.invite("1001");
+    let soft = (office.desk.expect("INVITE"), office.soft.expect("INVITE")).1;
+    office.pbx.expect("181");
+    let (_, talk) = office.um_takes(&invite);
+    // One of them wakes up late: it is taken back, for UM has the call.
+    let late = office.soft.answer(&soft, 200);
+    office.soft.expect("ACK");
+    let bye = office.soft.expect("BYE");
+    assert_eq!(bye.first("Reason"), ELSEWHERE);
+    assert_eq!(
+        bye.one("To"),
+        Dialog::callee(&soft, &late).local.replace("sip:", "sip:").as_str().trim_start()
+    );
+    office.soft.answer(&bye, 200);
+    office.um_hangs_up(talk);
+    office.ends();
+}
+
+#[test]
+fn a_phone_that_answers_while_its_cancel_is_in_flight_wins_until_um_answers() {
+    // DESIGN decision 2.
+    for over in Over::BOTH {
+        let mut office = Office::new(over, "missed_calls = \"off\"\nring_for = \"300ms\"");
+        let [invite, desk, soft] = office.rings();
+        office.pbx.expect("181");
+        let to_um = office.um.expect("INVITE");
+        office.um.answer(&to_um, 180);
+        office.pbx.next(Duration::from_millis(100));
+        let cancel = office.desk.expect("CANCEL");
+        office.desk.answer(&cancel, 200);
+        let answer = office.desk.answer(&desk, 200);
+        office.desk.expect("ACK");
+        is_cancelled(&mut office.um, &to_um, ELSEWHERE);
+        is_cancelled(&mut office.soft, &soft, "");
+        let ok = office.pbx.expect("200");
+        let mut dialog = Dialog::caller(&invite, &ok);
+        office.pbx.inside(&mut dialog, "ACK", "", "");
+        let phone = Dialog::callee(&desk, &answer);
+        office.hangs_up(crate::office::Talk { pbx: dialog, phone });
+        office.ends();
+    }
+}
+
+#[test]
+fn a_phone_that_answers_after_the_call_is_over_is_hung_up() {
+    for (header, reason) in [("", ""), ("Reason: SIP;cause=200\r\n", ELSEWHERE)] {
+        let mut office = Office::new(Over::Udp, OFF);
+        let invite = office.pbx.invite("1001");
+        let (desk, soft) = (office.desk.expect("INVITE"), office.soft.expect("INVITE"));
+        office.desk.answer(&desk, 180);
+        office.pbx.expect("180");
+        office.pbx.cancel(&invite, header);
+        office.pbx.expect("200");
+        office.pbx.refused(&invite, 487);
+        let cancel = office.desk.expect("CANCEL");
+        office.desk.answer(&desk, 200);
+        office.desk.answer(&cancel, 200);
+        office.desk.expect("ACK");
+        let bye = office.desk.expect("BYE");
+        assert_eq!(bye.first("Reason"), reason);
+        office.desk.answer(&bye, 200);
+        // This one has said nothing until now, so its CANCEL waited (RFC 3261 §9.1), Reason and all.
+        office.soft.answer(&soft, 180);
+        is_cancelled(&mut office.soft, &soft, reason);
+        office.ends();
+    }
+}
+
+#[test]
+fn two_phones_answer_in_the_same_instant() {
+    // T36: one is connected, the other is acknowledged and hung up with the Reason, nothing is missed.
+    let site = Site::new().maildir();
+    let mut office = Office::on(site, Over::Udp, "missed_calls = \"mail\"\nmail = \"ada@corp.test\"");
+    for run in 0..200 {
+        let [invite, desk, soft] = office.rings();
+        let tag = format!("r{run}");
+        let answers = [
+            office.desk.response(&desk, 200, &tag, "", crate::support::SDP),
+            office.soft.response(&soft, 200, &tag, "", crate::support::SDP),
+        ];
+        thread::scope(|both| {
+            let (one, two) = (&mut office.desk, &mut office.soft);
+            both.spawn(|| one.send(&answers[0].raw));
+            both.spawn(|| two.send(&answers[1].raw));
+        });
+        let ok = office.pbx.expect("200");
+        let mut dialog = Dialog::caller(&invite, &ok);
+        office.pbx.inside(&mut dialog, "ACK", "", "");
+        let mut kept = 0;
+        for phone in [&mut office.desk, &mut office.soft] {
+            // A CANCEL may have crossed the 200 of the loser.
+            let mut heard = vec![];
+            while let Some(message) =
+                phone.next(Duration::from_millis(if heard.is_empty() { 5_000 } else { 8 }))
+            {
+                if message.what() == "BYE" {
+                    assert_eq!(message.first("Reason"), ELSEWHERE);
+                }
+                if message.what() != "ACK" {
+                    phone.answer(&message, 200);
+                }
+                heard.push(message.what().to_owned());
+            }
+            heard.retain(|what| what != "CANCEL");
+            match heard.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+                ["ACK"] => kept += 1,
+                ["ACK", "BYE"] => {}
+                _ => panic!("run {run}: {heard:?}"),
+            }
+        }
+        assert_eq!(kept, 1, "run {run}");
+        office.pbx.inside(&mut dialog, "BYE", "", "");
+        office.pbx.expect("200");
+        for phone in [&mut office.desk, &mut office.soft] {
+            if let Some(bye) = phone.next(Duration::from_millis(8)) {
+                phone.answer(&bye, 200);
+            }
+        }
+    }
+    assert_eq!(office.ringpost.mails("ada@corp.test").len(), 0);
+    office.ends();
+}

@@ -1,0 +1,10 @@
+//! Whole calls against the running program, with real peers on loopback ports.
+
+#[path = "../support/call/mod.rs"]
+mod support;
+
+mod dialogs;
+mod endings;
+mod office;
+mod refusals;
+mod with_sipp;

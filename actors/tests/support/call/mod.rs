@@ -1,0 +1,53 @@
+//! Whole calls: a Ringpost of its own per test, peers that are plain sockets, sipp. Everything ends with its test.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+pub mod peer;
+pub mod ringpost;
+pub mod sip;
+pub mod sipp;
+
+use std::{
+    net::{TcpListener, UdpSocket},
+    sync::atomic::{AtomicU16, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+pub use peer::{Over, Peer};
+pub use ringpost::{Ringpost, Site};
+pub use sip::{SDP, Sip};
+
+/// How long anything that must happen may take on a slow machine.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits until something is so.
+pub fn until(what: &str, so: impl FnMut() -> bool) {
+    within(PATIENCE, what, so);
+}
+
+/// Waits until something is so, for that long.
+pub fn within(patience: Duration, what: &str, mut so: impl FnMut() -> bool) {
+    let end = Instant::now() + patience;
+    while !so() {
+        assert!(Instant::now() < end, "never: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// `count` ports in a row that are free for UDP and TCP. They lie below the range of ephemeral ports, so that no socket of another
+/// test takes one before it is used.
+pub fn ports(count: u16) -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const FIRST: u16 = 11_000;
+    const SPAN: u16 = 20_000;
+    let start = (std::process::id() % 97) as u16 * 200;
+    loop {
+        let offset = NEXT.fetch_add(count, Ordering::Relaxed).wrapping_add(start) % (SPAN - count);
+        let free = |port| {
+            UdpSocket::bind(("127.0.0.1", port)).is_ok() && TcpListener::bind(("127.0.0.1", port)).is_ok()
+        };
+        if (FIRST + offset..FIRST + offset + count).all(free) {
+            return FIRST + offset;
+        }
+    }
+}
