@@ -5,6 +5,9 @@ mod support;
 
 mod dialogs;
 mod endings;
+mod lanes;
 mod office;
 mod refusals;
+mod streams;
+mod torture;
 mod with_sipp;
