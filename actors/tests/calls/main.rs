@@ -4,8 +4,10 @@
 mod support;
 
 mod dialogs;
+mod durable;
 mod endings;
 mod lanes;
+mod notices;
 mod office;
 mod refusals;
 mod streams;
