@@ -9,7 +9,9 @@ mod endings;
 mod lanes;
 mod notices;
 mod office;
+
 mod refusals;
+mod running;
 mod streams;
 mod torture;
 mod with_sipp;
