@@ -10,6 +10,7 @@ mod lanes;
 mod notices;
 mod office;
 
+mod phones;
 mod refusals;
 mod running;
 mod streams;
