@@ -59,6 +59,8 @@ impl Lanes {
         let hash = call_id
             .iter()
             .fold(0xcbf2_9ce4_8422_2325_u64, |h, o| (h ^ u64::from(*o)).wrapping_mul(0x0100_0000_01b3));
+        // Its last octets have reached only the low bits, and many a PBX counts its calls there: spread them (MurmurHash3).
+        let hash = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
         ((hash >> 32) as usize % self.inboxes.len()) as u8
     }
 

@@ -4,7 +4,15 @@
 mod support;
 
 mod dialogs;
+mod durable;
 mod endings;
+mod lanes;
+mod notices;
 mod office;
+
+mod phones;
 mod refusals;
+mod running;
+mod streams;
+mod torture;
 mod with_sipp;

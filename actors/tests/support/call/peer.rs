@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
@@ -33,7 +33,11 @@ pub struct Peer {
 
 enum Wire {
     Udp(UdpSocket),
-    Tcp { listener: TcpListener, stream: Option<TcpStream>, buffer: Vec<u8> },
+    /// The connection that was last read from comes last.
+    Tcp {
+        listener: TcpListener,
+        streams: Vec<(TcpStream, Vec<u8>)>,
+    },
 }
 
 /// What one end knows of a dialog.
@@ -86,7 +90,7 @@ impl Peer {
             Over::Tcp => {
                 let listener = TcpListener::bind((ip, 0)).expect("a port");
                 listener.set_nonblocking(true).expect("a socket");
-                Wire::Tcp { listener, stream: None, buffer: vec![] }
+                Wire::Tcp { listener, streams: vec![] }
             }
         };
         let address = match &wire {
@@ -112,11 +116,35 @@ impl Peer {
     pub fn send(&mut self, octets: &[u8]) {
         match &mut self.wire {
             Wire::Udp(socket) => drop(socket.send_to(octets, self.ringpost).expect("loopback takes it")),
-            Wire::Tcp { stream, .. } => {
-                let stream = stream.get_or_insert_with(|| connect(self.address, self.ringpost));
-                stream.write_all(octets).expect("the connection is open");
+            Wire::Tcp { streams, .. } => {
+                if streams.is_empty() {
+                    streams.push((connect(self.address, self.ringpost), vec![]));
+                }
+                let written = streams.last_mut().map(|(stream, _)| stream.write_all(octets));
+                written.expect("just made").expect("the connection is open");
             }
         }
+    }
+
+    /// Sends on a connection that may be closed meanwhile; false where it is.
+    pub fn sends(&mut self, octets: &[u8]) -> bool {
+        match &mut self.wire {
+            Wire::Udp(socket) => socket.send_to(octets, self.ringpost).is_ok(),
+            Wire::Tcp { streams, .. } => {
+                streams.last_mut().is_some_and(|(stream, _)| stream.write_all(octets).is_ok())
+            }
+        }
+    }
+
+    /// What comes next on the connection, cut or not.
+    pub fn blank(&mut self, patience: Duration) -> Vec<u8> {
+        let Wire::Tcp { streams, .. } = &mut self.wire else { return vec![] };
+        let Some((stream, _)) = streams.last_mut() else { return vec![] };
+        stream.set_read_timeout(Some(patience)).expect("a socket");
+        let mut octets = vec![0; 64];
+        let length = stream.read(&mut octets).unwrap_or(0);
+        octets.truncate(length);
+        octets
     }
 
     /// Sends a request outside any dialog and gives it back; `headers` are whole lines.
@@ -282,29 +310,14 @@ impl Peer {
                 octets.truncate(length);
                 Some(octets)
             }
-            Wire::Tcp { listener, stream, buffer } => loop {
-                if let Some(length) = whole(buffer) {
-                    return Some(buffer.drain(..length).collect());
+            Wire::Tcp { listener, streams } => loop {
+                if let Some(octets) = read_any(listener, streams) {
+                    return Some(octets);
                 }
                 if Instant::now() >= end {
                     return None;
                 }
-                let Some(open) = stream else {
-                    match listener.accept() {
-                        Ok((accepted, _)) => *stream = Some(accepted),
-                        Err(_) => std::thread::sleep(Duration::from_millis(2)),
-                    }
-                    continue;
-                };
-                open.set_nonblocking(false).expect("a socket");
-                let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-                open.set_read_timeout(Some(left)).expect("a socket");
-                let mut part = [0; 16_384];
-                match open.read(&mut part) {
-                    Ok(0) => *stream = None,
-                    Ok(length) => buffer.extend_from_slice(&part[..length]),
-                    Err(_) => {}
-                }
+                std::thread::sleep(Duration::from_millis(1));
             },
         }
     }
@@ -314,12 +327,37 @@ impl Peer {
         let end = Instant::now() + patience;
         while Instant::now() < end {
             let _ = self.octets(Duration::from_millis(20));
-            if matches!(&self.wire, Wire::Tcp { stream: None, .. }) {
+            if matches!(&self.wire, Wire::Tcp { streams, .. } if streams.is_empty()) {
                 return true;
             }
         }
         false
     }
+}
+
+/// The next whole message of any connection; those that Ringpost has closed are dropped.
+fn read_any(listener: &TcpListener, streams: &mut Vec<(TcpStream, Vec<u8>)>) -> Option<Vec<u8>> {
+    if let Ok((accepted, _)) = listener.accept() {
+        streams.insert(0, (accepted, vec![]));
+    }
+    streams.retain_mut(|(stream, buffer)| {
+        stream.set_read_timeout(Some(Duration::from_millis(1))).expect("a socket");
+        let mut part = [0; 16_384];
+        match stream.read(&mut part) {
+            Ok(0) => !buffer.is_empty() && whole(buffer).is_some(),
+            Ok(length) => {
+                buffer.extend_from_slice(&part[..length]);
+                true
+            }
+            Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        }
+    });
+    let at = streams.iter_mut().position(|(_, buffer)| whole(buffer).is_some())?;
+    let mut found = streams.remove(at);
+    let length = whole(&mut found.1).unwrap_or(0);
+    let octets = found.1.drain(..length).collect();
+    streams.push(found);
+    Some(octets)
 }
 
 /// Opens a connection from the peer's own address.

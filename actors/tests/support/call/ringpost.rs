@@ -79,6 +79,12 @@ impl Site {
         self.table("[mail]\nurl = \"maildir:mail\"\nfrom = \"ringpost@corp.test\"")
     }
 
+    /// Puts the store elsewhere.
+    pub fn store(mut self, path: &Path) -> Self {
+        self.tables = self.tables.replace("\"store.db\"", &format!("{path:?}"));
+        self
+    }
+
     /// A variable of the environment.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
@@ -233,14 +239,18 @@ impl Ringpost {
         status.expect("seen above")
     }
 
-    /// P: it answers, its descriptors and threads are back where they were, no call is left, it stops with 0, and nothing went
-    /// wrong inside.
-    pub fn back_to_baseline(mut self) {
+    /// P: it answers, its descriptors and threads are back where they were, and it stops well.
+    pub fn back_to_baseline(self) {
         self.is_well();
         let (fds, threads) = self.baseline;
         // The peers' connections close when the test drops them; a pool thread for files may stay.
         until("descriptors back at their baseline", || self.fds() <= fds);
         assert!(self.threads() <= threads + 3, "{} threads, {threads} at the start", self.threads());
+        self.stops_well();
+    }
+
+    /// No call is left, it stops with 0, and nothing went wrong inside.
+    pub fn stops_well(mut self) {
         assert_eq!(self.terminate().code(), Some(0), "{}", self.log());
         let log = self.log();
         assert!(log.contains("Draining calls=0"), "a call is left\n{log}");
