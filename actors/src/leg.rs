@@ -245,10 +245,11 @@ impl LegActor {
     fn passed_response(&mut self, client: Token, message: SipMessage, code: u16) {
         let Some(at) = self.passed.iter().position(|(own, ..)| *own == client) else { return };
         let (_, server, method) = self.passed[at];
-        if (200..300).contains(&code) && matches!(method, Method::Invite | Method::Update) {
-            if let Some(dialog) = &mut self.dialog {
-                dialog.refresh_target(&message);
-            }
+        if (200..300).contains(&code)
+            && matches!(method, Method::Invite | Method::Update)
+            && let Some(dialog) = &mut self.dialog
+        {
+            dialog.refresh_target(&message);
         }
         // A re-INVITE stays until its ACK is passed on as well.
         if code >= 200 && !(code < 300 && method == Method::Invite) {
