@@ -82,7 +82,7 @@ const MESSAGES: [(&str, u16, u16); 62] = [
 fn every_torture_message_has_its_answer() {
     let Some(folder) = corpora() else { return };
     // A server of its own for each transport: by the second way the same message is a repetition.
-    let (mut datagrams, mut streams) = (tormented(), tormented());
+    let (datagrams, streams) = (tormented(), tormented());
     for (path, by_datagram, by_stream) in MESSAGES {
         let octets = fs::read(folder.join(path)).expect(path);
         let octets = if path.starts_with("rfc5118/") { mended(octets, path) } else { octets };
