@@ -91,6 +91,28 @@ fn both_ways(office: &mut Office, talk: &mut Talk, pass: impl Fn(&mut Peer, &mut
 }
 
 #[test]
+fn what_is_not_for_the_other_end_is_refused_here() {
+    let mut office = Office::new(Over::Udp, OFF);
+    let mut talk = office.talks();
+    for method in ["REFER", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REGISTER", "PRACK"] {
+        office.pbx.inside(&mut talk.pbx, method, "", "");
+        let refusal = office.pbx.expect("405");
+        assert!(refusal.one("Allow").contains("INVITE, ACK"), "{method}");
+    }
+    // RFC 3261 §12.2.2: an older number is out of order, and a foreign From tag is another dialog.
+    let mut older = Dialog { sequence: 0, ..talk.pbx.clone() };
+    office.pbx.inside(&mut older, "INFO", "", "");
+    office.pbx.expect("500");
+    let foreign = talk.pbx.local.replace(";tag=", ";tag=x");
+    let mut foreign = Dialog { local: foreign, ..talk.pbx.clone() };
+    office.pbx.inside(&mut foreign, "BYE", "", "");
+    office.pbx.expect("481");
+    office.desk.silent_for(Duration::from_millis(30));
+    office.hangs_up(talk);
+    office.ends();
+}
+
+#[test]
 fn an_invite_without_an_offer_gets_it_in_the_answer() {
     for over in Over::BOTH {
         let mut office = Office::new(over, OFF);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     office::{Office, is_cancelled, refuses},
-    support::{Over, SDP, Sip, Site, peer::Dialog},
+    support::{Over, SDP, Sip, Site, peer::Dialog, until},
 };
 
 const MAIL: &str = "ada@corp.test";
@@ -215,5 +215,32 @@ fn a_caller_who_hangs_up_in_the_greeting_of_our_own_um_is_one_missed_call() {
     ringpost.logs("action=Silent");
     assert_eq!(ringpost.mails(MAIL).len(), 1);
     drop(pbx);
+    ringpost.back_to_baseline();
+}
+
+#[test]
+fn a_call_missed_before_our_own_um_had_it_is_one_mail() {
+    // R5 with the UM that is the default: the INFO goes to ourselves and ends as a mail.
+    let site = Site::new().maildir().plan("own", &["embedded"]);
+    let (mut pbx, mut desk) = (site.peer(Over::Udp), site.peer(Over::Udp));
+    let user = format!("um_plan = \"own\"\nmissed_calls = \"um\"\nmail = {MAIL:?}");
+    let ringpost = site.user("1001", &[&desk], &user).start();
+    let invite = pbx.invite("1001");
+    let called = desk.expect("INVITE");
+    desk.answer(&called, 180);
+    pbx.expect("180");
+    pbx.cancel(&invite, "");
+    pbx.expect("200");
+    is_cancelled(&mut desk, &called, "");
+    pbx.refused(&invite, 487);
+    let mails = ringpost.has_mails(MAIL, 1);
+    let (_, mail) = &mails[0];
+    assert!(mail.contains(invite.one("Call-ID")) && mail.contains("+4544890101"), "{mail}");
+    assert!(mail.contains("Content-Class: missedcall"), "{mail}");
+    until("both the INFO and the mail are delivered", || {
+        ringpost.log().matches("A notice is delivered").count() == 2
+    });
+    assert_eq!(ringpost.mails(MAIL).len(), 1);
+    drop((pbx, desk));
     ringpost.back_to_baseline();
 }

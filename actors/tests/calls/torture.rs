@@ -67,8 +67,7 @@ const MESSAGES: [(&str, u16, u16); 62] = [
     ("rfc5118/ipv4-mapped-ipv6", 404, 404),
     ("rfc5118/ipv6-bad", 400, 400),
     ("rfc5118/ipv6-bug-abnf-3-colons", 200, 200),
-    // The transaction of the one before: on a stream its answer goes there again, and that connection is closed.
-    ("rfc5118/ipv6-correct-abnf-2-colons", 200, 0),
+    ("rfc5118/ipv6-correct-abnf-2-colons", 200, 200),
     ("rfc5118/ipv6-good", 405, 405),
     ("rfc5118/ipv6-in-sdp", 404, 404),
     ("rfc5118/mult-ip-in-header", 481, 481),
@@ -86,7 +85,7 @@ fn every_torture_message_has_its_answer() {
     let (datagrams, streams) = (tormented(), tormented());
     for (path, by_datagram, by_stream) in MESSAGES {
         let octets = fs::read(folder.join(path)).expect(path);
-        let octets = if path.starts_with("rfc5118/") { mended(octets) } else { octets };
+        let octets = if path.starts_with("rfc5118/") { mended(octets, path) } else { octets };
         assert_eq!(datagram(&datagrams, &octets), by_datagram, "{path}");
         datagrams.ringpost.is_well();
         assert_eq!(stream(&streams, &octets), by_stream, "{path} by TCP");
@@ -105,9 +104,11 @@ fn tormented() -> Office {
     Office::on(site, Over::Udp, "missed_calls = \"off\"")
 }
 
-/// The archive of RFC 5118 is not exact: two messages lack the empty line, and Content-Lengths are off by a few.
-fn mended(octets: Vec<u8>) -> Vec<u8> {
+/// The archive of RFC 5118 is not exact: two messages lack the empty line, and Content-Lengths are off by a few. Some of
+/// them share a branch, so that one would be a repetition of the other.
+fn mended(octets: Vec<u8>, path: &str) -> Vec<u8> {
     let text = String::from_utf8(octets).expect("RFC 5118 is ASCII").replace("\r\n", "\n");
+    let text = text.replacen("branch=z9hG4bK", &format!("branch=z9hG4bK{}", path.len()), 1);
     let (header, body) = text.split_once("\n\n").unwrap_or((text.trim_end(), ""));
     let (before, _) = header.split_once("Content-Length:").expect("the last field of each message");
     let body = body.replace('\n', "\r\n");

@@ -27,7 +27,7 @@ impl Site {
     pub fn new() -> Self {
         let sip = SocketAddr::from(([127, 0, 0, 1], ports(1)));
         let folder = tempfile::tempdir().expect("a folder");
-        let rtp = ports(24) + 1 & !1;
+        let rtp = (ports(24) + 1) & !1;
         let tables = format!(
             "[[trunk]]\nname = \"pbx\"\nsources = [\"127.0.0.1\", \"::1\"]\n[store]\npath = \"store.db\"\n\
              [voicemail]\nrtp_ports = \"{rtp}-{}\"\n",
