@@ -63,7 +63,7 @@ pub struct CallActor {
     ringing: Ringing,
     came_in: Timestamp,
     answered_by: Option<String>,
-    /// The notice is on its way to the disk; what comes after it waits.
+    /// The notice is on its way to the disk; the caller's final response waits.
     holding: bool,
     held: Vec<Effect>,
 }
@@ -182,7 +182,8 @@ impl CallActor {
     }
 
     fn perform(&mut self, effect: Effect, message: Option<&Arc<SipMessage>>, ctx: &mut Context<Self>) {
-        if self.holding {
+        // A phone whose answer crosses the end is hung up at once: after Leave its leg would be gone.
+        if self.holding && matches!(effect, Effect::Refuse(_) | Effect::Reject(_) | Effect::Leave) {
             return self.held.push(effect);
         }
         match effect {

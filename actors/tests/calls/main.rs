@@ -8,9 +8,11 @@ mod durable;
 mod endings;
 mod lanes;
 mod notices;
+mod octets;
 mod office;
 
 mod phones;
+mod races;
 mod refusals;
 mod running;
 mod streams;

@@ -67,7 +67,7 @@ impl Sip {
 
     /// The URI of Contact.
     pub fn contact(&self) -> &str {
-        let contact = self.one("Contact");
+        let contact = self.first("Contact");
         contact.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(contact, |(uri, _)| uri)
     }
 

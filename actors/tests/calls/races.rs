@@ -1,0 +1,164 @@
+//! Answers that cross: each ends as one call, whoever was first (DESIGN decision 2, T36).
+
+use std::{thread, time::Duration};
+
+use crate::{
+    office::{ELSEWHERE, Office, Talk, is_cancelled},
+    support::{Over, SDP, Site, peer::Dialog},
+};
+
+const OFF: &str = "missed_calls = \"off\"";
+
+#[test]
+fn a_phone_that_answers_while_its_cancel_is_in_flight_wins_until_um_answers() {
+    // DESIGN decision 2.
+    for over in Over::BOTH {
+        let mut office = Office::new(over, "missed_calls = \"off\"\nring_for = \"300ms\"");
+        let [invite, desk, soft] = office.rings();
+        office.pbx.expect("181");
+        let to_um = office.um.expect("INVITE");
+        office.um.answer(&to_um, 180);
+        office.pbx.next(Duration::from_millis(100));
+        let cancel = office.desk.expect("CANCEL");
+        office.desk.answer(&cancel, 200);
+        let answer = office.desk.answer(&desk, 200);
+        office.desk.expect("ACK");
+        is_cancelled(&mut office.um, &to_um, ELSEWHERE);
+        is_cancelled(&mut office.soft, &soft, "");
+        let ok = office.pbx.expect("200");
+        let mut dialog = Dialog::caller(&invite, &ok);
+        office.pbx.inside(&mut dialog, "ACK", "", "");
+        let phone = Dialog::callee(&desk, &answer);
+        office.hangs_up(Talk { pbx: dialog, phone });
+        office.ends();
+    }
+}
+
+#[test]
+fn a_phone_that_answers_after_the_call_is_over_is_hung_up() {
+    for (header, reason) in [("", ""), ("Reason: SIP;cause=200\r\n", ELSEWHERE)] {
+        let mut office = Office::new(Over::Udp, OFF);
+        let invite = office.pbx.invite("1001");
+        let (desk, soft) = (office.desk.expect("INVITE"), office.soft.expect("INVITE"));
+        office.desk.answer(&desk, 180);
+        office.pbx.expect("180");
+        office.pbx.cancel(&invite, header);
+        office.pbx.expect("200");
+        office.pbx.refused(&invite, 487);
+        let cancel = office.desk.expect("CANCEL");
+        office.desk.answer(&desk, 200);
+        office.desk.answer(&cancel, 200);
+        office.desk.expect("ACK");
+        let bye = office.desk.expect("BYE");
+        assert_eq!(bye.first("Reason"), reason);
+        office.desk.answer(&bye, 200);
+        // This one has said nothing until now, so its CANCEL waited (RFC 3261 §9.1), Reason and all.
+        office.soft.answer(&soft, 180);
+        is_cancelled(&mut office.soft, &soft, reason);
+        office.ends();
+    }
+}
+
+#[test]
+fn two_phones_answer_in_the_same_instant() {
+    // T36: one is connected, the other is acknowledged and hung up with the Reason, nothing is missed.
+    let site = Site::new().maildir();
+    let mut office = Office::on(site, Over::Udp, "missed_calls = \"mail\"\nmail = \"ada@corp.test\"");
+    for run in 0..200 {
+        let [invite, desk, soft] = office.rings();
+        let tag = format!("r{run}");
+        let answers = [
+            office.desk.response(&desk, 200, &tag, "", SDP),
+            office.soft.response(&soft, 200, &tag, "", SDP),
+        ];
+        thread::scope(|both| {
+            let (one, two) = (&mut office.desk, &mut office.soft);
+            both.spawn(|| one.send(&answers[0].raw));
+            both.spawn(|| two.send(&answers[1].raw));
+        });
+        let ok = office.pbx.expect("200");
+        let mut dialog = Dialog::caller(&invite, &ok);
+        office.pbx.inside(&mut dialog, "ACK", "", "");
+        let mut kept = 0;
+        for phone in [&mut office.desk, &mut office.soft] {
+            // A CANCEL may have crossed the 200 of the loser.
+            let mut heard = vec![];
+            while let Some(message) =
+                phone.next(Duration::from_millis(if heard.is_empty() { 5_000 } else { 8 }))
+            {
+                if message.what() == "BYE" {
+                    assert_eq!(message.first("Reason"), ELSEWHERE);
+                }
+                if message.what() != "ACK" {
+                    phone.answer(&message, 200);
+                }
+                heard.push(message.what().to_owned());
+            }
+            heard.retain(|what| what != "CANCEL");
+            match heard.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+                ["ACK"] => kept += 1,
+                ["ACK", "BYE"] => {}
+                _ => panic!("run {run}: {heard:?}"),
+            }
+        }
+        assert_eq!(kept, 1, "run {run}");
+        office.pbx.inside(&mut dialog, "BYE", "", "");
+        office.pbx.expect("200");
+        for phone in [&mut office.desk, &mut office.soft] {
+            if let Some(bye) = phone.next(Duration::from_millis(8)) {
+                phone.answer(&bye, 200);
+            }
+        }
+    }
+    assert_eq!(office.ringpost.mails("ada@corp.test").len(), 0);
+    office.ends();
+}
+
+#[test]
+fn a_caller_who_gives_up_as_the_phone_answers_is_either_connected_or_missed() {
+    let site = Site::new().maildir();
+    let mut office = Office::on(site, Over::Udp, "missed_calls = \"mail\"\nmail = \"ada@corp.test\"");
+    let mut missed = 0;
+    for run in 0..100 {
+        let [invite, desk, soft] = office.rings();
+        let answer = office.desk.response(&desk, 200, "t", "", SDP);
+        thread::scope(|both| {
+            let (caller, phone) = (&mut office.pbx, &mut office.desk);
+            both.spawn(|| caller.cancel(&invite, ""));
+            both.spawn(|| {
+                // Now one is first, now the other.
+                thread::sleep(Duration::from_micros(40 * (run % 10)));
+                phone.send(&answer.raw);
+            });
+        });
+        // The 200 for the CANCEL comes in any case.
+        let heard = [office.pbx.next(Duration::from_secs(5)), office.pbx.next(Duration::from_secs(5))];
+        let heard = heard.map(|message| message.expect("two answers"));
+        let last = heard.iter().find(|message| message.one("CSeq").ends_with("INVITE")).expect("a final one");
+        let connected = last.what() == "200";
+        let mut pbx = Dialog::caller(&invite, last);
+        office.pbx.inside(&mut pbx, "ACK", "", "");
+        if connected {
+            office.pbx.inside(&mut pbx, "BYE", "", "");
+            office.pbx.expect("200");
+        } else {
+            assert_eq!(last.what(), "487");
+            missed += 1;
+        }
+        // Either way the phone ends with a BYE, acknowledged before.
+        let mut words = vec![];
+        while words.last().is_none_or(|word| word != "BYE") {
+            let message = office.desk.next(Duration::from_secs(5)).expect("an ACK and a BYE");
+            if message.what() != "ACK" {
+                office.desk.answer(&message, 200);
+            }
+            words.push(message.what().to_owned());
+        }
+        words.retain(|word| word != "CANCEL");
+        assert_eq!(words, ["ACK", "BYE"], "run {run}");
+        is_cancelled(&mut office.soft, &soft, if connected { ELSEWHERE } else { "" });
+        assert_eq!(office.ringpost.has_mails("ada@corp.test", missed).len(), missed, "run {run}");
+    }
+    println!("{missed} of 100 were missed");
+    office.ends();
+}
