@@ -102,6 +102,7 @@ impl Running {
             calls: Arc::clone(&calls),
         };
         lane::start_all(&lanes, inboxes, sockets, &shared)?;
+        announce(&directory.load());
         match recovered {
             Ok(recovered) => drop(actix::spawn(tell_recovered(outbox.clone(), recovered))),
             Err(error) => tracing::error!(%error, "The folder of recordings cannot be read"),
@@ -166,6 +167,17 @@ impl Running {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+/// What an admin looks for first: where Ringpost listens and what it serves.
+fn announce(directory: &Directory) {
+    let site = &directory.site;
+    for listen in &site.sip.listen {
+        tracing::info!(transport = ?listen.transport, address = %listen.address, lanes = site.sip.lanes, "Listening");
+    }
+    let trunks = site.trunks.iter().map(|trunk| trunk.name.as_str()).collect::<Vec<_>>().join(" ");
+    let plans = site.plans.iter().map(|plan| plan.name.as_str()).collect::<Vec<_>>().join(" ");
+    tracing::info!(users = site.users.len(), trunks, plans, mail = site.mail.is_some(), "Ready for calls");
 }
 
 fn open_store(

@@ -190,7 +190,8 @@ pub fn upstream(
     }
     match said {
         Some(said) => {
-            copy_crossing(&mut draft, said, Passport { identity: true, diversion: true });
+            // A device is in nobody's circle of trust: what it asserts of itself is not passed on as ours (RFC 3325 §7).
+            copy_crossing(&mut draft, said, Passport { identity: false, diversion: true });
             draft.body(&said.body())
         }
         None => draft.empty(),

@@ -143,7 +143,7 @@ pub fn inside(mut draft: Draft, inside: &Message, contact: &[u8]) -> Bytes {
     if matches!(inside.method(), Some(Method::Invite | Method::Update)) {
         draft.header("Contact", &[contact]).header("Allow", &[ALLOW]);
     }
-    copy_crossing(&mut draft, inside, Passport { identity: true, diversion: true });
+    copy_crossing(&mut draft, inside, Passport { identity: false, diversion: true });
     draft.body(&inside.body())
 }
 

@@ -378,3 +378,16 @@ fn same(one: &Message, other: &Message, names: &[Name]) {
         assert!(one.values(*name).eq(other.values(*name)), "{name:?}");
     }
 }
+
+#[test]
+fn a_site_may_be_less_patient_with_a_device_that_says_nothing_at_all() {
+    let mut lane = Lane::udp();
+    lane.transactions =
+        std::mem::replace(&mut lane.transactions, Lane::udp().transactions).with_patience(3_000);
+    lane.invite();
+    lane.until(2_950);
+    assert_eq!(lane.len(), 1);
+    lane.until(3_050);
+    assert_eq!(lane.log().last().map(String::as_str), Some("3000 * Failed 408"));
+    assert_eq!(lane.len(), 0);
+}

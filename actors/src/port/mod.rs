@@ -12,7 +12,7 @@ use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
     rc::Rc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -116,14 +116,24 @@ pub struct Port {
 
 impl Port {
     /// A lane without sockets yet.
-    pub fn new(lane: u8, listeners: Vec<Listener>, lanes: Lanes, streams: Streams) -> Rc<Self> {
+    /// `patience`: how long a peer may leave an INVITE without any answer.
+    pub fn new(
+        lane: u8,
+        listeners: Vec<Listener>,
+        lanes: Lanes,
+        streams: Streams,
+        patience: Duration,
+    ) -> Rc<Self> {
         let sent_by = listeners.iter().map(|l| l.sent_by.clone()).collect();
         Rc::new(Self {
             lane,
             sockets: RefCell::new(listeners.iter().map(|_| None).collect()),
             listeners,
             user: RefCell::new(None),
-            transactions: RefCell::new(Transactions::new(lane, sent_by, crate::entropy::source())),
+            transactions: RefCell::new(
+                Transactions::new(lane, sent_by, crate::entropy::source())
+                    .with_patience(patience.as_millis() as u64),
+            ),
             alarms: RefCell::default(),
             output: RefCell::default(),
             streams,

@@ -60,7 +60,7 @@ fn start(
         idle: settings.idle_timeout,
     };
     let most = settings.max_calls.div_ceil(lanes.count());
-    let port = Port::new(lane, sockets.listeners, lanes, Streams::new(lane, limits));
+    let port = Port::new(lane, sockets.listeners, lanes, Streams::new(lane, limits), settings.silence);
     let switch = Switch::new(Rc::clone(&port), shared, most);
     open(&port, switch.clone(), sockets.bound)?;
     actix::spawn(unpack(port, switch, inbox));
@@ -109,7 +109,7 @@ fn open_um(office: Arc<Office>, socket: std::net::UdpSocket) -> std::io::Result<
     let limits = Limits { connections: 0, message: settings.max_message, idle: settings.idle_timeout };
     // The UM's port is a lane of its own world: nobody else hands it anything.
     let (lanes, _) = Lanes::new(1);
-    let port = Port::new(0, vec![listener], lanes, Streams::new(0, limits));
+    let port = Port::new(0, vec![listener], lanes, Streams::new(0, limits), settings.silence);
     let desk = Desk::new(Rc::clone(&port), office);
     open(&port, desk, vec![Bound::Udp(socket)])
 }

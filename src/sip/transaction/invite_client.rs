@@ -64,9 +64,10 @@ pub(super) enum Verdict {
 }
 
 impl InviteClient {
-    pub(super) fn new(request: Bytes, peer: Peer, owner: Owner, now: u64) -> Self {
+    /// `patience`: how long a peer may say nothing at all; Timer B is 64*T1.
+    pub(super) fn new(request: Bytes, peer: Peer, owner: Owner, now: u64, patience: u64) -> Self {
         let resend = (!peer.is_reliable()).then_some(T1);
-        let clock = Clock::new(resend, now, now + T1_64);
+        let clock = Clock::new(resend, now, now.saturating_add(patience));
         Self { request, peer, owner, state: State::Calling { cancel: None }, clock }
     }
 

@@ -18,7 +18,7 @@ use super::{
     invite_server::{InviteServer, Passed},
     key::{Key, Keys},
     server::Server,
-    timer::Wheel,
+    timer::{T1_64, Wheel},
 };
 
 /// All transactions of a lane.
@@ -31,6 +31,7 @@ pub struct Transactions {
     /// What stands as sent-by in our Via, per listener.
     pub(super) sent_by: Vec<Box<[u8]>>,
     due: Vec<Token>,
+    patience: u64,
 }
 
 #[derive(Debug)]
@@ -53,7 +54,13 @@ impl Transactions {
             random,
             sent_by,
             due: Vec::new(),
+            patience: T1_64,
         }
+    }
+
+    /// How long, in milliseconds, a peer may leave an INVITE without any answer; Timer B is 64*T1 (§17.1.1.2).
+    pub fn with_patience(self, patience: u64) -> Self {
+        Self { patience, ..self }
     }
 
     /// How many transactions there are.
@@ -124,8 +131,9 @@ impl Transactions {
         out: &mut Output,
         build: impl FnOnce(Token) -> Bytes,
     ) -> Option<Token> {
+        let patience = self.patience;
         self.send(peer, out, build, |request| {
-            Entry::InviteClient(InviteClient::new(request, peer, owner, now))
+            Entry::InviteClient(InviteClient::new(request, peer, owner, now, patience))
         })
     }
 
