@@ -56,8 +56,8 @@ enum Side {
         acked: bool,
         bye: Option<Why>,
     },
-    /// We call the peer.
-    Called { client: Token, offered: bool, answered: bool, acked: bool },
+    /// We call the peer; `cancelled` is why we took the INVITE back, if we did.
+    Called { client: Token, offered: bool, answered: bool, acked: bool, cancelled: Why },
 }
 
 /// What the switch has for a leg.
@@ -138,7 +138,7 @@ impl LegActor {
         (leg, token): (Leg, Token),
         (client, peer, offered): (Token, Peer, bool),
     ) -> Self {
-        let side = Side::Called { client, offered, answered: false, acked: false };
+        let side = Side::Called { client, offered, answered: false, acked: false, cancelled: Why::Over };
         Self {
             port,
             switch,
@@ -167,7 +167,7 @@ impl LegActor {
     fn responded(&mut self, client: Token, message: SipMessage) {
         let code = message.code().unwrap_or(500);
         match &mut self.side {
-            Side::Called { client: own, offered, answered, acked } if *own == client => {
+            Side::Called { client: own, offered, answered, .. } if *own == client => {
                 if (200..300).contains(&code) {
                     if *answered {
                         // A device that forks behind our back: each further 2xx is a dialog that nobody wants.
@@ -185,8 +185,6 @@ impl LegActor {
                         *acked_of(&mut self.side) = true;
                         self.send_ack(client, 1, None);
                     }
-                } else {
-                    let _ = acked;
                 }
                 if let Some(event) = wire::event(self.leg, code) {
                     self.tell(What::Event(event, Some(Arc::new(message))));
@@ -273,6 +271,7 @@ impl LegActor {
         }
         match method {
             Method::Bye => {
+                self.dialog = None;
                 self.answer(server, &message, from, 200);
                 self.tell(What::Event(Event::HungUp(self.leg), None));
             }
@@ -358,8 +357,9 @@ impl LegActor {
             Say::Refuse(said) => self.respond(said.code().unwrap_or(480), Some(&said)),
             Say::Reject(code) => self.respond(code, None),
             Say::Cancel(why) => {
-                if let Side::Called { client, .. } = self.side {
-                    self.port.cancel(client, why.reason());
+                if let Side::Called { client, cancelled, .. } = &mut self.side {
+                    *cancelled = why;
+                    self.port.cancel(*client, why.reason());
                 }
             }
             Say::Bye(why) => self.bye(why),
@@ -473,7 +473,11 @@ impl LegActor {
         if let Side::Caller { bye: Some(_), acked: false, .. } = self.side {
             return;
         }
-        if let Side::Called { client, .. } = self.side {
+        if let Side::Called { client, answered, cancelled, .. } = self.side {
+            // The call had gone when it was told of this answer: nobody else hangs the phone up.
+            if answered {
+                self.bye(cancelled);
+            }
             self.port.orphan(client, None);
         }
         for (client, ..) in &self.passed {
