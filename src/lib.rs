@@ -1,4 +1,17 @@
-//! The pure half of Ringpost.
+//! The pure half of Ringpost: it decides, and touches nothing. Time and random numbers come in as arguments.
+//!
+//! In reading order:
+//!
+//! - [`call`]: one call as a machine: an event in, effects out. `call::wire` turns SIP into events and back.
+//! - [`notify`]: was it missed, who tells, and in which words; `notify::decide` is the one place.
+//! - [`outbox`]: what becomes of a notice after each try.
+//! - [`sip`]: messages, transactions, dialogs, and which headers cross a leg (RFC 3261 and its successors).
+//! - [`um`]: the body of the SIP INFO that tells UM of a missed call.
+//! - [`voicemail`]: greeting, beep, recording; RTP, DTMF and G.711.
+//! - [`directory`]: who is called under a number, and what a number is called.
+//! - [`settings`]: a site, checked. [`address`]: names parsed once at the edge.
+
+#![forbid(unsafe_code)]
 
 pub mod address;
 pub mod call;

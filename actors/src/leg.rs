@@ -58,8 +58,8 @@ enum Side {
         acked: bool,
         bye: Option<Why>,
     },
-    /// We call the peer.
-    Called { client: Token, offered: bool, answered: bool, acked: bool },
+    /// We call the peer; `cancelled` is why we took the INVITE back, if we did.
+    Called { client: Token, offered: bool, answered: bool, acked: bool, cancelled: Why },
 }
 
 /// What the switch has for a leg.
@@ -141,7 +141,7 @@ impl LegActor {
         (leg, token): (Leg, Token),
         (client, peer, offered): (Token, Peer, bool),
     ) -> Self {
-        let side = Side::Called { client, offered, answered: false, acked: false };
+        let side = Side::Called { client, offered, answered: false, acked: false, cancelled: Why::Over };
         Self {
             port,
             switch,
@@ -171,7 +171,7 @@ impl LegActor {
     fn responded(&mut self, client: Token, message: SipMessage) {
         let code = message.code().unwrap_or(500);
         match &mut self.side {
-            Side::Called { client: own, offered, answered, acked } if *own == client => {
+            Side::Called { client: own, offered, answered, .. } if *own == client => {
                 if (200..300).contains(&code) {
                     if *answered {
                         // A device that forks behind our back: each further 2xx is a dialog that nobody wants.
@@ -189,8 +189,6 @@ impl LegActor {
                         *acked_of(&mut self.side) = true;
                         self.send_ack(client, 1, None);
                     }
-                } else {
-                    let _ = acked;
                 }
                 if let Some(event) = wire::event(self.leg, code) {
                     self.tell(What::Event(event, Some(Arc::new(message))));
@@ -277,6 +275,7 @@ impl LegActor {
         }
         match method {
             Method::Bye => {
+                self.dialog = None;
                 self.answer(server, &message, from, 200);
                 self.tell(What::Event(Event::HungUp(self.leg), None));
             }
@@ -362,9 +361,15 @@ impl LegActor {
             Say::Refuse(said) => self.respond(said.code().unwrap_or(480), Some(&said)),
             Say::Reject(code) => self.respond(code, None),
             Say::Cancel(why) => {
+<<<<<<< HEAD
                 self.taken_back = why;
                 if let Side::Called { client, .. } = self.side {
                     self.port.cancel(client, why.reason());
+=======
+                if let Side::Called { client, cancelled, .. } = &mut self.side {
+                    *cancelled = why;
+                    self.port.cancel(*client, why.reason());
+>>>>>>> calls
                 }
             }
             Say::Bye(why) => self.bye(why),
@@ -478,8 +483,17 @@ impl LegActor {
         if let Side::Caller { bye: Some(_), acked: false, .. } = self.side {
             return;
         }
+<<<<<<< HEAD
         if let Side::Called { client, .. } = self.side {
             self.port.orphan(client, self.taken_back.reason());
+=======
+        if let Side::Called { client, answered, cancelled, .. } = self.side {
+            // The call had gone when it was told of this answer: nobody else hangs the phone up.
+            if answered {
+                self.bye(cancelled);
+            }
+            self.port.orphan(client, None);
+>>>>>>> calls
         }
         for (client, ..) in &self.passed {
             self.port.orphan(*client, None);

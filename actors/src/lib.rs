@@ -1,4 +1,16 @@
-//! The half of Ringpost that touches the world.
+//! The half of Ringpost that touches the world: sockets, timers, disk, mail. It decides nothing.
+//!
+//! In reading order, each with whom it may address:
+//!
+//! - [`stage`]: wires everything together; [`load`] reads the site, [`log`] sets up logging.
+//! - [`port`]: a lane's sockets and transactions; tells the [`switch`].
+//! - [`switch`]: finds the leg of a message and begins calls; tells legs and calls.
+//! - [`leg`]: one leg of a call: its INVITE and dialog; tells its call and the port.
+//! - [`call`]: one call: asks the call machine, tells its legs and the outbox.
+//! - [`outbox`]: keeps notices until they are told; asks the [`store`] and the [`channel`]s.
+//! - [`um`]: the embedded UM's SIP; [`voicemail`]: its RTP, greetings and recordings.
+//! - [`demo`]: five calls with peers of its own. [`entropy`]: numbers that nobody can guess.
+
 #![forbid(unsafe_code)]
 
 pub mod call;
