@@ -35,8 +35,6 @@ pub struct LegActor {
     passed: Vec<(Token, Token, Method)>,
     /// The peer's requests inside the dialog that the other leg's peer has not answered yet; a re-INVITE until its ACK.
     asked: Vec<Asked>,
-    /// Why the leg was taken back: a late answer is refused with the same Reason.
-    taken_back: Why,
     leaving: bool,
 }
 
@@ -129,7 +127,6 @@ impl LegActor {
             dialog: None,
             passed: vec![],
             asked: vec![],
-            taken_back: Why::Over,
             leaving: false,
         }
     }
@@ -153,7 +150,6 @@ impl LegActor {
             dialog: None,
             passed: vec![],
             asked: vec![],
-            taken_back: Why::Over,
             leaving: false,
         }
     }
@@ -361,15 +357,9 @@ impl LegActor {
             Say::Refuse(said) => self.respond(said.code().unwrap_or(480), Some(&said)),
             Say::Reject(code) => self.respond(code, None),
             Say::Cancel(why) => {
-<<<<<<< HEAD
-                self.taken_back = why;
-                if let Side::Called { client, .. } = self.side {
-                    self.port.cancel(client, why.reason());
-=======
                 if let Side::Called { client, cancelled, .. } = &mut self.side {
                     *cancelled = why;
                     self.port.cancel(*client, why.reason());
->>>>>>> calls
                 }
             }
             Say::Bye(why) => self.bye(why),
@@ -483,17 +473,12 @@ impl LegActor {
         if let Side::Caller { bye: Some(_), acked: false, .. } = self.side {
             return;
         }
-<<<<<<< HEAD
-        if let Side::Called { client, .. } = self.side {
-            self.port.orphan(client, self.taken_back.reason());
-=======
         if let Side::Called { client, answered, cancelled, .. } = self.side {
             // The call had gone when it was told of this answer: nobody else hangs the phone up.
             if answered {
                 self.bye(cancelled);
             }
             self.port.orphan(client, None);
->>>>>>> calls
         }
         for (client, ..) in &self.passed {
             self.port.orphan(*client, None);
