@@ -18,13 +18,18 @@ fn the_call_machine_forwards_to_um_and_reports_a_message_once() {
     assert_eq!(told.matches("Report(").count(), 1);
     let last = told.lines().last().expect("the caller hangs up");
     assert!(last.ends_with("[Bye(Um(0), Over), Report(LeftMessage), Leave]"), "{last}");
-    assert!(told.contains("[Cancel(Phone(0), Over), Cancel(Phone(1), Over), Forwarded, Invite(Um(0))"), "{told}");
+    assert!(
+        told.contains("[Cancel(Phone(0), Over), Cancel(Phone(1), Over), Forwarded, Invite(Um(0))"),
+        "{told}"
+    );
 }
 
 #[test]
 fn the_mail_is_written_for_a_mail_user_only() {
     let mail = missed_call_mail::mail(UserClass::Mail, Language::Da).expect("a mail");
-    assert!(mail.contains("Content-Class: missedcall") && mail.contains("X-CallingTelephoneNumber: +4544890101"));
+    assert!(
+        mail.contains("Content-Class: missedcall") && mail.contains("X-CallingTelephoneNumber: +4544890101")
+    );
     for class in [UserClass::Pbx, UserClass::Off] {
         assert_eq!(missed_call_mail::mail(class, Language::En), None, "{class:?}");
     }

@@ -290,10 +290,11 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
 }
 
 #[test]
-fn every_site_of_the_config_folder_loads() {
+fn every_sample_site_loads() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
     let mut loaded = BTreeSet::new();
-    for file in fs::read_dir(folder.join("sites")).expect("the samples are there") {
+    let samples = |of: &str| fs::read_dir(folder.join(of)).expect("the samples are there");
+    for file in samples("sites").chain(samples("../examples/sites")) {
         let file = file.expect("the folder can be read").path();
         let password = [("RINGPOST_MAIL__PASSWORD", "from the environment")];
         let text = fs::read_to_string(&file).expect("a sample can be read");
@@ -302,7 +303,13 @@ fn every_site_of_the_config_folder_loads() {
         read.map_err(told).unwrap_or_else(|problems| panic!("{}: {problems:#?}", file.display()));
         loaded.extend(file.file_name().and_then(|name| name.to_str()).map(str::to_owned));
     }
-    for expected in ["external-um.toml", "mail-only.toml", "small-office.toml"] {
+    for expected in [
+        "external-um.toml",
+        "mail-only.toml",
+        "small-office.toml",
+        "asterisk-trunk.toml",
+        "kamailio-in-front.toml",
+    ] {
         assert!(loaded.contains(expected), "{expected} is among {loaded:?}");
     }
     load::text(&folder.join("ringpost.toml"), DEFAULTS)
