@@ -1,5 +1,7 @@
 //! The actor of one call: it asks the call machine and does what that says.
 
+mod ending;
+
 use std::{
     rc::Rc,
     sync::Arc,
@@ -11,13 +13,11 @@ use jiff::Timestamp;
 use ringpost::{
     address::Caller,
     call::{
-        Call, Effect, Event, Leg, Outcome, Plan, Timer,
+        Call, Effect, Event, Leg, Plan, Timer,
         plan::um_order,
         wire::{self, Diverted, History, Outgoing, Stand},
     },
     directory::Directory,
-    notify::{Action, CallRecord, Facts, Kind, Notice, Verdict, decide},
-    outbox::{Item, Way},
     settings::{UmServer, User},
     sip::{
         Message as SipMessage,
@@ -31,13 +31,10 @@ use smallvec::SmallVec;
 
 use crate::{
     leg::{LegActor, Say},
-    outbox::{Outbox, Post},
+    outbox::Outbox,
     port::{Alarm, Port},
     switch::Switch,
 };
-
-/// How long the caller's final response waits for the notice to be on the disk. A dead disk must not hold calls.
-const COMMIT: Duration = Duration::from_secs(2);
 
 /// The actor.
 pub struct CallActor {
@@ -339,85 +336,6 @@ impl CallActor {
         self.timers[which] += 1;
         let number = self.timers[which] << 1 | which as u32;
         self.port.alarm(after.as_millis() as u64, Alarm { owner: self.token, number });
-    }
-
-    /// The call is over: log it, and have its notice on the disk before the caller hears the end.
-    fn report(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
-        let rang_for = self.rang_for();
-        let facts = Facts {
-            rang_for,
-            min_ring: self.user.min_ring,
-            has_um_plan: !self.um.is_empty(),
-            has_mail: self.user.mail.is_some() && self.directory.site.mail.is_some(),
-        };
-        let verdict = decide(self.user.missed_calls, outcome, facts);
-        tracing::info!(call = %call_id(&self.invite), ?outcome, action = ?verdict.action, reason = %verdict.reason,
-            rang_ms = rang_for.as_millis() as u64, "Call ended");
-        let notice = self.notice(outcome, rang_for);
-        self.switch.record(CallRecord {
-            call_id: notice.call_id.clone(),
-            user: notice.user.clone(),
-            caller: notice.caller.clone(),
-            came_in: notice.came_in,
-            rang_for,
-            outcome,
-            verdict,
-            answered_by: self.answered_by.clone(),
-        });
-        self.post(notice, verdict, ctx);
-    }
-
-    fn notice(&self, outcome: Outcome, rang_for: Duration) -> Notice {
-        Notice {
-            kind: Kind::Missed,
-            user: self.user.address.clone(),
-            user_name: self.user.name.clone(),
-            mail: self.user.mail.clone(),
-            language: self.user.language,
-            time_zone: self.user.time_zone.clone(),
-            call_id: call_id(&self.invite).into_owned(),
-            caller: self.caller.clone(),
-            came_in: self.came_in,
-            rang_for,
-            outcome,
-        }
-    }
-
-    fn post(&mut self, notice: Notice, verdict: Verdict, ctx: &mut Context<Self>) {
-        let way = match verdict.action {
-            Action::Silent => return,
-            Action::Mail => Way::Mail,
-            Action::TellUm => self.way_to_um(),
-        };
-        let item = Item { notice, way, posted: Timestamp::now() };
-        let call = call_id(&self.invite).into_owned();
-        self.holding = true;
-        let taken = tokio::time::timeout(COMMIT, self.outbox.send(Post(item)));
-        ctx.spawn(taken.into_actor(self).map(move |taken, actor, ctx| {
-            match taken {
-                Ok(Ok(Ok(_))) => {}
-                Ok(Ok(Err(error))) => tracing::error!(call, %error, "A notice could not be written"),
-                Ok(Err(error)) => tracing::error!(call, %error, "The outbox does not take notices"),
-                Err(_) => {
-                    tracing::error!(call, "The disk is slow: the caller's answer did not wait for the notice")
-                }
-            }
-            actor.holding = false;
-            for effect in std::mem::take(&mut actor.held) {
-                actor.perform(effect, None, ctx);
-            }
-        }));
-    }
-
-    /// R13: the user's EUM proxy address names the dial plan.
-    fn way_to_um(&self) -> Way {
-        let plan = self.user.um_plan.clone().unwrap_or_default();
-        let bare = self.user.address.trim_start_matches("sip:").trim_start_matches("sips:");
-        Way::Um {
-            eum_proxy_address: format!("EUM:{bare};phone-context={plan}"),
-            mail_if_refused: self.user.mail_if_um_refuses,
-            plan,
-        }
     }
 
     fn leave(&mut self, ctx: &mut Context<Self>) {
