@@ -297,7 +297,9 @@ impl CallActor {
         } else if self.user.forward_to_voicemail {
             Diverted::Unconditional
         } else {
-            Diverted::by(self.refusals.iter().filter_map(|(_, refusal)| refusal.code()).max())
+            let refusals = self.refusals.iter().filter(|(leg, _)| matches!(leg, Leg::Phone(_)));
+            let codes: SmallVec<[u16; 8]> = refusals.filter_map(|(_, refusal)| refusal.code()).collect();
+            Diverted::by(&codes, self.user.devices.len())
         };
         Some(reason.header(&self.user.address))
     }

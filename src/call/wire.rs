@@ -214,12 +214,16 @@ pub enum Diverted {
 }
 
 impl Diverted {
-    /// From the best refusal of the devices.
-    pub fn by(code: Option<u16>) -> Self {
-        match code {
-            Some(486 | 600) => Self::Busy,
-            Some(603 | 607) => Self::Declined,
-            Some(_) | None => Self::NoAnswer,
+    /// From what the devices said, of which there are `devices`: a 6xx speaks for the user; busy counts where no device
+    /// was left to ring on until the user's time-out.
+    pub fn by(refusals: &[u16], devices: usize) -> Self {
+        let any = |codes: &[u16]| refusals.iter().any(|code| codes.contains(code));
+        if any(&[603, 607]) {
+            Self::Declined
+        } else if any(&[600]) || (refusals.len() >= devices && any(&[486])) {
+            Self::Busy
+        } else {
+            Self::NoAnswer
         }
     }
 
@@ -265,5 +269,38 @@ impl History {
         let came_in = parts.next()?.parse().ok()?;
         let rang_for = Duration::from_millis(parts.next()?.parse().ok()?);
         Some(Self { call_id: parts.next()?.to_owned(), came_in, rang_for })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_devices_say_why_a_call_is_diverted() {
+        let rows: [(&[u16], usize, Diverted); 8] = [
+            (&[], 2, Diverted::NoAnswer),
+            (&[486], 2, Diverted::NoAnswer),
+            (&[486, 486], 2, Diverted::Busy),
+            (&[486, 503], 2, Diverted::Busy),
+            (&[480, 408], 2, Diverted::NoAnswer),
+            (&[600], 2, Diverted::Busy),
+            (&[486, 603], 2, Diverted::Declined),
+            (&[603], 3, Diverted::Declined),
+        ];
+        for (refusals, devices, reason) in rows {
+            assert_eq!(Diverted::by(refusals, devices), reason, "{refusals:?} of {devices}");
+        }
+        assert_eq!(Diverted::Busy.header("sip:1@h"), b"<sip:1@h>;reason=user-busy;counter=1;privacy=off");
+    }
+
+    #[test]
+    fn what_happened_before_um_is_told_to_our_own_um() {
+        let history =
+            History { call_id: "a b@c".into(), came_in: 1_777_777, rang_for: Duration::from_millis(1_500) };
+        let line = String::from_utf8(history.write()).expect("text");
+        let text = format!("INVITE sip:u@h SIP/2.0\r\nX-Ringpost-Call: {line}\r\n\r\n");
+        let message = Message::read(Bytes::from(text)).expect("a request");
+        assert_eq!(History::read(&message), Some(history));
     }
 }
