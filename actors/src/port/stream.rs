@@ -253,7 +253,7 @@ impl Port {
                 Ok(Frame::Message { length }) => {
                     let message = Bytes::copy_from_slice(&buffer[..length]);
                     buffer.advance(length);
-                    self.received(message, peer);
+                    self.guarded(|| self.received(message, peer));
                 }
                 Err(reason) => {
                     self.complain(buffer, peer, reason);

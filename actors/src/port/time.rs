@@ -20,7 +20,7 @@ impl Port {
                 () = self.woken.notified() => continue,
             }
             self.sleeps_until.set(0);
-            self.fire();
+            self.guarded(|| self.fire());
         }
     }
 

@@ -65,7 +65,7 @@ impl Port {
                         let datagram = &buffer[..length];
                         tracing::trace!(from = %address, message = %String::from_utf8_lossy(datagram), "Received");
                         if datagram.len() > 8 {
-                            self.received(Bytes::copy_from_slice(datagram), from);
+                            self.guarded(|| self.received(Bytes::copy_from_slice(datagram), from));
                         }
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,

@@ -83,7 +83,7 @@ fn open(port: &Rc<Port>, user: Rc<dyn TransactionUser>, sockets: Vec<Bound>) -> 
 async fn unpack(port: Rc<Port>, switch: Rc<Switch>, mut inbox: mpsc::Receiver<Parcel>) {
     while let Some(parcel) = inbox.recv().await {
         match parcel {
-            Parcel::Message(octets, from) => port.received(octets, from),
+            Parcel::Message(octets, from) => port.guarded(|| port.received(octets, from)),
             Parcel::Transmit(transmit) => port.transmit(transmit),
             Parcel::Errand(errand) => Rc::clone(&port).run(errand),
             Parcel::Drain => switch.drain(),
