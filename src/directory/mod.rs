@@ -1,5 +1,7 @@
 //! Who is called, and what a number is called: the site's users under all their numbers.
 
+mod outbound;
+
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use crate::{
@@ -9,6 +11,8 @@ use crate::{
     sip::uri::Uri,
 };
 
+pub use outbound::{NoWay, Target};
+
 /// A snapshot that all lanes read; a reload puts a new one in its place.
 #[derive(Debug)]
 pub struct Directory {
@@ -16,6 +20,8 @@ pub struct Directory {
     pub site: Site,
     users: HashMap<String, Arc<User>, ahash::RandomState>,
     plans: HashMap<String, UmPlan>,
+    /// Which trunks do not answer now; the one thing here that changes.
+    down: outbound::Down,
 }
 
 impl Directory {
@@ -31,7 +37,8 @@ impl Directory {
             }
         }
         let plans = site.plans.iter().map(|plan| (plan.name.clone(), plan.clone())).collect();
-        Self { site, users, plans }
+        let down = outbound::Down::none(site.trunks.len());
+        Self { site, users, plans, down }
     }
 
     /// The user that a dialled number or user part reaches: as written, else without visual separators (RFC 3966 §5.1.1).
