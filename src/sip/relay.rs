@@ -16,7 +16,7 @@ use super::{
 pub const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE";
 
 /// Headers of one hop, dialog or transaction that no [`Name`] stands for, in lower case.
-const STAYS: [&str; 22] = [
+const STAYS: [&str; 18] = [
     "session-expires",  // RFC 4028: a timer of each leg
     "min-se",           //
     "rseq",             // RFC 3262: 100rel is not offered on any leg
@@ -25,14 +25,10 @@ const STAYS: [&str; 22] = [
     "join",             //
     "target-dialog",    //
     "refer-to",         //
-    "www-authenticate", // a challenge is between two neighbours
-    "proxy-authenticate",
-    "authentication-info",
+    "authentication-info", // a challenge is between two neighbours
     "unsupported",
     "min-expires",
-    "expires",
     "timestamp",
-    "path",
     "service-route",
     "proxy-require",
     "max-breadth",
@@ -71,6 +67,10 @@ pub fn crosses(message: &Message, field: &Field, passport: Passport) -> bool {
         | Name::Loop
         | Name::Authorization
         | Name::ProxyAuthorization
+        | Name::WwwAuthenticate
+        | Name::ProxyAuthenticate
+        | Name::Expires
+        | Name::Path
         | Name::RetryAfter => false,
         Name::PAssertedIdentity | Name::RemotePartyId => passport.identity,
         Name::Diversion => passport.diversion,
