@@ -46,8 +46,7 @@ impl Challenge {
     /// Every challenge of a 401 (WWW-Authenticate) and 407 (Proxy-Authenticate) that can be answered, in the peer's
     /// order of preference (RFC 8760 §2.4): the first is the one to take.
     pub fn of(response: &Message) -> Vec<Self> {
-        let name =
-            if response.code() == Some(407) { Name::ProxyAuthenticate } else { Name::WwwAuthenticate };
+        let name = if response.code() == Some(407) { Name::ProxyAuthenticate } else { Name::WwwAuthenticate };
         response.values(name).flat_map(Self::read).collect()
     }
 

@@ -23,9 +23,10 @@ impl fmt::Debug for Secrets {
 impl Secrets {
     /// Of a user name in a realm.
     pub fn of(user: &str, realm: &str, password: &Secret) -> Self {
-        Self(Algorithm::ALL.map(|algorithm| {
-            algorithm.hash(&[user.as_bytes(), realm.as_bytes(), password.0.as_bytes()])
-        }))
+        Self(
+            Algorithm::ALL
+                .map(|algorithm| algorithm.hash(&[user.as_bytes(), realm.as_bytes(), password.0.as_bytes()])),
+        )
     }
 
     fn under(&self, algorithm: Algorithm) -> &[u8] {
@@ -99,7 +100,8 @@ impl Doorkeeper {
         let stale = if stale { ", stale=true" } else { "" };
         self.algorithms.iter().map(move |algorithm| {
             let (realm, name) = (&self.realm, algorithm.name());
-            format!("Digest realm=\"{realm}\", nonce=\"{nonce}\"{stale}, algorithm={name}, qop=\"auth\"").into()
+            format!("Digest realm=\"{realm}\", nonce=\"{nonce}\"{stale}, algorithm={name}, qop=\"auth\"")
+                .into()
         })
     }
 
