@@ -16,7 +16,7 @@ use crate::outbox::Post;
 const COMMIT: Duration = Duration::from_secs(2);
 
 impl CallActor {
-    /// The call is over: log it, and have its notice on the disk before the caller hears the end.
+    /// The call is over: note it for the logs, and have its notice on the disk before the caller hears the end.
     pub(super) fn report(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
         let rang_for = self.rang_for();
         let facts = Facts {
@@ -26,8 +26,6 @@ impl CallActor {
             has_mail: self.user.mail.is_some() && self.directory.site.mail.is_some(),
         };
         let verdict = decide(self.user.missed_calls, outcome, facts);
-        tracing::info!(call = %call_id(&self.invite), ?outcome, action = ?verdict.action, reason = %verdict.reason,
-            rang_ms = rang_for.as_millis() as u64, "Call ended");
         let notice = self.notice(outcome, rang_for);
         self.switch.record(CallRecord {
             call_id: notice.call_id.clone(),
