@@ -29,6 +29,15 @@ pub struct Site {
     pub outbox: Outbox,
     /// `[store]`.
     pub store: Store,
+    /// `[metrics]`.
+    pub metrics: Metrics,
+}
+
+/// `[metrics]`: what a monitoring system may ask.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// `listen`: where `GET /metrics` and `GET /health` are answered; nowhere by default.
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[sip]`: the listeners and the limits of the SIP engine.

@@ -9,6 +9,7 @@
 //! - [`call`]: one call: asks the call machine, tells its legs and the outbox.
 //! - [`outbox`]: keeps notices until they are told; asks the [`store`] and the [`channel`]s.
 //! - [`um`]: the embedded UM's SIP; [`voicemail`]: its RTP, greetings and recordings.
+//! - [`metrics`]: numbers and health, for whoever watches; any part bumps them.
 //! - [`demo`]: five calls with peers of its own. [`entropy`]: numbers that nobody can guess.
 
 #![forbid(unsafe_code)]
@@ -20,6 +21,7 @@ pub mod entropy;
 pub mod leg;
 pub mod load;
 pub mod log;
+pub mod metrics;
 pub mod outbox;
 pub mod port;
 pub mod stage;

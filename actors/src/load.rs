@@ -25,7 +25,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 8] = ["sip", "trunk", "um", "voicemail", "user", "mail", "outbox", "store"];
+const SECTIONS: [&str; 9] = ["sip", "trunk", "um", "voicemail", "user", "mail", "outbox", "store", "metrics"];
 
 /// Reads the site in `file` with what the environment adds. Can be called again at any time (SIGHUP).
 ///
@@ -84,6 +84,7 @@ fn whole(layers: &Layers) -> Option<Site> {
     let outbox = root.table("outbox").and_then(storage::outbox);
     let store = root.table("store").and_then(storage::store);
     let voicemail = root.table("voicemail").and_then(|table| um::voicemail(table, store.as_ref()));
+    let metrics = root.table("metrics").and_then(storage::metrics);
     root.end();
     let (um, plans) = um?;
     Some(Site {
@@ -96,5 +97,6 @@ fn whole(layers: &Layers) -> Option<Site> {
         mail,
         outbox: outbox?,
         store: store?,
+        metrics: metrics?,
     })
 }

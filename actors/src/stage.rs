@@ -23,7 +23,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     channel::{self, SipInfo},
-    load,
+    load, metrics,
     outbox::{self, Channels, Outbox},
     port::lanes::{Lanes, Parcel},
     store::{Scribe, Sqlite},
@@ -77,6 +77,11 @@ impl Running {
     /// What could not be opened.
     pub async fn start(site: Site) -> Result<Self, StartError> {
         let sockets = sockets::bind(&site)?;
+        if let Some(address) = site.metrics.listen {
+            metrics::http::serve(address).map_err(|error| {
+                StartError::Config(format!("metrics.listen: {address} cannot be opened: {error}"))
+            })?;
+        }
         let (scribe, late) = open_store(&site)?;
         let drain = site.sip.drain;
         let embedded = uses_embedded_um(&site);

@@ -28,6 +28,7 @@ use ringpost::{
 use crate::{
     call::{CallActor, End, Rang, Setup},
     leg::{LegActor, LegNews},
+    metrics::METRICS,
     outbox::{Outbox, Record},
     port::{Alarm, Port, Refusal, TransactionUser},
 };
@@ -150,6 +151,7 @@ impl Switch {
     /// The call has gone.
     pub fn forget_call(&self, call: Token) {
         if self.calls.borrow_mut().remove(call).is_some() {
+            METRICS.calls_open.down();
             self.shared.calls.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -194,6 +196,7 @@ impl Switch {
             return Err(Refusal::plain(482));
         }
         if self.draining.get() || self.calls() >= self.most {
+            METRICS.calls_refused_full_total.one();
             return Err(Refusal { only_new: true, ..Refusal::with(503, "Retry-After", RETRY_AFTER) });
         }
         Ok(())
@@ -212,6 +215,8 @@ impl Switch {
         let call = self.calls.borrow_mut().insert(self.port.random(), None);
         let Some(token) = call else { return };
         self.shared.calls.fetch_add(1, Ordering::Relaxed);
+        METRICS.calls_total.one();
+        METRICS.calls_open.up();
         let setup = Setup { token, directory, user, invite: Arc::clone(&invite), trusted, mark };
         let mut actor = CallActor::new(both.clone(), self.shared.outbox.clone(), setup);
         let call = CallActor::create(|ctx| {

@@ -1,6 +1,6 @@
-//! `[store]` and `[outbox]`.
+//! `[store]`, `[outbox]` and `[metrics]`.
 
-use ringpost::settings::{Outbox, Store};
+use ringpost::settings::{Metrics, Outbox, Store};
 
 use super::{raw::Raw, section::Section};
 
@@ -24,4 +24,13 @@ pub fn outbox(mut section: Section<'_>) -> Option<Outbox> {
     }
     section.end();
     Some(Outbox { first_retry: first_retry?, longest_retry: longest_retry?, give_up_after: give_up_after? })
+}
+
+/// Reads `[metrics]`; `None` after a problem.
+pub fn metrics(mut section: Section<'_>) -> Option<Metrics> {
+    let listen = section.optional("listen", |raw| {
+        raw.text()?.parse().map_err(|_| "wants an address and a port such as \"127.0.0.1:9460\"".to_owned())
+    });
+    section.end();
+    Some(Metrics { listen })
 }

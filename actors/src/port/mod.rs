@@ -164,6 +164,7 @@ impl Port {
     /// Does one piece of the lane's work. A fault in it must not leave the lane deaf: it costs what caused it, no more.
     pub(crate) fn guarded(&self, work: impl FnOnce()) {
         if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
+            crate::metrics::METRICS.faults_total.one();
             tracing::error!(
                 lane = self.lane,
                 "A fault in Ringpost: one message or timer is lost, the lane goes on"

@@ -26,6 +26,7 @@ use tokio::{
 };
 
 use super::{Port, Refusal, lanes::Parcel};
+use crate::metrics::METRICS;
 
 /// How many messages may wait for one connection; a peer that reads more slowly is cut off.
 const WAITING: usize = 256;
@@ -123,6 +124,7 @@ impl Port {
                     actix::spawn(Rc::clone(&self).carry(stream, peer, queue));
                 }
                 Ok((_, address)) => {
+                    METRICS.connections_refused_total.one();
                     tracing::warn!(from = %address.ip(), "Refused a connection: the limit is reached")
                 }
                 Err(error) => {

@@ -17,4 +17,5 @@ mod refusals;
 mod running;
 mod streams;
 mod torture;
+mod watch;
 mod with_sipp;

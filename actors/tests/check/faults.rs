@@ -42,7 +42,8 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[store]",
         "[stores]",
         &[
-            "site.toml:22: stores: unknown key; known here: sip, trunk, um, mail, user, outbox, store, voicemail",
+            "site.toml:22: stores: unknown key; known here: sip, trunk, um, mail, user, outbox, store, voicemail, \
+             metrics",
         ],
     ),
     (
@@ -259,5 +260,11 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[store]",
         "[voicemail]\naddress = \"0.0.0.0\"\n[store]",
         &["site.toml:23: voicemail.address: wants an address that peers can send to"],
+    ),
+    (
+        "metrics without a port",
+        "[store]\n",
+        "[metrics]\nlisten = \"127.0.0.1\"\n[store]\n",
+        &["site.toml:23: metrics.listen: wants an address and a port such as \"127.0.0.1:9460\""],
     ),
 ];

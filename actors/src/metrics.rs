@@ -1,0 +1,198 @@
+//! What Ringpost counts and how its parts are: numbers that any thread may bump, written out in the text form of Prometheus.
+//!
+//! A new number is one line in `numbers!`; it is bumped by `METRICS.name.one()` and shows as `ringpost_name`.
+
+pub mod http;
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// The numbers of this process.
+pub static METRICS: Metrics = Metrics::new();
+
+/// A number that only grows.
+#[derive(Debug)]
+pub struct Counter(AtomicU64);
+
+/// A number that goes up and down.
+#[derive(Debug)]
+pub struct Gauge(AtomicU64);
+
+impl Counter {
+    const KIND: &'static str = "counter";
+
+    /// One more.
+    pub fn one(&self) {
+        self.add(1);
+    }
+
+    /// So many more.
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// The count so far.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Gauge {
+    const KIND: &'static str = "gauge";
+
+    /// One more.
+    pub fn up(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One less.
+    pub fn down(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// So many.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// How many now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+macro_rules! numbers {
+    ($($kind:ident $name:ident: $help:literal;)*) => {
+        /// Every number by its name, and the health of every part.
+        #[derive(Debug)]
+        pub struct Metrics {
+            $(#[doc = $help] pub $name: $kind,)*
+            /// How the parts are.
+            pub health: Health,
+        }
+
+        impl Metrics {
+            const fn new() -> Self {
+                Self { $($name: $kind(AtomicU64::new(0)),)* health: Health::new() }
+            }
+
+            /// Every number as it is now.
+            pub fn samples(&self) -> Vec<Sample> {
+                vec![$(Sample {
+                    name: stringify!($name),
+                    kind: $kind::KIND,
+                    help: $help,
+                    value: self.$name.get(),
+                },)*]
+            }
+        }
+    };
+}
+
+numbers! {
+    Counter calls_total: "Calls begun.";
+    Gauge calls_open: "Calls open now.";
+    Counter calls_refused_full_total: "Calls answered 503 because max_calls was reached or Ringpost was stopping.";
+    Counter connections_refused_total: "Connections closed at once because max_connections was reached.";
+    Counter faults_total: "Faults (panics) that were caught; each is a bug worth a report.";
+    Counter restarts_total: "Parts that ended by a fault and were started again.";
+}
+
+/// A number as it was.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// Its name without the prefix `ringpost_`.
+    pub name: &'static str,
+    /// `counter` or `gauge`.
+    pub kind: &'static str,
+    /// One sentence.
+    pub help: &'static str,
+    /// Its value.
+    pub value: u64,
+}
+
+/// How a part of Ringpost is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum State {
+    /// It works.
+    Green,
+    /// Something that others can do without is missing; why.
+    Yellow(String),
+    /// It does not work; why.
+    Red(String),
+}
+
+impl State {
+    /// 0 green, 1 yellow, 2 red.
+    fn number(&self) -> u8 {
+        match self {
+            Self::Green => 0,
+            Self::Yellow(_) => 1,
+            Self::Red(_) => 2,
+        }
+    }
+}
+
+/// The health of every part by its name, such as `trunk pbx` or `lane 0 udp 127.0.0.1:5060`.
+#[derive(Debug)]
+pub struct Health(Mutex<BTreeMap<String, State>>);
+
+impl Health {
+    const fn new() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+
+    /// A part is so from now on; for a change, not for every message.
+    pub fn set(&self, part: &str, state: State) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(part.to_owned(), state);
+    }
+
+    /// A part that exists no more.
+    pub fn forget(&self, part: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(part);
+    }
+
+    /// Every part, sorted by name.
+    pub fn parts(&self) -> Vec<(String, State)> {
+        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.iter().map(|(part, state)| (part.clone(), state.clone())).collect()
+    }
+}
+
+/// Writes numbers and health in the text form of Prometheus (version 0.0.4).
+pub fn exposition(samples: &[Sample], parts: &[(String, State)]) -> String {
+    let mut text = String::new();
+    for Sample { name, kind, help, value } in samples {
+        let _ = writeln!(
+            text,
+            "# HELP ringpost_{name} {help}\n# TYPE ringpost_{name} {kind}\nringpost_{name} {value}"
+        );
+    }
+    if !parts.is_empty() {
+        text.push_str("# HELP ringpost_health 0 green, 1 yellow, 2 red.\n# TYPE ringpost_health gauge\n");
+    }
+    for (part, state) in parts {
+        let part = part.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        let _ = writeln!(text, "ringpost_health{{part=\"{part}\"}} {}", state.number());
+    }
+    text
+}
+
+/// The answer to "how are you?": false where a part is red, and one line per part.
+pub fn health(parts: &[(String, State)]) -> (bool, String) {
+    let mut text = String::new();
+    for (part, state) in parts {
+        let _ = match state {
+            State::Green => writeln!(text, "green {part}"),
+            State::Yellow(why) => writeln!(text, "yellow {part}: {why}"),
+            State::Red(why) => writeln!(text, "red {part}: {why}"),
+        };
+    }
+    (!parts.iter().any(|(_, state)| matches!(state, State::Red(_))), text)
+}
