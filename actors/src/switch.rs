@@ -17,7 +17,7 @@ use ringpost::{
     notify::CallRecord,
     settings::{UmServer, User},
     sip::{
-        Message as SipMessage, Method, Name,
+        Message as SipMessage, Method, Name, dialog,
         peer::Peer,
         relay::{self, ALLOW},
         token::{Table, Token},
@@ -27,6 +27,7 @@ use ringpost::{
 
 use crate::{
     call::{CallActor, End, Rang, Setup},
+    guard::caught,
     leg::{LegActor, LegNews},
     metrics::METRICS,
     outbox::{Outbox, Record},
@@ -93,6 +94,12 @@ impl Switch {
     /// How many calls are open.
     pub fn calls(&self) -> usize {
         self.calls.borrow().len()
+    }
+
+    /// Any call, and how many legs there are.
+    #[cfg(test)]
+    pub fn look(&self) -> (Option<Addr<CallActor>>, usize) {
+        (self.calls.borrow().iter().flatten().next().cloned(), self.legs.borrow().len())
     }
 
     /// Takes no new calls from now on.
@@ -183,12 +190,27 @@ impl Switch {
         Token(self.shared.marks.hash_one(&user.address)).text()
     }
 
+    /// A request inside a dialog needs a leg, and no extension that would not cross (RFC 3261 §8.2.2.3).
+    fn admits_inside(&self, request: &SipMessage) -> Result<(), Refusal> {
+        if self.leg_of(request).is_none() {
+            // A BYE that comes again finds its leg gone, but not its transaction.
+            return Err(Refusal { only_new: true, ..Refusal::plain(481) });
+        }
+        match relay::required(request) {
+            required if required.is_empty() => Ok(()),
+            required => Err(Refusal::with(420, "Unsupported", &required)),
+        }
+    }
+
     fn admits_invite(&self, invite: &SipMessage) -> Result<(), Refusal> {
         if !relay::takes_body(invite) {
             return Err(Refusal::with(415, "Accept", b"application/sdp, multipart/mixed"));
         }
         if wire::max_forwards(invite) == 0 {
             return Err(Refusal::plain(483));
+        }
+        if dialog::caller_target(invite).is_none() {
+            return Err(Refusal { phrase: "Bad Contact", ..Refusal::plain(400) });
         }
         let user = self.user(invite).ok_or(Refusal::plain(404))?;
         let mark = self.mark(&user);
@@ -205,33 +227,56 @@ impl Switch {
     fn begin(&self, server: Token, message: SipMessage, from: Peer) {
         let directory = self.shared.directory.load_full();
         let (Some(user), Some(trunk)) = (self.user(&message), directory.trunk(from.address.ip())) else {
-            return;
+            // Read again between the two looks, and gone.
+            return self.turn_away(server, &message, from, 404);
         };
         let trusted = trunk.trust_identity;
         tracing::debug!(call = %String::from_utf8_lossy(message.call_id()), trunk = trunk.name, user = user.address, "Call");
         let mark = self.mark(&user);
         let invite = Arc::new(message);
-        let both = (Rc::clone(&self.port), self.me());
         let call = self.calls.borrow_mut().insert(self.port.random(), None);
-        let Some(token) = call else { return };
+        let Some(token) = call else { return self.turn_away(server, &invite, from, 503) };
         self.shared.calls.fetch_add(1, Ordering::Relaxed);
         METRICS.calls_total.one();
         METRICS.calls_open.up();
         let setup = Setup { token, directory, user, invite: Arc::clone(&invite), trusted, mark };
-        let mut actor = CallActor::new(both.clone(), self.shared.outbox.clone(), setup);
-        let call = CallActor::create(|ctx| {
-            let leg = self.new_leg(|token| {
-                self.port.adopt(server, Owner::Leg(token));
-                Some(LegActor::caller(both, ctx.address(), token, (server, invite, from)).start())
-            });
-            if let Some(leg) = leg {
-                actor.with_caller(leg);
+        match caught(|| self.start_call(setup, (server, Arc::clone(&invite), from))) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.forget_call(token);
+                self.turn_away(server, &invite, from, 503);
             }
-            actor
+            Err(fault) => {
+                tracing::error!(call = %String::from_utf8_lossy(invite.call_id()), fault, "A call could not start");
+                self.forget_call(token);
+                self.turn_away(server, &invite, from, 500);
+            }
+        }
+    }
+
+    /// Starts the actors of a call; false where there is no room for its leg.
+    fn start_call(&self, setup: Setup, (server, invite, from): (Token, Arc<SipMessage>, Peer)) -> bool {
+        let both = (Rc::clone(&self.port), self.me());
+        let token = setup.token;
+        let mut actor = CallActor::new(both.clone(), self.shared.outbox.clone(), setup);
+        let ctx = Context::<CallActor>::new();
+        let leg = self.new_leg(|token| {
+            self.port.adopt(server, Owner::Leg(token));
+            Some(LegActor::caller(both, ctx.address(), token, (server, invite, from)).start())
         });
+        let Some(leg) = leg else { return false };
+        actor.with_caller(leg);
+        let call = ctx.run(actor);
         if let Some(place) = self.calls.borrow_mut().find_mut(token) {
             *place = Some(call);
         }
+        true
+    }
+
+    /// Answers an INVITE that no call begins with.
+    fn turn_away(&self, server: Token, invite: &SipMessage, from: Peer, code: u16) {
+        let refusal = ringpost::sip::build::plain_response(invite, from.address, code, &server.text());
+        self.port.respond(server, code, refusal);
     }
 
     /// Answers OPTIONS (RFC 3261 §11.2).
@@ -268,9 +313,7 @@ impl TransactionUser for Switch {
     fn admits(&self, request: &SipMessage, from: &Peer) -> Result<(), Refusal> {
         let method = request.method().unwrap_or(Method::Other);
         if request.to().is_some_and(|to| to.tag().is_some()) {
-            let known = self.leg_of(request).is_some();
-            // A BYE that comes again finds its leg gone, but not its transaction.
-            return if known { Ok(()) } else { Err(Refusal { only_new: true, ..Refusal::plain(481) }) };
+            return self.admits_inside(request);
         }
         if self.shared.directory.load().trunk(from.address.ip()).is_none() {
             return Err(Refusal::plain(403));

@@ -27,7 +27,7 @@ impl CallActor {
         };
         let verdict = decide(self.user.missed_calls, outcome, facts);
         let notice = self.notice(outcome, rang_for);
-        self.switch.record(CallRecord {
+        let record = CallRecord {
             call_id: notice.call_id.clone(),
             user: notice.user.clone(),
             caller: notice.caller.clone(),
@@ -36,8 +36,12 @@ impl CallActor {
             outcome,
             verdict,
             answered_by: self.answered_by.clone(),
-        });
+        };
+        // First of all: no fault after it can cost the notice.
         self.post(notice, verdict, ctx);
+        tracing::info!(call = record.call_id, ?outcome, action = ?verdict.action, reason = %verdict.reason,
+            rang_ms = rang_for.as_millis() as u64, "Call ended");
+        self.switch.record(record);
     }
 
     pub(super) fn notice(&self, outcome: Outcome, rang_for: Duration) -> Notice {
@@ -76,9 +80,8 @@ impl CallActor {
                 }
             }
             actor.holding = false;
-            for effect in std::mem::take(&mut actor.held) {
-                actor.perform(effect, None, ctx);
-            }
+            let held = std::mem::take(&mut actor.held);
+            actor.perform_all(held, None, ctx);
         }));
     }
 
