@@ -111,8 +111,8 @@ impl Switch {
         self.ship_records();
     }
 
-    /// Keeps a line for the call log. Many go to the outbox's thread at once: waking it for each would cost more than
-    /// the call itself.
+    /// Keeps a line for the log and the call log. Many are written at once: a line for each call on its own, and waking
+    /// the outbox's thread for it, would cost more than the call itself.
     pub fn record(&self, record: CallRecord) {
         let mut records = self.records.borrow_mut();
         records.push(record);
@@ -128,6 +128,7 @@ impl Switch {
     fn ship_records(&self) {
         let records = std::mem::take(&mut *self.records.borrow_mut());
         if !records.is_empty() {
+            records.iter().for_each(say);
             self.shared.outbox.do_send(Record(records));
         }
     }
@@ -298,6 +299,13 @@ impl Switch {
             (None, _) => {}
         }
     }
+}
+
+/// The line that the log gets for a call (R211).
+fn say(call: &CallRecord) {
+    let CallRecord { call_id, came_in, rang_for, outcome, verdict, .. } = call;
+    tracing::info!(call = call_id, came_in = %format_args!("{came_in:.3}"), ?outcome, action = ?verdict.action, reason = %verdict.reason,
+        rang_ms = rang_for.as_millis() as u64, "Call ended");
 }
 
 impl TransactionUser for Switch {
