@@ -90,7 +90,9 @@ const KNOWN_SHA_512_256: &str = "7a4e1192babbba02e91182d2895bfdbf7adafc6e48d4e51
 
 #[test]
 fn challenges_are_read_in_every_shape() {
-    let rows: [(&str, &[(&str, &str, bool)]); 9] = [
+    /// The header; realm, algorithm and `stale` of what is read.
+    type Row = (&'static str, &'static [(&'static str, &'static str, bool)]);
+    let rows: [Row; 9] = [
         (r#"Digest realm="a", nonce="n""#, &[("a", "MD5", false)]),
         (
             r#"Digest realm="a, b", nonce="n", algorithm=SHA-256, stale=TRUE, qop="auth" , Digest realm="c",nonce="m",x=y"#,
