@@ -1,35 +1,29 @@
 //! The actor of one call: it asks the call machine and does what that says.
 
+mod calling;
 mod ending;
+#[cfg(test)]
+mod tests;
 
-use std::{
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 use actix::prelude::*;
 use jiff::Timestamp;
 use ringpost::{
     address::Caller,
-    call::{
-        Call, Effect, Event, Leg, Plan, Timer,
-        plan::um_order,
-        wire::{self, Diverted, History, Outgoing, Stand},
-    },
-    directory::Directory,
+    call::{Call, Effect, Event, Leg, Plan, Timer, plan::um_order, wire},
+    directory::{Directory, Origin},
     settings::{UmServer, User},
     sip::{
         Message as SipMessage,
-        peer::Peer,
         relay::{self, Passport},
         token::Token,
-        transaction::Owner,
     },
 };
 use smallvec::SmallVec;
 
 use crate::{
+    guard::caught,
     leg::{LegActor, Say},
     outbox::Outbox,
     port::{Alarm, Port},
@@ -56,6 +50,8 @@ pub struct CallActor {
     /// The refusal of each device, for the caller.
     refusals: SmallVec<[(Leg, Arc<SipMessage>); 1]>,
     bridged: Option<Leg>,
+    /// Legs whose address is being looked up.
+    sought: SmallVec<[Leg; 2]>,
     timers: [u32; 2],
     ringing: Ringing,
     came_in: Timestamp,
@@ -63,6 +59,7 @@ pub struct CallActor {
     /// The notice is on its way to the disk; the caller's final response waits.
     holding: bool,
     held: Vec<Effect>,
+    left: bool,
 }
 
 /// What the caller has been told, and how long it rang.
@@ -84,8 +81,8 @@ pub struct Setup {
     pub user: Arc<User>,
     /// The caller's INVITE.
     pub invite: Arc<SipMessage>,
-    /// Whether the trunk's identities are believed.
-    pub trusted: bool,
+    /// Who calls.
+    pub origin: Origin,
     /// The mark that tells a loop.
     pub mark: [u8; 16],
 }
@@ -110,14 +107,26 @@ pub enum What {
     Replied(Token, Arc<SipMessage>),
     /// A request of the other leg could not be passed on.
     Denied(Token, u16),
-    /// The ACK of an answer, first or of a re-INVITE.
-    Acknowledged(Arc<SipMessage>),
+    /// The ACK of the answer, or of the one to a re-INVITE that came in that transaction.
+    Acknowledged(Option<Token>, Arc<SipMessage>),
+    /// The peer takes a re-INVITE back.
+    Withdrawn(Token),
 }
 
 /// A timer of the call has run out.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Rang(pub u32);
+
+/// One of the call's actors has panicked.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Broken {
+    /// The leg whose actor it was; `None` for the call's own.
+    pub leg: Option<Leg>,
+    /// What the panic said.
+    pub fault: &'static str,
+}
 
 /// End the call whatever its state.
 #[derive(Message)]
@@ -127,7 +136,8 @@ pub struct End;
 impl CallActor {
     /// A call that rings as soon as it starts.
     pub fn new((port, switch): (Rc<Port>, Rc<Switch>), outbox: Addr<Outbox>, setup: Setup) -> Self {
-        let Setup { token, directory, user, invite, trusted, mark } = setup;
+        let Setup { token, directory, user, invite, origin, mark } = setup;
+        let trusted = origin.is_trusted();
         let um = directory.plan(&user).map(|plan| um_order(plan, directory.site.um.attempts, port.random()));
         let um = um.unwrap_or_default();
         let (machine, opening) = Call::start(Plan::of(&user, um.len()));
@@ -139,11 +149,13 @@ impl CallActor {
             legs: SmallVec::new(),
             refusals: SmallVec::new(),
             bridged: None,
+            sought: SmallVec::new(),
             timers: [0; 2],
             ringing: Ringing::default(),
             answered_by: None,
             holding: false,
             held: vec![],
+            left: false,
             port,
             switch,
             outbox,
@@ -173,8 +185,38 @@ impl CallActor {
             (Event::Refused(leg, _), Some(message)) => self.refusals.push((leg, Arc::clone(message))),
             _ => {}
         }
-        for effect in self.machine.on(event) {
-            self.perform(effect, message, ctx);
+        let effects = self.machine.on(event);
+        self.perform_all(effects, message, ctx);
+    }
+
+    /// Performs the effects one by one: one that panics must not take the others with it, the notice least of all.
+    fn perform_all(
+        &mut self,
+        effects: impl IntoIterator<Item = Effect>,
+        message: Option<&Arc<SipMessage>>,
+        ctx: &mut Context<Self>,
+    ) {
+        for effect in effects {
+            self.guarded(ctx, |call, ctx| call.perform(effect, message, ctx));
+        }
+    }
+
+    /// Does `work`; a panic in it ends this call and no other (T39).
+    fn guarded(&mut self, ctx: &mut Context<Self>, work: impl FnOnce(&mut Self, &mut Context<Self>)) {
+        if let Err(fault) = caught(|| work(self, ctx)) {
+            ctx.notify(Broken { leg: None, fault });
+        }
+    }
+
+    /// Ends the call after a fault: as the machine would, or, where that knows no way any more, by force.
+    fn broken(&mut self, Broken { leg, fault }: Broken, ctx: &mut Context<Self>) {
+        tracing::error!(call = %call_id(&self.invite), ?leg, fault, "A fault ends a call");
+        if !self.machine.is_over() && caught(|| self.happen(Event::Stopped, None, ctx)).is_ok() {
+            return;
+        }
+        if !self.left && !self.holding {
+            self.say(Leg::Caller, Say::Reject(500));
+            self.leave(ctx);
         }
     }
 
@@ -190,7 +232,10 @@ impl CallActor {
                 self.ringing.until.get_or_insert_with(Instant::now);
                 self.say(Leg::Caller, Say::Progress(181, None));
             }
-            Effect::Cancel(leg, why) => self.say(leg, Say::Cancel(why)),
+            Effect::Cancel(leg, why) => {
+                self.sought.retain(|sought| *sought != leg);
+                self.say(leg, Say::Cancel(why));
+            }
             Effect::Bye(leg, why) => self.say(leg, Say::Bye(why)),
             Effect::Bridge(leg) => self.bridge(leg, message),
             Effect::Refuse(leg) => match self.refusals.iter().find(|(of, _)| *of == leg) {
@@ -209,99 +254,6 @@ impl CallActor {
         if let Some((_, actor)) = self.legs.iter().find(|(of, _)| *of == leg) {
             actor.do_send(say);
         }
-    }
-
-    /// Calls a device or a UM server; one whose address cannot be told refuses at once.
-    fn invite(&mut self, leg: Leg, ctx: &mut Context<Self>) {
-        let uri = match leg {
-            Leg::Phone(number) => self.user.devices.get(usize::from(number)).cloned(),
-            Leg::Um(number) => self.um.get(usize::from(number)).and_then(|server| self.switch.um_uri(server)),
-            Leg::Caller => None,
-        };
-        let Some(uri) = uri else { return self.refused_at_once(leg, ctx) };
-        if let Some(peer) = self.port.peer(uri.as_bytes()) {
-            return self.send_invite(leg, uri.as_bytes(), peer, ctx);
-        }
-        let port = Rc::clone(&self.port);
-        let found = async move { (port.resolve(uri.as_bytes()).await, uri) };
-        ctx.spawn(found.into_actor(self).map(move |(peer, uri), call, ctx| match peer {
-            _ if call.machine.is_over() => {}
-            Some(peer) => call.send_invite(leg, uri.as_bytes(), peer, ctx),
-            None => call.refused_at_once(leg, ctx),
-        }));
-    }
-
-    fn refused_at_once(&self, leg: Leg, ctx: &mut Context<Self>) {
-        tracing::info!(call = %call_id(&self.invite), ?leg, "The leg's address cannot be reached");
-        ctx.notify(Told { leg, what: What::Event(Event::Refused(leg, 503), None) });
-    }
-
-    fn send_invite(&mut self, leg: Leg, uri: &[u8], peer: Peer, ctx: &mut Context<Self>) {
-        let diversion = matches!(leg, Leg::Um(_)).then(|| self.diversion()).flatten();
-        let own =
-            matches!(leg, Leg::Um(number) if self.um.get(usize::from(number)) == Some(&UmServer::Embedded));
-        let history = own.then(|| self.history().write());
-        let passport = match leg {
-            Leg::Um(_) => Passport { diversion: false, ..self.passport },
-            Leg::Caller | Leg::Phone(_) => self.passport,
-        };
-        let port = Rc::clone(&self.port);
-        let sent = self.switch.new_leg(|token| {
-            let stand = Stand {
-                transport: peer.transport,
-                sent_by: &port.listeners[usize::from(peer.listener)].sent_by,
-                token,
-            };
-            let outgoing = Outgoing {
-                uri,
-                stand,
-                passport,
-                mark: &self.mark,
-                diversion: diversion.as_deref(),
-                history: history.as_deref(),
-            };
-            let client =
-                port.invite(peer, Owner::Leg(token), |branch| wire::invite(&self.invite, &outgoing, branch))?;
-            let both = (Rc::clone(&port), Rc::clone(&self.switch));
-            let offered = self.invite.has_body();
-            Some(LegActor::called(both, ctx.address(), (leg, token), (client, peer, offered)).start())
-        });
-        match sent {
-            Some(actor) => self.legs.push((leg, actor)),
-            None => self.refused_at_once(leg, ctx),
-        }
-    }
-
-    fn history(&self) -> History {
-        History {
-            call_id: call_id(&self.invite).into_owned(),
-            came_in: self.came_in.as_millisecond(),
-            rang_for: self.rang_for(),
-        }
-    }
-
-    /// How long the devices have rung.
-    fn rang_for(&self) -> Duration {
-        let until = self.ringing.until.unwrap_or_else(Instant::now);
-        self.ringing.since.map_or(Duration::ZERO, |since| until.saturating_duration_since(since))
-    }
-
-    /// The one Diversion towards UM; none where the owner calls the own mailbox (PROTOCOLS §2).
-    fn diversion(&self) -> Option<Vec<u8>> {
-        let own = self.caller.number.as_deref().and_then(|number| self.directory.user(number));
-        if own.is_some_and(|user| user.address == self.user.address) {
-            return None;
-        }
-        let reason = if self.user.devices.is_empty() {
-            Diverted::Unavailable
-        } else if self.user.forward_to_voicemail {
-            Diverted::Unconditional
-        } else {
-            let refusals = self.refusals.iter().filter(|(leg, _)| matches!(leg, Leg::Phone(_)));
-            let codes: SmallVec<[u16; 8]> = refusals.filter_map(|(_, refusal)| refusal.code()).collect();
-            Diverted::by(&codes, self.user.devices.len())
-        };
-        Some(reason.header(&self.user.address))
     }
 
     /// Tells the caller once that it rings; early media of one leg besides.
@@ -341,6 +293,7 @@ impl CallActor {
     }
 
     fn leave(&mut self, ctx: &mut Context<Self>) {
+        self.left = true;
         self.legs.iter().for_each(|(_, leg)| leg.do_send(Say::Leave));
         self.switch.forget_call(self.token);
         ctx.stop();
@@ -357,12 +310,15 @@ impl CallActor {
     fn told(&mut self, leg: Leg, what: What, ctx: &mut Context<Self>) {
         match (what, self.other(leg)) {
             (What::Event(event, message), _) => self.happen(event, message.as_ref(), ctx),
-            (What::Inside(server, request), Some(other)) => self.say(other, Say::Pass(server, request)),
+            (What::Inside(server, request), Some(other)) => {
+                self.say(other, Say::Pass(server, request, self.passport_to(other)));
+            }
             (What::Inside(server, _), None) => self.say(leg, Say::Deny(server, 480)),
             (What::Replied(server, said), Some(other)) => self.say(other, Say::Reply(server, said)),
             (What::Denied(server, code), Some(other)) => self.say(other, Say::Deny(server, code)),
-            (What::Acknowledged(ack), Some(other)) => self.say(other, Say::Acknowledge(ack)),
-            (What::Replied(..) | What::Denied(..) | What::Acknowledged(_), None) => {}
+            (What::Acknowledged(of, ack), Some(other)) => self.say(other, Say::Acknowledge(of, ack)),
+            (What::Withdrawn(server), Some(other)) => self.say(other, Say::Withdraw(server)),
+            (What::Replied(..) | What::Denied(..) | What::Acknowledged(..) | What::Withdrawn(_), None) => {}
         }
     }
 }
@@ -375,9 +331,18 @@ impl Actor for CallActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        for effect in std::mem::take(&mut self.opening) {
-            self.perform(effect, None, ctx);
+        let opening = std::mem::take(&mut self.opening);
+        self.perform_all(opening, None, ctx);
+    }
+}
+
+impl Drop for CallActor {
+    /// However it ended: no leg outlives its call, and the call is counted no more.
+    fn drop(&mut self) {
+        if !self.left {
+            self.legs.iter().for_each(|(_, leg)| leg.do_send(Say::Leave));
         }
+        self.switch.forget_call(self.token);
     }
 }
 
@@ -385,7 +350,7 @@ impl Handler<Told> for CallActor {
     type Result = ();
 
     fn handle(&mut self, Told { leg, what }: Told, ctx: &mut Context<Self>) {
-        self.told(leg, what, ctx);
+        self.guarded(ctx, |call, ctx| call.told(leg, what, ctx));
     }
 }
 
@@ -395,8 +360,16 @@ impl Handler<Rang> for CallActor {
     fn handle(&mut self, Rang(number): Rang, ctx: &mut Context<Self>) {
         let timer = if number & 1 == 0 { Timer::NoAnswer } else { Timer::UmSilent };
         if self.timers[timer as usize] == number >> 1 {
-            self.happen(Event::Expired(timer), None, ctx);
+            self.guarded(ctx, |call, ctx| call.happen(Event::Expired(timer), None, ctx));
         }
+    }
+}
+
+impl Handler<Broken> for CallActor {
+    type Result = ();
+
+    fn handle(&mut self, broken: Broken, ctx: &mut Context<Self>) {
+        self.broken(broken, ctx);
     }
 }
 
@@ -404,6 +377,6 @@ impl Handler<End> for CallActor {
     type Result = ();
 
     fn handle(&mut self, _: End, ctx: &mut Context<Self>) {
-        self.happen(Event::Stopped, None, ctx);
+        self.guarded(ctx, |call, ctx| call.happen(Event::Stopped, None, ctx));
     }
 }

@@ -1,5 +1,6 @@
-//! One leg of a call: its INVITE, its dialog, and its end.
+//! One leg of a call: its INVITE and its dialog; what is asked inside it is in `inside`, its end in `ending`.
 
+mod ending;
 mod inside;
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc};
@@ -8,7 +9,7 @@ use actix::prelude::*;
 use ringpost::{
     call::{Event, Leg, Why, wire},
     sip::{
-        Message as SipMessage, Method,
+        Message as SipMessage,
         dialog::Dialog,
         peer::Peer,
         relay::{self, Passport, copy_crossing},
@@ -16,8 +17,10 @@ use ringpost::{
     },
 };
 
+use self::inside::{Asked, Passed};
 use crate::{
-    call::{CallActor, Told, What},
+    call::{Broken, CallActor, Told, What},
+    guard::caught,
     port::Port,
     switch::Switch,
 };
@@ -32,18 +35,11 @@ pub struct LegActor {
     peer: Peer,
     side: Side,
     dialog: Option<Dialog>,
-    /// Our request inside the dialog that carries one of the other leg, and the transaction to answer there.
-    passed: Vec<(Token, Token, Method)>,
+    /// Our requests inside the dialog that carry one of the other leg; a re-INVITE until its ACK.
+    passed: Vec<Passed>,
     /// The peer's requests inside the dialog that the other leg's peer has not answered yet; a re-INVITE until its ACK.
     asked: Vec<Asked>,
     leaving: bool,
-}
-
-/// A request of the peer inside the dialog.
-struct Asked {
-    server: Token,
-    request: Arc<SipMessage>,
-    source: SocketAddr,
 }
 
 /// Which end of the INVITE we are.
@@ -95,10 +91,12 @@ pub enum Say {
     Cancel(Why),
     /// End the dialog.
     Bye(Why),
-    /// Acknowledge the answer, with the SDP of the caller's ACK.
-    Acknowledge(Arc<SipMessage>),
+    /// Acknowledge the answer, or the one to a re-INVITE of the other leg, with the SDP of the peer's ACK there.
+    Acknowledge(Option<Token>, Arc<SipMessage>),
     /// Send the other leg's request inside this dialog; answers go to its transaction.
-    Pass(Token, Arc<SipMessage>),
+    Pass(Token, Arc<SipMessage>, Passport),
+    /// The other leg's peer takes its re-INVITE back.
+    Withdraw(Token),
     /// Answer a request inside this dialog with what the other leg's peer said.
     Reply(Token, Arc<SipMessage>),
     /// Answer a request inside this dialog with a code of ours.
@@ -165,46 +163,66 @@ impl LegActor {
     }
 
     /// A response to our INVITE, or to a request that we passed on.
-    fn responded(&mut self, client: Token, message: SipMessage) {
+    fn responded(&mut self, client: Token, message: SipMessage, ctx: &mut Context<Self>) {
         let code = message.code().unwrap_or(500);
-        match &mut self.side {
-            Side::Called { client: own, offered, answered, .. } if *own == client => {
+        match &self.side {
+            Side::Called { client: own, answered, .. } if *own == client => {
                 if (200..300).contains(&code) {
                     if *answered {
                         // A device that forks behind our back: each further 2xx is a dialog that nobody wants.
                         return self.port.decline(client, &message, Why::Elsewhere.reason());
                     }
-                    *answered = true;
-                    let offered = *offered;
-                    let Some(invite) = self.port.sent_invite(client) else { return };
-                    self.dialog = Dialog::uac(&invite, &message);
+                    self.answered(client, &message, ctx);
                     if self.dialog.is_none() {
                         return self.tell(What::Event(Event::Refused(self.leg, 502), None));
-                    }
-                    self.peer = self.next_peer();
-                    if offered {
-                        *acked_of(&mut self.side) = true;
-                        self.send_ack(client, 1, None);
                     }
                 }
                 if let Some(event) = wire::event(self.leg, code) {
                     self.tell(What::Event(event, Some(Arc::new(message))));
                 }
             }
-            Side::Called { .. } | Side::Caller { .. } => self.passed_response(client, message, code),
+            Side::Called { .. } | Side::Caller { .. } => self.passed_response(client, message, code, ctx),
         }
     }
 
-    /// Where requests inside the dialog go: the next hop where it is a literal address, else where the INVITE went.
-    fn next_peer(&self) -> Peer {
-        let hop = self.dialog.as_ref().and_then(|dialog| self.port.peer(dialog.next_hop()));
-        match hop {
-            Some(hop) if hop.transport == self.peer.transport => {
-                Peer { connection: self.peer.connection, ..hop }
-            }
-            Some(hop) if self.peer.connection == 0 => hop,
-            Some(_) | None => self.peer,
+    /// The peer's first 2xx makes the dialog; without an offer of ours its ACK waits for the caller's.
+    fn answered(&mut self, client: Token, message: &SipMessage, ctx: &mut Context<Self>) {
+        let Side::Called { offered, answered, acked, .. } = &mut self.side else { return };
+        *answered = true;
+        *acked = *offered;
+        let offered = *offered;
+        self.dialog = self.port.sent_invite(client).and_then(|invite| Dialog::uac(&invite, message));
+        self.follow_target(ctx);
+        if offered {
+            self.send_ack(client, 1, None);
         }
+    }
+
+    /// Turns to the dialog's next hop. A host name is looked up; until it is found, and where it is not, requests go
+    /// where the INVITE went or came from.
+    fn follow_target(&mut self, ctx: &mut Context<Self>) {
+        let Some(dialog) = &self.dialog else { return };
+        if let Some(hop) = self.port.peer(dialog.next_hop()) {
+            self.peer = self.toward(hop);
+            return;
+        }
+        let (port, hop) = (Rc::clone(&self.port), dialog.next_hop().to_vec());
+        let found = async move { port.resolve(&hop).await };
+        ctx.spawn(found.into_actor(self).map(|found, leg, _| {
+            if let Some(hop) = found {
+                leg.peer = leg.toward(hop);
+            }
+        }));
+    }
+
+    /// The hop through the listener and the connection that the dialog has, where those fit.
+    fn toward(&self, hop: Peer) -> Peer {
+        let Peer { transport, listener, connection, .. } = self.peer;
+        if hop.transport != transport {
+            return if connection == 0 { hop } else { self.peer };
+        }
+        let listener = if self.port.reaches(listener, hop.address) { listener } else { hop.listener };
+        Peer { listener, connection, ..hop }
     }
 
     fn send_ack(&self, client: Token, sequence: u32, body: Option<&SipMessage>) {
@@ -226,13 +244,25 @@ impl LegActor {
         self.port.acknowledge(client, self.peer, ack);
     }
 
+    /// The peer takes back its INVITE, or a re-INVITE.
+    fn cancelled(&mut self, cancel: &SipMessage) {
+        match self.asked_as(cancel.cseq().map_or(0, |cseq| cseq.0)) {
+            Some(server) => self.tell(What::Withdrawn(server)),
+            None => {
+                let elsewhere = relay::answered_elsewhere(cancel);
+                self.tell(What::Event(Event::GaveUp { elsewhere }, None));
+            }
+        }
+    }
+
     fn failed(&mut self, client: Token, code: u16) {
         match self.side {
             Side::Called { client: own, answered: false, .. } if own == client => {
                 self.tell(What::Event(Event::Refused(self.leg, code), None));
             }
             Side::Called { .. } | Side::Caller { .. } => {
-                let Some((_, server, _)) = take(&mut self.passed, client) else { return };
+                let Some(at) = self.passed.iter().position(|passed| passed.client == client) else { return };
+                let Passed { server, .. } = self.passed.swap_remove(at);
                 self.tell(What::Denied(server, code));
                 // RFC 3261 §12.2.1.2: no answer inside a dialog means that the peer is gone.
                 self.tell(What::Event(Event::Lost(self.leg), None));
@@ -241,35 +271,40 @@ impl LegActor {
     }
 
     fn acknowledged(&mut self, message: SipMessage) {
-        let (first, sequence) = match (&mut self.side, message.cseq()) {
-            (Side::Caller { server, invite, answered: true, acked, .. }, Some((sequence, _)))
+        let Some((sequence, _)) = message.cseq() else { return };
+        match &mut self.side {
+            Side::Caller { server, invite, answered: true, acked, bye, .. }
                 if invite.cseq().is_some_and(|own| own.0 == sequence) =>
             {
                 let first = !std::mem::replace(acked, true);
                 self.port.acknowledged(*server);
-                (first, None)
+                let bye = *bye;
+                if first {
+                    self.tell(What::Acknowledged(None, Arc::new(message)));
+                }
+                if let Some(why) = bye {
+                    self.bye(why);
+                }
             }
-            (_, Some((sequence, _))) => (false, Some(sequence)),
-            (_, None) => return,
-        };
-        if first {
-            self.tell(What::Acknowledged(Arc::new(message)));
-            if let Side::Caller { bye: Some(why), .. } = self.side {
-                self.bye(why);
-            }
-        } else if let Some(sequence) = sequence {
-            let of_it = |asked: &Asked| asked.request.cseq().is_some_and(|own| own.0 == sequence);
-            if let Some(at) = self.asked.iter().position(of_it) {
-                self.port.acknowledged(self.asked.swap_remove(at).server);
-                self.tell(What::Acknowledged(Arc::new(message)));
-            }
+            Side::Caller { .. } | Side::Called { .. } => self.acknowledged_inside(sequence, message),
+        }
+    }
+
+    fn hear(&mut self, news: LegNews, ctx: &mut Context<Self>) {
+        match news {
+            LegNews::Response(client, message) => self.responded(client, message, ctx),
+            LegNews::Failed(client, code) => self.failed(client, code),
+            LegNews::Request(server, message, from) => self.requested(server, message, from, ctx),
+            LegNews::Ack(message) => self.acknowledged(message),
+            LegNews::Cancelled(message) => self.cancelled(&message),
+            LegNews::Unacknowledged => self.unacknowledged(),
         }
     }
 
     fn say(&mut self, say: Say, ctx: &mut Context<Self>) {
         match say {
             Say::Progress(code, said) => self.respond(code, said.as_deref()),
-            Say::Answer(said) => self.accept(&said),
+            Say::Answer(said) => self.accept(&said, ctx),
             Say::Refuse(said) => self.respond(said.code().unwrap_or(480), Some(&said)),
             Say::Reject(code) => self.respond(code, None),
             Say::Cancel(why) => {
@@ -279,22 +314,19 @@ impl LegActor {
                 }
             }
             Say::Bye(why) => self.bye(why),
-            Say::Acknowledge(ack) => {
+            Say::Acknowledge(None, ack) => {
                 if let Side::Called { client, acked: acked @ false, .. } = &mut self.side {
                     *acked = true;
                     let client = *client;
                     self.send_ack(client, 1, Some(&ack));
-                } else {
-                    self.acknowledge_passed(&ack);
                 }
             }
-            Say::Pass(server, message) => self.pass(server, &message),
+            Say::Acknowledge(Some(server), ack) => self.acknowledge_passed(server, &ack),
+            Say::Pass(server, message, passport) => self.pass(server, &message, passport),
+            Say::Withdraw(server) => self.withdraw(server),
             Say::Reply(server, said) => self.reply(server, said.code().unwrap_or(500), Some(&said)),
             Say::Deny(server, code) => self.reply(server, code, None),
-            Say::Leave => {
-                self.leaving = true;
-                self.leave(ctx);
-            }
+            Say::Leave => self.go(ctx),
         }
     }
 
@@ -305,102 +337,44 @@ impl LegActor {
         }
     }
 
-    fn accept(&mut self, said: &SipMessage) {
+    fn accept(&mut self, said: &SipMessage, ctx: &mut Context<Self>) {
         let tag = self.token.text();
         if let Side::Caller { invite, answered, .. } = &mut self.side {
             self.dialog = Dialog::uas(invite, &tag);
             *answered = true;
         }
         self.respond(said.code().unwrap_or(200), Some(said));
-        self.peer = self.next_peer();
+        self.follow_target(ctx);
     }
 
-    /// Ends the dialog. RFC 3261 §15: the one that was called says no BYE before the ACK.
-    fn bye(&mut self, why: Why) {
-        match &mut self.side {
-            Side::Caller { acked: false, bye, .. } => {
-                *bye = Some(why);
-                return;
-            }
-            Side::Called { client, acked: acked @ false, .. } => {
-                *acked = true;
-                let client = *client;
-                self.send_ack(client, 1, None);
-            }
-            Side::Caller { .. } | Side::Called { .. } => {}
+    /// Does `work`; a panic in it ends this leg's call and no other (T39). True where there was none.
+    fn guarded(&mut self, ctx: &mut Context<Self>, work: impl FnOnce(&mut Self, &mut Context<Self>)) -> bool {
+        let done = caught(|| work(self, ctx));
+        if let Err(fault) = done {
+            self.call.do_send(Broken { leg: Some(self.leg), fault });
         }
-        let Some(mut dialog) = self.dialog.take() else { return };
-        let mut draft = dialog.request(b"BYE");
-        let peer = self.peer;
-        self.port.ask(peer, ringpost::sip::transaction::Owner::Nobody, |branch| {
-            self.port.via(&mut draft, &peer, branch);
-            if let Some(reason) = why.reason() {
-                draft.header("Reason", &[reason.as_bytes()]);
-            }
-            draft.empty()
-        });
+        done.is_ok()
     }
-
-    /// Goes, unless a BYE still waits for its ACK.
-    fn leave(&mut self, ctx: &mut Context<Self>) {
-        if let Side::Caller { bye: Some(_), acked: false, .. } = self.side {
-            return;
-        }
-        if let Side::Called { client, answered, cancelled, .. } = self.side {
-            // The call had gone when it was told of this answer: nobody else hangs the phone up.
-            if answered {
-                self.bye(cancelled);
-            }
-            self.port.orphan(client, None);
-        }
-        for (client, ..) in &self.passed {
-            self.port.orphan(*client, None);
-        }
-        self.switch.forget_leg(self.token);
-        ctx.stop();
-    }
-}
-
-fn acked_of(side: &mut Side) -> &mut bool {
-    match side {
-        Side::Caller { acked, .. } | Side::Called { acked, .. } => acked,
-    }
-}
-
-fn take(passed: &mut Vec<(Token, Token, Method)>, client: Token) -> Option<(Token, Token, Method)> {
-    let at = passed.iter().position(|(own, ..)| *own == client)?;
-    Some(passed.swap_remove(at))
 }
 
 impl Actor for LegActor {
     type Context = Context<Self>;
 }
 
+impl Drop for LegActor {
+    /// However it ended.
+    fn drop(&mut self) {
+        self.switch.forget_leg(self.token);
+    }
+}
+
 impl Handler<LegNews> for LegActor {
     type Result = ();
 
     fn handle(&mut self, news: LegNews, ctx: &mut Context<Self>) {
-        match news {
-            LegNews::Response(client, message) => self.responded(client, message),
-            LegNews::Failed(client, code) => self.failed(client, code),
-            LegNews::Request(server, message, from) => self.requested(server, message, from),
-            LegNews::Ack(message) => self.acknowledged(message),
-            LegNews::Cancelled(message) => {
-                let elsewhere = relay::answered_elsewhere(&message);
-                self.tell(What::Event(Event::GaveUp { elsewhere }, None));
-            }
-            LegNews::Unacknowledged => {
-                if let Side::Caller { acked, .. } = &mut self.side {
-                    *acked = true;
-                }
-                self.tell(What::Event(Event::Lost(self.leg), None));
-                if let Side::Caller { bye: Some(why), .. } = self.side {
-                    self.bye(why);
-                }
-            }
-        }
+        self.guarded(ctx, |leg, ctx| leg.hear(news, ctx));
         if self.leaving {
-            self.leave(ctx);
+            self.go(ctx);
         }
     }
 }
@@ -409,6 +383,18 @@ impl Handler<Say> for LegActor {
     type Result = ();
 
     fn handle(&mut self, say: Say, ctx: &mut Context<Self>) {
-        self.say(say, ctx);
+        match say {
+            Say::Leave => self.go(ctx),
+            say => drop(self.guarded(ctx, |leg, ctx| leg.say(say, ctx))),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Handler<crate::guard::Break> for LegActor {
+    type Result = ();
+
+    fn handle(&mut self, _: crate::guard::Break, ctx: &mut Context<Self>) {
+        self.guarded(ctx, |_, _| panic!("broken by the test"));
     }
 }

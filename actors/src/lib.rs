@@ -18,6 +18,7 @@ pub mod call;
 pub mod channel;
 pub mod demo;
 pub mod entropy;
+mod guard;
 pub mod leg;
 pub mod load;
 pub mod log;

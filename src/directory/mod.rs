@@ -1,8 +1,12 @@
 //! Who is called, and what a number is called: the site's users under all their numbers.
 
+mod origin;
 mod outbound;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
+
+pub use origin::Origin;
+pub use outbound::{NoWay, Target};
 
 use crate::{
     address::Caller,
@@ -11,8 +15,6 @@ use crate::{
     sip::uri::Uri,
 };
 
-pub use outbound::{NoWay, Target};
-
 /// A snapshot that all lanes read; a reload puts a new one in its place.
 #[derive(Debug)]
 pub struct Directory {
@@ -20,6 +22,7 @@ pub struct Directory {
     pub site: Site,
     users: HashMap<String, Arc<User>, ahash::RandomState>,
     plans: HashMap<String, UmPlan>,
+    trunks: Vec<Arc<Trunk>>,
     /// Which trunks do not answer now; the one thing here that changes.
     down: outbound::Down,
 }
@@ -37,8 +40,9 @@ impl Directory {
             }
         }
         let plans = site.plans.iter().map(|plan| (plan.name.clone(), plan.clone())).collect();
-        let down = outbound::Down::none(site.trunks.len());
-        Self { site, users, plans, down }
+        let trunks: Vec<_> = site.trunks.iter().cloned().map(Arc::new).collect();
+        let down = outbound::Down::none(trunks.len());
+        Self { site, users, plans, trunks, down }
     }
 
     /// The user that a dialled number or user part reaches: as written, else without visual separators (RFC 3966 §5.1.1).
@@ -69,8 +73,8 @@ impl Directory {
     }
 
     /// The trunk that an address belongs to.
-    pub fn trunk(&self, source: IpAddr) -> Option<&Trunk> {
-        self.site.trunks.iter().find(|trunk| trunk.sources.iter().any(|network| contains(network, source)))
+    pub fn trunk(&self, source: IpAddr) -> Option<&Arc<Trunk>> {
+        self.trunks.iter().find(|trunk| trunk.sources.iter().any(|network| contains(network, source)))
     }
 }
 

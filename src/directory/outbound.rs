@@ -1,17 +1,20 @@
 //! Which trunk a number outside leaves by, and whether it may.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use super::Directory;
 use crate::settings::{FarEnd, Trunk};
 
 /// One way to a number outside.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Target {
     /// The Request-URI: the number as the trunk writes it, at the trunk.
     pub uri: String,
-    /// The trunk's place in `Site::trunks`.
-    pub trunk: usize,
+    /// The trunk.
+    pub trunk: Arc<Trunk>,
 }
 
 /// Why a number cannot be called outside.
@@ -47,44 +50,44 @@ impl Directory {
     ///
     /// # Errors
     /// Why there is none.
-    pub fn ways_out(&self, dialled: &str, from: Option<usize>) -> Result<Vec<Target>, NoWay> {
+    pub fn ways_out(&self, dialled: &str, from: Option<&Trunk>) -> Result<Vec<Target>, NoWay> {
         let number = self.site.outbound.numbering.normal(dialled).ok_or(NoWay::Unserved)?;
-        let serving = |(at, trunk): (usize, &Trunk)| {
-            let far = trunk.far.as_ref().filter(|far| Some(at) != from && far.serves(&number))?;
-            Some(Target {
-                uri: far.uri(&trunk.rules.write(&number, &self.site.outbound.numbering)),
-                trunk: at,
-            })
+        let serving = |trunk: &Arc<Trunk>| {
+            let back = from.is_some_and(|from| from.name == trunk.name);
+            let far = trunk.far.as_ref().filter(|far| !back && far.serves(&number))?;
+            let uri = far.uri(&trunk.rules.write(&number, &self.site.outbound.numbering));
+            Some(Target { uri, trunk: Arc::clone(trunk) })
         };
-        let ways: Vec<Target> = self.site.trunks.iter().enumerate().filter_map(serving).collect();
+        let ways: Vec<Target> = self.trunks.iter().filter_map(serving).collect();
         if ways.is_empty() {
             return Err(NoWay::Unserved);
         }
         if !self.site.outbound.allowed_prefixes.iter().any(|prefix| number.starts_with(prefix)) {
             return Err(NoWay::Forbidden);
         }
-        let up: Vec<Target> = ways.into_iter().filter(|way| self.trunk_is_up(way.trunk)).collect();
+        let up: Vec<Target> = ways.into_iter().filter(|way| self.trunk_is_up(&way.trunk.name)).collect();
         if up.is_empty() { Err(NoWay::Down) } else { Ok(up) }
     }
 
-    /// Whether the trunk at that place answers, as far as is known.
-    pub fn trunk_is_up(&self, trunk: usize) -> bool {
-        self.down.0.get(trunk).is_some_and(|down| !down.load(Ordering::Relaxed))
+    /// Whether the trunk of that name answers, as far as is known.
+    pub fn trunk_is_up(&self, name: &str) -> bool {
+        self.down_of(name).is_some_and(|down| !down.load(Ordering::Relaxed))
     }
 
     /// The trunk of that name answers from now on, or does not.
     pub fn set_trunk(&self, name: &str, up: bool) {
-        let at = self.site.trunks.iter().position(|trunk| trunk.name == name);
-        if let Some(down) = at.and_then(|at| self.down.0.get(at)) {
+        if let Some(down) = self.down_of(name) {
             down.store(!up, Ordering::Relaxed);
         }
     }
 
+    fn down_of(&self, name: &str) -> Option<&AtomicBool> {
+        self.down.0.get(self.trunks.iter().position(|trunk| trunk.name == name)?)
+    }
+
     /// Takes over what an earlier snapshot knew of the trunks that are still there.
     pub fn remember(&self, earlier: &Self) {
-        for (at, trunk) in earlier.site.trunks.iter().enumerate() {
-            self.set_trunk(&trunk.name, earlier.trunk_is_up(at));
-        }
+        earlier.trunks.iter().for_each(|trunk| self.set_trunk(&trunk.name, earlier.trunk_is_up(&trunk.name)));
     }
 }
 

@@ -41,7 +41,8 @@ impl Dialog {
         })
     }
 
-    /// The dialog that our 2xx with `tag` makes of the peer's request (§12.1.1).
+    /// The dialog that our 2xx with `tag` makes of the peer's request (§12.1.1). A request without a Contact, as
+    /// RFC 2543 knew it, is called back at its From. `None` where nothing tells whom to call back.
     pub fn uas(request: &Message, tag: &[u8]) -> Option<Self> {
         let local = match request.to()?.tag() {
             Some(_) => request.first(Name::To)?.into(),
@@ -51,7 +52,7 @@ impl Dialog {
             call_id: request.call_id().into(),
             local,
             remote: request.first(Name::From)?.into(),
-            target: target(request)?.into(),
+            target: caller_target(request)?.into(),
             routes: request.list(Name::RecordRoute).map(Box::from).collect(),
             local_seq: 0,
             remote_seq: Some(request.cseq()?.0),
@@ -128,7 +129,19 @@ impl Dialog {
 
 /// The Contact, where it can stand in a request line: `*`, and white space that was folded into it, cannot.
 fn target(message: &Message) -> Option<&[u8]> {
-    message.contact().filter(|uri| Uri::read(uri).is_some())
+    message.contact().and_then(callable)
+}
+
+fn callable(uri: &[u8]) -> Option<&[u8]> {
+    Some(uri).filter(|uri| Uri::read(uri).is_some())
+}
+
+/// Where the peer that sent `request` can be called back; `None` where its Contact cannot stand in a request line.
+pub fn caller_target(request: &Message) -> Option<&[u8]> {
+    match request.count(Name::Contact) {
+        0 => callable(request.from()?.uri),
+        _ => target(request),
+    }
 }
 
 /// The URI of a route that is no loose router.

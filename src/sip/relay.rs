@@ -16,29 +16,26 @@ use super::{
 pub const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE";
 
 /// Headers of one hop, dialog or transaction that no [`Name`] stands for, in lower case.
-const STAYS: [&str; 22] = [
-    "session-expires",  // RFC 4028: a timer of each leg
-    "min-se",           //
-    "rseq",             // RFC 3262: 100rel is not offered on any leg
-    "rack",             //
-    "replaces",         // RFC 3891: names a dialog of the other leg
-    "join",             //
-    "target-dialog",    //
-    "refer-to",         //
-    "www-authenticate", // a challenge is between two neighbours
-    "proxy-authenticate",
-    "authentication-info",
+const STAYS: [&str; 19] = [
+    "session-expires",     // RFC 4028: a timer of each leg
+    "min-se",              //
+    "rseq",                // RFC 3262: 100rel is not offered on any leg
+    "rack",                //
+    "replaces",            // RFC 3891: names a dialog of the other leg
+    "join",                //
+    "target-dialog",       //
+    "refer-to",            //
+    "authentication-info", // a challenge is between two neighbours
     "unsupported",
     "min-expires",
-    "expires",
     "timestamp",
-    "path",
     "service-route",
     "proxy-require",
     "max-breadth",
     "x-ringpost-call", // Ringpost to its own UM, see call/wire.rs
     "identity",        // RFC 8224: signed over headers that change here
     "identity-info",
+    "p-preferred-identity", // RFC 3325 §9.2: for the first proxy alone
 ];
 
 /// What of a message may cross.
@@ -71,6 +68,10 @@ pub fn crosses(message: &Message, field: &Field, passport: Passport) -> bool {
         | Name::Loop
         | Name::Authorization
         | Name::ProxyAuthorization
+        | Name::WwwAuthenticate
+        | Name::ProxyAuthenticate
+        | Name::Expires
+        | Name::Path
         | Name::RetryAfter => false,
         Name::PAssertedIdentity | Name::RemotePartyId => passport.identity,
         Name::Diversion => passport.diversion,
@@ -139,11 +140,12 @@ pub fn answered_elsewhere(message: &Message) -> bool {
 
 /// Starts the request that carries `inside`, a request of the peer leg's dialog, in this one; `draft` has the dialog's
 /// own headers already.
-pub fn inside(mut draft: Draft, inside: &Message, contact: &[u8]) -> Bytes {
+pub fn inside(mut draft: Draft, inside: &Message, contact: &[u8], passport: Passport) -> Bytes {
     if matches!(inside.method(), Some(Method::Invite | Method::Update)) {
         draft.header("Contact", &[contact]).header("Allow", &[ALLOW]);
     }
-    copy_crossing(&mut draft, inside, Passport { identity: false, diversion: true });
+    let passport = Passport { identity: passport.identity && !is_private(inside), ..passport };
+    copy_crossing(&mut draft, inside, passport);
     draft.body(&inside.body())
 }
 
@@ -180,6 +182,21 @@ mod tests {
             let field = message.fields().next().expect("one field");
             assert_eq!(crosses(&message, field, trusted), device, "{line}");
             assert_eq!(crosses(&message, field, to_um), um, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_request_inside_the_dialog_carries_an_identity_only_from_whom_it_is_believed() {
+        let asserted = "P-Asserted-Identity: <sip:boss@lab.test>";
+        let private = "P-Asserted-Identity: <sip:boss@lab.test>\r\nPrivacy: id";
+        for (lines, trusted, crosses) in
+            [(asserted, true, true), (asserted, false, false), (private, true, false)]
+        {
+            let passport = Passport { identity: trusted, diversion: true };
+            let passed =
+                inside(Draft::request(b"INVITE", b"sip:a@h"), &message(lines), b"<sip:me@h>", passport);
+            let passed = Message::read(passed).expect("a request");
+            assert_eq!(passed.count(Name::PAssertedIdentity) == 1, crosses, "{lines} {trusted}");
         }
     }
 

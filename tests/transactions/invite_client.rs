@@ -20,6 +20,24 @@ fn an_invite_is_repeated_on_udp_until_timer_b() {
 }
 
 #[test]
+fn the_sites_patience_with_a_silent_peer_takes_the_place_of_timer_b() {
+    for (patience, repeated) in [(2_000, 3), (40_000, 7)] {
+        let (mut lane, mut heard) = (Lane::impatient(patience), Lane::impatient(patience));
+        lane.invite();
+        lane.until(120_000);
+        let log = lane.log();
+        assert_eq!(log.iter().filter(|line| line.ends_with("> INVITE")).count(), repeated, "{log:?}");
+        assert_eq!(log.last(), Some(&format!("{patience} * Failed 408")));
+        assert_eq!(lane.len(), 0);
+        // Any response, and it is no longer silent.
+        let invite = heard.invite();
+        heard.response(invite, 100, "INVITE", "");
+        heard.until(120_000);
+        assert_eq!(heard.log(), ["0 > INVITE"]);
+    }
+}
+
+#[test]
 fn an_invite_is_sent_once_on_tcp() {
     let mut lane = Lane::tcp();
     lane.invite();
@@ -256,6 +274,19 @@ fn an_answer_after_the_owner_left_is_acknowledged_and_hung_up_with_the_reason() 
     lane.until(70_000);
     assert!(lane.log().iter().all(|line| line.ends_with("> BYE")));
     assert_eq!(lane.len(), 0);
+}
+
+#[test]
+fn an_answer_that_its_owner_left_unread_is_hung_up_when_it_is_repeated() {
+    let mut lane = Lane::udp();
+    let invite = lane.invite();
+    lane.response(invite, 200, "INVITE", "a");
+    lane.transactions.orphan(invite, Some(ELSEWHERE));
+    lane.until(500);
+    lane.response(invite, 200, "INVITE", "a");
+    lane.response(invite, 200, "INVITE", "a");
+    assert_eq!(lane.log(), ["0 > INVITE", "0 * Response 200 INVITE", "500 > ACK", "500 > BYE", "500 > ACK"]);
+    assert_eq!(lane.last("BYE ").first(Name::Reason), Some(ELSEWHERE.as_bytes()));
 }
 
 #[test]

@@ -53,6 +53,12 @@ impl Lane {
         Self::new(peer(Transport::Tcp))
     }
 
+    /// A lane on UDP that gives a silent peer up after so many milliseconds.
+    pub fn impatient(patience: u64) -> Self {
+        let lane = Self::udp();
+        Self { transactions: lane.transactions.with_patience(patience), ..lane }
+    }
+
     fn new(peer: Peer) -> Self {
         let mut dice = fastrand::Rng::with_seed(7);
         let sent_by = vec![Box::from(&b"192.0.2.1:5060"[..])];

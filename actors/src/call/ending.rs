@@ -16,7 +16,7 @@ use crate::outbox::Post;
 const COMMIT: Duration = Duration::from_secs(2);
 
 impl CallActor {
-    /// The call is over: log it, and have its notice on the disk before the caller hears the end.
+    /// The call is over: note it for the logs, and have its notice on the disk before the caller hears the end.
     pub(super) fn report(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
         let rang_for = self.rang_for();
         let facts = Facts {
@@ -26,10 +26,8 @@ impl CallActor {
             has_mail: self.user.mail.is_some() && self.directory.site.mail.is_some(),
         };
         let verdict = decide(self.user.missed_calls, outcome, facts);
-        tracing::info!(call = %call_id(&self.invite), ?outcome, action = ?verdict.action, reason = %verdict.reason,
-            rang_ms = rang_for.as_millis() as u64, "Call ended");
         let notice = self.notice(outcome, rang_for);
-        self.switch.record(CallRecord {
+        let record = CallRecord {
             call_id: notice.call_id.clone(),
             user: notice.user.clone(),
             caller: notice.caller.clone(),
@@ -38,8 +36,12 @@ impl CallActor {
             outcome,
             verdict,
             answered_by: self.answered_by.clone(),
-        });
+        };
+        // First of all: no fault after it can cost the notice.
         self.post(notice, verdict, ctx);
+        tracing::info!(call = record.call_id, ?outcome, action = ?verdict.action, reason = %verdict.reason,
+            rang_ms = rang_for.as_millis() as u64, "Call ended");
+        self.switch.record(record);
     }
 
     pub(super) fn notice(&self, outcome: Outcome, rang_for: Duration) -> Notice {
@@ -78,9 +80,8 @@ impl CallActor {
                 }
             }
             actor.holding = false;
-            for effect in std::mem::take(&mut actor.held) {
-                actor.perform(effect, None, ctx);
-            }
+            let held = std::mem::take(&mut actor.held);
+            actor.perform_all(held, None, ctx);
         }));
     }
 

@@ -1,37 +1,64 @@
-//! Requests inside a leg's dialog: answered here, or passed to the other leg and back.
+//! Requests inside a leg's dialog: the peer's go to the other leg, the other leg's come here.
 
-use std::{rc::Rc, sync::Arc};
+use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
+use actix::prelude::*;
 use ringpost::{
     call::{Event, Leg, UmPhase, wire},
     sip::{
-        Message as SipMessage, Method,
-        build::{phrase, plain_response, response},
+        Message as SipMessage, Method, Name,
+        build::{phrase, response},
         dialog::Dialog,
         peer::Peer,
-        relay,
+        relay::{self, Passport},
         token::Token,
+        transaction::Owner,
     },
 };
 
-use super::{Asked, LegActor};
+use super::{LegActor, Side};
 use crate::call::What;
+
+/// A request of the peer that the other leg's peer has to answer.
+pub(super) struct Asked {
+    server: Token,
+    request: Arc<SipMessage>,
+    source: SocketAddr,
+    /// A re-INVITE that has its 2xx and waits for the ACK.
+    answered: bool,
+}
+
+/// A request of ours that carries one of the other leg.
+pub(super) struct Passed {
+    /// Our transaction.
+    pub client: Token,
+    /// The transaction to answer there.
+    pub server: Token,
+    method: Method,
+    sequence: u32,
+}
 
 impl LegActor {
     /// A request of the peer inside the dialog.
-    pub(super) fn requested(&mut self, server: Token, message: SipMessage, from: Peer) {
-        let method = message.method().unwrap_or(Method::Other);
-        let Some(dialog) = &mut self.dialog else { return self.answer(server, &message, from, 481) };
+    pub(super) fn requested(
+        &mut self,
+        server: Token,
+        message: SipMessage,
+        from: Peer,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(dialog) = &mut self.dialog else { return self.requested_early(server, &message, from) };
         if !dialog.owns(&message) {
             return self.answer(server, &message, from, 481);
         }
         if !dialog.in_order(&message) {
             return self.answer(server, &message, from, 500);
         }
-        match method {
+        match message.method().unwrap_or(Method::Other) {
             Method::Bye => {
                 self.dialog = None;
                 self.answer(server, &message, from, 200);
+                self.refuse_asked();
                 self.tell(What::Event(Event::HungUp(self.leg), None));
             }
             Method::Info if matches!(self.leg, Leg::Um(_)) && is_report(&message) => {
@@ -45,53 +72,124 @@ impl LegActor {
             | Method::Notify
             | Method::Publish
             | Method::Register
-            | Method::Prack => {
-                self.answer(server, &message, from, 405);
-            }
-            Method::Invite | Method::Update if self.passed.iter().any(|p| p.2 == Method::Invite) => {
-                // Glare (RFC 3261 §14.2): our own re-INVITE is under way here.
+            | Method::Prack => self.answer(server, &message, from, 405),
+            // Glare (RFC 3261 §14.2): our own re-INVITE is under way here.
+            Method::Invite | Method::Update if self.passed.iter().any(|p| p.method == Method::Invite) => {
                 self.answer(server, &message, from, 491);
             }
-            Method::Invite
-            | Method::Ack
+            // §14.2 again: the peer's earlier one has no answer yet.
+            Method::Invite | Method::Update if self.asked.iter().any(Asked::is_open_invite) => {
+                self.answer(server, &message, from, 500);
+            }
+            Method::Invite | Method::Update => {
+                dialog.refresh_target(&message);
+                self.follow_target(ctx);
+                self.hand_on(server, message, from);
+            }
+            Method::Ack
             | Method::Cancel
             | Method::Options
             | Method::Info
-            | Method::Update
             | Method::Message
-            | Method::Other => {
-                if matches!(method, Method::Invite | Method::Update) {
-                    dialog.refresh_target(&message);
-                }
-                self.port.adopt(server, ringpost::sip::transaction::Owner::Leg(self.token));
-                let request = Arc::new(message);
-                self.asked.push(Asked { server, request: Arc::clone(&request), source: from.address });
-                self.tell(What::Inside(server, request));
-            }
+            | Method::Other => self.hand_on(server, message, from),
         }
     }
 
-    pub(super) fn answer(&self, server: Token, request: &SipMessage, from: Peer, code: u16) {
-        let tag = self.token.text();
-        let bytes = if code == 405 {
-            let mut draft = response(request, from.address, code, phrase(code).as_bytes(), &tag);
-            draft.header("Allow", &[relay::ALLOW]);
-            draft.empty()
-        } else {
-            plain_response(request, from.address, code, &tag)
+    /// A request before the answer, or after the end: a caller may say BYE to what is only ringing (RFC 3261 §15).
+    fn requested_early(&mut self, server: Token, message: &SipMessage, from: Peer) {
+        let early = match &self.side {
+            Side::Caller { invite, answered: false, .. } => Dialog::uas(invite, &self.token.text()),
+            Side::Caller { .. } | Side::Called { .. } => None,
         };
+        if !early.is_some_and(|dialog| dialog.owns(message)) {
+            return self.answer(server, message, from, 481);
+        }
+        if message.method() != Some(Method::Bye) {
+            return self.answer(server, message, from, 500);
+        }
+        self.answer(server, message, from, 200);
+        let elsewhere = relay::answered_elsewhere(message);
+        self.tell(What::Event(Event::GaveUp { elsewhere }, None));
+    }
+
+    /// Has the other leg ask its peer.
+    fn hand_on(&mut self, server: Token, message: SipMessage, from: Peer) {
+        self.port.adopt(server, Owner::Leg(self.token));
+        let request = Arc::new(message);
+        let asked = Asked { server, request: Arc::clone(&request), source: from.address, answered: false };
+        self.asked.push(asked);
+        self.tell(What::Inside(server, request));
+    }
+
+    fn answer(&self, server: Token, request: &SipMessage, from: Peer, code: u16) {
+        let tag = self.token.text();
+        let mut draft = response(request, from.address, code, phrase(code).as_bytes(), &tag);
+        match code {
+            405 => drop(draft.header("Allow", &[relay::ALLOW])),
+            // RFC 3261 §14.2: a random time, so that both ends do not try again together.
+            500 => drop(draft.header("Retry-After", &[(self.port.random() % 11).to_string().as_bytes()])),
+            _ => {}
+        }
+        self.port.respond(server, code, draft.empty());
+    }
+
+    /// Sends the other leg's request inside our dialog.
+    pub(super) fn pass(&mut self, server: Token, request: &SipMessage, passport: Passport) {
+        let contact = self.stand().contact();
+        let Some(dialog) = &mut self.dialog else { return self.tell(What::Denied(server, 481)) };
+        let method = request.method().unwrap_or(Method::Other);
+        let mut draft = dialog.request(request.method_name());
+        let sequence = dialog.local_seq();
+        let (port, peer, owner) = (Rc::clone(&self.port), self.peer, Owner::Leg(self.token));
+        let build = |branch| {
+            port.via(&mut draft, &peer, branch);
+            relay::inside(draft, request, &contact, passport)
+        };
+        let client = match method {
+            Method::Invite => self.port.invite(peer, owner, build),
+            _ => self.port.ask(peer, owner, build),
+        };
+        match client {
+            Some(client) => self.passed.push(Passed { client, server, method, sequence }),
+            None => self.tell(What::Denied(server, 503)),
+        }
+    }
+
+    /// Answers a request inside the dialog.
+    pub(super) fn reply(&mut self, server: Token, code: u16, said: Option<&SipMessage>) {
+        let Some(at) = self.asked.iter().position(|asked| asked.server == server) else { return };
+        let asked = &self.asked[at];
+        let bytes = wire::upstream(&asked.request, asked.source, &self.stand(), code, said);
+        let invite = asked.request.method() == Some(Method::Invite);
         self.port.respond(server, code, bytes);
+        if (200..300).contains(&code) && invite {
+            self.asked[at].answered = true;
+        } else if code >= 200 {
+            self.asked.swap_remove(at);
+        }
+    }
+
+    /// The dialog is over: what the peer has asked and nobody will answer any more gets 487 (RFC 3261 §15.1.2).
+    pub(super) fn refuse_asked(&mut self) {
+        let open: Vec<Token> = self.asked.iter().filter(|a| !a.answered).map(|a| a.server).collect();
+        open.into_iter().for_each(|server| self.reply(server, 487, None));
     }
 
     /// A response to a request of the other leg that we passed on.
-    pub(super) fn passed_response(&mut self, client: Token, message: SipMessage, code: u16) {
-        let Some(at) = self.passed.iter().position(|(own, ..)| *own == client) else { return };
-        let (_, server, method) = self.passed[at];
-        if (200..300).contains(&code)
-            && matches!(method, Method::Invite | Method::Update)
-            && let Some(dialog) = &mut self.dialog
-        {
-            dialog.refresh_target(&message);
+    pub(super) fn passed_response(
+        &mut self,
+        client: Token,
+        message: SipMessage,
+        code: u16,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(at) = self.passed.iter().position(|passed| passed.client == client) else { return };
+        let Passed { server, method, .. } = self.passed[at];
+        if (200..300).contains(&code) && matches!(method, Method::Invite | Method::Update) {
+            if let Some(dialog) = &mut self.dialog {
+                dialog.refresh_target(&message);
+            }
+            self.follow_target(ctx);
         }
         // A re-INVITE stays until its ACK is passed on as well.
         if code >= 200 && !(code < 300 && method == Method::Invite) {
@@ -103,53 +201,47 @@ impl LegActor {
         }
     }
 
-    /// Sends the other leg's request inside our dialog.
-    pub(super) fn pass(&mut self, server: Token, request: &SipMessage) {
-        let contact = self.stand().contact();
-        let Some(dialog) = &mut self.dialog else { return self.tell(What::Denied(server, 481)) };
-        let method = request.method().unwrap_or(Method::Other);
-        let mut draft = dialog.request(request.method_name());
-        let (port, peer) = (Rc::clone(&self.port), self.peer);
-        let owner = ringpost::sip::transaction::Owner::Leg(self.token);
-        let build = |branch| {
-            port.via(&mut draft, &peer, branch);
-            relay::inside(draft, request, &contact)
-        };
-        let client = if method == Method::Invite {
-            self.port.invite(peer, owner, build)
-        } else {
-            self.port.ask(peer, owner, build)
-        };
-        match client {
-            Some(client) => self.passed.push((client, server, method)),
-            None => self.tell(What::Denied(server, 503)),
+    /// The peer's re-INVITE with that number, if it has no answer yet.
+    pub(super) fn asked_as(&self, sequence: u32) -> Option<Token> {
+        let asked = self.asked.iter().find(|asked| asked.is_open_invite() && asked.numbered(sequence));
+        asked.map(|asked| asked.server)
+    }
+
+    /// The other leg's peer takes back the re-INVITE that we passed on.
+    pub(super) fn withdraw(&mut self, server: Token) {
+        if let Some(passed) = self.passed.iter().find(|passed| passed.server == server) {
+            self.port.cancel(passed.client, None);
         }
     }
 
-    /// The other leg's peer has acknowledged the re-INVITE that we passed on.
-    pub(super) fn acknowledge_passed(&mut self, ack: &SipMessage) {
-        let Some(at) = self.passed.iter().position(|p| p.2 == Method::Invite) else { return };
-        let (client, ..) = self.passed.swap_remove(at);
-        let sequence = self.dialog.as_ref().map_or(1, Dialog::local_seq);
+    /// The peer has acknowledged the answer to its re-INVITE.
+    pub(super) fn acknowledged_inside(&mut self, sequence: u32, ack: SipMessage) {
+        let Some(at) = self.asked.iter().position(|a| a.answered && a.numbered(sequence)) else { return };
+        let Asked { server, .. } = self.asked.swap_remove(at);
+        self.port.acknowledged(server);
+        self.tell(What::Acknowledged(Some(server), Arc::new(ack)));
+    }
+
+    /// The other leg's peer has acknowledged the answer to the re-INVITE that we passed on.
+    pub(super) fn acknowledge_passed(&mut self, server: Token, ack: &SipMessage) {
+        let Some(at) = self.passed.iter().position(|passed| passed.server == server) else { return };
+        let Passed { client, sequence, .. } = self.passed.swap_remove(at);
         self.send_ack(client, sequence, Some(ack));
     }
+}
 
-    /// Answers a request inside the dialog.
-    pub(super) fn reply(&mut self, server: Token, code: u16, said: Option<&SipMessage>) {
-        let Some(at) = self.asked.iter().position(|asked| asked.server == server) else { return };
-        let asked = &self.asked[at];
-        let bytes = wire::upstream(&asked.request, asked.source, &self.stand(), code, said);
-        let invite = asked.request.method() == Some(Method::Invite);
-        self.port.respond(server, code, bytes);
-        if code >= 200 && !(invite && code < 300) {
-            self.asked.swap_remove(at);
-        }
+impl Asked {
+    fn is_open_invite(&self) -> bool {
+        !self.answered && self.request.method() == Some(Method::Invite)
+    }
+
+    fn numbered(&self, sequence: u32) -> bool {
+        self.request.cseq().is_some_and(|own| own.0 == sequence)
     }
 }
 
 fn is_report(info: &SipMessage) -> bool {
-    info.first(ringpost::sip::Name::ContentType)
-        .is_some_and(|kind| kind.eq_ignore_ascii_case(wire::UM_REPORT))
+    info.first(Name::ContentType).is_some_and(|kind| kind.eq_ignore_ascii_case(wire::UM_REPORT))
 }
 
 fn reported(info: &SipMessage) -> Option<UmPhase> {

@@ -56,7 +56,7 @@ impl Port {
             };
             let Errand { method, uri, from, to, content_type, body, answer } = errand;
             let Some(token) = self.errands.0.borrow_mut().insert(self.random(), answer) else { return };
-            self.ask(peer, Owner::Errand(token), |branch| {
+            let sent = self.ask(peer, Owner::Errand(token), |branch| {
                 let mut draft = Draft::request(method.as_bytes(), uri.as_bytes());
                 self.via(&mut draft, &peer, branch);
                 let sent_by = &self.listeners[usize::from(peer.listener)].sent_by;
@@ -69,6 +69,9 @@ impl Port {
                 draft.header("Content-Type", &[content_type.as_bytes()]);
                 draft.body(&body)
             });
+            if sent.is_none() {
+                self.errands.finished(token, 503);
+            }
         });
     }
 

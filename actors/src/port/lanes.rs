@@ -1,5 +1,7 @@
 //! The lanes to each other: a message that lands on the wrong one is handed over once.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use ringpost::sip::{
     Message,
@@ -12,6 +14,9 @@ use super::errand::Errand;
 /// How many parcels may wait for a lane; above it a datagram is dropped, as a full socket buffer would.
 const WAITING: usize = 4_096;
 
+/// How long an order waits for a place in a lane's inbox.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Something for another lane.
 #[derive(Debug)]
 pub enum Parcel {
@@ -19,6 +24,8 @@ pub enum Parcel {
     Message(Bytes, Peer),
     /// A message for a connection that the lane holds.
     Transmit(Transmit),
+    /// A message of the lane's own that another one could not deliver.
+    Undelivered(Bytes),
     /// A request outside a dialog.
     Errand(Errand),
     /// No new calls from now on.
@@ -78,10 +85,12 @@ impl Lanes {
         sent
     }
 
-    /// Gives every lane a parcel.
-    pub fn tell_all(&self, parcel: impl Fn() -> Parcel) {
-        for lane in 0..self.inboxes.len() {
-            self.send(lane as u8, parcel());
+    /// Gives every lane a parcel, and waits a while for a full inbox: an order must not be lost in a flood of messages.
+    pub async fn tell_all(&self, parcel: impl Fn() -> Parcel) {
+        for (lane, inbox) in self.inboxes.iter().enumerate() {
+            if !matches!(tokio::time::timeout(PATIENCE, inbox.send(parcel())).await, Ok(Ok(()))) {
+                tracing::error!(lane, "A lane does not take orders");
+            }
         }
     }
 }

@@ -28,7 +28,12 @@ use ringpost::{
     },
 };
 
-use self::{errand::Errands, lanes::Lanes, stream::Streams};
+use self::{
+    errand::Errands,
+    lanes::{Lanes, Parcel},
+    stream::Streams,
+};
+use crate::guard::caught;
 
 /// Who hears what comes of a lane's messages.
 pub trait TransactionUser {
@@ -163,10 +168,10 @@ impl Port {
 
     /// Does one piece of the lane's work. A fault in it must not leave the lane deaf: it costs what caused it, no more.
     pub(crate) fn guarded(&self, work: impl FnOnce()) {
-        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
-            crate::metrics::METRICS.faults_total.one();
+        if let Err(fault) = caught(work) {
             tracing::error!(
                 lane = self.lane,
+                fault,
                 "A fault in Ringpost: one message or timer is lost, the lane goes on"
             );
         }
@@ -273,7 +278,8 @@ impl Port {
                 News::Failed { owner: Owner::Errand(errand), code, .. } => {
                     self.errands.finished(errand, code)
                 }
-                other => user.hears(other),
+                // One that breaks must not take with it what the others wait for.
+                other => self.guarded(|| user.hears(other)),
             }
         }
     }
@@ -300,6 +306,10 @@ impl Port {
         let Ok(message) = Message::read(bytes) else { return };
         let branch = message.via().and_then(|via| Token::of_branch(via.branch()?));
         if let (Some(_), Some(branch)) = (message.method(), branch) {
+            if self.is_elsewhere(branch.lane()) {
+                self.lanes.send(branch.lane(), Parcel::Undelivered(message.raw().clone()));
+                return;
+            }
             self.transactions.borrow_mut().undeliverable(branch, &mut self.output.borrow_mut());
             self.flush();
         }

@@ -13,6 +13,14 @@ use ringpost::{
 
 use super::{Listener, Port};
 
+impl Listener {
+    /// Whether it can send there: in its own family, and from a loopback address to this machine only.
+    fn reaches(&self, address: SocketAddr) -> bool {
+        let own = self.bound.address;
+        own.is_ipv4() == address.is_ipv4() && (!own.ip().is_loopback() || address.ip().is_loopback())
+    }
+}
+
 impl Port {
     /// Starts a request with the top Via of a listener.
     pub fn via(&self, draft: &mut Draft, peer: &Peer, branch: Token) {
@@ -29,10 +37,15 @@ impl Port {
         self.reach(address, if tcp { Some(Transport::Tcp) } else { None })
     }
 
+    /// Whether a listener can send to an address.
+    pub fn reaches(&self, listener: u16, address: SocketAddr) -> bool {
+        self.listeners.get(usize::from(listener)).is_some_and(|one| one.reaches(address))
+    }
+
     /// The listener that reaches an address: UDP before TCP where none is asked for (RFC 3263 §4.1).
     pub fn reach(&self, address: SocketAddr, transport: Option<Transport>) -> Option<Peer> {
         let fits = |listener: &Listener, wanted: Transport| {
-            listener.bound.transport == wanted && listener.bound.address.is_ipv4() == address.is_ipv4()
+            listener.bound.transport == wanted && listener.reaches(address)
         };
         let find = |wanted: Transport| {
             let public = self.listeners.iter().position(|l| fits(l, wanted) && !l.internal);

@@ -151,7 +151,7 @@ impl Port {
                 {
                     tracing::warn!(to = %peer.address, "A connection does not take messages any more");
                     let port = Rc::clone(self);
-                    actix::spawn(async move { port.undeliverable(bytes) });
+                    actix::spawn(async move { port.guarded(|| port.undeliverable(bytes)) });
                 }
             }
             None => self.connect(peer, bytes),
@@ -159,6 +159,13 @@ impl Port {
     }
 
     fn connect(self: &Rc<Self>, peer: Peer, bytes: Bytes) {
+        if self.streams.count() >= self.streams.limits.connections {
+            METRICS.connections_refused_total.one();
+            tracing::warn!(to = %peer.address.ip(), "Opened no connection: the limit is reached");
+            let port = Rc::clone(self);
+            actix::spawn(async move { port.guarded(|| port.undeliverable(bytes)) });
+            return;
+        }
         let (connection, queue) = self.streams.add(peer.address);
         let peer = Peer { connection, ..peer };
         if let Some(outgoing) = self.streams.find(&peer) {
@@ -175,22 +182,30 @@ impl Port {
         });
     }
 
-    fn give_up(self: &Rc<Self>, peer: Peer, mut queue: mpsc::Receiver<Bytes>, reason: &str) {
+    fn give_up(self: &Rc<Self>, peer: Peer, queue: mpsc::Receiver<Bytes>, reason: &str) {
         tracing::info!(to = %peer.address, reason, "Could not connect");
         self.streams.open.borrow_mut().remove(&peer.connection);
+        self.return_all(queue);
+    }
+
+    /// What waited for a connection that has gone comes back.
+    fn return_all(self: &Rc<Self>, mut queue: mpsc::Receiver<Bytes>) {
         queue.close();
         while let Ok(bytes) = queue.try_recv() {
-            self.undeliverable(bytes);
+            self.guarded(|| self.undeliverable(bytes));
         }
     }
 
     async fn carry(self: Rc<Self>, stream: TcpStream, peer: Peer, mut queue: mpsc::Receiver<Bytes>) {
         let _ = stream.set_nodelay(true);
         let (reader, mut writer) = stream.into_split();
+        // What is being written when the connection breaks has not arrived.
+        let half_sent = RefCell::new(None);
         let write = async {
             while let Some(bytes) = queue.recv().await {
+                half_sent.replace(Some(bytes.clone()));
                 match tokio::time::timeout(UNFINISHED, writer.write_all(&bytes)).await {
-                    Ok(Ok(())) => {}
+                    Ok(Ok(())) => drop(half_sent.take()),
                     Ok(Err(error)) => return error.to_string(),
                     Err(_) => return "the peer does not read".into(),
                 }
@@ -203,19 +218,21 @@ impl Port {
         };
         tracing::debug!(peer = %peer.address, reason, "Connection closed");
         self.streams.open.borrow_mut().remove(&peer.connection);
-        queue.close();
-        while let Ok(bytes) = queue.try_recv() {
-            self.undeliverable(bytes);
+        if let Some(bytes) = half_sent.take() {
+            self.guarded(|| self.undeliverable(bytes));
         }
+        self.return_all(queue);
     }
 
     async fn read_stream(self: Rc<Self>, mut reader: tokio::net::tcp::OwnedReadHalf, peer: Peer) -> String {
         let mut buffer = BytesMut::with_capacity(4_096);
         let mut framer = Framer::new(self.streams.limits.message);
-        let mut complete = Instant::now();
+        // Since when it is silent, or the message in the buffer has been coming.
+        let mut since = Instant::now();
         loop {
-            let patience = if buffer.is_empty() { self.streams.limits.idle } else { UNFINISHED };
-            let left = (complete + patience).saturating_duration_since(Instant::now());
+            let waits = buffer.is_empty();
+            let patience = if waits { self.streams.limits.idle } else { UNFINISHED };
+            let left = (since + patience).saturating_duration_since(Instant::now());
             match tokio::time::timeout(left, reader.read_buf(&mut buffer)).await {
                 Ok(Ok(0)) => return "the peer closed it".into(),
                 Ok(Ok(_)) => {}
@@ -223,8 +240,8 @@ impl Port {
                 Err(_) => return "no complete message came in time".into(),
             }
             match self.cut(&mut buffer, &mut framer, peer) {
-                Ok(true) => complete = Instant::now(),
-                Ok(false) => {}
+                Ok(progress) if progress || waits => since = Instant::now(),
+                Ok(_) => {}
                 Err(reason) => {
                     // Give the error reply time to leave before the connection goes.
                     tokio::time::sleep(Duration::from_millis(50)).await;

@@ -31,7 +31,7 @@ impl Port {
         let mut rung = Vec::new();
         self.alarms.borrow_mut().fire(now, |alarm| rung.push(alarm));
         let user = self.user();
-        rung.into_iter().for_each(|alarm| user.rings(alarm));
+        rung.into_iter().for_each(|alarm| self.guarded(|| user.rings(alarm)));
     }
 
     fn next_due(&self) -> u64 {

@@ -84,10 +84,11 @@ async fn unpack(port: Rc<Port>, switch: Rc<Switch>, mut inbox: mpsc::Receiver<Pa
     while let Some(parcel) = inbox.recv().await {
         match parcel {
             Parcel::Message(octets, from) => port.guarded(|| port.received(octets, from)),
-            Parcel::Transmit(transmit) => port.transmit(transmit),
+            Parcel::Transmit(transmit) => port.guarded(|| port.transmit(transmit)),
+            Parcel::Undelivered(octets) => port.guarded(|| port.undeliverable(octets)),
             Parcel::Errand(errand) => Rc::clone(&port).run(errand),
-            Parcel::Drain => switch.drain(),
-            Parcel::Stop => switch.end_all(),
+            Parcel::Drain => port.guarded(|| switch.drain()),
+            Parcel::Stop => port.guarded(|| switch.end_all()),
         }
     }
 }

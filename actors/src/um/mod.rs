@@ -37,6 +37,7 @@ use ringpost::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    guard::caught,
     outbox::{Outbox, Post},
     port::{Alarm, Port, Refusal, TransactionUser},
     voicemail::{GreetingError, Greetings, PortPool, Recording, Recovered, told},
@@ -108,6 +109,10 @@ pub struct Context {
 }
 
 impl Context {
+    fn call_id(&self) -> &str {
+        &self.notice.call_id
+    }
+
     /// The item to post at the end of a call; `None` where nothing is to be told.
     fn item(&self, recording: Option<&Recording>) -> Option<Item> {
         let verdict = um_decides(self.class, recording.is_some());
@@ -234,19 +239,22 @@ impl Desk {
         };
         self.port.adopt(server, Owner::Leg(token));
         let both = (Rc::clone(&self.port), self.this.upgrade().expect("whoever calls holds the desk"));
-        let started = UmSession::start(
-            (both, &self.office),
-            token,
-            (server, Arc::new(invite.clone()), from),
-            (&user, context),
-        );
+        let started = caught(|| {
+            let invite = Arc::new(invite.clone());
+            UmSession::start((both, &self.office), token, (server, invite, from), (&user, context))
+        });
         match started {
-            Ok(session) => {
+            Err(fault) => {
+                tracing::error!(fault, "A call at UM could not start");
+                self.forget(token);
+                self.answer(server, &invite, from, 500);
+            }
+            Ok(Ok(session)) => {
                 if let Some(place) = self.sessions.borrow_mut().find_mut(token) {
                     *place = Some(session);
                 }
             }
-            Err(refusal) => {
+            Ok(Err(refusal)) => {
                 tracing::warn!(reason = %refusal, "UM cannot take a call");
                 self.forget(token);
                 self.answer(server, &invite, from, refusal.status());

@@ -19,6 +19,7 @@ use ringpost::{
 
 use super::{ALLOW, Context as CallContext, Desk, Office, post};
 use crate::{
+    guard::caught,
     port::Port,
     voicemail::{
         Accept, Begin, Close, Happened, MediaEvent, MediaSession, Opened, Refusal, Renegotiate,
@@ -37,8 +38,10 @@ pub struct UmSession {
     dialog: Option<Dialog>,
     media: Addr<MediaSession>,
     context: CallContext,
-    /// A re-INVITE of the peer whose ACK is awaited, and whether that ACK brings the answer.
-    renewed: Option<(Token, bool)>,
+    /// The INVITE has its ACK.
+    begun: bool,
+    /// A re-INVITE of the peer whose ACK is awaited: its CSeq number, and whether that ACK brings the answer.
+    renewed: Option<(Token, u32, bool)>,
     ended: bool,
 }
 
@@ -86,6 +89,7 @@ impl UmSession {
             invite: (server, invite),
             media,
             context,
+            begun: false,
             renewed: None,
             ended: false,
         };
@@ -167,30 +171,40 @@ impl UmSession {
     fn renegotiate(&mut self, server: Token, message: SipMessage, from: Peer, ctx: &mut Context<Self>) {
         let offer = message.has_body().then(|| message.body());
         let offerless = offer.is_none();
+        let sequence = message.cseq().map_or(0, |cseq| cseq.0);
         let reply = self.media.send(Renegotiate { offer });
-        ctx.spawn(reply.into_actor(self).map(move |reply, session, _| match reply {
-            Ok(Ok(sdp)) => {
-                session.renewed = Some((server, offerless));
-                session.accept(server, &message, from.address, &sdp);
-            }
-            Ok(Err(refusal)) => session.answer(server, &message, from, refusal.status()),
-            Err(_) => session.answer(server, &message, from, 500),
+        ctx.spawn(reply.into_actor(self).map(move |reply, session, ctx| {
+            session.guarded(ctx, |session, _| match reply {
+                Ok(Ok(sdp)) => {
+                    session.renewed = Some((server, sequence, offerless));
+                    session.accept(server, &message, from.address, &sdp);
+                }
+                Ok(Err(refusal)) => session.answer(server, &message, from, refusal.status()),
+                Err(_) => session.answer(server, &message, from, 500),
+            });
         }));
     }
 
+    /// An ACK, for the INVITE or the latest re-INVITE by its CSeq number. A repeated one is nothing new: the greeting
+    /// does not begin again, and nobody is told so.
     fn acknowledged(&mut self, ack: &SipMessage) {
         let body = ack.has_body().then(|| ack.body());
-        match self.renewed.take() {
-            Some((server, offerless)) => {
+        let sequence = ack.cseq().map(|cseq| cseq.0);
+        match self.renewed {
+            Some((server, of, offerless)) if sequence == Some(of) => {
+                self.renewed = None;
                 self.port.acknowledged(server);
                 if let Some(answer) = body.filter(|_| offerless) {
                     self.media.do_send(Accept { answer });
                 }
             }
-            None => {
+            _ if sequence != self.invite.1.cseq().map(|cseq| cseq.0) => {}
+            _ => {
                 self.port.acknowledged(self.invite.0);
-                self.media.do_send(Begin { answer: body });
-                self.report(b"greeting");
+                if !std::mem::replace(&mut self.begun, true) {
+                    self.media.do_send(Begin { answer: body });
+                    self.report(b"greeting");
+                }
             }
         }
     }
@@ -230,10 +244,22 @@ impl Actor for UmSession {
     type Context = Context<Self>;
 }
 
-impl Handler<Heard> for UmSession {
-    type Result = ();
+impl UmSession {
+    /// Does `work`; a panic in it ends this session and no other (T39): what is recorded is kept and told.
+    fn guarded(&mut self, ctx: &mut Context<Self>, work: impl FnOnce(&mut Self, &mut Context<Self>)) {
+        let Err(fault) = caught(|| work(self, ctx)) else { return };
+        tracing::error!(call = self.context.call_id(), fault, "A fault ends a call at UM");
+        let ended = caught(|| {
+            self.bye();
+            self.hung_up(None, ctx);
+        });
+        if ended.is_err() {
+            self.desk.forget(self.token);
+            ctx.stop();
+        }
+    }
 
-    fn handle(&mut self, heard: Heard, ctx: &mut Context<Self>) {
+    fn heard(&mut self, heard: Heard, ctx: &mut Context<Self>) {
         match heard {
             Heard::Request(server, message, from) => self.requested(server, message, from, ctx),
             Heard::Ack(ack) => self.acknowledged(&ack),
@@ -243,12 +269,8 @@ impl Handler<Heard> for UmSession {
             }
         }
     }
-}
 
-impl Handler<MediaEvent> for UmSession {
-    type Result = ();
-
-    fn handle(&mut self, MediaEvent { happened, .. }: MediaEvent, ctx: &mut Context<Self>) {
+    fn happened(&mut self, happened: Happened, ctx: &mut Context<Self>) {
         match happened {
             Happened::GreetingEnded => {}
             Happened::RecordingStarted => self.report(b"recording"),
@@ -258,5 +280,28 @@ impl Handler<MediaEvent> for UmSession {
                 self.hung_up(None, ctx);
             }
         }
+    }
+}
+
+impl Drop for UmSession {
+    /// However it ended.
+    fn drop(&mut self) {
+        self.desk.forget(self.token);
+    }
+}
+
+impl Handler<Heard> for UmSession {
+    type Result = ();
+
+    fn handle(&mut self, heard: Heard, ctx: &mut Context<Self>) {
+        self.guarded(ctx, |session, ctx| session.heard(heard, ctx));
+    }
+}
+
+impl Handler<MediaEvent> for UmSession {
+    type Result = ();
+
+    fn handle(&mut self, MediaEvent { happened, .. }: MediaEvent, ctx: &mut Context<Self>) {
+        self.guarded(ctx, |session, ctx| session.happened(happened, ctx));
     }
 }

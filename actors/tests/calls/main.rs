@@ -14,6 +14,7 @@ mod office;
 mod phones;
 mod races;
 mod refusals;
+mod rules;
 mod running;
 mod streams;
 mod torture;

@@ -29,7 +29,8 @@ prefixes = ["+"]
 #[test]
 fn each_number_has_its_ways_in_the_order_of_the_site() {
     let directory = Directory::of(load::text(Path::new("s"), SITE).expect("the site is right"));
-    let ways = |number: &str, from| {
+    let ways = |number: &str, from: Option<usize>| {
+        let from = from.map(|at| &directory.site.trunks[at]);
         let uris = |ways: Vec<ringpost::directory::Target>| {
             ways.into_iter().map(|way| way.uri).collect::<Vec<_>>().join(" ")
         };
@@ -53,9 +54,9 @@ fn each_number_has_its_ways_in_the_order_of_the_site() {
     assert_eq!(ways("112", None), Err(NoWay::Down));
     let later = Directory::of(load::text(Path::new("s"), SITE).expect("the site is right"));
     later.remember(&directory);
-    assert!(!later.trunk_is_up(1) && later.trunk_is_up(2), "a reload forgets nothing");
+    assert!(!later.trunk_is_up("one") && later.trunk_is_up("two"), "a reload forgets nothing");
     later.set_trunk("one", true);
-    assert_eq!(later.way_out("112").map(|way| way.trunk), Some(1));
+    assert_eq!(later.way_out("112").map(|way| way.trunk.name.clone()).as_deref(), Some("one"));
 }
 
 #[test]
@@ -63,6 +64,6 @@ fn nothing_leaves_where_nothing_is_allowed() {
     let closed = SITE.replace("allowed_prefixes = [\"+49\", \"+45\", \"112\"]", "");
     let directory = Directory::of(load::text(Path::new("s"), &closed).expect("the site is right"));
     for number in ["+4930123", "030123", "112", "+1900555"] {
-        assert_eq!(directory.ways_out(number, None), Err(NoWay::Forbidden), "{number}");
+        assert_eq!(directory.ways_out(number, None).err(), Some(NoWay::Forbidden), "{number}");
     }
 }

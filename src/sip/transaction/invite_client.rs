@@ -123,10 +123,15 @@ impl InviteClient {
             State::Completed { .. } => return Verdict::Absorb,
             State::Accepted { forks, reason } => {
                 if let Some(fork) = forks.iter().find(|fork| fork.tag == tag) {
-                    if let Some((peer, ack)) = &fork.ack {
-                        out.send(*peer, ack.clone());
-                    }
-                    return Verdict::Absorb;
+                    return match &fork.ack {
+                        Some((peer, ack)) => {
+                            out.send(*peer, ack.clone());
+                            Verdict::Absorb
+                        }
+                        // The owner left with the answer unread: the peer must not talk to nobody.
+                        None if self.owner == Owner::Nobody => Verdict::Refuse(*reason),
+                        None => Verdict::Absorb,
+                    };
                 }
                 if forks.len() == MOST_FORKS {
                     return Verdict::Absorb;

@@ -1,6 +1,6 @@
 //! Keeps the transactions of a lane and the time of all of them; `receive` finds the one of a message.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use ahash::RandomState;
 use bytes::Bytes;
@@ -30,7 +30,7 @@ pub struct Transactions {
     random: Box<dyn FnMut() -> u32>,
     /// What stands as sent-by in our Via, per listener.
     pub(super) sent_by: Vec<Box<[u8]>>,
-    due: Vec<Token>,
+    due: VecDeque<Token>,
     patience: u64,
 }
 
@@ -53,7 +53,7 @@ impl Transactions {
             keys: Keys::default(),
             random,
             sent_by,
-            due: Vec::new(),
+            due: VecDeque::new(),
             patience: T1_64,
         }
     }
@@ -215,12 +215,11 @@ impl Transactions {
 
     /// Time has passed.
     pub fn tick(&mut self, now: u64, out: &mut Output) {
-        let mut due = std::mem::take(&mut self.due);
-        self.wheel.fire(now, |token| due.push(token));
-        for token in due.drain(..) {
+        self.wheel.fire(now, |token| self.due.push_back(token));
+        // One that panics must not take the turns of the others with it: they come at the next tick.
+        while let Some(token) = self.due.pop_front() {
             self.tick_one(token, now, out);
         }
-        self.due = due;
     }
 
     fn tick_one(&mut self, token: Token, now: u64, out: &mut Output) {
