@@ -1,6 +1,10 @@
 //! Who is called, and what a number is called: the site's users under all their numbers.
 
+mod origin;
+
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
+
+pub use origin::Origin;
 
 use crate::{
     address::Caller,
@@ -16,6 +20,7 @@ pub struct Directory {
     pub site: Site,
     users: HashMap<String, Arc<User>, ahash::RandomState>,
     plans: HashMap<String, UmPlan>,
+    trunks: Vec<Arc<Trunk>>,
 }
 
 impl Directory {
@@ -31,7 +36,8 @@ impl Directory {
             }
         }
         let plans = site.plans.iter().map(|plan| (plan.name.clone(), plan.clone())).collect();
-        Self { site, users, plans }
+        let trunks = site.trunks.iter().cloned().map(Arc::new).collect();
+        Self { site, users, plans, trunks }
     }
 
     /// The user that a dialled number or user part reaches: as written, else without visual separators (RFC 3966 §5.1.1).
@@ -62,8 +68,8 @@ impl Directory {
     }
 
     /// The trunk that an address belongs to.
-    pub fn trunk(&self, source: IpAddr) -> Option<&Trunk> {
-        self.site.trunks.iter().find(|trunk| trunk.sources.iter().any(|network| contains(network, source)))
+    pub fn trunk(&self, source: IpAddr) -> Option<&Arc<Trunk>> {
+        self.trunks.iter().find(|trunk| trunk.sources.iter().any(|network| contains(network, source)))
     }
 }
 

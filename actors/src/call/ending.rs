@@ -16,7 +16,7 @@ use crate::outbox::Post;
 const COMMIT: Duration = Duration::from_secs(2);
 
 impl CallActor {
-    /// The call is over: log it, and have its notice on the disk before the caller hears the end.
+    /// The call is over: note it for the logs, and have its notice on the disk before the caller hears the end.
     pub(super) fn report(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
         let rang_for = self.rang_for();
         let facts = Facts {
