@@ -177,8 +177,8 @@ impl Running {
 
     /// No new calls; running ones may finish up to the limit; then everything is written and closed.
     pub async fn stop(&self) {
-        tracing::info!(calls = self.calls.load(Ordering::Relaxed), "Draining");
         self.lanes.tell_all(|| Parcel::Drain).await;
+        tracing::info!(calls = self.calls.load(Ordering::Relaxed), "Draining");
         self.wait_for_calls(self.drain).await;
         self.lanes.tell_all(|| Parcel::Stop).await;
         self.wait_for_calls(Duration::from_secs(5)).await;
