@@ -9,6 +9,7 @@
 //! - [`um`]: the body of the SIP INFO that tells UM of a missed call.
 //! - [`voicemail`]: greeting, beep, recording; RTP, DTMF and G.711.
 //! - [`directory`]: who is called under a number, and what a number is called.
+//! - [`numbers`]: numbers as trunks write them, and the one form in which they are compared.
 //! - [`settings`]: a site, checked. [`address`]: names parsed once at the edge.
 
 #![forbid(unsafe_code)]
@@ -17,6 +18,7 @@ pub mod address;
 pub mod call;
 pub mod directory;
 pub mod notify;
+pub mod numbers;
 pub mod outbox;
 pub mod settings;
 pub mod sip;

@@ -8,6 +8,10 @@ use std::{
 
 use crate::address::{Language, UserClass};
 
+mod trunk;
+
+pub use trunk::{CallerId, DiversionHeader, FarEnd, KeepAlive, Outbound, Registration, Trunk, TrunkLogin};
+
 /// Everything a site file says, checked.
 #[derive(Clone, Debug)]
 pub struct Site {
@@ -15,6 +19,8 @@ pub struct Site {
     pub sip: Sip,
     /// `[[trunk]]`: the peers that may send calls.
     pub trunks: Vec<Trunk>,
+    /// `[outbound]`: what may leave by them.
+    pub outbound: Outbound,
     /// `[um.plan.NAME]`: the dial plans.
     pub plans: Vec<UmPlan>,
     /// `[um]`: how UM servers are chosen and waited for.
@@ -81,17 +87,6 @@ pub enum Transport {
     Udp,
     /// A stream: the transport retransmits.
     Tcp,
-}
-
-/// `[[trunk]]`: a PBX or gateway.
-#[derive(Clone, Debug)]
-pub struct Trunk {
-    /// `name`: for logs and metrics.
-    pub name: String,
-    /// `sources`: addresses and networks that it sends from.
-    pub sources: Vec<Network>,
-    /// `trust_identity`: whether its P-Asserted-Identity is believed (RFC 3325). Default true.
-    pub trust_identity: bool,
 }
 
 /// An address or a CIDR network, `10.0.0.0/8`.

@@ -9,6 +9,7 @@ mod raw;
 mod section;
 mod sip;
 mod storage;
+mod trunk;
 mod um;
 mod uri;
 mod user;
@@ -25,7 +26,8 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 9] = ["sip", "trunk", "um", "voicemail", "user", "mail", "outbox", "store", "metrics"];
+const SECTIONS: [&str; 10] =
+    ["sip", "trunk", "outbound", "um", "voicemail", "user", "mail", "outbox", "store", "metrics"];
 
 /// Reads the site in `file` with what the environment adds. Can be called again at any time (SIGHUP).
 ///
@@ -72,8 +74,9 @@ fn whole(layers: &Layers) -> Option<Site> {
     let mut claims = Claims::default();
     let mut root = layers.root();
     let sip = root.table("sip").and_then(sip::sip);
-    let trunks =
-        root.tables("trunk").into_iter().filter_map(|trunk| sip::trunk(trunk, &mut claims)).collect();
+    let outbound = root.table("outbound").and_then(trunk::outbound);
+    let trunks = root.tables("trunk").into_iter();
+    let trunks = trunks.filter_map(|trunk| trunk::trunk(trunk, outbound.as_ref(), &mut claims)).collect();
     let um = root.table("um").and_then(um::um);
     let has_mail = root.has("mail");
     let mail = root.table("mail").and_then(mail::mail);
@@ -90,6 +93,7 @@ fn whole(layers: &Layers) -> Option<Site> {
     Some(Site {
         sip: sip?,
         trunks,
+        outbound: outbound?,
         plans,
         um,
         voicemail: voicemail?,

@@ -165,7 +165,9 @@ impl Running {
         match load::site(site_file) {
             Ok(site) => {
                 let users = site.users.len();
-                self.directory.store(Arc::new(Directory::of(site)));
+                let directory = Directory::of(site);
+                directory.remember(&self.directory.load());
+                self.directory.store(Arc::new(directory));
                 tracing::info!(users, "Read the site file again");
             }
             Err(problems) => {

@@ -1,10 +1,12 @@
 //! Who is called, and what a number is called: the site's users under all their numbers.
 
 mod origin;
+mod outbound;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 pub use origin::Origin;
+pub use outbound::{NoWay, Target};
 
 use crate::{
     address::Caller,
@@ -21,6 +23,8 @@ pub struct Directory {
     users: HashMap<String, Arc<User>, ahash::RandomState>,
     plans: HashMap<String, UmPlan>,
     trunks: Vec<Arc<Trunk>>,
+    /// Which trunks do not answer now; the one thing here that changes.
+    down: outbound::Down,
 }
 
 impl Directory {
@@ -36,8 +40,9 @@ impl Directory {
             }
         }
         let plans = site.plans.iter().map(|plan| (plan.name.clone(), plan.clone())).collect();
-        let trunks = site.trunks.iter().cloned().map(Arc::new).collect();
-        Self { site, users, plans, trunks }
+        let trunks: Vec<_> = site.trunks.iter().cloned().map(Arc::new).collect();
+        let down = outbound::Down::none(trunks.len());
+        Self { site, users, plans, trunks, down }
     }
 
     /// The user that a dialled number or user part reaches: as written, else without visual separators (RFC 3966 §5.1.1).
