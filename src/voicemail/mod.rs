@@ -85,6 +85,8 @@ pub enum Reason {
     CallLimit,
     /// The recording could not be written.
     DiskFailed,
+    /// The media failed inside.
+    Fault,
 }
 
 /// What is left when a session is over.
