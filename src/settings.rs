@@ -8,8 +8,10 @@ use std::{
 
 use crate::address::{Language, UserClass};
 
+mod security;
 mod trunk;
 
+pub use security::Security;
 pub use trunk::{CallerId, DiversionHeader, FarEnd, KeepAlive, Outbound, Registration, Trunk, TrunkLogin};
 
 /// Everything a site file says, checked.
@@ -37,6 +39,8 @@ pub struct Site {
     pub store: Store,
     /// `[metrics]`.
     pub metrics: Metrics,
+    /// `[security]`.
+    pub security: Security,
 }
 
 /// `[metrics]`: what a monitoring system may ask.
