@@ -35,6 +35,7 @@ use crate::{
     },
     store::{Scribe, Sqlite},
     switch::Shared,
+    trunks::Trunks,
     um::{Office, tell_recovered},
     voicemail::{self, PortPool},
 };
@@ -65,6 +66,7 @@ pub struct Running {
     pub directory: Arc<ArcSwap<Directory>>,
     gatehouse: Arc<Gatehouse>,
     lanes: Lanes,
+    trunks: Trunks,
     outbox: Addr<Outbox>,
     calls: Arc<AtomicUsize>,
     drain: Duration,
@@ -123,12 +125,15 @@ impl Running {
             calls: Arc::clone(&calls),
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
+        let trunks = Trunks::new(lanes.clone(), Arc::clone(&directory));
+        let watch = trunks.clone();
+        keeper.keep("trunks".into(), move || watch.clone().run());
         announce(&directory.load());
         match recovered {
             Ok(recovered) => drop(actix::spawn(tell_recovered(outbox.clone(), recovered))),
             Err(error) => tracing::error!(%error, "The folder of recordings cannot be read"),
         }
-        Ok(Self { directory, gatehouse, lanes, outbox, calls, drain, fatal })
+        Ok(Self { directory, gatehouse, lanes, trunks, outbox, calls, drain, fatal })
     }
 
     /// Waits for SIGTERM or SIGINT, then drains; SIGHUP reads the users again.
@@ -175,6 +180,7 @@ impl Running {
                 directory.remember(&self.directory.load());
                 self.directory.store(Arc::new(directory));
                 self.gatehouse.reload();
+                self.trunks.reload();
                 tracing::info!(users, "Read the site file again");
             }
             Err(problems) => {
@@ -188,6 +194,7 @@ impl Running {
     pub async fn stop(&self) {
         self.lanes.tell_all(|| Parcel::Drain).await;
         tracing::info!(calls = self.calls.load(Ordering::Relaxed), "Draining");
+        self.trunks.stop().await;
         self.wait_for_calls(self.drain).await;
         self.lanes.tell_all(|| Parcel::Stop).await;
         self.wait_for_calls(Duration::from_secs(5)).await;

@@ -23,8 +23,8 @@ pub struct Directory {
     users: HashMap<String, Arc<User>, ahash::RandomState>,
     plans: HashMap<String, UmPlan>,
     trunks: Vec<Arc<Trunk>>,
-    /// Which trunks do not answer now; the one thing here that changes.
-    down: outbound::Down,
+    /// What is learned of each trunk; the one thing here that changes.
+    learned: Vec<outbound::Learned>,
 }
 
 impl Directory {
@@ -41,8 +41,8 @@ impl Directory {
         }
         let plans = site.plans.iter().map(|plan| (plan.name.clone(), plan.clone())).collect();
         let trunks: Vec<_> = site.trunks.iter().cloned().map(Arc::new).collect();
-        let down = outbound::Down::none(trunks.len());
-        Self { site, users, plans, trunks, down }
+        let learned = trunks.iter().map(|_| outbound::Learned::default()).collect();
+        Self { site, users, plans, trunks, learned }
     }
 
     /// The user that a dialled number or user part reaches: as written, else without visual separators (RFC 3966 §5.1.1).
@@ -74,7 +74,8 @@ impl Directory {
 
     /// The trunk that an address belongs to.
     pub fn trunk(&self, source: IpAddr) -> Option<&Arc<Trunk>> {
-        self.trunks.iter().find(|trunk| trunk.sources.iter().any(|network| contains(network, source)))
+        let named = self.trunks.iter().find(|trunk| trunk.sources.iter().any(|n| contains(n, source)));
+        named.or_else(|| self.registered_at(source))
     }
 }
 
