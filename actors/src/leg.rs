@@ -2,6 +2,7 @@
 
 mod ending;
 mod inside;
+mod trunk;
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
@@ -17,7 +18,10 @@ use ringpost::{
     },
 };
 
-use self::inside::{Asked, Passed};
+use self::{
+    inside::{Asked, Passed},
+    trunk::ToTrunk,
+};
 use crate::{
     call::{Broken, CallActor, Told, What},
     guard::caught,
@@ -40,6 +44,10 @@ pub struct LegActor {
     /// The peer's requests inside the dialog that the other leg's peer has not answered yet; a re-INVITE until its ACK.
     asked: Vec<Asked>,
     leaving: bool,
+    /// The CSeq number of our INVITE.
+    sequence: u32,
+    /// What a leg to a trunk has besides.
+    trunk: Option<Box<ToTrunk>>,
 }
 
 /// Which end of the INVITE we are.
@@ -127,6 +135,8 @@ impl LegActor {
             passed: vec![],
             asked: vec![],
             leaving: false,
+            sequence: 1,
+            trunk: None,
         }
     }
 
@@ -150,6 +160,8 @@ impl LegActor {
             passed: vec![],
             asked: vec![],
             leaving: false,
+            sequence: 1,
+            trunk: None,
         }
     }
 
@@ -159,12 +171,16 @@ impl LegActor {
 
     fn stand(&self) -> wire::Stand<'_> {
         let sent_by = &self.port.listeners[usize::from(self.peer.listener)].sent_by;
-        wire::Stand { transport: self.peer.transport, sent_by, token: self.token }
+        let host = self.trunk.as_deref().and_then(ToTrunk::host);
+        wire::Stand { transport: self.peer.transport, sent_by, token: self.token, host }
     }
 
     /// A response to our INVITE, or to a request that we passed on.
     fn responded(&mut self, client: Token, message: SipMessage, ctx: &mut Context<Self>) {
         let code = message.code().unwrap_or(500);
+        if self.trunk.is_some() && self.goes_on(client, &message) {
+            return;
+        }
         match &self.side {
             Side::Called { client: own, answered, .. } if *own == client => {
                 if (200..300).contains(&code) {
@@ -194,7 +210,7 @@ impl LegActor {
         self.dialog = self.port.sent_invite(client).and_then(|invite| Dialog::uac(&invite, message));
         self.follow_target(ctx);
         if offered {
-            self.send_ack(client, 1, None);
+            self.send_ack(client, self.sequence, None);
         }
     }
 
@@ -311,6 +327,9 @@ impl LegActor {
                 if let Side::Called { client, cancelled, .. } = &mut self.side {
                     *cancelled = why;
                     self.port.cancel(*client, why.reason());
+                    if let Some(trunk) = &mut self.trunk {
+                        trunk.taken_back();
+                    }
                 }
             }
             Say::Bye(why) => self.bye(why),
@@ -318,7 +337,7 @@ impl LegActor {
                 if let Side::Called { client, acked: acked @ false, .. } = &mut self.side {
                     *acked = true;
                     let client = *client;
-                    self.send_ack(client, 1, Some(&ack));
+                    self.send_ack(client, self.sequence, Some(&ack));
                 }
             }
             Say::Acknowledge(Some(server), ack) => self.acknowledge_passed(server, &ack),
@@ -359,6 +378,14 @@ impl LegActor {
 
 impl Actor for LegActor {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        if let Some(limit) = self.trunk.as_deref().and_then(ToTrunk::limit) {
+            ctx.run_later(limit, |leg, ctx| {
+                leg.guarded(ctx, |leg, _| leg.silent());
+            });
+        }
+    }
 }
 
 impl Drop for LegActor {
