@@ -9,8 +9,20 @@ use crate::{
 
 const OFF: &str = "missed_calls = \"off\"";
 const METHODS: [&str; 14] = [
-    "INVITE", "OPTIONS", "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "INFO", "REFER", "UPDATE", "PRACK", "BYE",
-    "CANCEL", "FOOBAR",
+    "INVITE",
+    "OPTIONS",
+    "REGISTER",
+    "MESSAGE",
+    "SUBSCRIBE",
+    "NOTIFY",
+    "PUBLISH",
+    "INFO",
+    "REFER",
+    "UPDATE",
+    "PRACK",
+    "BYE",
+    "CANCEL",
+    "FOOBAR",
 ];
 
 /// Loopback may be banned too, so that a ban can be seen.
@@ -92,7 +104,8 @@ fn requests_that_pretend_to_belong_to_a_call_gain_nothing() {
     stranger.cancel(&invite, "");
     stranger.expect("481");
     // An answer to our INVITE, its branch off by one.
-    let branch = via.split("branch=z9hG4bK").nth(1).and_then(|rest| rest.get(..16)).expect("16 digits").to_owned();
+    let branch =
+        via.split("branch=z9hG4bK").nth(1).and_then(|rest| rest.get(..16)).expect("16 digits").to_owned();
     let last = if branch.ends_with('0') { "1" } else { "0" };
     let forged = office.desk.response(&desk, 200, "forged", "", SDP);
     let forged = String::from_utf8_lossy(&forged.raw).replace(&branch, &format!("{}{last}", &branch[..15]));
