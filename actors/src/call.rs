@@ -41,6 +41,7 @@ pub struct CallActor {
     invite: Arc<SipMessage>,
     caller: Caller,
     passport: Passport,
+    early_media: bool,
     mark: [u8; 16],
     um: Vec<UmServer>,
     machine: Call,
@@ -145,6 +146,7 @@ impl CallActor {
         let caller = directory.named(wire::caller(&invite, trusted));
         Self {
             passport: Passport { identity: trusted && !private, diversion: true },
+            early_media: origin.relays_early_media(),
             came_in: Timestamp::now(),
             legs: SmallVec::new(),
             refusals: SmallVec::new(),
@@ -259,13 +261,17 @@ impl CallActor {
     /// Tells the caller once that it rings; early media of one leg besides.
     fn ring(&mut self, leg: Leg, message: Option<&Arc<SipMessage>>) {
         let Some(message) = message else { return };
-        let media = message.has_body() && self.ringing.media.is_none_or(|one| one == leg);
+        let media = self.early_media && message.has_body() && self.ringing.media.is_none_or(|one| one == leg);
         if media {
             self.ringing.media = Some(leg);
         }
         if media || !std::mem::replace(&mut self.ringing.told, true) {
-            let code = message.code().unwrap_or(180);
-            self.say(Leg::Caller, Say::Progress(code, Some(Arc::clone(message))));
+            let (code, said) = match message.has_body() && !media {
+                // Another leg's media, or none at all wanted: the caller hears no more than that it rings.
+                true => (180, None),
+                false => (message.code().unwrap_or(180), Some(Arc::clone(message))),
+            };
+            self.say(Leg::Caller, Say::Progress(code, said));
         }
     }
 

@@ -11,6 +11,7 @@ pub mod name;
 pub mod peer;
 pub mod relay;
 pub mod sdp;
+pub mod session_timer;
 pub mod text;
 pub mod token;
 pub mod transaction;

@@ -12,7 +12,7 @@ use ringpost::{
         wire::{self, Diverted, History, Outgoing, Stand},
     },
     settings::UmServer,
-    sip::{peer::Peer, relay::Passport, transaction::Owner},
+    sip::{peer::Peer, relay::Passport, session_timer, transaction::Owner},
 };
 use smallvec::SmallVec;
 
@@ -60,6 +60,7 @@ impl CallActor {
         let own =
             matches!(leg, Leg::Um(number) if self.um.get(usize::from(number)) == Some(&UmServer::Embedded));
         let history = own.then(|| self.history().write());
+        let own_lines = session_timer::offer(self.directory.site.sip.session);
         let passport = self.passport_to(leg);
         let port = Rc::clone(&self.port);
         let sent = self.switch.new_leg(|token| {
@@ -75,12 +76,12 @@ impl CallActor {
                 mark: &self.mark,
                 diversion: diversion.as_deref(),
                 history: history.as_deref(),
+                own: &own_lines,
             };
             let client =
                 port.invite(peer, Owner::Leg(token), |branch| wire::invite(&self.invite, &outgoing, branch))?;
             let both = (Rc::clone(&port), Rc::clone(&self.switch));
-            let offered = self.invite.has_body();
-            Some(LegActor::called(both, ctx.address(), (leg, token), (client, peer, offered)).start())
+            Some(LegActor::called(both, ctx.address(), (leg, token), (client, peer, &self.invite)).start())
         });
         match sent {
             Some(actor) => self.legs.push((leg, actor)),
