@@ -11,8 +11,10 @@ use crate::{
     sip::session_timer::Terms,
 };
 
+mod security;
 mod trunk;
 
+pub use security::Security;
 pub use trunk::{CallerId, DiversionHeader, FarEnd, KeepAlive, Outbound, Registration, Trunk, TrunkLogin};
 
 /// Everything a site file says, checked.
@@ -40,6 +42,8 @@ pub struct Site {
     pub store: Store,
     /// `[metrics]`.
     pub metrics: Metrics,
+    /// `[security]`.
+    pub security: Security,
 }
 
 /// `[metrics]`: what a monitoring system may ask.

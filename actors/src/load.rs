@@ -7,6 +7,7 @@ mod mail;
 mod problem;
 mod raw;
 mod section;
+mod security;
 mod sip;
 mod storage;
 mod trunk;
@@ -26,8 +27,8 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 10] =
-    ["sip", "trunk", "outbound", "um", "voicemail", "user", "mail", "outbox", "store", "metrics"];
+const SECTIONS: [&str; 11] =
+    ["sip", "trunk", "outbound", "um", "voicemail", "user", "mail", "outbox", "store", "metrics", "security"];
 
 /// Reads the site in `file` with what the environment adds. Can be called again at any time (SIGHUP).
 ///
@@ -88,6 +89,7 @@ fn whole(layers: &Layers) -> Option<Site> {
     let store = root.table("store").and_then(storage::store);
     let voicemail = root.table("voicemail").and_then(|table| um::voicemail(table, store.as_ref()));
     let metrics = root.table("metrics").and_then(storage::metrics);
+    let security = root.table("security").and_then(security::security);
     root.end();
     let (um, plans) = um?;
     Some(Site {
@@ -102,5 +104,6 @@ fn whole(layers: &Layers) -> Option<Site> {
         outbox: outbox?,
         store: store?,
         metrics: metrics?,
+        security: security?,
     })
 }
