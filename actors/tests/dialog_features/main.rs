@@ -5,7 +5,6 @@
 #[allow(dead_code, reason = "shared with the whole-call tests")]
 mod office;
 #[path = "../support/call/mod.rs"]
-#[allow(dead_code, reason = "shared with the whole-call tests")]
 mod support;
 
 mod early_media;
