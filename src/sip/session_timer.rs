@@ -139,7 +139,9 @@ mod tests {
     #[test]
     fn an_invite_is_answered_as_rfc_4028_table_2_says() {
         let timer = "Supported: 100rel, timer\r\n";
-        let rows: [(String, Terms, Option<(u32, bool, bool)>); 10] = [
+        /// The interval, whether it is ours, and whether the caller has to know timers.
+        type Answered = Option<(u32, bool, bool)>;
+        let rows: [(String, Terms, Answered); 10] = [
             ("Subject: x".into(), OFF, None),
             ("Supported: timer".into(), OFF, None),
             (format!("{timer}Session-Expires: 600"), OFF, Some((600, false, true))),
