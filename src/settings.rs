@@ -154,7 +154,7 @@ pub struct Voicemail {
 }
 
 /// `[[user]]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct User {
     /// `address`: the address of record, `sip:1001@example.test`.
     pub address: String,

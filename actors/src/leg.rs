@@ -3,6 +3,7 @@
 mod ending;
 mod inside;
 mod session;
+mod trunk;
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
@@ -21,6 +22,7 @@ use ringpost::{
 use self::{
     inside::{Asked, Passed},
     session::Timed,
+    trunk::ToTrunk,
 };
 use crate::{
     call::{Broken, CallActor, Told, What},
@@ -50,6 +52,10 @@ pub struct LegActor {
     /// Whether the peer takes UPDATE.
     updates: bool,
     leaving: bool,
+    /// The CSeq number of our INVITE.
+    sequence: u32,
+    /// What a leg to a trunk has besides.
+    trunk: Option<Box<ToTrunk>>,
 }
 
 /// Which end of the INVITE we are.
@@ -164,6 +170,8 @@ impl LegActor {
             timed: None,
             updates: false,
             leaving: false,
+            sequence: 1,
+            trunk: None,
         }
     }
 
@@ -173,12 +181,16 @@ impl LegActor {
 
     fn stand(&self) -> wire::Stand<'_> {
         let sent_by = &self.port.listeners[usize::from(self.peer.listener)].sent_by;
-        wire::Stand { transport: self.peer.transport, sent_by, token: self.token }
+        let host = self.trunk.as_deref().and_then(ToTrunk::host);
+        wire::Stand { transport: self.peer.transport, sent_by, token: self.token, host }
     }
 
     /// A response to our INVITE, or to a request that we passed on.
     fn responded(&mut self, client: Token, message: SipMessage, ctx: &mut Context<Self>) {
         let code = message.code().unwrap_or(500);
+        if self.trunk.is_some() && self.goes_on(client, &message) {
+            return;
+        }
         match &self.side {
             Side::Called { client: own, answered, .. } if *own == client => {
                 if (200..300).contains(&code) {
@@ -213,7 +225,7 @@ impl LegActor {
         self.follow_target(ctx);
         self.session_agreed(message, ctx);
         if offered {
-            self.send_ack(client, 1, None);
+            self.send_ack(client, self.sequence, None);
         }
     }
 
@@ -333,6 +345,9 @@ impl LegActor {
                 if let Side::Called { client, cancelled, .. } = &mut self.side {
                     *cancelled = why;
                     self.port.cancel(*client, why.reason());
+                    if let Some(trunk) = &mut self.trunk {
+                        trunk.taken_back();
+                    }
                 }
             }
             Say::Bye(why) => self.bye(why),
@@ -340,7 +355,7 @@ impl LegActor {
                 if let Side::Called { client, acked: acked @ false, .. } = &mut self.side {
                     *acked = true;
                     let client = *client;
-                    self.send_ack(client, 1, Some(&ack));
+                    self.send_ack(client, self.sequence, Some(&ack));
                 }
             }
             Say::Acknowledge(Some(server), ack) => self.acknowledge_passed(server, &ack),
@@ -383,6 +398,14 @@ impl LegActor {
 
 impl Actor for LegActor {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        if let Some(limit) = self.trunk.as_deref().and_then(ToTrunk::limit) {
+            ctx.run_later(limit, |leg, ctx| {
+                leg.guarded(ctx, |leg, _| leg.silent());
+            });
+        }
+    }
 }
 
 impl Drop for LegActor {

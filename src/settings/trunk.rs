@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Network, Secret};
-use crate::numbers::{Numbering, Rules};
+use super::Network;
+use crate::{
+    numbers::{Numbering, Rules},
+    sip::digest::Login,
+};
 
 /// `[[trunk]]`: a PBX, a gateway or a provider.
 #[derive(Clone, Debug)]
@@ -53,10 +56,8 @@ pub struct FarEnd {
 /// What answers a trunk's challenges (RFC 7616).
 #[derive(Clone, Debug)]
 pub struct TrunkLogin {
-    /// `login`.
-    pub user: String,
-    /// The first line of `password_file`.
-    pub password: Secret,
+    /// `login` and the first line of `password_file`.
+    pub login: Login,
     /// `realm`: a challenge for any other is not answered. Default: the host of `register`, else of `target`.
     pub realm: String,
 }

@@ -20,7 +20,7 @@ impl LegActor {
             Side::Called { client, acked: acked @ false, .. } => {
                 *acked = true;
                 let client = *client;
-                self.send_ack(client, 1, None);
+                self.send_ack(client, self.sequence, None);
             }
             Side::Caller { .. } | Side::Called { .. } => {}
         }

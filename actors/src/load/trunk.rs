@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use ringpost::{
     numbers::{Affix, Numbering, Rules, Written},
-    settings::{
-        CallerId, DiversionHeader, FarEnd, KeepAlive, Outbound, Registration, Secret, Trunk, TrunkLogin,
-    },
+    settings::{CallerId, DiversionHeader, FarEnd, KeepAlive, Outbound, Registration, Trunk, TrunkLogin},
+    sip::digest::Login,
 };
 
 use super::{Claims, mail::password_file, raw::Raw, section::Section, sip::network, uri};
@@ -202,8 +201,8 @@ fn login(section: &mut Section<'_>, host: &str) -> Option<Option<TrunkLogin>> {
     if !section.has("login") {
         return Some(None);
     }
-    let password: Secret = password?;
-    Some(Some(TrunkLogin { user: user?, password, realm: realm.unwrap_or_else(|| host.to_owned()) }))
+    let login = Login { user: user?, password: password? };
+    Some(Some(TrunkLogin { login, realm: realm.unwrap_or_else(|| host.to_owned()) }))
 }
 
 fn keep_alive(section: &mut Section<'_>) -> Option<KeepAlive> {
