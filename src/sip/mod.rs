@@ -13,6 +13,7 @@ pub mod outside;
 pub mod peer;
 pub mod relay;
 pub mod sdp;
+pub mod session_timer;
 pub mod text;
 pub mod token;
 pub mod transaction;
