@@ -41,6 +41,7 @@ pub struct CallActor {
     invite: Arc<SipMessage>,
     caller: Caller,
     passport: Passport,
+    early_media: bool,
     mark: [u8; 16],
     um: Vec<UmServer>,
     machine: Call,
@@ -151,6 +152,7 @@ impl CallActor {
         let ways = if ways.is_empty() { vec![] } else { vec![(Leg::Phone(0), ways)] };
         Self {
             passport: Passport { identity: trusted && !private, diversion: true },
+            early_media: origin.relays_early_media(),
             came_in: Timestamp::now(),
             legs: SmallVec::new(),
             refusals: SmallVec::new(),
@@ -270,13 +272,17 @@ impl CallActor {
     /// Tells the caller once that it rings; early media of one leg besides.
     fn ring(&mut self, leg: Leg, message: Option<&Arc<SipMessage>>) {
         let Some(message) = message else { return };
-        let media = message.has_body() && self.ringing.media.is_none_or(|one| one == leg);
+        let media = self.early_media && message.has_body() && self.ringing.media.is_none_or(|one| one == leg);
         if media {
             self.ringing.media = Some(leg);
         }
         if media || !std::mem::replace(&mut self.ringing.told, true) {
-            let code = message.code().unwrap_or(180);
-            self.say(Leg::Caller, Say::Progress(code, Some(Arc::clone(message))));
+            let (code, said) = match message.has_body() && !media {
+                // Another leg's media, or none at all wanted: the caller hears no more than that it rings.
+                true => (180, None),
+                false => (message.code().unwrap_or(180), Some(Arc::clone(message))),
+            };
+            self.say(Leg::Caller, Say::Progress(code, said));
         }
     }
 

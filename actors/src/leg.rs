@@ -2,6 +2,7 @@
 
 mod ending;
 mod inside;
+mod session;
 mod trunk;
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc};
@@ -20,6 +21,7 @@ use ringpost::{
 
 use self::{
     inside::{Asked, Passed},
+    session::Timed,
     trunk::ToTrunk,
 };
 use crate::{
@@ -43,6 +45,12 @@ pub struct LegActor {
     passed: Vec<Passed>,
     /// The peer's requests inside the dialog that the other leg's peer has not answered yet; a re-INVITE until its ACK.
     asked: Vec<Asked>,
+    /// What the peer was last told about media; a refresh may have to repeat it.
+    said: Option<Arc<SipMessage>>,
+    /// The session timer, where one was agreed.
+    timed: Option<Timed>,
+    /// Whether the peer takes UPDATE.
+    updates: bool,
     leaving: bool,
     /// The CSeq number of our INVITE.
     sequence: u32,
@@ -123,31 +131,30 @@ impl LegActor {
     ) -> Self {
         let source = peer.address;
         let side = Side::Caller { server, invite, source, answered: false, acked: false, bye: None };
-        Self {
-            port,
-            switch,
-            call,
-            leg: Leg::Caller,
-            token,
-            peer,
-            side,
-            dialog: None,
-            passed: vec![],
-            asked: vec![],
-            leaving: false,
-            sequence: 1,
-            trunk: None,
-        }
+        Self::new((port, switch), call, (Leg::Caller, token), peer, side)
     }
 
-    /// The leg of an INVITE that went out; `offered`: it carried SDP.
+    /// The leg of an INVITE that went out, made of the `original`.
     pub fn called(
         (port, switch): (Rc<Port>, Rc<Switch>),
         call: Addr<CallActor>,
         (leg, token): (Leg, Token),
-        (client, peer, offered): (Token, Peer, bool),
+        (client, peer, original): (Token, Peer, &Arc<SipMessage>),
     ) -> Self {
+        let offered = original.has_body();
         let side = Side::Called { client, offered, answered: false, acked: false, cancelled: Why::Over };
+        let mut leg = Self::new((port, switch), call, (leg, token), peer, side);
+        leg.has_said(original);
+        leg
+    }
+
+    fn new(
+        (port, switch): (Rc<Port>, Rc<Switch>),
+        call: Addr<CallActor>,
+        (leg, token): (Leg, Token),
+        peer: Peer,
+        side: Side,
+    ) -> Self {
         Self {
             port,
             switch,
@@ -159,6 +166,9 @@ impl LegActor {
             dialog: None,
             passed: vec![],
             asked: vec![],
+            said: None,
+            timed: None,
+            updates: false,
             leaving: false,
             sequence: 1,
             trunk: None,
@@ -197,7 +207,11 @@ impl LegActor {
                     self.tell(What::Event(event, Some(Arc::new(message))));
                 }
             }
-            Side::Called { .. } | Side::Caller { .. } => self.passed_response(client, message, code, ctx),
+            Side::Called { .. } | Side::Caller { .. } => {
+                if !self.refreshed(client, &message, ctx) {
+                    self.passed_response(client, message, code, ctx);
+                }
+            }
         }
     }
 
@@ -209,6 +223,7 @@ impl LegActor {
         let offered = *offered;
         self.dialog = self.port.sent_invite(client).and_then(|invite| Dialog::uac(&invite, message));
         self.follow_target(ctx);
+        self.session_agreed(message, ctx);
         if offered {
             self.send_ack(client, self.sequence, None);
         }
@@ -277,6 +292,9 @@ impl LegActor {
                 self.tell(What::Event(Event::Refused(self.leg, code), None));
             }
             Side::Called { .. } | Side::Caller { .. } => {
+                if self.refresh_failed(client) {
+                    return;
+                }
                 let Some(at) = self.passed.iter().position(|passed| passed.client == client) else { return };
                 let Passed { server, .. } = self.passed.swap_remove(at);
                 self.tell(What::Denied(server, code));
@@ -319,10 +337,10 @@ impl LegActor {
 
     fn say(&mut self, say: Say, ctx: &mut Context<Self>) {
         match say {
-            Say::Progress(code, said) => self.respond(code, said.as_deref()),
+            Say::Progress(code, said) => self.respond(code, said.as_deref(), b""),
             Say::Answer(said) => self.accept(&said, ctx),
-            Say::Refuse(said) => self.respond(said.code().unwrap_or(480), Some(&said)),
-            Say::Reject(code) => self.respond(code, None),
+            Say::Refuse(said) => self.respond(said.code().unwrap_or(480), Some(&said), b""),
+            Say::Reject(code) => self.respond(code, None, b""),
             Say::Cancel(why) => {
                 if let Side::Called { client, cancelled, .. } = &mut self.side {
                     *cancelled = why;
@@ -343,26 +361,28 @@ impl LegActor {
             Say::Acknowledge(Some(server), ack) => self.acknowledge_passed(server, &ack),
             Say::Pass(server, message, passport) => self.pass(server, &message, passport),
             Say::Withdraw(server) => self.withdraw(server),
-            Say::Reply(server, said) => self.reply(server, said.code().unwrap_or(500), Some(&said)),
-            Say::Deny(server, code) => self.reply(server, code, None),
+            Say::Reply(server, said) => self.reply(server, said.code().unwrap_or(500), Some(&said), ctx),
+            Say::Deny(server, code) => self.reply(server, code, None, ctx),
             Say::Leave => self.go(ctx),
         }
     }
 
-    fn respond(&self, code: u16, said: Option<&SipMessage>) {
+    fn respond(&self, code: u16, said: Option<&SipMessage>, own: &[u8]) {
         if let Side::Caller { server, invite, source, .. } = &self.side {
-            let bytes = wire::upstream(invite, *source, &self.stand(), code, said);
+            let bytes = wire::upstream(invite, *source, &self.stand(), code, said, own);
             self.port.respond(*server, code, bytes);
         }
     }
 
-    fn accept(&mut self, said: &SipMessage, ctx: &mut Context<Self>) {
+    fn accept(&mut self, said: &Arc<SipMessage>, ctx: &mut Context<Self>) {
         let tag = self.token.text();
-        if let Side::Caller { invite, answered, .. } = &mut self.side {
-            self.dialog = Dialog::uas(invite, &tag);
-            *answered = true;
-        }
-        self.respond(said.code().unwrap_or(200), Some(said));
+        let Side::Caller { invite, answered, .. } = &mut self.side else { return };
+        self.dialog = Dialog::uas(invite, &tag);
+        *answered = true;
+        let invite = Arc::clone(invite);
+        let lines = self.session_lines(&invite, ctx);
+        self.respond(said.code().unwrap_or(200), Some(said), &lines);
+        self.has_said(said);
         self.follow_target(ctx);
     }
 

@@ -20,6 +20,7 @@ use ringpost::{
         Message as SipMessage, Method, Name, dialog,
         peer::Peer,
         relay::{self, ALLOW},
+        session_timer::{self, Terms},
         token::{Table, Token},
         transaction::{News, Owner},
     },
@@ -175,6 +176,11 @@ impl Switch {
         }
     }
 
+    /// What Ringpost asks of session timers.
+    pub fn terms(&self) -> Terms {
+        self.shared.directory.load().site.sip.session
+    }
+
     /// The URI of a UM server.
     pub fn um_uri(&self, server: &UmServer) -> Option<String> {
         match server {
@@ -218,6 +224,10 @@ impl Switch {
         }
         if dialog::caller_target(invite).is_none() {
             return Err(Refusal { phrase: "Bad Contact", ..Refusal::plain(400) });
+        }
+        let terms = self.terms();
+        if session_timer::is_too_short(invite, terms) {
+            return Err(Refusal::with(422, "Min-SE", terms.least.to_string().as_bytes()));
         }
         let directory = self.shared.directory.load();
         let (user, ways) = match directory.called(invite, &origin) {

@@ -12,7 +12,7 @@ use crate::{
         Message, Name,
         build::{Draft, phrase, response},
         outside::Outside,
-        relay::{ALLOW, Passport, copy_crossing, crosses, is_private},
+        relay::{ALLOW, Passport, SUPPORTED, copy_crossing, crosses, is_private},
         text::number,
         token::{MAGIC, Token},
         uri::{NameAddr, Uri},
@@ -153,6 +153,8 @@ pub struct Outgoing<'a> {
     pub diversion: Option<&'a [u8]>,
     /// What Ringpost's own UM is told besides: see [`History`].
     pub history: Option<&'a [u8]>,
+    /// Further lines of ours.
+    pub own: &'a [u8],
     /// Towards a trunk: the headers that it reads, in place of the caller's.
     pub outside: Option<&'a Outside>,
 }
@@ -173,6 +175,7 @@ pub fn invite(original: &Message, outgoing: &Outgoing<'_>, branch: Token) -> Byt
     draft.header("From", &[before, after, b";tag=", &tag]).header("To", &to);
     draft.header("Call-ID", &[&tag, b"@", stand.sent_by]);
     draft.header("CSeq", &[b"1 INVITE"]).header("Contact", &[&stand.contact()]).header("Allow", &[ALLOW]);
+    draft.header("Supported", &[SUPPORTED]).lines(outgoing.own);
     if let Some(diversion) = outgoing.diversion {
         draft.header("Diversion", &[diversion]);
     }
@@ -202,22 +205,24 @@ fn without_tag(value: &[u8]) -> [&[u8]; 2] {
 }
 
 /// A response on the caller's leg that carries what a leg of ours said; `code` 181 and others of our own have no
-/// `said`.
+/// `said`; `own` are further lines of ours.
 pub fn upstream(
     invite: &Message,
     source: SocketAddr,
     stand: &Stand<'_>,
     code: u16,
     said: Option<&Message>,
+    own: &[u8],
 ) -> Bytes {
-    let own = phrase(code).as_bytes();
-    let reason = said.filter(|m| m.code() == Some(code)).map_or(own, Message::reason_phrase);
+    let usual = phrase(code).as_bytes();
+    let reason = said.filter(|m| m.code() == Some(code)).map_or(usual, Message::reason_phrase);
     let mut draft = response(invite, source, code, reason, &stand.token.text());
     if code < 300 {
         draft
             .copy(invite, Name::RecordRoute)
             .header("Contact", &[&stand.contact()])
-            .header("Allow", &[ALLOW]);
+            .header("Allow", &[ALLOW])
+            .lines(own);
     }
     match said {
         Some(said) => {

@@ -26,6 +26,14 @@ impl Origin {
         }
     }
 
+    /// Whether its callers hear what devices send before the answer.
+    pub fn relays_early_media(&self) -> bool {
+        match self {
+            Self::Trunk(trunk) => trunk.early_media,
+            Self::User(_) => true,
+        }
+    }
+
     /// Its name, for logs.
     pub fn name(&self) -> &str {
         match self {

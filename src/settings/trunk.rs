@@ -18,6 +18,8 @@ pub struct Trunk {
     pub sources: Vec<Network>,
     /// `trust_identity`: whether its P-Asserted-Identity is believed (RFC 3325). Default true.
     pub trust_identity: bool,
+    /// `early_media`: `relay` or `ring`; whether its callers hear what devices send before the answer. Default true.
+    pub early_media: bool,
     /// `transit`: whether its calls to numbers that are no users may leave by other trunks. Default false.
     pub transit: bool,
     /// `e164`, `strip_in`, `prefix_in`, `strip_out`, `prefix_out`: how it writes numbers.

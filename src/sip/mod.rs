@@ -14,6 +14,7 @@ pub mod peer;
 pub mod registration;
 pub mod relay;
 pub mod sdp;
+pub mod session_timer;
 pub mod text;
 pub mod token;
 pub mod transaction;

@@ -19,6 +19,7 @@ use ringpost::{
         outside::{Facts, Outside},
         peer::Peer,
         relay::Passport,
+        session_timer,
         transaction::Owner,
     },
 };
@@ -113,6 +114,7 @@ impl CallActor {
         let own =
             matches!(leg, Leg::Um(number) if self.um.get(usize::from(number)) == Some(&UmServer::Embedded));
         let history = own.then(|| self.history().write());
+        let own_lines = session_timer::offer(self.directory.site.sip.session);
         let passport = self.passport_to(leg);
         // Where another trunk could take the call, the caller does not wait long for a dead one.
         let hasty = self.ways.iter().any(|(of, ways)| *of == leg && !ways.is_empty());
@@ -131,6 +133,7 @@ impl CallActor {
                 mark: &self.mark,
                 diversion: diversion.as_deref(),
                 history: history.as_deref(),
+                own: &own_lines,
                 outside: outside.as_ref(),
             };
             let mut written = Bytes::new();
@@ -142,8 +145,7 @@ impl CallActor {
                 invite
             })?;
             let both = (Rc::clone(&port), Rc::clone(&self.switch));
-            let offered = self.invite.has_body();
-            let mut actor = LegActor::called(both, ctx.address(), (leg, token), (client, peer, offered));
+            let mut actor = LegActor::called(both, ctx.address(), (leg, token), (client, peer, &self.invite));
             if let Some(trunk) = trunk {
                 actor.to_trunk(trunk, written, hasty);
             }

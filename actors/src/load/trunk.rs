@@ -57,6 +57,9 @@ pub fn trunk(mut section: Section<'_>, outbound: Option<&Outbound>, claims: &mut
         false => section.at_least_one("sources", source),
     };
     let trust_identity = section.optional("trust_identity", Raw::flag).unwrap_or(true);
+    let early_media = section
+        .optional("early_media", |raw| one_of(raw, &[("relay", true), ("ring", false)]))
+        .unwrap_or(true);
     let transit = section.optional("transit", Raw::flag).unwrap_or(false);
     let rules = rules(&mut section);
     let target = section.optional("target", target);
@@ -79,7 +82,7 @@ pub fn trunk(mut section: Section<'_>, outbound: Option<&Outbound>, claims: &mut
         Some(far) => Some(far?),
         None => None,
     };
-    Some(Trunk { name: name?, sources, trust_identity, transit, rules, far })
+    Some(Trunk { name: name?, sources, trust_identity, early_media, transit, rules, far })
 }
 
 fn rules(section: &mut Section<'_>) -> Rules {
