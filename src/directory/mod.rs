@@ -6,7 +6,7 @@ mod outbound;
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 pub use origin::Origin;
-pub use outbound::{NoWay, Target};
+pub use outbound::{Exit, NoWay, Target};
 
 use crate::{
     address::Caller,
