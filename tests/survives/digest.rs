@@ -1,7 +1,6 @@
 //! Challenges and credentials: what we answer to any challenge can be read as it was meant, and nothing that was not made
 //! with the password passes.
 
-use bytes::Bytes;
 use ringpost::{
     settings::Secret,
     sip::{
@@ -72,7 +71,7 @@ fn proven(octets: &[u8]) {
     let login = Login { user: "bob".into(), password: Secret("zanzibar".into()) };
     let asked = Asked { method: b"REGISTER", uri: URI, body: b"" };
     let challenges: Vec<_> = keeper.challenges(NOW, dice.double(), dice.octet() & 1 == 0).collect();
-    let challenge = Challenge::read(dice.one(&challenges)).pop().expect("ours can be read");
+    let challenge = Challenge::read(dice.one::<Vec<u8>>(&challenges)).pop().expect("ours can be read");
     let answer = challenge.answer(&login, &asked, u32::from(dice.word()), "0a4f113b");
     let credentials = Credentials::read(&answer).expect("ours can be read");
     keeper.check(&credentials, &asked, Some(&secrets), NOW).expect("the password is right");
@@ -117,6 +116,6 @@ fn door() -> (Doorkeeper, Secrets) {
 fn carried(name: &str, value: &[u8]) -> Option<Message> {
     let mut draft = Draft::status(401, b"Unauthorized");
     draft.header(name, &[value]);
-    let message = Message::read(Bytes::from(draft.empty())).ok()?;
+    let message = Message::read(draft.empty()).ok()?;
     (message.fault().is_none() && message.fields().count() == 2 && !message.has_body()).then_some(message)
 }
