@@ -83,6 +83,7 @@ mod tests {
             name: None,
             numbers: vec![],
             devices: vec!["sip:1001@192.0.2.9".into(); devices],
+            login: None,
             ring_for: Duration::from_secs(20),
             um_plan: None,
             missed_calls: UserClass::Mail,
