@@ -100,6 +100,11 @@ numbers! {
     Gauge calls_open: "Calls open now.";
     Counter calls_refused_full_total: "Calls answered 503 because max_calls was reached or Ringpost was stopping.";
     Counter connections_refused_total: "Connections closed at once because max_connections was reached.";
+    Gauge bindings: "Registered devices, counted every ten seconds.";
+    Counter registers_total: "REGISTER requests answered 200.";
+    Counter challenges_total: "Requests answered 401.";
+    Counter wrong_passwords_total: "Requests with a wrong password or an unknown user name.";
+    Counter lock_outs_total: "Sources locked out for a user after too many wrong passwords.";
     Counter faults_total: "Faults (panics) that were caught; each is a bug worth a report.";
     Counter restarts_total: "Parts that ended by a fault and were started again.";
 }

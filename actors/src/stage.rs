@@ -30,6 +30,7 @@ use crate::{
     load, metrics,
     outbox::{self, Channels, Outbox},
     port::lanes::{Lanes, Parcel},
+    registrar::Registrar,
     store::{Scribe, Sqlite},
     switch::Shared,
     um::{Office, tell_recovered},
@@ -60,6 +61,7 @@ pub enum StartError {
 pub struct Running {
     /// The site as it is now.
     pub directory: Arc<ArcSwap<Directory>>,
+    registrar: Arc<Registrar>,
     lanes: Lanes,
     outbox: Addr<Outbox>,
     calls: Arc<AtomicUsize>,
@@ -100,7 +102,12 @@ impl Running {
         let (lanes, inboxes) = Lanes::new(site.sip.lanes);
         let mail = site.mail.as_ref().map(channel::mail).transpose().map_err(config)?;
         let outbox_settings = site.outbox.clone();
-        let directory = Arc::new(ArcSwap::from_pointee(Directory::of(site)));
+        let registrar = Arc::new(Registrar::new(&site, Some(scribe.clone())));
+        let listeners = site.sip.listen.len();
+        let directory = Arc::new(ArcSwap::from_pointee(registrar.open(Directory::of(site))));
+        registrar.restore(listeners).await;
+        let swept = Arc::clone(&registrar);
+        keeper.keep("registrar".to_owned(), move || Arc::clone(&swept).sweep());
         let teller = UmTeller::new(lanes.clone(), Arc::clone(&directory), Option::clone(&um_uri));
         let channels = Channels { um: Some(Arc::new(SipInfo::new(Arc::new(teller)))), mail };
         let outbox =
@@ -115,6 +122,7 @@ impl Running {
             embedded_um: um_uri,
             marks: ahash::RandomState::new(),
             calls: Arc::clone(&calls),
+            registrar: Arc::clone(&registrar),
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         announce(&directory.load());
@@ -122,7 +130,7 @@ impl Running {
             Ok(recovered) => drop(actix::spawn(tell_recovered(outbox.clone(), recovered))),
             Err(error) => tracing::error!(%error, "The folder of recordings cannot be read"),
         }
-        Ok(Self { directory, lanes, outbox, calls, drain, fatal })
+        Ok(Self { directory, registrar, lanes, outbox, calls, drain, fatal })
     }
 
     /// Waits for SIGTERM or SIGINT, then drains; SIGHUP reads the users again.
@@ -165,7 +173,7 @@ impl Running {
         match load::site(site_file) {
             Ok(site) => {
                 let users = site.users.len();
-                let directory = Directory::of(site);
+                let directory = self.registrar.open(Directory::of(site));
                 directory.remember(&self.directory.load());
                 self.directory.store(Arc::new(directory));
                 tracing::info!(users, "Read the site file again");

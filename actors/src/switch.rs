@@ -1,5 +1,7 @@
 //! Finds the leg of a message, and starts a call for each INVITE that may come in.
 
+mod registrations;
+
 use std::{
     cell::{Cell, RefCell},
     rc::{Rc, Weak},
@@ -32,7 +34,9 @@ use crate::{
     metrics::METRICS,
     outbox::{Outbox, Record},
     port::{Alarm, Port, Refusal, TransactionUser},
+    registrar::{self, Registrar},
 };
+use registrations::Waiting;
 
 /// Seconds that a caller is asked to wait when Ringpost is full.
 const RETRY_AFTER: &[u8] = b"5";
@@ -56,6 +60,8 @@ pub struct Shared {
     pub marks: ahash::RandomState,
     /// How many calls are open on all lanes.
     pub calls: Arc<AtomicUsize>,
+    /// Who has registered.
+    pub registrar: Arc<Registrar>,
 }
 
 /// The switch of a lane.
@@ -71,6 +77,9 @@ pub struct Switch {
     most: usize,
     /// Who sent the request outside any dialog that has just been let in; whoever hears of it next takes it.
     admitted: Cell<Option<Origin>>,
+    /// REGISTERs whose 200 waits for the disk, and what the disk has refused.
+    registered: RefCell<Vec<Waiting>>,
+    unwritten: RefCell<Vec<Arc<registrar::Cell>>>,
 }
 
 impl Switch {
@@ -87,6 +96,8 @@ impl Switch {
             records: RefCell::default(),
             most,
             admitted: Cell::default(),
+            registered: RefCell::default(),
+            unwritten: RefCell::default(),
         })
     }
 
@@ -210,7 +221,8 @@ impl Switch {
         if dialog::caller_target(invite).is_none() {
             return Err(Refusal { phrase: "Bad Contact", ..Refusal::plain(400) });
         }
-        let user = self.shared.directory.load().callee(invite.uri(), origin).ok_or(Refusal::plain(404))?;
+        let directory = self.shared.directory.load();
+        let user = self.callee(&directory, invite.uri(), origin).ok_or(Refusal::plain(404))?;
         let mark = self.mark(&user);
         if invite.list(Name::Loop).any(|one| one == mark) {
             return Err(Refusal::plain(482));
@@ -224,8 +236,10 @@ impl Switch {
 
     fn begin(&self, server: Token, message: SipMessage, from: Peer) {
         let directory = self.shared.directory.load_full();
-        let Some((origin, user)) =
-            self.admitted.take().and_then(|by| Some((by.clone(), directory.callee(message.uri(), &by)?)))
+        let Some((origin, user)) = self
+            .admitted
+            .take()
+            .and_then(|by| Some((by.clone(), self.callee(&directory, message.uri(), &by)?)))
         else {
             // Read again between the two looks, and gone.
             return self.turn_away(server, &message, from, 404);
@@ -238,7 +252,8 @@ impl Switch {
         self.shared.calls.fetch_add(1, Ordering::Relaxed);
         METRICS.calls_total.one();
         METRICS.calls_open.up();
-        let setup = Setup { token, directory, user, invite: Arc::clone(&invite), origin, mark };
+        let devices = self.shared.registrar.devices(&user, invite.uri());
+        let setup = Setup { token, directory, user, devices, invite: Arc::clone(&invite), origin, mark };
         match caught(|| self.start_call(setup, (server, Arc::clone(&invite), from))) {
             Ok(true) => {}
             Ok(false) => {
@@ -314,8 +329,17 @@ impl TransactionUser for Switch {
         if request.to().is_some_and(|to| to.tag().is_some()) {
             return self.admits_inside(request);
         }
-        let trunk = self.shared.directory.load().trunk(from.address.ip()).cloned();
-        let origin = Origin::Trunk(trunk.ok_or(Refusal::plain(403))?);
+        let directory = self.shared.directory.load();
+        if method == Method::Register && directory.door.is_some() {
+            return self.admits_register(request, from);
+        }
+        let origin = match directory.trunk(from.address.ip()) {
+            Some(trunk) => Origin::Trunk(Arc::clone(trunk)),
+            None => {
+                let registrar = &self.shared.registrar;
+                Origin::User(registrar.identify(&directory, request, from, self.port.random())?)
+            }
+        };
         let required = relay::required(request);
         match method {
             Method::Invite | Method::Options if !required.is_empty() => {
@@ -353,6 +377,7 @@ impl TransactionUser for Switch {
             }
             News::Request { server, message, from } => match message.method() {
                 Some(Method::Invite) => self.begin(server, message, from),
+                Some(Method::Register) => self.registers(server, &message, from),
                 _ => self.options(server, &message, from),
             },
             News::Ack { message } => self.give(self.leg_of(&message), LegNews::Ack(message)),
@@ -367,9 +392,20 @@ impl TransactionUser for Switch {
         }
     }
 
+    fn keeps(&self, connection: u64) -> bool {
+        self.shared.registrar.has_flow(connection)
+    }
+
+    fn closed(&self, connection: u64) {
+        self.shared.registrar.flow_closed(connection);
+    }
+
     fn rings(&self, alarm: Alarm) {
         if alarm.number == RECORDS {
             return self.ship_records();
+        }
+        if alarm.number == registrations::REGISTERED {
+            return self.write_registrations();
         }
         if let Some(call) = self.calls.borrow().find(alarm.owner).cloned().flatten() {
             call.do_send(Rang(alarm.number));

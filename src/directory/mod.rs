@@ -1,10 +1,12 @@
 //! Who is called, and what a number is called: the site's users under all their numbers.
 
+mod door;
 mod origin;
 mod outbound;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
+pub use door::{Door, Verdict};
 pub use origin::Origin;
 pub use outbound::{NoWay, Target};
 
@@ -25,6 +27,8 @@ pub struct Directory {
     trunks: Vec<Arc<Trunk>>,
     /// Which trunks do not answer now; the one thing here that changes.
     down: outbound::Down,
+    /// Who can prove to be a user's device; `None`: nobody.
+    pub door: Option<Door>,
 }
 
 impl Directory {
@@ -42,7 +46,12 @@ impl Directory {
         let plans = site.plans.iter().map(|plan| (plan.name.clone(), plan.clone())).collect();
         let trunks: Vec<_> = site.trunks.iter().cloned().map(Arc::new).collect();
         let down = outbound::Down::none(trunks.len());
-        Self { site, users, plans, trunks, down }
+        Self { site, users, plans, trunks, down, door: None }
+    }
+
+    /// Lets the users' devices prove themselves; `key` makes the challenges, see [`Door::of`].
+    pub fn with_door(self, key: &[u8; 32]) -> Self {
+        Self { door: Door::of(&self.site, key), ..self }
     }
 
     /// The user that a dialled number or user part reaches: as written, else without visual separators (RFC 3966 §5.1.1).

@@ -54,6 +54,11 @@ impl Binding {
         text
     }
 
+    /// Whether calls to it go by that connection.
+    pub fn is_by(&self, connection: u64) -> bool {
+        self.flow.is_some_and(|flow| flow.peer.is_reliable() && flow.peer.connection == connection)
+    }
+
     /// What is left of it after a restart: connections have gone, and with them what can be reached by nothing else.
     pub fn survives(mut self, now: u64, listeners: usize) -> Option<Self> {
         let gone = |flow: &Flow| flow.peer.is_reliable() || usize::from(flow.peer.listener) >= listeners;

@@ -6,11 +6,13 @@
 
 mod binding;
 mod gruu;
+mod lock_out;
 mod reach;
 mod read;
 
 pub use binding::{Binding, Flow};
 pub use gruu::{Gruus, instance_of, pub_gruu};
+pub use lock_out::LockOuts;
 pub use reach::{Device, devices};
 pub use read::{Wanted, Wish};
 
