@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 use crate::address::{Language, UserClass};
 
 mod registrar;
+mod security;
 mod trunk;
 
 pub use registrar::{Registrar, UserLogin};
+pub use security::Security;
 pub use trunk::{CallerId, DiversionHeader, FarEnd, KeepAlive, Outbound, Registration, Trunk, TrunkLogin};
 
 /// Everything a site file says, checked.
@@ -43,6 +45,8 @@ pub struct Site {
     pub store: Store,
     /// `[metrics]`.
     pub metrics: Metrics,
+    /// `[security]`.
+    pub security: Security,
 }
 
 /// `[metrics]`: what a monitoring system may ask.

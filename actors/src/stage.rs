@@ -29,7 +29,10 @@ use crate::{
     keeper::Keeper,
     load, metrics,
     outbox::{self, Channels, Outbox},
-    port::lanes::{Lanes, Parcel},
+    port::{
+        door::Gatehouse,
+        lanes::{Lanes, Parcel},
+    },
     registrar::Registrar,
     store::{Scribe, Sqlite},
     switch::Shared,
@@ -62,6 +65,7 @@ pub struct Running {
     /// The site as it is now.
     pub directory: Arc<ArcSwap<Directory>>,
     registrar: Arc<Registrar>,
+    gatehouse: Arc<Gatehouse>,
     lanes: Lanes,
     outbox: Addr<Outbox>,
     calls: Arc<AtomicUsize>,
@@ -116,8 +120,10 @@ impl Running {
         if let Some((socket, _)) = um_socket {
             start_um(&directory, &outbox, socket, keeper.clone())?;
         }
+        let gatehouse = Gatehouse::new(Arc::clone(&directory));
         let shared = Shared {
             directory: Arc::clone(&directory),
+            gatehouse: Arc::clone(&gatehouse),
             outbox: outbox.clone(),
             embedded_um: um_uri,
             marks: ahash::RandomState::new(),
@@ -130,7 +136,7 @@ impl Running {
             Ok(recovered) => drop(actix::spawn(tell_recovered(outbox.clone(), recovered))),
             Err(error) => tracing::error!(%error, "The folder of recordings cannot be read"),
         }
-        Ok(Self { directory, registrar, lanes, outbox, calls, drain, fatal })
+        Ok(Self { directory, registrar, gatehouse, lanes, outbox, calls, drain, fatal })
     }
 
     /// Waits for SIGTERM or SIGINT, then drains; SIGHUP reads the users again.
@@ -176,6 +182,7 @@ impl Running {
                 let directory = self.registrar.open(Directory::of(site));
                 directory.remember(&self.directory.load());
                 self.directory.store(Arc::new(directory));
+                self.gatehouse.reload();
                 tracing::info!(users, "Read the site file again");
             }
             Err(problems) => {
