@@ -337,10 +337,7 @@ impl TransactionUser for Switch {
         }
         let origin = match directory.trunk(from.address.ip()) {
             Some(trunk) => Origin::Trunk(Arc::clone(trunk)),
-            None => {
-                let registrar = &self.shared.registrar;
-                Origin::User(registrar.identify(&directory, request, from, self.port.random())?)
-            }
+            None => Origin::User(self.identify(&directory, request, from)?),
         };
         let required = relay::required(request);
         match method {

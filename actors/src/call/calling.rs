@@ -82,10 +82,9 @@ impl CallActor {
     pub(super) fn tries_another_flow(&mut self, leg: Leg, code: u16, said: Option<&SipMessage>) -> bool {
         let Leg::Phone(number) = leg else { return false };
         let Some(device) = self.devices.get_mut(usize::from(number)) else { return false };
-        if device.flow.is_none() || !(code == 430 || said.is_none() && matches!(code, 408 | 503)) {
-            return false;
-        }
-        self.switch.flow_failed(&self.user, device);
+        let failed = code == 430 || said.is_none() && matches!(code, 408 | 503);
+        let Some(flow) = device.flow.filter(|_| failed) else { return false };
+        self.switch.flow_failed(&self.user, &flow);
         let mut others = std::mem::take(&mut device.others).into_iter();
         let Some(next) = others.next() else { return false };
         *device = Device { others: others.collect(), ..next };

@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use ringpost::registrar::Flow;
+
 use super::{Registrar, lock};
 
 /// The users registered over each connection.
@@ -42,10 +44,10 @@ impl Registrar {
         }
     }
 
-    /// A device said that the flow behind it has failed, or nothing went through (RFC 5626 §5.3).
-    pub fn flow_failed(&self, user: &str, uri: &str) {
-        if let Some(cell) = self.cells.load().get(user) {
-            cell.drop_if(|binding| binding.uri == uri && binding.flow.is_some_and(|flow| flow.only));
+    /// A device's way back has failed, as it or a proxy says, or because nothing went through (RFC 5626 §5.3).
+    pub fn flow_failed(&self, user: &str, flow: &Flow) {
+        if let Some(cell) = self.cells.load().get(user).filter(|_| flow.only) {
+            cell.drop_if(|binding| binding.flow.as_ref() == Some(flow));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Lets in the requests of devices that prove whose they are.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use ringpost::{
     directory::{Directory, Door, Verdict},
@@ -18,6 +18,20 @@ use crate::{metrics::METRICS, port::Refusal};
 /// Seconds after which a device tries again where too many challenges are in use.
 const RETRY_AFTER: &[u8] = b"10";
 
+/// Why a request is not let in.
+pub struct Denial {
+    /// What to answer.
+    pub refusal: Refusal,
+    /// Whether a password was wrong.
+    pub wrong: bool,
+}
+
+impl From<Refusal> for Denial {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, wrong: false }
+    }
+}
+
 impl Registrar {
     /// Whose device sends a request; `salt` is random. Where nobody can register: 403, as ever.
     ///
@@ -30,23 +44,27 @@ impl Registrar {
         request: &SipMessage,
         from: &Peer,
         salt: u32,
-    ) -> Result<Arc<User>, Refusal> {
-        let door = directory.door.as_ref().ok_or(Refusal::plain(403))?;
+    ) -> Result<Arc<User>, Denial> {
+        let door = directory.door.as_ref().ok_or(Denial::from(Refusal::plain(403)))?;
         let (now, source) = (self.now(), from.address.ip().to_canonical());
         let is_locked = |name: &str| lock(&self.lock_outs).is_locked(source, name, now);
         match door.judge(request, now, is_locked) {
-            Verdict::Is(user, passed) => self.admit(directory, request, user, (door, passed, salt)),
-            Verdict::Unproved { stale } => Err(self.challenge(door, salt, stale)),
+            Verdict::Is(user, passed) => {
+                Ok(self.admit(directory, request, user, (door, passed, salt), source)?)
+            }
+            Verdict::Unproved { stale } => Err(self.challenge(door, salt, stale).into()),
             Verdict::Wrong(name) => {
                 METRICS.wrong_passwords_total.one();
                 if lock(&self.lock_outs).wrong(source, &name, now) {
                     METRICS.lock_outs_total.one();
                     tracing::warn!(%source, "Too many wrong passwords: locked out for a while");
                 }
-                Err(self.challenge(door, salt, false))
+                Err(Denial { refusal: self.challenge(door, salt, false), wrong: true })
             }
-            Verdict::Locked => Err(Refusal::with(403, "Retry-After", self.lock_out.to_string().as_bytes())),
-            Verdict::Bad(phrase) => Err(Refusal { phrase, ..Refusal::plain(400) }),
+            Verdict::Locked => {
+                Err(Refusal::with(403, "Retry-After", self.lock_out.to_string().as_bytes()).into())
+            }
+            Verdict::Bad(phrase) => Err(Refusal { phrase, ..Refusal::plain(400) }.into()),
         }
     }
 
@@ -56,6 +74,7 @@ impl Registrar {
         request: &SipMessage,
         user: Arc<User>,
         (door, passed, salt): (&Door, Passed, u32),
+        source: IpAddr,
     ) -> Result<Arc<User>, Refusal> {
         let window = &self.windows[passed.nonce as usize % WINDOWS];
         match lock(window).note(&passed, self.now()) {
@@ -65,6 +84,9 @@ impl Registrar {
                 return Err(Refusal { only_new: true, ..self.challenge(door, salt, true) });
             }
             Count::Full => return Err(Refusal::with(503, "Retry-After", RETRY_AFTER)),
+        }
+        if let Some(login) = &user.login {
+            lock(&self.lock_outs).right(source, &login.name);
         }
         let anonymous = |uri: &[u8]| uri.to_ascii_lowercase().ends_with(b"@anonymous.invalid");
         let unnamed = request.from().is_some_and(|from| anonymous(from.uri));

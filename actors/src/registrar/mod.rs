@@ -27,6 +27,7 @@ use crate::{
     store::{BindingRow, Scribe},
 };
 use flows::Flows;
+pub use guard::Denial;
 
 /// How often ended bindings are taken out.
 const SWEEP: std::time::Duration = std::time::Duration::from_secs(10);

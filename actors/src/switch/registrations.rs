@@ -5,7 +5,7 @@ use std::{rc::Rc, sync::Arc};
 use bytes::Bytes;
 use ringpost::{
     directory::{Directory, Origin},
-    registrar::{Device, Refused},
+    registrar::{Flow, Refused},
     settings::User,
     sip::{Message as SipMessage, build, peer::Peer, relay, token::Token},
 };
@@ -13,7 +13,7 @@ use ringpost::{
 use super::Switch;
 use crate::{
     port::{Alarm, Refusal},
-    registrar::Cell,
+    registrar::{Cell, Denial},
 };
 
 /// How long a REGISTER may wait for others, in milliseconds.
@@ -31,10 +31,31 @@ pub(super) struct Waiting {
 }
 
 impl Switch {
+    /// Whose device sends a request; the gate hears of it.
+    pub(super) fn identify(
+        &self,
+        directory: &Directory,
+        request: &SipMessage,
+        from: &Peer,
+    ) -> Result<Arc<User>, Refusal> {
+        let ip = from.address.ip();
+        let door = self.port.door().filter(|door| !door.trusts(ip));
+        match self.shared.registrar.identify(directory, request, from, self.port.random()) {
+            Ok(user) => {
+                door.inspect(|door| door.proven(ip));
+                Ok(user)
+            }
+            Err(Denial { refusal, wrong }) => {
+                door.filter(|_| wrong).inspect(|door| door.failed(ip));
+                Err(refusal)
+            }
+        }
+    }
+
     /// A REGISTER may come in from a device that proves whose it is; the device may be anywhere, also where a trunk is.
     pub(super) fn admits_register(&self, request: &SipMessage, from: &Peer) -> Result<(), Refusal> {
         let directory = self.shared.directory.load();
-        let user = self.shared.registrar.identify(&directory, request, from, self.port.random())?;
+        let user = self.identify(&directory, request, from)?;
         let unknown: Vec<u8> = relay::required(request)
             .split(|octet| *octet == b',')
             .map(|tag| tag.trim_ascii())
@@ -68,8 +89,8 @@ impl Switch {
     }
 
     /// The way to a device is dead: who could be reached only by it is offline now.
-    pub fn flow_failed(&self, user: &User, device: &Device) {
-        self.shared.registrar.flow_failed(&user.address, &device.uri);
+    pub fn flow_failed(&self, user: &User, flow: &Flow) {
+        self.shared.registrar.flow_failed(&user.address, flow);
     }
 
     pub(super) fn registers(&self, server: Token, request: &SipMessage, from: Peer) {
