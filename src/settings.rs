@@ -8,7 +8,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::address::{Language, UserClass};
+use crate::{
+    address::{Language, UserClass},
+    sip::session_timer::Terms,
+};
 
 mod registrar;
 mod security;
@@ -79,6 +82,8 @@ pub struct Sip {
     pub drain: Duration,
     /// `device_timeout`: how long a device that answers nothing at all is waited for. Default 32 s (Timer B).
     pub silence: Duration,
+    /// `session_expires` (default none, `0s`) and `min_se` (default and least 90 s), in whole seconds (RFC 4028).
+    pub session: Terms,
 }
 
 /// A transport and where it listens, `udp:127.0.0.1:5060`.
@@ -155,7 +160,7 @@ pub struct Voicemail {
 }
 
 /// `[[user]]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct User {
     /// `address`: the address of record, `sip:1001@example.test`.
     pub address: String,

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use ringpost::{
     address::Caller,
     call::{Call, Effect, Event, Leg, Plan, Timer, plan::um_order, wire},
-    directory::{Directory, Origin},
+    directory::{Directory, Origin, Target},
     registrar::Device,
     settings::{UmServer, User},
     sip::{
@@ -43,6 +43,7 @@ pub struct CallActor {
     invite: Arc<SipMessage>,
     caller: Caller,
     passport: Passport,
+    early_media: bool,
     mark: [u8; 16],
     um: Vec<UmServer>,
     machine: Call,
@@ -52,6 +53,9 @@ pub struct CallActor {
     /// The refusal of each device, for the caller.
     refusals: SmallVec<[(Leg, Arc<SipMessage>); 1]>,
     bridged: Option<Leg>,
+    origin: Origin,
+    /// Legs that call a number outside, and the trunks that are still to be tried; the next one comes first.
+    ways: Vec<(Leg, Vec<Target>)>,
     /// Legs whose address is being looked up.
     sought: SmallVec<[Leg; 2]>,
     timers: [u32; 2],
@@ -87,6 +91,8 @@ pub struct Setup {
     pub invite: Arc<SipMessage>,
     /// Who calls.
     pub origin: Origin,
+    /// The trunks that lead to a number outside, in order.
+    pub ways: Vec<Target>,
     /// The mark that tells a loop.
     pub mark: [u8; 16],
 }
@@ -140,20 +146,24 @@ pub struct End;
 impl CallActor {
     /// A call that rings as soon as it starts.
     pub fn new((port, switch): (Rc<Port>, Rc<Switch>), outbox: Addr<Outbox>, setup: Setup) -> Self {
-        let Setup { token, directory, user, devices, invite, origin, mark } = setup;
+        let Setup { token, directory, user, devices, invite, origin, mark, ways } = setup;
         let trusted = origin.is_trusted();
         let um = directory.plan(&user).map(|plan| um_order(plan, directory.site.um.attempts, port.random()));
         let um = um.unwrap_or_default();
         let (machine, opening) = Call::start(Plan::of(&user, devices.len(), um.len()));
         let private = relay::is_private(&invite);
-        let caller = directory.named(wire::caller(&invite, trusted));
+        let caller = directory.named(directory.readable(wire::caller(&invite, trusted), &origin));
+        let ways = if ways.is_empty() { vec![] } else { vec![(Leg::Phone(0), ways)] };
         Self {
             passport: Passport { identity: trusted && !private, diversion: true },
+            early_media: origin.relays_early_media(),
             came_in: Timestamp::now(),
             legs: SmallVec::new(),
             refusals: SmallVec::new(),
             bridged: None,
             sought: SmallVec::new(),
+            origin,
+            ways,
             timers: [0; 2],
             ringing: Ringing::default(),
             answered_by: None,
@@ -184,8 +194,10 @@ impl CallActor {
     fn happen(&mut self, event: Event, message: Option<&Arc<SipMessage>>, ctx: &mut Context<Self>) {
         tracing::debug!(call = %call_id(&self.invite), state = self.machine.state_number(), ?event, "Event");
         match (event, message) {
-            (Event::Rang(Leg::Phone(_)), _) => {
+            (Event::Rang(leg @ Leg::Phone(_)), _) => {
                 self.ringing.since.get_or_insert_with(Instant::now);
+                // Where it has rung, no other trunk is tried.
+                self.ways.retain(|(of, _)| *of != leg);
             }
             (Event::Refused(leg, _), Some(message)) => self.refusals.push((leg, Arc::clone(message))),
             _ => {}
@@ -240,6 +252,7 @@ impl CallActor {
             Effect::Cancel(leg, why) => {
                 self.sought.retain(|sought| *sought != leg);
                 self.give_up_flows(leg);
+                self.ways.retain(|(of, _)| *of != leg);
                 self.say(leg, Say::Cancel(why));
             }
             Effect::Bye(leg, why) => self.say(leg, Say::Bye(why)),
@@ -265,13 +278,17 @@ impl CallActor {
     /// Tells the caller once that it rings; early media of one leg besides.
     fn ring(&mut self, leg: Leg, message: Option<&Arc<SipMessage>>) {
         let Some(message) = message else { return };
-        let media = message.has_body() && self.ringing.media.is_none_or(|one| one == leg);
+        let media = self.early_media && message.has_body() && self.ringing.media.is_none_or(|one| one == leg);
         if media {
             self.ringing.media = Some(leg);
         }
         if media || !std::mem::replace(&mut self.ringing.told, true) {
-            let code = message.code().unwrap_or(180);
-            self.say(Leg::Caller, Say::Progress(code, Some(Arc::clone(message))));
+            let (code, said) = match message.has_body() && !media {
+                // Another leg's media, or none at all wanted: the caller hears no more than that it rings.
+                true => (180, None),
+                false => (message.code().unwrap_or(180), Some(Arc::clone(message))),
+            };
+            self.say(Leg::Caller, Say::Progress(code, said));
         }
     }
 
@@ -316,7 +333,7 @@ impl CallActor {
     fn told(&mut self, leg: Leg, what: What, ctx: &mut Context<Self>) {
         match (what, self.other(leg)) {
             (What::Event(Event::Refused(leg, code), message), _)
-                if self.tries_another_flow(leg, code, message.as_deref()) =>
+                if self.goes_on(leg, code) || self.tries_another_flow(leg, code, message.as_deref()) =>
             {
                 self.invite(leg, ctx);
             }

@@ -15,13 +15,14 @@ use actix::prelude::*;
 use arc_swap::ArcSwap;
 use ringpost::{
     call::wire,
-    directory::{Directory, Origin},
+    directory::{Directory, Exit, NoWay, Origin, Target},
     notify::CallRecord,
     settings::{UmServer, User},
     sip::{
         Message as SipMessage, Method, Name, dialog,
         peer::Peer,
         relay::{self, ALLOW},
+        session_timer::{self, Terms},
         token::{Table, Token},
         transaction::{News, Owner},
     },
@@ -66,6 +67,13 @@ pub struct Shared {
     pub registrar: Arc<Registrar>,
 }
 
+/// Who calls, who is called, and the trunks that lead there where it is a number outside.
+struct Admitted {
+    origin: Origin,
+    user: Arc<User>,
+    ways: Vec<Target>,
+}
+
 /// The switch of a lane.
 pub struct Switch {
     this: Weak<Switch>,
@@ -78,7 +86,9 @@ pub struct Switch {
     records: RefCell<Vec<CallRecord>>,
     most: usize,
     /// Who sent the request outside any dialog that has just been let in; whoever hears of it next takes it.
-    admitted: Cell<Option<Origin>>,
+    admitted: Cell<Option<Admitted>>,
+    /// The same for a REGISTER: the user whose device sent it.
+    registering: Cell<Option<Arc<User>>>,
     /// REGISTERs whose 200 waits for the disk, and what the disk has refused.
     registered: RefCell<Vec<Waiting>>,
     unwritten: RefCell<Vec<Arc<registrar::Cell>>>,
@@ -98,6 +108,7 @@ impl Switch {
             records: RefCell::default(),
             most,
             admitted: Cell::default(),
+            registering: Cell::default(),
             registered: RefCell::default(),
             unwritten: RefCell::default(),
         })
@@ -179,6 +190,11 @@ impl Switch {
         }
     }
 
+    /// What Ringpost asks of session timers.
+    pub fn terms(&self) -> Terms {
+        self.shared.directory.load().site.sip.session
+    }
+
     /// The URI of a UM server.
     pub fn um_uri(&self, server: &UmServer) -> Option<String> {
         match server {
@@ -213,7 +229,7 @@ impl Switch {
         }
     }
 
-    fn admits_invite(&self, invite: &SipMessage, origin: &Origin) -> Result<(), Refusal> {
+    fn admits_invite(&self, invite: &SipMessage, origin: Origin) -> Result<Admitted, Refusal> {
         if !relay::takes_body(invite) {
             return Err(Refusal::with(415, "Accept", b"application/sdp, multipart/mixed"));
         }
@@ -223,8 +239,18 @@ impl Switch {
         if dialog::caller_target(invite).is_none() {
             return Err(Refusal { phrase: "Bad Contact", ..Refusal::plain(400) });
         }
+        let terms = self.terms();
+        if session_timer::is_too_short(invite, terms) {
+            return Err(Refusal::with(422, "Min-SE", terms.least.to_string().as_bytes()));
+        }
         let directory = self.shared.directory.load();
-        let user = self.callee(&directory, invite.uri(), origin).ok_or(Refusal::plain(404))?;
+        let (user, ways) = match self.called(&directory, invite, &origin) {
+            Some(user) => (user, vec![]),
+            None => match directory.exit(invite.uri(), &origin) {
+                Ok(Exit { callee, ways }) => (callee, ways),
+                Err(why) => return Err(no_way(why)),
+            },
+        };
         let mark = self.mark(&user);
         if invite.list(Name::Loop).any(|one| one == mark) {
             return Err(Refusal::plain(482));
@@ -233,17 +259,12 @@ impl Switch {
             METRICS.calls_refused_full_total.one();
             return Err(Refusal { only_new: true, ..Refusal::with(503, "Retry-After", RETRY_AFTER) });
         }
-        Ok(())
+        Ok(Admitted { origin, user, ways })
     }
 
     fn begin(&self, server: Token, message: SipMessage, from: Peer) {
         let directory = self.shared.directory.load_full();
-        let Some((origin, user)) = self
-            .admitted
-            .take()
-            .and_then(|by| Some((by.clone(), self.callee(&directory, message.uri(), &by)?)))
-        else {
-            // Read again between the two looks, and gone.
+        let Some(Admitted { origin, user, ways }) = self.admitted.take() else {
             return self.turn_away(server, &message, from, 404);
         };
         tracing::debug!(call = %String::from_utf8_lossy(message.call_id()), by = origin.name(), user = user.address, "Call");
@@ -255,7 +276,8 @@ impl Switch {
         METRICS.calls_total.one();
         METRICS.calls_open.up();
         let devices = self.shared.registrar.devices(&user, invite.uri());
-        let setup = Setup { token, directory, user, devices, invite: Arc::clone(&invite), origin, mark };
+        let setup =
+            Setup { token, directory, user, devices, invite: Arc::clone(&invite), origin, mark, ways };
         match caught(|| self.start_call(setup, (server, Arc::clone(&invite), from))) {
             Ok(true) => {}
             Ok(false) => {
@@ -318,6 +340,18 @@ impl Switch {
     }
 }
 
+/// What a caller hears who may not, or cannot, call outside.
+fn no_way(why: NoWay) -> Refusal {
+    match why {
+        NoWay::Unserved => Refusal::plain(404),
+        NoWay::Forbidden => {
+            METRICS.calls_refused_toll_total.one();
+            Refusal::plain(403)
+        }
+        NoWay::Down => Refusal { only_new: true, ..Refusal::with(503, "Retry-After", RETRY_AFTER) },
+    }
+}
+
 /// The line that the log gets for a call (R211).
 fn say(call: &CallRecord) {
     let CallRecord { call_id, came_in, rang_for, outcome, verdict, .. } = call;
@@ -345,8 +379,7 @@ impl TransactionUser for Switch {
                 Err(Refusal::with(420, "Unsupported", &required))
             }
             Method::Invite => {
-                self.admits_invite(request, &origin)?;
-                self.admitted.set(Some(origin));
+                self.admitted.set(Some(self.admits_invite(request, origin)?));
                 Ok(())
             }
             Method::Options if wire::max_forwards(request) == 0 && wire::dialled(request).is_some() => {

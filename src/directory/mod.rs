@@ -8,7 +8,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 pub use door::{Door, Verdict};
 pub use origin::Origin;
-pub use outbound::{NoWay, Target};
+pub use outbound::{Exit, NoWay, Target};
 
 use crate::{
     address::Caller,

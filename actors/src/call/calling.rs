@@ -2,79 +2,102 @@
 
 use std::{
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use actix::prelude::*;
+use bytes::Bytes;
 use ringpost::{
     call::{
         Event, Leg,
         wire::{self, Diverted, History, Outgoing, Stand},
     },
-    registrar::Device,
-    settings::UmServer,
+    directory::Target,
+    registrar::{Device, Flow},
+    settings::{Trunk, UmServer},
     sip::{
-        Message as SipMessage, peer::Peer, relay::Passport, text::split_commas, transaction::Owner,
+        Message as SipMessage,
+        outside::{Facts, Outside},
+        peer::Peer,
+        relay::Passport,
+        session_timer,
+        text::split_commas,
+        transaction::Owner,
         uri::NameAddr,
     },
 };
 use smallvec::SmallVec;
 
 use super::{CallActor, Told, What, call_id};
-use crate::leg::{LegActor, Say};
+use crate::{
+    leg::{LegActor, Say},
+    metrics::METRICS,
+};
 
-/// The only way to a device is no more.
-struct Dead;
+/// Where a leg goes.
+struct Place {
+    /// The Request-URI.
+    uri: String,
+    /// The value of Route; empty: none.
+    route: String,
+    /// The way that a device has registered by.
+    flow: Option<Peer>,
+    /// The trunk that it leaves by.
+    trunk: Option<Arc<Trunk>>,
+}
 
-/// Where a request goes first: the first URI of its Route, else its Request-URI.
-fn first_hop((uri, route): &(String, String)) -> &[u8] {
-    let hop = split_commas(route.as_bytes()).next().and_then(NameAddr::read);
-    hop.map_or(uri.as_bytes(), |hop| hop.uri)
+impl Place {
+    fn at(uri: String) -> Self {
+        Self { uri, route: String::new(), flow: None, trunk: None }
+    }
+
+    /// Where its requests go first: the first URI of the Route, else the Request-URI.
+    fn first_hop(&self) -> &[u8] {
+        let hop = split_commas(self.route.as_bytes()).next().and_then(NameAddr::read);
+        hop.map_or(self.uri.as_bytes(), |hop| hop.uri)
+    }
 }
 
 impl CallActor {
-    /// Calls a device or a UM server; one whose address cannot be told refuses at once.
+    /// Calls a device, a number outside or a UM server; one whose address cannot be told refuses at once.
     pub(super) fn invite(&mut self, leg: Leg, ctx: &mut Context<Self>) {
-        let place = match leg {
-            Leg::Phone(number) => {
-                self.devices.get(usize::from(number)).map(|d| (d.uri.clone(), d.route.clone()))
-            }
-            Leg::Um(number) => self
-                .um
-                .get(usize::from(number))
-                .and_then(|server| Some((self.switch.um_uri(server)?, String::new()))),
-            Leg::Caller => None,
-        };
-        let Some(place) = place else { return self.refused_at_once(leg, ctx) };
-        let flow = match self.flow(leg) {
-            Ok(flow) => flow,
-            Err(Dead) => return self.refused_at_once(leg, ctx),
-        };
-        let hop = first_hop(&place);
-        if let Some(peer) = flow.or_else(|| self.port.peer(hop)) {
-            return self.send_invite(leg, &place, peer, ctx);
+        let Some(place) = self.place(leg) else { return self.refused_at_once(leg, ctx) };
+        if let Some(peer) = place.flow.or_else(|| self.port.peer(place.first_hop())) {
+            return self.send_invite(leg, (place, peer), ctx);
         }
-        let (port, hop) = (Rc::clone(&self.port), hop.to_vec());
+        let port = Rc::clone(&self.port);
         self.sought.push(leg);
-        let found = async move { (port.resolve(&hop).await, place) };
+        let found = async move { (port.resolve(place.first_hop()).await, place) };
         ctx.spawn(found.into_actor(self).map(move |(peer, place), call, ctx| {
-            call.guarded(ctx, |call, ctx| call.found(leg, &place, peer, ctx));
+            call.guarded(ctx, |call, ctx| call.found(leg, (place, peer), ctx));
         }));
     }
 
-    /// The way that a device has registered by, where calls go back that way.
-    fn flow(&self, leg: Leg) -> Result<Option<Peer>, Dead> {
-        let Leg::Phone(number) = leg else { return Ok(None) };
-        let Some(flow) = self.devices.get(usize::from(number)).and_then(|device| device.flow) else {
-            return Ok(None);
-        };
-        match flow.only {
-            _ if !flow.peer.is_reliable() => Ok(Some(flow.peer)),
-            false => Ok(Some(flow.peer).filter(|peer| self.switch.has_flow(peer.connection))),
-            true if self.switch.has_flow(flow.peer.connection) => {
-                Ok(Some(flow.peer.by_its_connection_only()))
+    /// Where a leg goes next; `None` where nothing leads there.
+    fn place(&mut self, leg: Leg) -> Option<Place> {
+        if let Some(Target { uri, trunk }) = self.next_way(leg) {
+            return Some(Place { trunk: Some(trunk), ..Place::at(uri) });
+        }
+        match leg {
+            Leg::Phone(number) => {
+                let device = self.devices.get(usize::from(number))?;
+                let flow = device.flow.map_or(Some(None), |flow| self.way_back(&flow))?;
+                Some(Place { flow, route: device.route.clone(), ..Place::at(device.uri.clone()) })
             }
-            true => Err(Dead),
+            Leg::Um(number) => Some(Place::at(self.switch.um_uri(self.um.get(usize::from(number))?)?)),
+            Leg::Caller => None,
+        }
+    }
+
+    /// The way that a device has registered by, `Some(None)` where its URI serves instead; `None` where nothing does.
+    fn way_back(&self, flow: &Flow) -> Option<Option<Peer>> {
+        let open = !flow.peer.is_reliable() || self.switch.has_flow(flow.peer.connection);
+        match (open, flow.only && flow.peer.is_reliable()) {
+            (true, true) => Some(Some(flow.peer.by_its_connection_only())),
+            (true, false) => Some(Some(flow.peer)),
+            (false, true) => None,
+            (false, false) => Some(None),
         }
     }
 
@@ -103,13 +126,39 @@ impl CallActor {
         }
     }
 
+    /// The trunk that comes next for a leg that calls a number outside.
+    fn next_way(&mut self, leg: Leg) -> Option<Target> {
+        if self.ways.is_empty() {
+            return None;
+        }
+        let (_, ways) = self.ways.iter_mut().find(|(of, _)| *of == leg)?;
+        (!ways.is_empty()).then(|| ways.remove(0))
+    }
+
+    /// Whether a leg has another trunk to try after this refusal: nobody has rung there, and the trunk or the way to it
+    /// failed, not the number that was called.
+    pub(super) fn goes_on(&mut self, leg: Leg, code: u16) -> bool {
+        if self.ways.is_empty() || !matches!(code, 408 | 500 | 502..=504) {
+            return false;
+        }
+        let more = self.ways.iter().any(|(of, ways)| *of == leg && !ways.is_empty());
+        if more && let Some(at) = self.legs.iter().position(|(of, _)| *of == leg) {
+            self.legs.swap_remove(at).1.do_send(Say::Leave);
+        }
+        if more {
+            METRICS.trunk_next_total.one();
+            tracing::info!(call = %call_id(&self.invite), code, "A trunk did not take a call: the next one is tried");
+        }
+        more
+    }
+
     /// The address of a leg is known, or cannot be. A leg that was taken back meanwhile is not called any more.
-    fn found(&mut self, leg: Leg, place: &(String, String), peer: Option<Peer>, ctx: &mut Context<Self>) {
+    fn found(&mut self, leg: Leg, (place, peer): (Place, Option<Peer>), ctx: &mut Context<Self>) {
         let Some(at) = self.sought.iter().position(|sought| *sought == leg) else { return };
         self.sought.swap_remove(at);
         match peer {
             _ if self.machine.is_over() => {}
-            Some(peer) => self.send_invite(leg, place, peer, ctx),
+            Some(peer) => self.send_invite(leg, (place, peer), ctx),
             None => self.refused_at_once(leg, ctx),
         }
     }
@@ -119,24 +168,24 @@ impl CallActor {
         ctx.notify(Told { leg, what: What::Event(Event::Refused(leg, 503), None) });
     }
 
-    fn send_invite(
-        &mut self,
-        leg: Leg,
-        (uri, route): &(String, String),
-        peer: Peer,
-        ctx: &mut Context<Self>,
-    ) {
+    fn send_invite(&mut self, leg: Leg, (place, peer): (Place, Peer), ctx: &mut Context<Self>) {
+        let Place { uri, route, trunk, .. } = place;
+        let outside = trunk.as_deref().and_then(|trunk| self.outside(trunk, uri.as_bytes()));
         let diversion = matches!(leg, Leg::Um(_)).then(|| self.diversion()).flatten();
         let own =
             matches!(leg, Leg::Um(number) if self.um.get(usize::from(number)) == Some(&UmServer::Embedded));
         let history = own.then(|| self.history().write());
+        let own_lines = session_timer::offer(self.directory.site.sip.session);
         let passport = self.passport_to(leg);
+        // Where another trunk could take the call, the caller does not wait long for a dead one.
+        let hasty = self.ways.iter().any(|(of, ways)| *of == leg && !ways.is_empty());
         let port = Rc::clone(&self.port);
         let sent = self.switch.new_leg(|token| {
             let stand = Stand {
                 transport: peer.transport,
                 sent_by: &port.listeners[usize::from(peer.listener)].sent_by,
                 token,
+                host: outside.as_ref().and_then(|outside| outside.host.as_deref()),
             };
             let outgoing = Outgoing {
                 uri: uri.as_bytes(),
@@ -146,17 +195,43 @@ impl CallActor {
                 mark: &self.mark,
                 diversion: diversion.as_deref(),
                 history: history.as_deref(),
+                own: &own_lines,
+                outside: outside.as_ref(),
             };
-            let client =
-                port.invite(peer, Owner::Leg(token), |branch| wire::invite(&self.invite, &outgoing, branch))?;
+            let mut written = Bytes::new();
+            let client = port.invite(peer, Owner::Leg(token), |branch| {
+                let invite = wire::invite(&self.invite, &outgoing, branch);
+                if trunk.is_some() {
+                    written = invite.clone();
+                }
+                invite
+            })?;
             let both = (Rc::clone(&port), Rc::clone(&self.switch));
-            let offered = self.invite.has_body();
-            Some(LegActor::called(both, ctx.address(), (leg, token), (client, peer, offered)).start())
+            let mut actor = LegActor::called(both, ctx.address(), (leg, token), (client, peer, &self.invite));
+            if let Some(trunk) = trunk {
+                actor.to_trunk(trunk, written, hasty);
+            }
+            Some(actor.start())
         });
         match sent {
             Some(actor) => self.legs.push((leg, actor)),
             None => self.refused_at_once(leg, ctx),
         }
+    }
+
+    /// The headers for a trunk.
+    fn outside(&self, trunk: &Trunk, uri: &[u8]) -> Option<Outside> {
+        let caller = self.directory.caller_outside(&self.invite, &self.origin);
+        Some(Outside::of(&Facts {
+            trunk,
+            far: trunk.far.as_ref()?,
+            numbering: &self.directory.site.outbound.numbering,
+            domain: &self.directory.site.sip.domain,
+            uri: std::str::from_utf8(uri).ok()?,
+            caller: &caller,
+            diverted: None,
+            invite: &self.invite,
+        }))
     }
 
     fn history(&self) -> History {

@@ -69,18 +69,23 @@ impl Switch {
         if !directory.is_of(request.to(), &user) {
             return Err(Refusal::plain(403));
         }
-        self.admitted.set(Some(Origin::User(user)));
+        self.registering.set(Some(user));
         Ok(())
     }
 
-    /// Whom a Request-URI reaches: a temporary GRUU's device knows only the registrar.
-    pub(super) fn callee(&self, directory: &Directory, uri: &[u8], origin: &Origin) -> Option<Arc<User>> {
+    /// The user whom an INVITE calls: a temporary GRUU's device knows only the registrar.
+    pub(super) fn called(
+        &self,
+        directory: &Directory,
+        invite: &SipMessage,
+        origin: &Origin,
+    ) -> Option<Arc<User>> {
         if directory.door.is_some()
-            && let Some((Some(address), _)) = self.shared.registrar.instance(uri)
+            && let Some((Some(address), _)) = self.shared.registrar.instance(invite.uri())
         {
             return directory.of_address(&address).cloned();
         }
-        directory.callee(uri, origin)
+        directory.called(invite, origin)
     }
 
     /// Whether a device's connection is still open.
@@ -94,7 +99,7 @@ impl Switch {
     }
 
     pub(super) fn registers(&self, server: Token, request: &SipMessage, from: Peer) {
-        let Some(Origin::User(user)) = self.admitted.take() else { return };
+        let Some(user) = self.registering.take() else { return };
         let salt = u64::from(self.port.random()) << 32 | u64::from(self.port.random());
         let registrar = &self.shared.registrar;
         match registrar.register(&user, (request, &from), (&server.text(), salt)) {
