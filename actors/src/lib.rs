@@ -12,6 +12,7 @@
 //! - [`um`]: the embedded UM's SIP; [`voicemail`]: its RTP, greetings and recordings.
 //! - [`keeper`]: starts again what lives longer than a call and ended.
 //! - [`metrics`]: numbers and health, for whoever watches; any part bumps them.
+//! - [`trunks`]: registers at providers and asks trunks whether they live; asks the port.
 //! - [`demo`]: five calls with peers of its own. [`entropy`]: numbers that nobody can guess.
 
 #![forbid(unsafe_code)]
@@ -32,5 +33,6 @@ pub mod registrar;
 pub mod stage;
 pub mod store;
 pub mod switch;
+pub mod trunks;
 pub mod um;
 pub mod voicemail;

@@ -36,6 +36,7 @@ use crate::{
     registrar::Registrar,
     store::{Scribe, Sqlite},
     switch::Shared,
+    trunks::Trunks,
     um::{Office, tell_recovered},
     voicemail::{self, PortPool},
 };
@@ -67,6 +68,7 @@ pub struct Running {
     registrar: Arc<Registrar>,
     gatehouse: Arc<Gatehouse>,
     lanes: Lanes,
+    trunks: Trunks,
     outbox: Addr<Outbox>,
     calls: Arc<AtomicUsize>,
     drain: Duration,
@@ -131,12 +133,15 @@ impl Running {
             registrar: Arc::clone(&registrar),
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
+        let trunks = Trunks::new(lanes.clone(), Arc::clone(&directory));
+        let watch = trunks.clone();
+        keeper.keep("trunks".into(), move || watch.clone().run());
         announce(&directory.load());
         match recovered {
             Ok(recovered) => drop(actix::spawn(tell_recovered(outbox.clone(), recovered))),
             Err(error) => tracing::error!(%error, "The folder of recordings cannot be read"),
         }
-        Ok(Self { directory, registrar, gatehouse, lanes, outbox, calls, drain, fatal })
+        Ok(Self { directory, registrar, gatehouse, lanes, trunks, outbox, calls, drain, fatal })
     }
 
     /// Waits for SIGTERM or SIGINT, then drains; SIGHUP reads the users again.
@@ -183,6 +188,7 @@ impl Running {
                 directory.remember(&self.directory.load());
                 self.directory.store(Arc::new(directory));
                 self.gatehouse.reload();
+                self.trunks.reload();
                 tracing::info!(users, "Read the site file again");
             }
             Err(problems) => {
@@ -196,6 +202,7 @@ impl Running {
     pub async fn stop(&self) {
         self.lanes.tell_all(|| Parcel::Drain).await;
         tracing::info!(calls = self.calls.load(Ordering::Relaxed), "Draining");
+        self.trunks.stop().await;
         self.wait_for_calls(self.drain).await;
         self.lanes.tell_all(|| Parcel::Stop).await;
         self.wait_for_calls(Duration::from_secs(5)).await;

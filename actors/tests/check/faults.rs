@@ -315,12 +315,12 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
     (
         "a trunk that says too little",
         "sources = [\"127.0.0.1\"]",
-        "target = \"sip:h\"\nlogin = \"me\"\nfailures = 3\nexpires = \"1s\"\nprefixes = [\"0\"]\nnumbers = [\"bob\"]",
+        "target = \"sip:h\"\nlogin = \"me\"\nfailures = 3\nexpires = \"2m\"\nprefixes = [\"0\"]\nnumbers = [\"bob\"]",
         &[
             "site.toml:4: trunk[0].sources: needs at least one entry",
             "site.toml:7: trunk[0].login: needs password_file as well",
             "site.toml:8: trunk[0].failures: means nothing without keep_alive",
-            "site.toml:9: trunk[0].expires: must be a minute or longer",
+            "site.toml:9: trunk[0].expires: means nothing without register",
             "site.toml:10: trunk[0].prefixes[0]: wants the beginning of a number with its country, such as \"+49\"",
             "site.toml:11: trunk[0].numbers[0]: wants a number such as \"+4930123456\" or \"112\"",
         ],
