@@ -4,6 +4,7 @@
 mod support;
 
 mod challenges;
+mod kamailio;
 mod outbound;
 mod registering;
 mod ways;
