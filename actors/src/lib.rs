@@ -5,6 +5,7 @@
 //! - [`stage`]: wires everything together; [`load`] reads the site, [`log`] sets up logging.
 //! - [`port`]: a lane's sockets and transactions; tells the [`switch`].
 //! - [`switch`]: finds the leg of a message and begins calls; tells legs and calls.
+//! - [`registrar`]: which devices have registered, and whether a request comes from one; asks the [`store`].
 //! - [`leg`]: one leg of a call: its INVITE and dialog; tells its call and the port.
 //! - [`call`]: one call: asks the call machine, tells its legs and the outbox.
 //! - [`outbox`]: keeps notices until they are told; asks the [`store`] and the [`channel`]s.
@@ -28,6 +29,7 @@ pub mod log;
 pub mod metrics;
 pub mod outbox;
 pub mod port;
+pub mod registrar;
 pub mod stage;
 pub mod store;
 pub mod switch;

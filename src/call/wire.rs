@@ -143,6 +143,8 @@ pub fn contact(transport: Transport, user: &[u8], sent_by: &[u8], host: Option<&
 pub struct Outgoing<'a> {
     /// The Request-URI.
     pub uri: &'a [u8],
+    /// The value of Route; empty: none.
+    pub route: &'a [u8],
     /// Where it is sent from.
     pub stand: Stand<'a>,
     /// What of the caller's INVITE crosses.
@@ -164,6 +166,9 @@ pub fn invite(original: &Message, outgoing: &Outgoing<'_>, branch: Token) -> Byt
     let stand = &outgoing.stand;
     let tag = stand.token.text();
     let mut draft = Draft::request(b"INVITE", outgoing.uri);
+    if !outgoing.route.is_empty() {
+        draft.header("Route", &[outgoing.route]);
+    }
     draft.via(stand.transport, stand.sent_by, &[MAGIC, &branch.text()]);
     let hops = max_forwards(original).saturating_sub(1).to_string();
     draft.header("Max-Forwards", &[hops.as_bytes()]);

@@ -50,6 +50,14 @@ pub trait TransactionUser {
 
     /// A timer of its own has run out.
     fn rings(&self, alarm: Alarm);
+
+    /// Whether a connection is kept open however silent it is.
+    fn keeps(&self, _connection: u64) -> bool {
+        false
+    }
+
+    /// A connection has closed.
+    fn closed(&self, _connection: u64) {}
 }
 
 /// A response that says no.
