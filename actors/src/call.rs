@@ -155,7 +155,11 @@ impl CallActor {
         let caller = directory.named(directory.readable(wire::caller(&invite, trusted), &origin));
         let ways = if ways.is_empty() { vec![] } else { vec![(Leg::Phone(0), ways)] };
         Self {
-            passport: Passport { identity: trusted && !private, diversion: true },
+            passport: Passport {
+                identity: trusted && !private,
+                diversion: true,
+                software: port.product().is_none(),
+            },
             early_media: origin.relays_early_media(),
             came_in: Timestamp::now(),
             legs: SmallVec::new(),

@@ -251,6 +251,9 @@ impl Switch {
                 Err(why) => return Err(no_way(why)),
             },
         };
+        if wire::max_breadth(invite).is_some_and(|most| user.devices.len() > most as usize) {
+            return Err(Refusal { phrase: "Max-Breadth Exceeded", ..Refusal::plain(440) });
+        }
         let mark = self.mark(&user);
         if invite.list(Name::Loop).any(|one| one == mark) {
             return Err(Refusal::plain(482));
