@@ -27,6 +27,7 @@ fn settings() -> Security {
         product: None,
         headers: 30,
         vias: 3,
+        forks: 32,
         body: 100,
     }
 }

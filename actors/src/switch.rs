@@ -251,7 +251,10 @@ impl Switch {
                 Err(why) => return Err(no_way(why)),
             },
         };
-        if wire::max_breadth(invite).is_some_and(|most| user.devices.len() > most as usize) {
+        if let Some(most) = wire::max_breadth(invite)
+            && self.shared.registrar.devices(&user, invite.uri()).len() > most as usize
+        {
+            METRICS.forks_refused_total.one();
             return Err(Refusal { phrase: "Max-Breadth Exceeded", ..Refusal::plain(440) });
         }
         let mark = self.mark(&user);
@@ -278,7 +281,12 @@ impl Switch {
         self.shared.calls.fetch_add(1, Ordering::Relaxed);
         METRICS.calls_total.one();
         METRICS.calls_open.up();
-        let devices = self.shared.registrar.devices(&user, invite.uri());
+        let mut devices = self.shared.registrar.devices(&user, invite.uri());
+        if devices.len() > directory.site.security.forks {
+            // Those with the lowest q do not ring.
+            METRICS.forks_refused_total.one();
+            devices.truncate(directory.site.security.forks);
+        }
         let setup =
             Setup { token, directory, user, devices, invite: Arc::clone(&invite), origin, mark, ways };
         match caught(|| self.start_call(setup, (server, Arc::clone(&invite), from))) {

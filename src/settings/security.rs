@@ -41,6 +41,8 @@ pub struct Security {
     pub headers: usize,
     /// `max_vias`: Via fields in a request. Default 70.
     pub vias: usize,
+    /// `max_forks`: devices that ring at once for one call. Default 32, which is the most.
+    pub forks: usize,
     /// `max_body`: the largest body in octets. Default 64 KiB.
     pub body: usize,
 }

@@ -163,3 +163,17 @@ fn a_reload_brings_new_limits_and_new_trunks() {
     former.send(options(&former, &office).as_bytes());
     former.expect("403");
 }
+
+#[test]
+fn a_call_rings_no_more_devices_than_the_site_allows() {
+    let (site, port) = watched("max_forks = 1");
+    let mut office = Office::on(site, Over::Udp, "missed_calls = \"off\"\nring_for = \"300ms\"");
+    let invite = office.pbx.invite("1004");
+    let desk = office.desk.expect("INVITE");
+    office.desk.answer(&desk, 486);
+    office.desk.expect("ACK");
+    office.pbx.refused(&invite, 486);
+    office.soft.silent_for(Duration::from_millis(50));
+    assert_eq!(number(port, "forks_refused_total"), 1);
+    office.ends();
+}
