@@ -222,6 +222,7 @@ pub fn upstream(
             .copy(invite, Name::RecordRoute)
             .header("Contact", &[&stand.contact()])
             .header("Allow", &[ALLOW])
+            .header("Supported", &[SUPPORTED])
             .lines(own);
     }
     match said {
