@@ -10,6 +10,7 @@
 //! - [`voicemail`]: greeting, beep, recording; RTP, DTMF and G.711.
 //! - [`directory`]: who is called under a number, and what a number is called.
 //! - [`numbers`]: numbers as trunks write them, and the one form in which they are compared.
+//! - [`registrar`]: what a REGISTER makes of a user's bindings, and where calls to the user go.
 //! - [`security`]: what strangers may do, and when they are not heard any more.
 //! - [`settings`]: a site, checked. [`address`]: names parsed once at the edge.
 
@@ -21,6 +22,7 @@ pub mod directory;
 pub mod notify;
 pub mod numbers;
 pub mod outbox;
+pub mod registrar;
 pub mod security;
 pub mod settings;
 pub mod sip;

@@ -14,6 +14,7 @@ use ringpost::{
     address::Caller,
     call::{Call, Effect, Event, Leg, Plan, Timer, plan::um_order, wire},
     directory::{Directory, Origin, Target},
+    registrar::Device,
     settings::{UmServer, User},
     sip::{
         Message as SipMessage,
@@ -40,6 +41,7 @@ pub struct CallActor {
     token: Token,
     directory: Arc<Directory>,
     user: Arc<User>,
+    devices: Vec<Device>,
     invite: Arc<SipMessage>,
     caller: Caller,
     passport: Passport,
@@ -87,6 +89,8 @@ pub struct Setup {
     pub directory: Arc<Directory>,
     /// Who is called.
     pub user: Arc<User>,
+    /// The user's devices, fixed and registered.
+    pub devices: Vec<Device>,
     /// The caller's INVITE.
     pub invite: Arc<SipMessage>,
     /// Who calls.
@@ -152,16 +156,20 @@ pub struct End;
 impl CallActor {
     /// A call that rings as soon as it starts.
     pub fn new((port, switch): (Rc<Port>, Rc<Switch>), outbox: Addr<Outbox>, setup: Setup) -> Self {
-        let Setup { token, directory, user, invite, origin, mark, ways } = setup;
+        let Setup { token, directory, user, devices, invite, origin, mark, ways } = setup;
         let trusted = origin.is_trusted();
         let um = directory.plan(&user).map(|plan| um_order(plan, directory.site.um.attempts, port.random()));
         let um = um.unwrap_or_default();
-        let (machine, opening) = Call::start(Plan::of(&user, um.len()));
+        let (machine, opening) = Call::start(Plan::of(&user, devices.len(), um.len()));
         let private = relay::is_private(&invite);
         let caller = directory.named(directory.readable(wire::caller(&invite, trusted), &origin));
         let ways = if ways.is_empty() { vec![] } else { vec![(Leg::Phone(0), ways)] };
         Self {
-            passport: Passport { identity: trusted && !private, diversion: true },
+            passport: Passport {
+                identity: trusted && !private,
+                diversion: true,
+                software: port.product().is_none(),
+            },
             early_media: origin.relays_early_media(),
             came_in: Timestamp::now(),
             legs: SmallVec::new(),
@@ -183,6 +191,7 @@ impl CallActor {
             token,
             directory,
             user,
+            devices,
             invite,
             caller,
             mark,
@@ -257,6 +266,7 @@ impl CallActor {
             }
             Effect::Cancel(leg, why) => {
                 self.sought.retain(|sought| *sought != leg);
+                self.give_up_flows(leg);
                 self.ways.retain(|(of, _)| *of != leg);
                 self.say(leg, Say::Cancel(why));
             }
@@ -302,7 +312,7 @@ impl CallActor {
         self.ringing.until.get_or_insert_with(Instant::now);
         self.bridged = Some(leg);
         self.answered_by = match leg {
-            Leg::Phone(number) => self.user.devices.get(usize::from(number)).cloned(),
+            Leg::Phone(number) => self.devices.get(usize::from(number)).map(|device| device.uri.clone()),
             Leg::Um(number) => self.um.get(usize::from(number)).and_then(|server| self.switch.um_uri(server)),
             Leg::Caller => None,
         };
@@ -337,8 +347,10 @@ impl CallActor {
 
     fn told(&mut self, leg: Leg, what: What, ctx: &mut Context<Self>) {
         match (what, self.other(leg)) {
-            (What::Event(Event::Refused(leg, code), _), _) if self.goes_on(leg, code) => {
-                self.invite(leg, ctx)
+            (What::Event(Event::Refused(leg, code), message), _)
+                if self.goes_on(leg, code) || self.tries_another_flow(leg, code, message.as_deref()) =>
+            {
+                self.invite(leg, ctx);
             }
             (What::Event(event, message), _) => self.happen(event, message.as_ref(), ctx),
             (What::Referred(refer), _) => self.referred(leg, *refer),

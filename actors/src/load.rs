@@ -6,6 +6,7 @@ mod layers;
 mod mail;
 mod problem;
 mod raw;
+mod registrar;
 mod section;
 mod security;
 mod sip;
@@ -27,8 +28,20 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 11] =
-    ["sip", "trunk", "outbound", "um", "voicemail", "user", "mail", "outbox", "store", "metrics", "security"];
+const SECTIONS: [&str; 12] = [
+    "sip",
+    "trunk",
+    "outbound",
+    "registrar",
+    "um",
+    "voicemail",
+    "user",
+    "mail",
+    "outbox",
+    "store",
+    "metrics",
+    "security",
+];
 
 /// Reads the site in `file` with what the environment adds. Can be called again at any time (SIGHUP).
 ///
@@ -78,6 +91,8 @@ fn whole(layers: &Layers) -> Option<Site> {
     let outbound = root.table("outbound").and_then(trunk::outbound);
     let trunks = root.tables("trunk").into_iter();
     let trunks = trunks.filter_map(|trunk| trunk::trunk(trunk, outbound.as_ref(), &mut claims)).collect();
+    let domain = sip.as_ref().map_or("", |sip| &sip.domain);
+    let registrar = root.table("registrar").and_then(|table| registrar::registrar(table, domain));
     let um = root.table("um").and_then(um::um);
     let has_mail = root.has("mail");
     let mail = root.table("mail").and_then(mail::mail);
@@ -96,6 +111,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         sip: sip?,
         trunks,
         outbound: outbound?,
+        registrar: registrar?,
         plans,
         um,
         voicemail: voicemail?,

@@ -1,5 +1,7 @@
 //! Finds the leg of a message, and starts a call for each INVITE that may come in.
 
+mod registrations;
+
 use std::{
     cell::{Cell, RefCell},
     rc::{Rc, Weak},
@@ -33,7 +35,9 @@ use crate::{
     metrics::METRICS,
     outbox::{Outbox, Record},
     port::{Alarm, Port, Refusal, TransactionUser, door::Gatehouse},
+    registrar::{self, Registrar},
 };
+use registrations::Waiting;
 
 /// Seconds that a caller is asked to wait when Ringpost is full.
 const RETRY_AFTER: &[u8] = b"5";
@@ -59,6 +63,8 @@ pub struct Shared {
     pub gatehouse: Arc<Gatehouse>,
     /// How many calls are open on all lanes.
     pub calls: Arc<AtomicUsize>,
+    /// Who has registered.
+    pub registrar: Arc<Registrar>,
 }
 
 /// Who calls, who is called, and the trunks that lead there where it is a number outside.
@@ -81,6 +87,11 @@ pub struct Switch {
     most: usize,
     /// Who sent the request outside any dialog that has just been let in; whoever hears of it next takes it.
     admitted: Cell<Option<Admitted>>,
+    /// The same for a REGISTER: the user whose device sent it.
+    registering: Cell<Option<Arc<User>>>,
+    /// REGISTERs whose 200 waits for the disk, and what the disk has refused.
+    registered: RefCell<Vec<Waiting>>,
+    unwritten: RefCell<Vec<Arc<registrar::Cell>>>,
 }
 
 impl Switch {
@@ -97,6 +108,9 @@ impl Switch {
             records: RefCell::default(),
             most,
             admitted: Cell::default(),
+            registering: Cell::default(),
+            registered: RefCell::default(),
+            unwritten: RefCell::default(),
         })
     }
 
@@ -230,13 +244,16 @@ impl Switch {
             return Err(Refusal::with(422, "Min-SE", terms.least.to_string().as_bytes()));
         }
         let directory = self.shared.directory.load();
-        let (user, ways) = match directory.called(invite, &origin) {
+        let (user, ways) = match self.called(&directory, invite, &origin) {
             Some(user) => (user, vec![]),
             None => match directory.exit(invite.uri(), &origin) {
                 Ok(Exit { callee, ways }) => (callee, ways),
                 Err(why) => return Err(no_way(why)),
             },
         };
+        if wire::max_breadth(invite).is_some_and(|most| user.devices.len() > most as usize) {
+            return Err(Refusal { phrase: "Max-Breadth Exceeded", ..Refusal::plain(440) });
+        }
         let mark = self.mark(&user);
         if invite.list(Name::Loop).any(|one| one == mark) {
             return Err(Refusal::plain(482));
@@ -287,7 +304,8 @@ impl Switch {
         self.shared.calls.fetch_add(1, Ordering::Relaxed);
         METRICS.calls_total.one();
         METRICS.calls_open.up();
-        let setup = Setup { token, directory, user, invite: Arc::clone(invite), origin, mark, ways };
+        let devices = self.shared.registrar.devices(&user, invite.uri());
+        let setup = Setup { token, directory, user, devices, invite: Arc::clone(invite), origin, mark, ways };
         let started = caught(|| self.start_call(setup, caller)).map_err(|fault| {
             tracing::error!(call = %String::from_utf8_lossy(invite.call_id()), fault, "A call could not start");
             500
@@ -346,7 +364,10 @@ impl Switch {
         let code = if self.draining.get() { 503 } else { 200 };
         let phrase = ringpost::sip::build::phrase(code).as_bytes();
         let mut draft = ringpost::sip::build::response(request, from.address, code, phrase, &server.text());
-        draft.header("Allow", &[ALLOW]).header("Supported", &[SUPPORTED]).header("Accept", &[b"application/sdp"]);
+        draft
+            .header("Allow", &[ALLOW])
+            .header("Supported", &[SUPPORTED])
+            .header("Accept", &[b"application/sdp"]);
         self.port.respond(server, code, draft.empty());
     }
 
@@ -389,8 +410,14 @@ impl TransactionUser for Switch {
         if request.to().is_some_and(|to| to.tag().is_some()) {
             return self.admits_inside(request);
         }
-        let trunk = self.shared.directory.load().trunk(from.address.ip()).cloned();
-        let origin = Origin::Trunk(trunk.ok_or(Refusal::plain(403))?);
+        let directory = self.shared.directory.load();
+        if method == Method::Register && directory.door.is_some() {
+            return self.admits_register(request, from);
+        }
+        let origin = match directory.trunk(from.address.ip()) {
+            Some(trunk) => Origin::Trunk(Arc::clone(trunk)),
+            None => Origin::User(self.identify(&directory, request, from)?),
+        };
         let required = relay::required(request);
         match method {
             Method::Invite | Method::Options if !required.is_empty() => {
@@ -427,6 +454,7 @@ impl TransactionUser for Switch {
             }
             News::Request { server, message, from } => match message.method() {
                 Some(Method::Invite) => self.begin(server, message, from),
+                Some(Method::Register) => self.registers(server, &message, from),
                 _ => self.options(server, &message, from),
             },
             News::Ack { message } => self.give(self.leg_of(&message), LegNews::Ack(message)),
@@ -441,9 +469,20 @@ impl TransactionUser for Switch {
         }
     }
 
+    fn keeps(&self, connection: u64) -> bool {
+        self.shared.registrar.has_flow(connection)
+    }
+
+    fn closed(&self, connection: u64) {
+        self.shared.registrar.flow_closed(connection);
+    }
+
     fn rings(&self, alarm: Alarm) {
         if alarm.number == RECORDS {
             return self.ship_records();
+        }
+        if alarm.number == registrations::REGISTERED {
+            return self.write_registrations();
         }
         if let Some(call) = self.calls.borrow().find(alarm.owner).cloned().flatten() {
             call.do_send(Rang(alarm.number));

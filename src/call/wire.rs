@@ -106,6 +106,13 @@ pub fn max_forwards(message: &Message) -> u32 {
     message.first(Name::MaxForwards).and_then(number).unwrap_or(70)
 }
 
+/// How many branches a request may still have, where it says so (RFC 5393 §5.3.3).
+pub fn max_breadth(message: &Message) -> Option<u32> {
+    let mut others = message.fields().filter(|field| field.name == Name::Other);
+    let field = others.find(|field| message.written_name(field).eq_ignore_ascii_case(b"max-breadth"))?;
+    number(message.value(field))
+}
+
 /// Where one of our legs stands.
 #[derive(Clone, Copy, Debug)]
 pub struct Stand<'a> {
@@ -117,25 +124,27 @@ pub struct Stand<'a> {
     pub token: Token,
     /// What stands in Contact in place of our address, where the peer wants a name.
     pub host: Option<&'a str>,
+    /// What stands in User-Agent and Server in place of what the other side says of itself.
+    pub product: Option<&'a [u8]>,
 }
 
 impl Stand<'_> {
     /// The value of Contact.
     pub fn contact(&self) -> Vec<u8> {
-        let transport: &[u8] = match self.transport {
-            Transport::Udp => b"",
-            Transport::Tcp => b";transport=tcp",
-        };
-        let text = self.token.text();
-        match self.host {
-            // Behind the name the port stays: the name leads to our address, not to our port.
-            Some(host) => {
-                let at = memchr::memrchr(b':', self.sent_by).unwrap_or(self.sent_by.len());
-                [b"<sip:", &text[..], b"@", host.as_bytes(), &self.sent_by[at..], transport, b">"].concat()
-            }
-            None => [b"<sip:", &text[..], b"@", self.sent_by, transport, b">"].concat(),
-        }
+        contact(self.transport, &self.token.text(), self.sent_by, self.host)
     }
+}
+
+/// The value of a Contact of ours; `host` stands in place of our address where the peer wants a name.
+pub fn contact(transport: Transport, user: &[u8], sent_by: &[u8], host: Option<&str>) -> Vec<u8> {
+    let transport: &[u8] = match transport {
+        Transport::Udp => b"",
+        Transport::Tcp => b";transport=tcp",
+    };
+    // Behind a name the port stays: the name leads to our address, not to our port.
+    let at = memchr::memrchr(b':', sent_by).unwrap_or(sent_by.len());
+    let (host, port) = host.map_or((sent_by, &b""[..]), |host| (host.as_bytes(), &sent_by[at..]));
+    [b"<sip:", user, b"@", host, port, transport, b">"].concat()
 }
 
 /// What is particular about the INVITE of one leg.
@@ -143,6 +152,8 @@ impl Stand<'_> {
 pub struct Outgoing<'a> {
     /// The Request-URI.
     pub uri: &'a [u8],
+    /// The value of Route; empty: none.
+    pub route: &'a [u8],
     /// Where it is sent from.
     pub stand: Stand<'a>,
     /// What of the caller's INVITE crosses.
@@ -164,6 +175,9 @@ pub fn invite(original: &Message, outgoing: &Outgoing<'_>, branch: Token) -> Byt
     let stand = &outgoing.stand;
     let tag = stand.token.text();
     let mut draft = Draft::request(b"INVITE", outgoing.uri);
+    if !outgoing.route.is_empty() {
+        draft.header("Route", &[outgoing.route]);
+    }
     draft.via(stand.transport, stand.sent_by, &[MAGIC, &branch.text()]);
     let hops = max_forwards(original).saturating_sub(1).to_string();
     draft.header("Max-Forwards", &[hops.as_bytes()]);
@@ -176,6 +190,9 @@ pub fn invite(original: &Message, outgoing: &Outgoing<'_>, branch: Token) -> Byt
     draft.header("Call-ID", &[&tag, b"@", stand.sent_by]);
     draft.header("CSeq", &[b"1 INVITE"]).header("Contact", &[&stand.contact()]).header("Allow", &[ALLOW]);
     draft.header("Supported", &[SUPPORTED]).lines(outgoing.own);
+    if let Some(product) = stand.product {
+        draft.header("User-Agent", &[product]);
+    }
     if let Some(diversion) = outgoing.diversion {
         draft.header("Diversion", &[diversion]);
     }
@@ -225,10 +242,14 @@ pub fn upstream(
             .header("Supported", &[SUPPORTED])
             .lines(own);
     }
+    if let Some(product) = stand.product {
+        draft.header("Server", &[product]);
+    }
     match said {
         Some(said) => {
             // A device is in nobody's circle of trust: what it asserts of itself is not passed on as ours (RFC 3325 §7).
-            copy_crossing(&mut draft, said, Passport { identity: false, diversion: true });
+            let passport = Passport { identity: false, diversion: true, software: stand.product.is_none() };
+            copy_crossing(&mut draft, said, passport);
             draft.body(&said.body())
         }
         None => draft.empty(),

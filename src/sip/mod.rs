@@ -12,6 +12,7 @@ pub mod name;
 pub mod outside;
 pub mod peer;
 pub mod refer;
+pub mod registration;
 pub mod relay;
 pub mod sdp;
 pub mod session_timer;

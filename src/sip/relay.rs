@@ -19,7 +19,7 @@ pub const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESS
 pub const SUPPORTED: &[u8] = b"timer, norefersub";
 
 /// Headers of one hop, dialog or transaction that no [`Name`] stands for, in lower case.
-const STAYS: [&str; 13] = [
+const STAYS: [&str; 16] = [
     "join",                // RFC 3911: names a dialog of the other leg
     "target-dialog",       //
     "authentication-info", // a challenge is between two neighbours
@@ -33,6 +33,9 @@ const STAYS: [&str; 13] = [
     "identity",        // RFC 8224: signed over headers that change here
     "identity-info",
     "p-preferred-identity", // RFC 3325 §9.2: for the first proxy alone
+    "p-charging-vector",    // RFC 7315: these name hosts of one network
+    "p-charging-function-addresses",
+    "p-access-network-info",
 ];
 
 /// What of a message may cross.
@@ -43,6 +46,8 @@ pub struct Passport {
     pub identity: bool,
     /// Diversions cross: towards devices yes, towards UM no, which must find exactly one (PROTOCOLS §2).
     pub diversion: bool,
+    /// User-Agent and Server cross: not where the site has a word of its own to say there.
+    pub software: bool,
 }
 
 /// Whether a field crosses to the other leg.
@@ -78,20 +83,32 @@ pub fn crosses(message: &Message, field: &Field, passport: Passport) -> bool {
         | Name::RAck => false,
         Name::PAssertedIdentity | Name::RemotePartyId => passport.identity,
         Name::Diversion => passport.diversion,
+        Name::UserAgent | Name::Server => passport.software,
         Name::ContentType
         | Name::ContentEncoding
         | Name::Reason
         | Name::HistoryInfo
         | Name::Privacy
-        | Name::UserAgent
-        | Name::Server
         | Name::Date
         | Name::Subject => true,
         Name::Other => {
             let name = message.written_name(field);
+            if name.eq_ignore_ascii_case(b"warning") {
+                return !warns_by_address(message.value(field));
+            }
             !STAYS.iter().any(|stays| name.eq_ignore_ascii_case(stays.as_bytes()))
         }
     }
+}
+
+/// Whether a Warning names its agent by an address, which the other side must not see; a pseudonym may cross
+/// (RFC 3261 §20.43).
+fn warns_by_address(value: &[u8]) -> bool {
+    super::text::split_commas(value).any(|warning| {
+        let agent = trim(warning).split(|o| *o == b' ').nth(1).unwrap_or(b"");
+        let host = agent.strip_prefix(b"[").unwrap_or(agent);
+        host.contains(&b':') || host.contains(&b'.')
+    })
 }
 
 /// Copies every field that crosses.
@@ -164,8 +181,8 @@ mod tests {
 
     #[test]
     fn each_header_crosses_or_stays() {
-        let trusted = Passport { identity: true, diversion: true };
-        let to_um = Passport { identity: false, diversion: false };
+        let trusted = Passport { identity: true, diversion: true, software: true };
+        let to_um = Passport { identity: false, diversion: false, software: true };
         let rows = [
             ("Via: SIP/2.0/UDP h", false, false),
             ("v: SIP/2.0/UDP h", false, false),
@@ -196,7 +213,7 @@ mod tests {
         for (lines, trusted, crosses) in
             [(asserted, true, true), (asserted, false, false), (private, true, false)]
         {
-            let passport = Passport { identity: trusted, diversion: true };
+            let passport = Passport { identity: trusted, diversion: true, software: true };
             let passed =
                 inside(Draft::request(b"INVITE", b"sip:a@h"), &message(lines), b"<sip:me@h>", passport);
             let passed = Message::read(passed).expect("a request");

@@ -130,6 +130,7 @@ impl Lane {
         let port =
             Port::new(0, vec![listener], Lanes::new(1).0, Streams::new(0, limits), Duration::from_secs(32));
         let (mail, open) = (Arc::new(Recorded::default()), Arc::new(AtomicUsize::new(0)));
+        let registrar = Arc::new(crate::registrar::Registrar::new(&site, None));
         let outbox = outbox(site.outbox.clone(), mail.clone());
         let directory = Arc::new(ArcSwap::from_pointee(Directory::of(site)));
         let shared = Shared {
@@ -139,6 +140,7 @@ impl Lane {
             embedded_um: None,
             marks: ahash::RandomState::new(),
             calls: Arc::clone(&open),
+            registrar,
         };
         let switch = Switch::new(Rc::clone(&port), shared, 10);
         port.serve(switch.clone());

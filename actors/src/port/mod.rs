@@ -50,6 +50,14 @@ pub trait TransactionUser {
 
     /// A timer of its own has run out.
     fn rings(&self, alarm: Alarm);
+
+    /// Whether a connection is kept open however silent it is.
+    fn keeps(&self, _connection: u64) -> bool {
+        false
+    }
+
+    /// A connection has closed.
+    fn closed(&self, _connection: u64) {}
 }
 
 /// A response that says no.
@@ -116,6 +124,7 @@ pub struct Port {
     pub lanes: Lanes,
     /// Who may come in; nothing is asked where there is none.
     door: OnceCell<Door>,
+    product: OnceCell<Option<Box<[u8]>>>,
     started: Instant,
     sleeps_until: Cell<u64>,
     woken: tokio::sync::Notify,
@@ -149,6 +158,7 @@ impl Port {
             errands: Errands::new(lane),
             lanes,
             door: OnceCell::new(),
+            product: OnceCell::new(),
             started: Instant::now(),
             sleeps_until: Cell::new(0),
             woken: tokio::sync::Notify::new(),
@@ -163,7 +173,14 @@ impl Port {
 
     /// Has everybody judged who comes in; once, before the sockets open.
     pub fn guard(&self, door: Door) {
+        let product = door.settings().product.clone();
+        let _ = self.product.set(product.map(|product| product.into_bytes().into()));
         assert!(self.door.set(door).is_ok(), "a lane has one door");
+    }
+
+    /// What stands in User-Agent and Server, if not what the other side says of itself.
+    pub fn product(&self) -> Option<&[u8]> {
+        self.product.get()?.as_deref()
     }
 
     /// The door, if there is one.
@@ -315,10 +332,13 @@ impl Port {
         for one in news {
             match one {
                 News::Response { owner: Owner::Errand(errand), message, .. } => {
-                    self.errands.finished(errand, message.code().unwrap_or(500));
+                    let code = message.code().unwrap_or(500);
+                    if code >= 200 {
+                        self.errands.finished(errand, code, Some(message));
+                    }
                 }
                 News::Failed { owner: Owner::Errand(errand), code, .. } => {
-                    self.errands.finished(errand, code)
+                    self.errands.finished(errand, code, None)
                 }
                 // One that breaks must not take with it what the others wait for.
                 other => self.guarded(|| user.hears(other)),

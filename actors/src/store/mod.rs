@@ -35,6 +35,8 @@ pub trait Store: Send {
     fn list(&mut self, status: Option<Status>, limit: usize) -> Result<Vec<Listed>, StoreError>;
     /// How many items there are of each status, in the order of [`Status::ALL`].
     fn depth(&mut self) -> Result<[u64; Status::ALL.len()], StoreError>;
+    /// The bindings of every user, as they were written.
+    fn bindings(&mut self) -> Result<Vec<(String, String)>, StoreError>;
     /// The newest lines of the call log.
     fn calls(&mut self, limit: usize) -> Result<Vec<CallRecord>, StoreError>;
     /// Leaves everything tidy for the next start.
@@ -50,7 +52,12 @@ pub enum Write {
     Change(ItemId, Change),
     /// A line of the call log.
     Record(Box<CallRecord>),
+    /// The bindings of users from now on.
+    Bind(Vec<BindingRow>),
 }
+
+/// A user's address and all the user's bindings; no text: none.
+pub type BindingRow = (Arc<str>, Option<String>);
 
 /// An item made ready to be written, so that nothing but the disk can fail afterwards.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,8 +3,14 @@
 #[path = "../support/call/mod.rs"]
 mod support;
 
+#[path = "../registrar/phone.rs"]
+#[allow(dead_code, reason = "a part of it serves here")]
+mod phone;
+
 mod challenges;
+mod kamailio;
 mod outbound;
+mod registering;
 mod ways;
 
 use support::{Over, Peer, Ringpost, Site};

@@ -47,6 +47,8 @@ enum Reply {
     /// The poster has been told that it is kept.
     Late,
     Changer(oneshot::Sender<Written>),
+    /// Keeps what is refused itself.
+    Binder(oneshot::Sender<bool>),
 }
 
 impl Drop for Desk {
@@ -110,6 +112,7 @@ impl Desk {
                     self.lines_at.get_or_insert_with(|| Instant::now() + PAUSE);
                 }
                 Command::Record(call) => self.note(call),
+                Command::Bind(rows, reply) => urgent.push((Write::Bind(rows), Reply::Binder(reply))),
                 Command::Read(question) => questions.push(question),
                 Command::Stop(told) => stop = Some(told),
             }
@@ -164,6 +167,10 @@ impl Desk {
                 let _ = poster.send(Err(PostError::Kept(refused.clone())));
                 Reply::Late
             }
+            Reply::Binder(binder) => {
+                let _ = binder.send(false);
+                return;
+            }
             other @ (Reply::Late | Reply::Changer(_)) => other,
         };
         self.kept.push_back((write, reply));
@@ -201,6 +208,7 @@ impl Desk {
             }
             (Reply::Late, _, _) => {}
             (Reply::Changer(changer), _, written) => drop(changer.send(written)),
+            (Reply::Binder(binder), ..) => drop(binder.send(true)),
         }
     }
 

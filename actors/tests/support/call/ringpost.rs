@@ -54,6 +54,12 @@ impl Site {
         self
     }
 
+    /// Believes these addresses only.
+    pub fn trunk_at(mut self, sources: &[&str]) -> Self {
+        self.tables = self.tables.replace("[\"127.0.0.1\", \"::1\"]", &format!("{sources:?}"));
+        self
+    }
+
     /// Any further tables.
     pub fn table(mut self, lines: &str) -> Self {
         writeln!(self.tables, "{lines}").expect("a String takes every text");
@@ -63,6 +69,13 @@ impl Site {
     /// A line of the trunk that everybody calls from.
     pub fn trunk_line(mut self, line: &str) -> Self {
         self.tables = self.tables.replacen("name = \"pbx\"", &format!("name = \"pbx\"\n{line}"), 1);
+        self
+    }
+
+    /// Other lines in place of some of those before.
+    pub fn replace(mut self, lines: &str, others: &str) -> Self {
+        assert!(self.tables.contains(lines), "{lines}");
+        self.tables = self.tables.replace(lines, others);
         self
     }
 
