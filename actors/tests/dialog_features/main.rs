@@ -8,5 +8,6 @@ mod office;
 mod support;
 
 mod early_media;
+mod reliable;
 mod session_timers;
 mod transfer;
