@@ -4,6 +4,7 @@ mod calling;
 mod ending;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use std::{rc::Rc, sync::Arc, time::Instant};
 
@@ -17,6 +18,7 @@ use ringpost::{
     settings::{UmServer, User},
     sip::{
         Message as SipMessage,
+        refer::Refer,
         relay::{self, Passport},
         token::Token,
     },
@@ -66,6 +68,8 @@ pub struct CallActor {
     holding: bool,
     held: Vec<Effect>,
     left: bool,
+    /// The bridged leg that is not the referrer's is on its way to another party.
+    lent: bool,
 }
 
 /// What the caller has been told, and how long it rang.
@@ -121,6 +125,12 @@ pub enum What {
     Acknowledged(Option<Token>, Arc<SipMessage>),
     /// The peer takes a re-INVITE back.
     Withdrawn(Token),
+    /// The peer refers the other party to somebody else.
+    Referred(Box<Refer>),
+    /// The leg that was let go for a transfer is back.
+    Returned(Addr<LegActor>),
+    /// The leg gives its place to another, whose peer has said this about media.
+    GivesPlace(Addr<LegActor>, Arc<SipMessage>),
 }
 
 /// A timer of the call has run out.
@@ -174,6 +184,7 @@ impl CallActor {
             holding: false,
             held: vec![],
             left: false,
+            lent: false,
             port,
             switch,
             outbox,
@@ -342,6 +353,11 @@ impl CallActor {
                 self.invite(leg, ctx);
             }
             (What::Event(event, message), _) => self.happen(event, message.as_ref(), ctx),
+            (What::Referred(refer), _) => self.referred(leg, *refer),
+            (What::Returned(actor), _) => self.returned(leg, actor),
+            (What::GivesPlace(to, heard), _) => self.gives_place(leg, to, heard),
+            // The other party is on its way to somebody else.
+            (What::Inside(server, _), Some(_)) if self.lent => self.say(leg, Say::Deny(server, 491)),
             (What::Inside(server, request), Some(other)) => {
                 self.say(other, Say::Pass(server, request, self.passport_to(other)));
             }

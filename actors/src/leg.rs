@@ -3,7 +3,9 @@
 mod ending;
 mod inside;
 mod session;
+mod transfer;
 mod trunk;
+mod words;
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
@@ -22,7 +24,12 @@ use ringpost::{
 use self::{
     inside::{Asked, Passed},
     session::Timed,
+    transfer::Moving,
     trunk::ToTrunk,
+};
+pub use self::{
+    transfer::Order,
+    words::{LegNews, Say},
 };
 use crate::{
     call::{Broken, CallActor, Told, What},
@@ -47,6 +54,13 @@ pub struct LegActor {
     asked: Vec<Asked>,
     /// What the peer was last told about media; a refresh may have to repeat it.
     said: Option<Arc<SipMessage>>,
+    /// What the peer last said about media.
+    heard: Option<Arc<SipMessage>>,
+    /// The number of the REFER that the peer is told of, and whether it is.
+    referring: Option<(u32, bool)>,
+    /// On the way to another party.
+    moving: Option<Moving>,
+    came_back: bool,
     /// The session timer, where one was agreed.
     timed: Option<Timed>,
     /// Whether the peer takes UPDATE.
@@ -73,54 +87,6 @@ enum Side {
     Called { client: Token, offered: bool, answered: bool, acked: bool, cancelled: Why },
 }
 
-/// What the switch has for a leg.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub enum LegNews {
-    /// A response to a request of the leg.
-    Response(Token, SipMessage),
-    /// A request of the leg failed without response.
-    Failed(Token, u16),
-    /// A request inside the dialog.
-    Request(Token, SipMessage, Peer),
-    /// An ACK inside the dialog.
-    Ack(SipMessage),
-    /// The caller took the INVITE back.
-    Cancelled(SipMessage),
-    /// The caller never acknowledged the answer.
-    Unacknowledged,
-}
-
-/// What the call tells a leg to do.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub enum Say {
-    /// Send a provisional response with this code, and what the other leg said.
-    Progress(u16, Option<Arc<SipMessage>>),
-    /// Answer with what the other leg said.
-    Answer(Arc<SipMessage>),
-    /// Refuse with what the other leg said.
-    Refuse(Arc<SipMessage>),
-    /// Refuse with a code of ours.
-    Reject(u16),
-    /// Take the INVITE back.
-    Cancel(Why),
-    /// End the dialog.
-    Bye(Why),
-    /// Acknowledge the answer, or the one to a re-INVITE of the other leg, with the SDP of the peer's ACK there.
-    Acknowledge(Option<Token>, Arc<SipMessage>),
-    /// Send the other leg's request inside this dialog; answers go to its transaction.
-    Pass(Token, Arc<SipMessage>, Passport),
-    /// The other leg's peer takes its re-INVITE back.
-    Withdraw(Token),
-    /// Answer a request inside this dialog with what the other leg's peer said.
-    Reply(Token, Arc<SipMessage>),
-    /// Answer a request inside this dialog with a code of ours.
-    Deny(Token, u16),
-    /// The call is over: leave as soon as nothing is owed.
-    Leave,
-}
-
 impl LegActor {
     /// The leg of an INVITE that came in.
     pub fn caller(
@@ -130,8 +96,11 @@ impl LegActor {
         (server, invite, peer): (Token, Arc<SipMessage>, Peer),
     ) -> Self {
         let source = peer.address;
+        let heard = invite.has_body().then(|| Arc::clone(&invite));
         let side = Side::Caller { server, invite, source, answered: false, acked: false, bye: None };
-        Self::new((port, switch), call, (Leg::Caller, token), peer, side)
+        let mut leg = Self::new((port, switch), call, (Leg::Caller, token), peer, side);
+        leg.heard = heard;
+        leg
     }
 
     /// The leg of an INVITE that went out, made of the `original`.
@@ -167,6 +136,10 @@ impl LegActor {
             passed: vec![],
             asked: vec![],
             said: None,
+            heard: None,
+            referring: None,
+            moving: None,
+            came_back: false,
             timed: None,
             updates: false,
             leaving: false,
@@ -210,11 +183,15 @@ impl LegActor {
                     }
                 }
                 if let Some(event) = wire::event(self.leg, code) {
-                    self.tell(What::Event(event, Some(Arc::new(message))));
+                    let message = Arc::new(message);
+                    if code >= 200 {
+                        self.hears(&message);
+                    }
+                    self.tell(What::Event(event, Some(message)));
                 }
             }
             Side::Called { .. } | Side::Caller { .. } => {
-                if !self.refreshed(client, &message, ctx) {
+                if !self.refreshed(client, &message, ctx) && !self.met(client, &message, ctx) {
                     self.passed_response(client, message, code, ctx);
                 }
             }
@@ -299,7 +276,7 @@ impl LegActor {
                 self.tell(What::Event(Event::Refused(self.leg, code), None));
             }
             Side::Called { .. } | Side::Caller { .. } => {
-                if self.refresh_failed(client) {
+                if self.refresh_failed(client) || self.met_nobody(client) {
                     return;
                 }
                 let Some(at) = self.passed.iter().position(|passed| passed.client == client) else { return };
@@ -313,6 +290,8 @@ impl LegActor {
 
     fn acknowledged(&mut self, message: SipMessage) {
         let Some((sequence, _)) = message.cseq() else { return };
+        let message = Arc::new(message);
+        self.hears(&message);
         match &mut self.side {
             Side::Caller { server, invite, answered: true, acked, bye, .. }
                 if invite.cseq().is_some_and(|own| own.0 == sequence) =>
@@ -321,7 +300,7 @@ impl LegActor {
                 self.port.acknowledged(*server);
                 let bye = *bye;
                 if first {
-                    self.tell(What::Acknowledged(None, Arc::new(message)));
+                    self.tell(What::Acknowledged(None, message));
                 }
                 if let Some(why) = bye {
                     self.bye(why);
@@ -343,6 +322,13 @@ impl LegActor {
     }
 
     fn say(&mut self, say: Say, ctx: &mut Context<Self>) {
+        match self.moving {
+            Some(_) => self.say_moving(say, ctx),
+            None => self.say_settled(say, ctx),
+        }
+    }
+
+    fn say_settled(&mut self, say: Say, ctx: &mut Context<Self>) {
         match say {
             Say::Progress(code, said) => self.respond(code, said.as_deref(), b""),
             Say::Answer(said) => self.accept(&said, ctx),
@@ -370,6 +356,12 @@ impl LegActor {
             Say::Withdraw(server) => self.withdraw(server),
             Say::Reply(server, said) => self.reply(server, said.code().unwrap_or(500), Some(&said), ctx),
             Say::Deny(server, code) => self.reply(server, code, None, ctx),
+            Say::Transfer(order) => self.transfer(*order, ctx),
+            Say::Notify(code) => self.notify(code),
+            Say::GivePlace(replaces, to, heard) => self.give_place(&replaces, to, heard),
+            Say::TurnTo(new, place, heard) => self.turn_to(&new, place, &heard),
+            Say::TakePlace(call, place, said) => self.take_place(call, place, &said),
+            Say::NoPlace => self.no_place(ctx),
             Say::Leave => self.go(ctx),
         }
     }
@@ -438,6 +430,7 @@ impl Handler<Say> for LegActor {
 
     fn handle(&mut self, say: Say, ctx: &mut Context<Self>) {
         match say {
+            Say::Leave if std::mem::take(&mut self.came_back) => {}
             Say::Leave => self.go(ctx),
             say => drop(self.guarded(ctx, |leg, ctx| leg.say(say, ctx))),
         }

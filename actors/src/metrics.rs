@@ -118,6 +118,7 @@ numbers! {
     Counter over_rate_total: "Requests answered 503 or not at all because their source sent too many.";
     Counter refusals_silenced_total: "Refusals not sent because their source was told no too often.";
     Counter oversized_total: "Requests refused for too many header fields or Vias or a body too large.";
+    Counter forks_refused_total: "Calls refused for their Max-Breadth, or that rang fewer devices because of max_forks.";
     Counter source_connections_refused_total: "Connections closed at once because of connections_per_source or a ban.";
     Counter half_sent_total: "Connections closed because a message was not complete within message_timeout.";
     Counter faults_total: "Faults (panics) that were caught; each is a bug worth a report.";

@@ -21,7 +21,7 @@ use ringpost::{
     sip::{
         Message as SipMessage, Method, Name, dialog,
         peer::Peer,
-        relay::{self, ALLOW},
+        relay::{self, ALLOW, SUPPORTED},
         session_timer::{self, Terms},
         token::{Table, Token},
         transaction::{News, Owner},
@@ -251,7 +251,10 @@ impl Switch {
                 Err(why) => return Err(no_way(why)),
             },
         };
-        if wire::max_breadth(invite).is_some_and(|most| user.devices.len() > most as usize) {
+        if let Some(most) = wire::max_breadth(invite)
+            && self.shared.registrar.devices(&user, invite.uri()).len() > most as usize
+        {
+            METRICS.forks_refused_total.one();
             return Err(Refusal { phrase: "Max-Breadth Exceeded", ..Refusal::plain(440) });
         }
         let mark = self.mark(&user);
@@ -266,52 +269,96 @@ impl Switch {
     }
 
     fn begin(&self, server: Token, message: SipMessage, from: Peer) {
-        let directory = self.shared.directory.load_full();
-        let Some(Admitted { origin, user, ways }) = self.admitted.take() else {
+        let Some(admitted) = self.admitted.take() else {
             return self.turn_away(server, &message, from, 404);
         };
-        tracing::debug!(call = %String::from_utf8_lossy(message.call_id()), by = origin.name(), user = user.address, "Call");
-        let mark = self.mark(&user);
         let invite = Arc::new(message);
-        let call = self.calls.borrow_mut().insert(self.port.random(), None);
-        let Some(token) = call else { return self.turn_away(server, &invite, from, 503) };
-        self.shared.calls.fetch_add(1, Ordering::Relaxed);
-        METRICS.calls_total.one();
-        METRICS.calls_open.up();
-        let devices = self.shared.registrar.devices(&user, invite.uri());
-        let setup =
-            Setup { token, directory, user, devices, invite: Arc::clone(&invite), origin, mark, ways };
-        match caught(|| self.start_call(setup, (server, Arc::clone(&invite), from))) {
-            Ok(true) => {}
-            Ok(false) => {
-                self.forget_call(token);
-                self.turn_away(server, &invite, from, 503);
-            }
-            Err(fault) => {
-                tracing::error!(call = %String::from_utf8_lossy(invite.call_id()), fault, "A call could not start");
-                self.forget_call(token);
-                self.turn_away(server, &invite, from, 500);
-            }
+        let called = (server, Arc::clone(&invite), from);
+        if let Err(code) = self.open_call(admitted, &invite, |call| self.caller_leg(call, called)) {
+            self.turn_away(server, &invite, from, code);
         }
     }
 
-    /// Starts the actors of a call; false where there is no room for its leg.
-    fn start_call(&self, setup: Setup, (server, invite, from): (Token, Arc<SipMessage>, Peer)) -> bool {
-        let both = (Rc::clone(&self.port), self.me());
-        let token = setup.token;
-        let mut actor = CallActor::new(both.clone(), self.shared.outbox.clone(), setup);
-        let ctx = Context::<CallActor>::new();
-        let leg = self.new_leg(|token| {
-            self.port.adopt(server, Owner::Leg(token));
-            Some(LegActor::caller(both, ctx.address(), token, (server, invite, from)).start())
+    /// Begins the call of a leg that was referred to somebody.
+    ///
+    /// # Errors
+    /// The code that `origin` would have got for such an INVITE.
+    pub fn begin_transferred(
+        &self,
+        origin: Origin,
+        invite: SipMessage,
+        leg: Addr<LegActor>,
+    ) -> Result<Addr<CallActor>, u16> {
+        let admitted = self.admits_invite(&invite, origin).map_err(|refusal| refusal.code)?;
+        self.open_call(admitted, &Arc::new(invite), |_| Some(leg))
+    }
+
+    /// Opens a call with the leg that `caller` makes for it; a code where it cannot be.
+    fn open_call(
+        &self,
+        Admitted { origin, user, ways }: Admitted,
+        invite: &Arc<SipMessage>,
+        caller: impl FnOnce(Addr<CallActor>) -> Option<Addr<LegActor>>,
+    ) -> Result<Addr<CallActor>, u16> {
+        let directory = self.shared.directory.load_full();
+        tracing::debug!(call = %String::from_utf8_lossy(invite.call_id()), by = origin.name(), user = user.address, "Call");
+        let mark = self.mark(&user);
+        let token = self.calls.borrow_mut().insert(self.port.random(), None).ok_or(503u16)?;
+        self.shared.calls.fetch_add(1, Ordering::Relaxed);
+        METRICS.calls_total.one();
+        METRICS.calls_open.up();
+        let mut devices = self.shared.registrar.devices(&user, invite.uri());
+        if devices.len() > directory.site.security.forks {
+            // Those with the lowest q do not ring.
+            METRICS.forks_refused_total.one();
+            devices.truncate(directory.site.security.forks);
+        }
+        let setup = Setup { token, directory, user, devices, invite: Arc::clone(invite), origin, mark, ways };
+        let started = caught(|| self.start_call(setup, caller)).map_err(|fault| {
+            tracing::error!(call = %String::from_utf8_lossy(invite.call_id()), fault, "A call could not start");
+            500
         });
-        let Some(leg) = leg else { return false };
-        actor.with_caller(leg);
+        let started = started.and_then(|call| call.ok_or(503));
+        if started.is_err() {
+            self.forget_call(token);
+        }
+        started
+    }
+
+    /// Starts the actors of a call; `None` where there is no room for its leg.
+    fn start_call(
+        &self,
+        setup: Setup,
+        caller: impl FnOnce(Addr<CallActor>) -> Option<Addr<LegActor>>,
+    ) -> Option<Addr<CallActor>> {
+        let token = setup.token;
+        let both = (Rc::clone(&self.port), self.me());
+        let mut actor = CallActor::new(both, self.shared.outbox.clone(), setup);
+        let ctx = Context::<CallActor>::new();
+        actor.with_caller(caller(ctx.address())?);
         let call = ctx.run(actor);
         if let Some(place) = self.calls.borrow_mut().find_mut(token) {
-            *place = Some(call);
+            *place = Some(call.clone());
         }
-        true
+        Some(call)
+    }
+
+    /// The leg that a new call's INVITE came in on.
+    fn caller_leg(
+        &self,
+        call: Addr<CallActor>,
+        (server, invite, from): (Token, Arc<SipMessage>, Peer),
+    ) -> Option<Addr<LegActor>> {
+        self.new_leg(|token| {
+            self.port.adopt(server, Owner::Leg(token));
+            let both = (Rc::clone(&self.port), self.me());
+            Some(LegActor::caller(both, call, token, (server, invite, from)).start())
+        })
+    }
+
+    /// The leg with that tag on this lane.
+    pub fn leg_named(&self, tag: &[u8]) -> Option<Addr<LegActor>> {
+        self.leg(Token::read(tag)?)
     }
 
     /// Answers an INVITE that no call begins with.
@@ -325,7 +372,10 @@ impl Switch {
         let code = if self.draining.get() { 503 } else { 200 };
         let phrase = ringpost::sip::build::phrase(code).as_bytes();
         let mut draft = ringpost::sip::build::response(request, from.address, code, phrase, &server.text());
-        draft.header("Allow", &[ALLOW]).header("Accept", &[b"application/sdp"]);
+        draft
+            .header("Allow", &[ALLOW])
+            .header("Supported", &[SUPPORTED])
+            .header("Accept", &[b"application/sdp"]);
         self.port.respond(server, code, draft.empty());
     }
 

@@ -239,6 +239,7 @@ pub fn upstream(
             .copy(invite, Name::RecordRoute)
             .header("Contact", &[&stand.contact()])
             .header("Allow", &[ALLOW])
+            .header("Supported", &[SUPPORTED])
             .lines(own);
     }
     if let Some(product) = stand.product {

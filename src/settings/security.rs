@@ -30,7 +30,8 @@ pub struct Security {
     pub ban_time: Duration,
     /// `never_ban`: addresses and networks that are not banned, whatever comes from them.
     pub never_ban: Vec<Network>,
-    /// `connections_per_source`: open connections of one source that is no trunk. Default 100.
+    /// `connections_per_source`: open connections of one source that is no trunk and has not proved who it is.
+    /// Default 100.
     pub connections: usize,
     /// `message_timeout`: a message on a stream that has begun must be complete within this. Default 10 s.
     pub half_sent: Duration,
@@ -40,6 +41,8 @@ pub struct Security {
     pub headers: usize,
     /// `max_vias`: Via fields in a request. Default 70.
     pub vias: usize,
+    /// `max_forks`: devices that ring at once for one call. Default 32, which is the most.
+    pub forks: usize,
     /// `max_body`: the largest body in octets. Default 64 KiB.
     pub body: usize,
 }

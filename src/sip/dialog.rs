@@ -4,6 +4,7 @@ use super::{
     build::Draft,
     message::Message,
     name::Name,
+    refer::Replaces,
     text::param,
     uri::{NameAddr, Uri},
 };
@@ -119,6 +120,19 @@ impl Dialog {
         if let Some(contact) = target(message) {
             self.target = contact.into();
         }
+    }
+
+    /// The remote target (§12): where the peer itself is called.
+    pub fn target(&self) -> &[u8] {
+        &self.target
+    }
+
+    /// Whether a Replaces of the peer names this dialog: its far end is we (RFC 3891 §3).
+    pub fn is_named(&self, replaces: &Replaces) -> bool {
+        let tag = |address| NameAddr::read(address).and_then(|address| address.tag());
+        *self.call_id == *replaces.call_id
+            && tag(&self.local) == Some(&replaces.to_tag[..])
+            && tag(&self.remote) == Some(&replaces.from_tag[..])
     }
 
     /// The CSeq number of our latest request.

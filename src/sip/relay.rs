@@ -13,10 +13,10 @@ use super::{
 };
 
 /// The methods that Ringpost takes, for Allow.
-pub const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE";
+pub const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE, REFER";
 
 /// The extensions that Ringpost has on each of its legs, for Supported.
-pub const SUPPORTED: &[u8] = b"timer";
+pub const SUPPORTED: &[u8] = b"timer, norefersub";
 
 /// Headers of one hop, dialog or transaction that no [`Name`] stands for, in lower case.
 const STAYS: [&str; 16] = [

@@ -48,7 +48,7 @@ impl LegActor {
         from: Peer,
         ctx: &mut Context<Self>,
     ) {
-        let refreshing = self.is_refreshing();
+        let refreshing = self.is_refreshing() || self.is_meeting();
         let Some(dialog) = &mut self.dialog else { return self.requested_early(server, &message, from) };
         if !dialog.owns(&message) {
             return self.answer(server, &message, from, 481);
@@ -70,12 +70,10 @@ impl LegActor {
                     self.tell(What::Event(Event::Reported(phase), None));
                 }
             }
-            Method::Refer
-            | Method::Subscribe
-            | Method::Notify
-            | Method::Publish
-            | Method::Register
-            | Method::Prack => self.answer(server, &message, from, 405),
+            Method::Refer => self.refers(server, &message, from),
+            Method::Subscribe | Method::Notify | Method::Publish | Method::Register | Method::Prack => {
+                self.answer(server, &message, from, 405)
+            }
             // Glare (RFC 3261 §14.2): our own re-INVITE is under way here.
             Method::Invite | Method::Update
                 if refreshing || self.passed.iter().any(|p| p.method == Method::Invite) =>
@@ -130,10 +128,13 @@ impl LegActor {
         let request = Arc::new(message);
         let asked = Asked { server, request: Arc::clone(&request), source: from.address, answered: false };
         self.asked.push(asked);
+        if matches!(request.method(), Some(Method::Invite | Method::Update)) {
+            self.hears(&request);
+        }
         self.tell(What::Inside(server, request));
     }
 
-    fn answer(&self, server: Token, request: &SipMessage, from: Peer, code: u16) {
+    pub(super) fn answer(&self, server: Token, request: &SipMessage, from: Peer, code: u16) {
         let tag = self.token.text();
         let mut draft = response(request, from.address, code, phrase(code).as_bytes(), &tag);
         match code {
@@ -150,7 +151,7 @@ impl LegActor {
     pub(super) fn pass(&mut self, server: Token, request: &Arc<SipMessage>, passport: Passport) {
         let contact = self.stand().contact();
         let method = request.method().unwrap_or(Method::Other);
-        if self.is_refreshing() && matches!(method, Method::Invite | Method::Update) {
+        if (self.is_refreshing() || self.is_meeting()) && matches!(method, Method::Invite | Method::Update) {
             return self.tell(What::Denied(server, 491));
         }
         let Some(dialog) = &mut self.dialog else { return self.tell(What::Denied(server, 481)) };
@@ -220,6 +221,7 @@ impl LegActor {
         code: u16,
         ctx: &mut Context<Self>,
     ) {
+        let message = Arc::new(message);
         let Some(at) = self.passed.iter().position(|passed| passed.client == client) else { return };
         let Passed { server, method, .. } = self.passed[at];
         if (200..300).contains(&code) && matches!(method, Method::Invite | Method::Update) {
@@ -228,12 +230,13 @@ impl LegActor {
             }
             self.follow_target(ctx);
             self.session_agreed(&message, ctx);
+            self.hears(&message);
         }
         // A re-INVITE stays until its ACK is passed on as well.
         if code >= 200 && !(code < 300 && method == Method::Invite) {
             self.passed.swap_remove(at);
         }
-        self.tell(What::Replied(server, Arc::new(message)));
+        self.tell(What::Replied(server, message));
         if code == 481 {
             self.tell(What::Event(Event::Lost(self.leg), None));
         }
@@ -253,11 +256,11 @@ impl LegActor {
     }
 
     /// The peer has acknowledged the answer to its re-INVITE.
-    pub(super) fn acknowledged_inside(&mut self, sequence: u32, ack: SipMessage) {
+    pub(super) fn acknowledged_inside(&mut self, sequence: u32, ack: Arc<SipMessage>) {
         let Some(at) = self.asked.iter().position(|a| a.answered && a.numbered(sequence)) else { return };
         let Asked { server, .. } = self.asked.swap_remove(at);
         self.port.acknowledged(server);
-        self.tell(What::Acknowledged(Some(server), Arc::new(ack)));
+        self.tell(What::Acknowledged(Some(server), ack));
     }
 
     /// The other leg's peer has acknowledged the answer to the re-INVITE that we passed on.

@@ -23,6 +23,7 @@ pub fn security(mut section: Section<'_>) -> Option<Security> {
     let product = section.optional("product", |raw| raw.text().map(str::to_owned));
     let headers = section.required("max_headers", |raw| raw.count(20..=256));
     let vias = section.required("max_vias", |raw| raw.count(1..=256));
+    let forks = section.required("max_forks", |raw| raw.count(1..=32));
     let body = section.required("max_body", |raw| raw.size(1 << 10..=16 << 20));
     section.end();
     Some(Security {
@@ -42,6 +43,7 @@ pub fn security(mut section: Section<'_>) -> Option<Security> {
         product,
         headers: headers? as usize,
         vias: vias? as usize,
+        forks: forks? as usize,
         body: body?,
     })
 }

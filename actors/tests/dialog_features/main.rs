@@ -9,3 +9,4 @@ mod support;
 
 mod early_media;
 mod session_timers;
+mod transfer;

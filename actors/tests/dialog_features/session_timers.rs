@@ -29,7 +29,8 @@ fn a_caller_that_asks_for_a_timer_gets_it_and_refreshes() {
     let mut office = Office::new(Over::Udp, OFF);
     let (mut talk, ok, desk) = talks(&mut office, "Supported: timer\r\nSession-Expires: 1800\r\n", "");
     assert_eq!((ok.one("Session-Expires"), ok.one("Require")), ("1800;refresher=uac", "timer"));
-    assert_eq!((desk.one("Supported"), desk.first("Session-Expires")), ("timer", ""), "a timer of each leg");
+    assert!(desk.one("Supported").contains("timer"), "a timer of each leg");
+    assert_eq!(desk.first("Session-Expires"), "", "asked for by nobody on that leg");
     // A refresh without an offer keeps this leg alive and is not the other end's business.
     let refresh = "Supported: timer\r\nSession-Expires: 1800;refresher=uac\r\n";
     office.pbx.inside(&mut talk.pbx, "UPDATE", refresh, "");
