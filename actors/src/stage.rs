@@ -20,7 +20,7 @@ use ringpost::{
     settings::{Site, UmServer},
 };
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
 };
 
@@ -81,9 +81,31 @@ pub struct Running {
 /// Why it did not start, or had to stop.
 pub fn run(site: Site, site_file: PathBuf) -> Result<(), StartError> {
     System::new().block_on(async {
+        // First of all: a signal that comes while it starts must not kill it half-way.
+        let signals = Signals::listen()?;
         let running = Running::start(site).await?;
-        running.until_told(&site_file).await
+        running.until_told(&site_file, signals).await
     })
+}
+
+/// What an admin or a service manager says.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    pub(crate) fn listen() -> Result<Self, StartError> {
+        let listen = |kind| {
+            signal(kind).map_err(|source| StartError::Io { doing: "waiting for signals".into(), source })
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
 }
 
 impl Running {
@@ -145,13 +167,11 @@ impl Running {
     }
 
     /// Waits for SIGTERM or SIGINT, then drains; SIGHUP reads the users again.
-    pub(crate) async fn until_told(mut self, site_file: &std::path::Path) -> Result<(), StartError> {
-        let listen = |kind| {
-            signal(kind).map_err(|source| StartError::Io { doing: "waiting for signals".into(), source })
-        };
-        let (mut terminate, mut interrupt) =
-            (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-        let mut hang_up = listen(SignalKind::hangup())?;
+    pub(crate) async fn until_told(
+        mut self,
+        site_file: &std::path::Path,
+        Signals { mut terminate, mut interrupt, mut hang_up }: Signals,
+    ) -> Result<(), StartError> {
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,

@@ -16,7 +16,7 @@ use super::{Ends, LIMIT, SPAN};
 use crate::{
     load,
     metrics::{METRICS, State},
-    stage::{Running, StartError},
+    stage::{Running, Signals, StartError},
 };
 
 /// The parts that shall break now.
@@ -98,6 +98,7 @@ fn what_ends_is_red_and_starts_again_within_a_second_until_it_ends_too_often() {
     let site = site(port, phone.local_addr().expect("bound").port(), folder.path());
     let site = load::text(&folder.path().join("site.toml"), &site).expect("a good site");
     let ended = System::new().block_on(async move {
+        let signals = Signals::listen().expect("the system has signals");
         let running = Running::start(site).await.expect("it starts");
         let udp = format!("lane 0 udp 127.0.0.1:{port}");
         breaks(&udp).await;
@@ -138,7 +139,7 @@ fn what_ends_is_red_and_starts_again_within_a_second_until_it_ends_too_often() {
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            ended = running.until_told(Path::new("none")) => ended,
+            ended = running.until_told(Path::new("none"), signals) => ended,
             () = ends => unreachable!("it waits for ever"),
         }
     });
