@@ -184,7 +184,8 @@ fn a_phone_hangs_up_while_its_answer_waits() {
 #[test]
 fn a_caller_that_never_acknowledges_is_refused_and_its_call_was_missed() {
     let site = crate::support::Site::new().maildir();
-    let mut office = Office::on(site, Over::Udp, &format!("ring_for = \"60s\"\nmissed_calls = \"mail\"\nmail = {MAIL:?}"));
+    let mut office =
+        Office::on(site, Over::Udp, &format!("ring_for = \"60s\"\nmissed_calls = \"mail\"\nmail = {MAIL:?}"));
     let invite = office.pbx.invite_with("1001", MUST);
     let (desk, soft) = both_know(&mut office);
     office.desk.answer(&desk, 180);
