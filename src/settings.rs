@@ -6,6 +6,10 @@ use std::{
     time::Duration,
 };
 
+mod policy;
+
+pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
+
 use crate::address::{Language, UserClass};
 
 /// Everything a site file says, checked.
@@ -23,6 +27,12 @@ pub struct Site {
     pub voicemail: Voicemail,
     /// `[[user]]`.
     pub users: Vec<User>,
+    /// `[[bypass]]`: numbers that Ringpost leaves alone.
+    pub bypass: Vec<Bypass>,
+    /// `[policy]`.
+    pub policy: PolicyLimits,
+    /// `[feature_codes]`.
+    pub feature_codes: FeatureCodes,
     /// `[mail]`; without it no mail leaves.
     pub mail: Option<Mail>,
     /// `[outbox]`: the retry schedule.
@@ -110,6 +120,8 @@ pub struct Um {
     pub attempts: u8,
     /// `ring_limit`: how long one server may ring before the next is tried. Default 10 s.
     pub ring_limit: Duration,
+    /// `pilots`: numbers of voice mail itself: the caller's own mailbox, or that of the user who diverted (R115).
+    pub pilots: Vec<String>,
 }
 
 /// `[um.plan.NAME]`.
@@ -180,6 +192,10 @@ pub struct User {
     pub language: Language,
     /// `greeting`: the user's own WAV file.
     pub greeting: Option<PathBuf>,
+    /// `voicemail_numbers`: numbers that go straight to the user's UM (R115).
+    pub voicemail_numbers: Vec<String>,
+    /// `[user.policy]`.
+    pub policy: Policy,
 }
 
 /// `[mail]`.
