@@ -3,12 +3,14 @@
 //! In reading order:
 //!
 //! - [`call`]: one call as a machine: an event in, effects out. `call::wire` turns SIP into events and back.
+//! - [`policy`]: what a user wants of the own calls, as the plan of a call; feature codes.
 //! - [`notify`]: was it missed, who tells, and in which words; `notify::decide` is the one place.
 //! - [`outbox`]: what becomes of a notice after each try.
 //! - [`sip`]: messages, transactions, dialogs, and which headers cross a leg (RFC 3261 and its successors).
 //! - [`um`]: the body of the SIP INFO that tells UM of a missed call.
 //! - [`voicemail`]: greeting, beep, recording; RTP, DTMF and G.711.
 //! - [`directory`]: who is called under a number, and what a number is called.
+//! - [`numbers`]: numbers as trunks write them, and the one form in which they are compared.
 //! - [`settings`]: a site, checked. [`address`]: names parsed once at the edge.
 
 #![forbid(unsafe_code)]
@@ -17,7 +19,9 @@ pub mod address;
 pub mod call;
 pub mod directory;
 pub mod notify;
+pub mod numbers;
 pub mod outbox;
+pub mod policy;
 pub mod settings;
 pub mod sip;
 pub mod um;

@@ -12,6 +12,10 @@ pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, Policy
 
 use crate::address::{Language, UserClass};
 
+mod trunk;
+
+pub use trunk::{CallerId, DiversionHeader, FarEnd, KeepAlive, Outbound, Registration, Trunk, TrunkLogin};
+
 /// Everything a site file says, checked.
 #[derive(Clone, Debug)]
 pub struct Site {
@@ -19,6 +23,8 @@ pub struct Site {
     pub sip: Sip,
     /// `[[trunk]]`: the peers that may send calls.
     pub trunks: Vec<Trunk>,
+    /// `[outbound]`: what may leave by them.
+    pub outbound: Outbound,
     /// `[um.plan.NAME]`: the dial plans.
     pub plans: Vec<UmPlan>,
     /// `[um]`: how UM servers are chosen and waited for.
@@ -91,17 +97,6 @@ pub enum Transport {
     Udp,
     /// A stream: the transport retransmits.
     Tcp,
-}
-
-/// `[[trunk]]`: a PBX or gateway.
-#[derive(Clone, Debug)]
-pub struct Trunk {
-    /// `name`: for logs and metrics.
-    pub name: String,
-    /// `sources`: addresses and networks that it sends from.
-    pub sources: Vec<Network>,
-    /// `trust_identity`: whether its P-Asserted-Identity is believed (RFC 3325). Default true.
-    pub trust_identity: bool,
 }
 
 /// An address or a CIDR network, `10.0.0.0/8`.

@@ -84,9 +84,10 @@ fn policy_states() -> Vec<(&'static str, Call)> {
         ("Ringing, the mobile is asked for the key", &[Answered(Phone(1))]),
         ("Ringing, the mobile has pressed it", &[Answered(Phone(1)), Accepted(Phone(1))]),
         ("Ringing, the delegate too", &[Expired(Delegates)]),
-        ("Ringing, the mobile is asked, nobody else is left", &[
-            Expired(Delegates), Answered(Phone(1)), Refused(Phone(0), 486), Refused(Phone(2), 486),
-        ]),
+        (
+            "Ringing, the mobile is asked, nobody else is left",
+            &[Expired(Delegates), Answered(Phone(1)), Refused(Phone(0), 486), Refused(Phone(2), 486)],
+        ),
         ("The colleague rings", &[Expired(NoAnswer)]),
         ("Connected with the delegate", &[Expired(Delegates), Answered(Phone(2))]),
     ];
@@ -101,8 +102,14 @@ fn policy_states() -> Vec<(&'static str, Call)> {
 fn policy_events() -> Vec<Event> {
     let of_legs = (0..4).map(Phone).flat_map(|leg| {
         [
-            Rang(leg), Answered(leg), Accepted(leg), NotAccepted(leg), Refused(leg, 486), Refused(leg, 603),
-            HungUp(leg), Lost(leg),
+            Rang(leg),
+            Answered(leg),
+            Accepted(leg),
+            NotAccepted(leg),
+            Refused(leg, 486),
+            Refused(leg, 603),
+            HungUp(leg),
+            Lost(leg),
         ]
     });
     let others = [

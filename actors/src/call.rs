@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use ringpost::{
     address::Caller,
     call::{Call, Effect, Event, Leg, Plan, Timer, plan::um_order, wire},
-    directory::Directory,
+    directory::{Directory, Origin},
     settings::{UmServer, User},
     sip::{
         Message as SipMessage,
@@ -81,8 +81,8 @@ pub struct Setup {
     pub user: Arc<User>,
     /// The caller's INVITE.
     pub invite: Arc<SipMessage>,
-    /// Whether the trunk's identities are believed.
-    pub trusted: bool,
+    /// Who calls.
+    pub origin: Origin,
     /// The mark that tells a loop.
     pub mark: [u8; 16],
 }
@@ -136,7 +136,8 @@ pub struct End;
 impl CallActor {
     /// A call that rings as soon as it starts.
     pub fn new((port, switch): (Rc<Port>, Rc<Switch>), outbox: Addr<Outbox>, setup: Setup) -> Self {
-        let Setup { token, directory, user, invite, trusted, mark } = setup;
+        let Setup { token, directory, user, invite, origin, mark } = setup;
+        let trusted = origin.is_trusted();
         let um = directory.plan(&user).map(|plan| um_order(plan, directory.site.um.attempts, port.random()));
         let um = um.unwrap_or_default();
         let (machine, opening) = Call::start(Plan::of(&user, um.len()));

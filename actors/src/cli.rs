@@ -134,7 +134,7 @@ fn done(ran: Result<(), StartError>) -> Result<ExitCode, ExitCode> {
         complain(&format!("ringpost: {}", log::one_line(&e.to_string())));
         match e {
             StartError::Config(_) => ExitCode::from(BAD_SITE),
-            StartError::Io { .. } => ExitCode::FAILURE,
+            StartError::Io { .. } | StartError::Broken(_) => ExitCode::FAILURE,
         }
     })
 }

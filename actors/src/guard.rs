@@ -1,6 +1,9 @@
 //! What a fault may hit: the call that it happened in, and no other (T39).
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use crate::metrics::METRICS;
 
@@ -11,10 +14,13 @@ use crate::metrics::METRICS;
 /// The panic's own words if they are part of the program; others could tell what a message held, so they are not passed
 /// on to the log.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, &'static str> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        METRICS.faults_total.one();
-        panic.downcast_ref::<&'static str>().copied().unwrap_or("a panic, as told on standard error")
-    })
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| words(&*panic))
+}
+
+/// Counts a caught panic, and says what it said where that is part of the program.
+pub fn words(panic: &(dyn Any + Send)) -> &'static str {
+    METRICS.faults_total.one();
+    panic.downcast_ref::<&'static str>().copied().unwrap_or("a panic, as told on standard error")
 }
 
 /// What breaks an actor in a test.

@@ -9,6 +9,7 @@
 //! - [`call`]: one call: asks the call machine, tells its legs and the outbox.
 //! - [`outbox`]: keeps notices until they are told; asks the [`store`] and the [`channel`]s.
 //! - [`um`]: the embedded UM's SIP; [`voicemail`]: its RTP, greetings and recordings.
+//! - [`keeper`]: starts again what lives longer than a call and ended.
 //! - [`metrics`]: numbers and health, for whoever watches; any part bumps them.
 //! - [`demo`]: five calls with peers of its own. [`entropy`]: numbers that nobody can guess.
 
@@ -19,6 +20,7 @@ pub mod channel;
 pub mod demo;
 pub mod entropy;
 mod guard;
+pub mod keeper;
 pub mod leg;
 pub mod load;
 pub mod log;

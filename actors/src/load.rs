@@ -10,6 +10,7 @@ mod raw;
 mod section;
 mod sip;
 mod storage;
+mod trunk;
 mod um;
 mod uri;
 mod user;
@@ -26,9 +27,10 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "sip",
     "trunk",
+    "outbound",
     "um",
     "voicemail",
     "user",
@@ -86,8 +88,9 @@ fn whole(layers: &Layers) -> Option<Site> {
     let mut claims = Claims::default();
     let mut root = layers.root();
     let sip = root.table("sip").and_then(sip::sip);
-    let trunks =
-        root.tables("trunk").into_iter().filter_map(|trunk| sip::trunk(trunk, &mut claims)).collect();
+    let outbound = root.table("outbound").and_then(trunk::outbound);
+    let trunks = root.tables("trunk").into_iter();
+    let trunks = trunks.filter_map(|trunk| trunk::trunk(trunk, outbound.as_ref(), &mut claims)).collect();
     let um = root.table("um").and_then(|table| um::um(table, &mut claims));
     let has_mail = root.has("mail");
     let mail = root.table("mail").and_then(mail::mail);
@@ -108,6 +111,7 @@ fn whole(layers: &Layers) -> Option<Site> {
     Some(Site {
         sip: sip?,
         trunks,
+        outbound: outbound?,
         plans,
         um,
         voicemail: voicemail?,

@@ -1,6 +1,8 @@
 //! The outbox: takes notices, answers after the commit, and carries each to its channel until it is told or given up.
 
 mod letters;
+#[cfg(test)]
+mod tests;
 mod trip;
 
 use std::{
@@ -20,6 +22,9 @@ use tracing::{error, info, warn};
 
 use crate::{
     channel::Channel,
+    guard::caught,
+    keeper::{Ends, Keeper},
+    metrics::{METRICS, State},
     store::{ItemId, Late, OpenItem, Scribe},
 };
 use letters::Committed;
@@ -41,7 +46,12 @@ pub struct Outbox {
     alarm: Option<(Instant, SpawnHandle)>,
     trips: usize,
     stopping: Option<Vec<tokio::sync::oneshot::Sender<()>>>,
+    keeper: Keeper,
+    ends: Ends,
 }
+
+/// Its name in the health report.
+const PART: &str = "outbox";
 
 /// The channels of a site. Without one its notices wait, and are given up like those of a server that is down.
 #[derive(Clone, Default)]
@@ -79,7 +89,15 @@ impl Outbox {
             alarm: None,
             trips: 0,
             stopping: None,
+            keeper: Keeper::new().0,
+            ends: Ends::default(),
         }
+    }
+
+    /// Tells this keeper of its faults.
+    #[must_use]
+    pub fn kept_by(self, keeper: Keeper) -> Self {
+        Self { keeper, ..self }
     }
 
     /// Starts it on a thread of its own.
@@ -139,7 +157,9 @@ impl Outbox {
             outbox: ctx.address(),
         };
         let ended = trip.go().into_actor(self);
-        ctx.spawn(ended.map(move |ended, this, ctx| this.arrived(id, ended, ctx)));
+        ctx.spawn(ended.map(move |ended, this, ctx| {
+            this.guarded(ctx, |this, ctx| this.arrived(id, ended, ctx));
+        }));
     }
 
     fn wake_at(&mut self, next: Option<Instant>, ctx: &mut Context<Self>) {
@@ -152,7 +172,7 @@ impl Outbox {
         if let Some(at) = next {
             let handle = ctx.run_later(at.saturating_duration_since(Instant::now()), |this, ctx| {
                 this.alarm = None;
-                this.pump(ctx);
+                this.guarded(ctx, Self::pump);
             });
             self.alarm = Some((at, handle));
         }
@@ -189,11 +209,23 @@ impl Outbox {
         self.pump(ctx);
     }
 
+    /// Does `work`; after a panic in it the store is read again, so that no notice is forgotten (T39).
+    fn guarded(&mut self, ctx: &mut Context<Self>, work: impl FnOnce(&mut Self, &mut Context<Self>)) {
+        if let Err(fault) = caught(|| work(self, ctx))
+            && !self.keeper.ended(PART, fault, &mut self.ends)
+        {
+            self.load(ctx);
+        }
+    }
+
     fn load(&mut self, ctx: &mut Context<Self>) {
         let scribe = self.scribe.clone();
         let loading = async move { scribe.open_items().await }.into_actor(self);
         ctx.spawn(loading.map(|open, this, ctx| match open {
-            Some(Ok(open)) => this.resume(open, ctx),
+            Some(Ok(open)) => {
+                METRICS.health.set(PART, State::Green);
+                this.guarded(ctx, |this, ctx| this.resume(open, ctx));
+            }
             Some(Err(error)) => {
                 error!(%error, "The notices of an earlier run cannot be read; trying again");
                 ctx.run_later(Duration::from_secs(5), |this, ctx| this.load(ctx));

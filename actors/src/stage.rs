@@ -19,10 +19,14 @@ use ringpost::{
     directory::Directory,
     settings::{Site, UmServer},
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
 
 use crate::{
     channel::{self, SipInfo},
+    keeper::Keeper,
     load, metrics,
     outbox::{self, Channels, Outbox},
     port::lanes::{Lanes, Parcel},
@@ -47,6 +51,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A part of Ringpost ended again and again. Exit 1: whoever started Ringpost starts it afresh.
+    #[error("{0} ended again and again")]
+    Broken(String),
 }
 
 /// A Ringpost that runs.
@@ -57,6 +64,7 @@ pub struct Running {
     outbox: Addr<Outbox>,
     calls: Arc<AtomicUsize>,
     drain: Duration,
+    fatal: mpsc::UnboundedReceiver<String>,
 }
 
 /// Runs `site` until a signal ends it; `site_file` is read again on SIGHUP.
@@ -77,8 +85,9 @@ impl Running {
     /// What could not be opened.
     pub async fn start(site: Site) -> Result<Self, StartError> {
         let sockets = sockets::bind(&site)?;
+        let (keeper, fatal) = Keeper::new();
         if let Some(address) = site.metrics.listen {
-            metrics::http::serve(address).map_err(|error| {
+            metrics::http::serve(address, &keeper).map_err(|error| {
                 StartError::Config(format!("metrics.listen: {address} cannot be opened: {error}"))
             })?;
         }
@@ -94,10 +103,11 @@ impl Running {
         let directory = Arc::new(ArcSwap::from_pointee(Directory::of(site)));
         let teller = UmTeller::new(lanes.clone(), Arc::clone(&directory), Option::clone(&um_uri));
         let channels = Channels { um: Some(Arc::new(SipInfo::new(Arc::new(teller)))), mail };
-        let outbox = Outbox::new(outbox_settings, (scribe, late), channels).start_apart();
+        let outbox =
+            Outbox::new(outbox_settings, (scribe, late), channels).kept_by(keeper.clone()).start_apart();
         let calls = Arc::new(AtomicUsize::new(0));
         if let Some((socket, _)) = um_socket {
-            start_um(&directory, &outbox, socket)?;
+            start_um(&directory, &outbox, socket, keeper.clone())?;
         }
         let shared = Shared {
             directory: Arc::clone(&directory),
@@ -106,17 +116,17 @@ impl Running {
             marks: ahash::RandomState::new(),
             calls: Arc::clone(&calls),
         };
-        lane::start_all(&lanes, inboxes, sockets, &shared)?;
+        lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         announce(&directory.load());
         match recovered {
             Ok(recovered) => drop(actix::spawn(tell_recovered(outbox.clone(), recovered))),
             Err(error) => tracing::error!(%error, "The folder of recordings cannot be read"),
         }
-        Ok(Self { directory, lanes, outbox, calls, drain })
+        Ok(Self { directory, lanes, outbox, calls, drain, fatal })
     }
 
     /// Waits for SIGTERM or SIGINT, then drains; SIGHUP reads the users again.
-    async fn until_told(self, site_file: &std::path::Path) -> Result<(), StartError> {
+    pub(crate) async fn until_told(mut self, site_file: &std::path::Path) -> Result<(), StartError> {
         let listen = |kind| {
             signal(kind).map_err(|source| StartError::Io { doing: "waiting for signals".into(), source })
         };
@@ -128,6 +138,7 @@ impl Running {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 _ = hang_up.recv() => self.reload(site_file),
+                Some(part) = self.fatal.recv() => return self.escalate(part).await,
             }
         }
         tokio::select! {
@@ -138,12 +149,25 @@ impl Running {
         Ok(())
     }
 
+    /// A part cannot be kept alive: what can be saved is, and the program ends for its own keeper to start it afresh.
+    async fn escalate(self, part: String) -> Result<(), StartError> {
+        tracing::error!(part, "Ringpost ends, because a part of it ended again and again");
+        self.lanes.tell_all(|| Parcel::Stop).await;
+        self.wait_for_calls(Duration::from_secs(2)).await;
+        // The outbox may be that part.
+        let stopped = self.outbox.send(outbox::Stop(Duration::from_secs(2)));
+        let _ = tokio::time::timeout(Duration::from_secs(5), stopped).await;
+        Err(StartError::Broken(part))
+    }
+
     /// Reads the site file again; users, trunks and UM plans change, listeners and the store need a restart.
     fn reload(&self, site_file: &std::path::Path) {
         match load::site(site_file) {
             Ok(site) => {
                 let users = site.users.len();
-                self.directory.store(Arc::new(Directory::of(site)));
+                let directory = Directory::of(site);
+                directory.remember(&self.directory.load());
+                self.directory.store(Arc::new(directory));
                 tracing::info!(users, "Read the site file again");
             }
             Err(problems) => {
@@ -155,8 +179,8 @@ impl Running {
 
     /// No new calls; running ones may finish up to the limit; then everything is written and closed.
     pub async fn stop(&self) {
-        tracing::info!(calls = self.calls.load(Ordering::Relaxed), "Draining");
         self.lanes.tell_all(|| Parcel::Drain).await;
+        tracing::info!(calls = self.calls.load(Ordering::Relaxed), "Draining");
         self.wait_for_calls(self.drain).await;
         self.lanes.tell_all(|| Parcel::Stop).await;
         self.wait_for_calls(Duration::from_secs(5)).await;
@@ -201,6 +225,7 @@ fn start_um(
     directory: &Arc<ArcSwap<Directory>>,
     outbox: &Addr<Outbox>,
     socket: std::net::UdpSocket,
+    keeper: Keeper,
 ) -> Result<(), StartError> {
     let voicemail = directory.load().site.voicemail.clone();
     std::fs::create_dir_all(&voicemail.recordings).map_err(|error| {
@@ -208,7 +233,7 @@ fn start_um(
     })?;
     let ports = PortPool::new(voicemail.address, voicemail.address, voicemail.rtp_ports);
     let office = Office::new(Arc::clone(directory), outbox.clone(), ports).map_err(config)?;
-    lane::start_um(Arc::new(office), socket)
+    lane::start_um(Arc::new(office), socket, keeper)
 }
 
 fn config(error: impl std::fmt::Display) -> StartError {

@@ -13,7 +13,7 @@ use actix::prelude::*;
 use arc_swap::ArcSwap;
 use ringpost::{
     call::wire,
-    directory::Directory,
+    directory::{Directory, Origin},
     notify::CallRecord,
     settings::{UmServer, User},
     sip::{
@@ -69,6 +69,8 @@ pub struct Switch {
     /// Lines of the call log that go to the outbox together.
     records: RefCell<Vec<CallRecord>>,
     most: usize,
+    /// Who sent the request outside any dialog that has just been let in; whoever hears of it next takes it.
+    admitted: Cell<Option<Origin>>,
 }
 
 impl Switch {
@@ -84,6 +86,7 @@ impl Switch {
             draining: Cell::new(false),
             records: RefCell::default(),
             most,
+            admitted: Cell::default(),
         })
     }
 
@@ -180,11 +183,6 @@ impl Switch {
         self.leg(Token::read(request.to()?.tag()?)?)
     }
 
-    fn user(&self, invite: &SipMessage) -> Option<Arc<User>> {
-        let directory = self.shared.directory.load();
-        directory.user(&wire::dialled(invite)?).cloned()
-    }
-
     /// The mark of a call to this user; it comes back only if the call has run in a circle.
     fn mark(&self, user: &User) -> [u8; 16] {
         Token(self.shared.marks.hash_one(&user.address)).text()
@@ -202,7 +200,7 @@ impl Switch {
         }
     }
 
-    fn admits_invite(&self, invite: &SipMessage) -> Result<(), Refusal> {
+    fn admits_invite(&self, invite: &SipMessage, origin: &Origin) -> Result<(), Refusal> {
         if !relay::takes_body(invite) {
             return Err(Refusal::with(415, "Accept", b"application/sdp, multipart/mixed"));
         }
@@ -212,7 +210,7 @@ impl Switch {
         if dialog::caller_target(invite).is_none() {
             return Err(Refusal { phrase: "Bad Contact", ..Refusal::plain(400) });
         }
-        let user = self.user(invite).ok_or(Refusal::plain(404))?;
+        let user = self.shared.directory.load().callee(invite.uri(), origin).ok_or(Refusal::plain(404))?;
         let mark = self.mark(&user);
         if invite.list(Name::Loop).any(|one| one == mark) {
             return Err(Refusal::plain(482));
@@ -226,12 +224,13 @@ impl Switch {
 
     fn begin(&self, server: Token, message: SipMessage, from: Peer) {
         let directory = self.shared.directory.load_full();
-        let (Some(user), Some(trunk)) = (self.user(&message), directory.trunk(from.address.ip())) else {
+        let Some((origin, user)) =
+            self.admitted.take().and_then(|by| Some((by.clone(), directory.callee(message.uri(), &by)?)))
+        else {
             // Read again between the two looks, and gone.
             return self.turn_away(server, &message, from, 404);
         };
-        let trusted = trunk.trust_identity;
-        tracing::debug!(call = %String::from_utf8_lossy(message.call_id()), trunk = trunk.name, user = user.address, "Call");
+        tracing::debug!(call = %String::from_utf8_lossy(message.call_id()), by = origin.name(), user = user.address, "Call");
         let mark = self.mark(&user);
         let invite = Arc::new(message);
         let call = self.calls.borrow_mut().insert(self.port.random(), None);
@@ -239,7 +238,7 @@ impl Switch {
         self.shared.calls.fetch_add(1, Ordering::Relaxed);
         METRICS.calls_total.one();
         METRICS.calls_open.up();
-        let setup = Setup { token, directory, user, invite: Arc::clone(&invite), trusted, mark };
+        let setup = Setup { token, directory, user, invite: Arc::clone(&invite), origin, mark };
         match caught(|| self.start_call(setup, (server, Arc::clone(&invite), from))) {
             Ok(true) => {}
             Ok(false) => {
@@ -315,15 +314,18 @@ impl TransactionUser for Switch {
         if request.to().is_some_and(|to| to.tag().is_some()) {
             return self.admits_inside(request);
         }
-        if self.shared.directory.load().trunk(from.address.ip()).is_none() {
-            return Err(Refusal::plain(403));
-        }
+        let trunk = self.shared.directory.load().trunk(from.address.ip()).cloned();
+        let origin = Origin::Trunk(trunk.ok_or(Refusal::plain(403))?);
         let required = relay::required(request);
         match method {
             Method::Invite | Method::Options if !required.is_empty() => {
                 Err(Refusal::with(420, "Unsupported", &required))
             }
-            Method::Invite => self.admits_invite(request),
+            Method::Invite => {
+                self.admits_invite(request, &origin)?;
+                self.admitted.set(Some(origin));
+                Ok(())
+            }
             Method::Options if wire::max_forwards(request) == 0 && wire::dialled(request).is_some() => {
                 Err(Refusal::plain(483))
             }

@@ -270,7 +270,9 @@ fn the_environment_wins_over_the_file() {
 #[test]
 fn every_key_stands_in_the_default_file_and_the_other_way_round() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    for (file, octets) in [("ada.wav", "RIFF....WAVEfmt "), ("mail.password", "secret\n")] {
+    let files =
+        [("ada.wav", "RIFF....WAVEfmt "), ("mail.password", "secret\n"), ("trunk.password", "secret\n")];
+    for (file, octets) in files {
         fs::create_dir_all(folder.path().join("greetings")).expect("the folder can be written");
         let place =
             if file.ends_with(".wav") { folder.path().join("greetings") } else { folder.path().into() };

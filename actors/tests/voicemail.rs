@@ -32,11 +32,14 @@ const FRAME: Duration = Duration::from_millis(20);
 async fn a_tone_through_a_bad_network_becomes_a_message_of_the_right_length_and_pitch() {
     let site = Site::new();
     let mut call = site.call(Codec::Pcma).await;
+    let foreign = UdpSocket::bind((HERE, 0)).await.expect("a port");
+    let noise = Codec::Pcma.tone(1900.0, 0.9, FRAME);
+    // Before the caller has sent anything (T25).
+    let forged = header(7, 7 * 160, 1).write(&noise);
+    foreign.send_to(&forged, call.opened.local).await.expect("loopback takes it");
     call.hears_until(Happened::RecordingStarted).await;
 
     let tone = Codec::Pcma.tone(440.0, 0.5, Duration::from_secs(4));
-    let foreign = UdpSocket::bind((HERE, 0)).await.expect("a port");
-    let noise = Codec::Pcma.tone(1900.0, 0.9, FRAME);
     let mut clock = interval(FRAME);
     // Every fifth packet is lost, some are overtaken by the one after them, every ninth comes twice.
     let frames: Vec<(u32, &[u8])> = (0..).zip(tone.chunks(160)).collect();

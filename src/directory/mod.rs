@@ -1,6 +1,14 @@
 //! Who is called, and what a number is called: the site's users under all their numbers.
 
+mod origin;
+mod outbound;
+mod voicemail;
+
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
+
+pub use origin::Origin;
+pub use outbound::{NoWay, Target};
+pub use voicemail::Mailbox;
 
 use crate::{
     address::Caller,
@@ -16,13 +24,18 @@ pub struct Directory {
     pub site: Site,
     users: HashMap<String, Arc<User>, ahash::RandomState>,
     plans: HashMap<String, UmPlan>,
+    mailboxes: voicemail::Mailboxes,
+    trunks: Vec<Arc<Trunk>>,
+    /// Which trunks do not answer now; the one thing here that changes.
+    down: outbound::Down,
 }
 
 impl Directory {
     /// Indexes a site.
     pub fn of(site: Site) -> Self {
         let mut users: HashMap<String, Arc<User>, ahash::RandomState> = HashMap::default();
-        for user in site.users.iter().cloned().map(Arc::new) {
+        let bypassed = site.bypass.iter().map(|one| voicemail::bypassed(one, &site.sip.domain));
+        for user in site.users.iter().cloned().chain(bypassed).map(Arc::new) {
             let own = Uri::read(user.address.as_bytes()).and_then(|uri| uri.bare_user().map(<[u8]>::to_vec));
             let own = own.map(|name| String::from_utf8_lossy(&name).into_owned());
             for number in user.numbers.iter().cloned().chain(own) {
@@ -31,7 +44,10 @@ impl Directory {
             }
         }
         let plans = site.plans.iter().map(|plan| (plan.name.clone(), plan.clone())).collect();
-        Self { site, users, plans }
+        let trunks: Vec<_> = site.trunks.iter().cloned().map(Arc::new).collect();
+        let down = outbound::Down::none(trunks.len());
+        let mailboxes = voicemail::mailboxes(&site, users.values());
+        Self { site, users, plans, mailboxes, trunks, down }
     }
 
     /// The user that a dialled number or user part reaches: as written, else without visual separators (RFC 3966 §5.1.1).
@@ -62,8 +78,8 @@ impl Directory {
     }
 
     /// The trunk that an address belongs to.
-    pub fn trunk(&self, source: IpAddr) -> Option<&Trunk> {
-        self.site.trunks.iter().find(|trunk| trunk.sources.iter().any(|network| contains(network, source)))
+    pub fn trunk(&self, source: IpAddr) -> Option<&Arc<Trunk>> {
+        self.trunks.iter().find(|trunk| trunk.sources.iter().any(|network| contains(network, source)))
     }
 }
 

@@ -67,10 +67,8 @@ impl Change {
         number: &str,
         is_voicemail: impl FnOnce(&str) -> bool,
     ) -> Result<Self, Wrong> {
-        let forwards = matches!(
-            feature,
-            Feature::ForwardAlways | Feature::ForwardBusy | Feature::ForwardNoAnswer
-        );
+        let forwards =
+            matches!(feature, Feature::ForwardAlways | Feature::ForwardBusy | Feature::ForwardNoAnswer);
         let to = match (forwards, number) {
             (true, "") => return Err(Wrong::Incomplete),
             (true, number) if is_voicemail(number) => Some(To::Um),

@@ -27,21 +27,18 @@ impl Past {
             let name = Uri::read(uri).and_then(|uri| uri.bare_user().map(String::from_utf8_lossy));
             name.and_then(|name| directory.user(&name)).is_some_and(|known| known.address == user.address)
         };
-        for value in invite.list(Name::Diversion) {
-            let count = param(value, "counter").and_then(number).unwrap_or(1).max(1);
+        for entry in invite.list(Name::Diversion).filter_map(NameAddr::read) {
+            let count = param(entry.params, "counter").and_then(number).unwrap_or(1).max(1);
             past.diversions = past.diversions.saturating_add(count);
-            past.by_user |= NameAddr::read(value).is_some_and(|one| is_user(one.uri));
+            past.by_user |= is_user(entry.uri);
         }
-        // Every entry but the last is somebody who had the call before; an entry with a cause was diverted (RFC 4458).
-        let entries: Vec<&[u8]> = invite.list(Name::HistoryInfo).collect();
-        let mut caused = 0;
-        for (at, value) in entries.iter().enumerate() {
-            let Some(entry) = NameAddr::read(value) else { continue };
-            let diverted = Uri::read(entry.uri).is_some_and(|uri| uri.param("cause").is_some());
-            caused += u32::from(diverted);
-            past.by_user |= diverted && at + 1 < entries.len() && is_user(entry.uri);
-        }
-        past.diversions = past.diversions.max(caused);
+        // RFC 4458, RFC 7044: an entry with a cause is where the one before it diverted the call to.
+        let entries: Vec<NameAddr<'_>> = invite.list(Name::HistoryInfo).filter_map(NameAddr::read).collect();
+        let is_cause =
+            |entry: &NameAddr<'_>| Uri::read(entry.uri).is_some_and(|uri| uri.param("cause").is_some());
+        let diverted: Vec<_> = entries.windows(2).filter(|pair| is_cause(&pair[1])).collect();
+        past.diversions = past.diversions.max(diverted.len() as u32);
+        past.by_user |= diverted.iter().any(|pair| is_user(pair[0].uri));
         past
     }
 }

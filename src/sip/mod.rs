@@ -3,6 +3,7 @@
 pub mod build;
 pub mod check;
 pub mod dialog;
+pub mod digest;
 pub mod frame;
 mod line;
 pub mod message;

@@ -35,16 +35,21 @@ pub enum Name {
     Loop,
     Authorization,
     ProxyAuthorization,
+    WwwAuthenticate,
+    ProxyAuthenticate,
+    Expires,
+    Path,
     Other,
 }
 
 /// `(name in lower case, compact form, value)`, shorter names first: [`LENGTHS`] needs it.
-const NAMES: [(&str, u8, Name); 30] = [
+const NAMES: [(&str, u8, Name); 34] = [
     ("to", b't', Name::To),
     ("via", b'v', Name::Via),
     ("from", b'f', Name::From),
     ("cseq", 0, Name::CSeq),
     ("date", 0, Name::Date),
+    ("path", 0, Name::Path),
     ("route", 0, Name::Route),
     ("allow", 0, Name::Allow),
     ("reason", 0, Name::Reason),
@@ -54,6 +59,7 @@ const NAMES: [(&str, u8, Name); 30] = [
     ("require", 0, Name::Require),
     ("privacy", 0, Name::Privacy),
     ("subject", b's', Name::Subject),
+    ("expires", 0, Name::Expires),
     ("supported", b'k', Name::Supported),
     ("diversion", 0, Name::Diversion),
     ("user-agent", 0, Name::UserAgent),
@@ -68,6 +74,8 @@ const NAMES: [(&str, u8, Name); 30] = [
     ("remote-party-id", 0, Name::RemotePartyId),
     ("x-ringpost-loop", 0, Name::Loop),
     ("content-encoding", b'e', Name::ContentEncoding),
+    ("www-authenticate", 0, Name::WwwAuthenticate),
+    ("proxy-authenticate", 0, Name::ProxyAuthenticate),
     ("p-asserted-identity", 0, Name::PAssertedIdentity),
     ("proxy-authorization", 0, Name::ProxyAuthorization),
 ];

@@ -16,23 +16,19 @@ use super::{
 pub const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE";
 
 /// Headers of one hop, dialog or transaction that no [`Name`] stands for, in lower case.
-const STAYS: [&str; 23] = [
-    "session-expires",  // RFC 4028: a timer of each leg
-    "min-se",           //
-    "rseq",             // RFC 3262: 100rel is not offered on any leg
-    "rack",             //
-    "replaces",         // RFC 3891: names a dialog of the other leg
-    "join",             //
-    "target-dialog",    //
-    "refer-to",         //
-    "www-authenticate", // a challenge is between two neighbours
-    "proxy-authenticate",
-    "authentication-info",
+const STAYS: [&str; 19] = [
+    "session-expires",     // RFC 4028: a timer of each leg
+    "min-se",              //
+    "rseq",                // RFC 3262: 100rel is not offered on any leg
+    "rack",                //
+    "replaces",            // RFC 3891: names a dialog of the other leg
+    "join",                //
+    "target-dialog",       //
+    "refer-to",            //
+    "authentication-info", // a challenge is between two neighbours
     "unsupported",
     "min-expires",
-    "expires",
     "timestamp",
-    "path",
     "service-route",
     "proxy-require",
     "max-breadth",
@@ -72,6 +68,10 @@ pub fn crosses(message: &Message, field: &Field, passport: Passport) -> bool {
         | Name::Loop
         | Name::Authorization
         | Name::ProxyAuthorization
+        | Name::WwwAuthenticate
+        | Name::ProxyAuthenticate
+        | Name::Expires
+        | Name::Path
         | Name::RetryAfter => false,
         Name::PAssertedIdentity | Name::RemotePartyId => passport.identity,
         Name::Diversion => passport.diversion,

@@ -85,6 +85,8 @@ pub enum Reason {
     CallLimit,
     /// The recording could not be written.
     DiskFailed,
+    /// The media failed inside.
+    Fault,
 }
 
 /// What is left when a session is over.
@@ -136,6 +138,7 @@ impl Session {
         if self.has_begun() {
             return vec![];
         }
+        self.latch = Latch::new(agreed.remote, now);
         self.agreed = Some(agreed);
         self.phase = Phase::Greeting(Playing::from(now));
         self.tick(now)
@@ -153,7 +156,7 @@ impl Session {
         if self.agreed.as_ref() == Some(&agreed) {
             return;
         }
-        self.latch = Latch::default();
+        self.latch = Latch::new(agreed.remote, now);
         if let Phase::Recording(recording) = &mut self.phase {
             recording.take.last_voice = now;
         }

@@ -55,9 +55,10 @@ pub fn agrees(octets: &[u8]) {
     }
     let theirs = rsip::SipMessage::try_from(octets).expect("what has none of the known differences");
     let call_id = theirs.call_id_header().expect("a Call-ID");
-    assert_eq!(call_id.value().trim().as_bytes(), message.call_id());
+    let blank = [' ', '\t', '\r', '\n'];
+    assert_eq!(call_id.value().trim_matches(blank).as_bytes(), message.call_id());
     let from = theirs.from_header().expect("a From");
-    assert_eq!(Some(from.value().trim().as_bytes()), message.first(Name::From));
+    assert_eq!(Some(from.value().trim_matches(blank).as_bytes()), message.first(Name::From));
     assert_eq!(theirs.body(), &message.body());
 }
 

@@ -161,6 +161,28 @@ fn foreign_and_broken_packets_are_not_recorded() {
 }
 
 #[test]
+fn whoever_speaks_first_is_silent_once_the_signalled_address_speaks() {
+    let mut call = Call::begun();
+    for _ in 0..20 {
+        let loud = call.next_packet(66, 0x2A);
+        call.datagram(&loud, peer(6666));
+        call.until(call.now + 20);
+    }
+    call.until(600);
+    call.speak(1000, 0xAA);
+    assert_eq!(call.targets.last(), Some(&peer(6666)), "the beep went to the stranger");
+    for _ in 0..1000 {
+        let loud = call.next_packet(66, 0x2A);
+        call.datagram(&loud, peer(6666));
+    }
+    call.speak(2000, 0xAA);
+    call.until(5600);
+    assert_eq!(call.targets.last(), Some(&peer(CALLER)), "and the sign of life to the caller");
+    let recorded = call.close_recorded();
+    assert_eq!(recorded, vec![0xAA; 24_000]);
+}
+
+#[test]
 fn greeting_goes_to_where_the_caller_sends_from() {
     let mut call = Call::begun();
     call.until(20);

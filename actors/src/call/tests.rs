@@ -138,7 +138,8 @@ impl Lane {
         };
         let switch = Switch::new(Rc::clone(&port), shared, 10);
         port.serve(switch.clone());
-        port.open_udp(0, own).expect("it can be watched");
+        let (keeper, _) = crate::keeper::Keeper::new();
+        port.open_udp(0, own, (&keeper, "lab".into())).expect("it can be watched");
         actix::spawn(port.keep_time());
         let watched =
             |(socket, _)| Rc::new(tokio::net::UdpSocket::from_std(socket).expect("it can be watched"));

@@ -110,7 +110,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// The first line of a file.
-fn password_file(raw: &Raw<'_>) -> Result<Secret, String> {
+pub fn password_file(raw: &Raw<'_>) -> Result<Secret, String> {
     let text = fs::read_to_string(raw.path()?).map_err(|e| format!("cannot be read: {e}"))?;
     match text.lines().next() {
         Some(password) if !password.is_empty() => Ok(Secret(password.to_owned())),

@@ -41,6 +41,14 @@ impl<'l> Raw<'l> {
         }
     }
 
+    /// Text that may be empty.
+    pub fn word(&self) -> Result<&str, String> {
+        match &self.value.kind {
+            ValueKind::String(text) if text.is_empty() => Ok(text),
+            _ => self.text(),
+        }
+    }
+
     /// `true` or `false`.
     pub fn flag(&self) -> Result<bool, String> {
         match &self.value.kind {

@@ -129,6 +129,11 @@ impl<'l> Section<'l> {
         self.values.contains_key(key)
     }
 
+    /// Counts `key` as one that the table knows, though nothing asks for it now.
+    pub fn knows(&mut self, key: &'static str) {
+        self.known.push(key);
+    }
+
     /// Notes a problem with `key`, which may be missing.
     pub fn refuse(&self, key: &str, what: impl Into<String>) {
         self.layers.refuse(&self.path.key(key), self.values.get(key), what);

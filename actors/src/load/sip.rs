@@ -1,10 +1,10 @@
-//! `[sip]` and `[[trunk]]`.
+//! `[sip]`.
 
 use std::net::IpAddr;
 
-use ringpost::settings::{Listen, Network, Sip, Transport, Trunk};
+use ringpost::settings::{Listen, Network, Sip, Transport};
 
-use super::{Claims, raw::Raw, section::Section, uri};
+use super::{raw::Raw, section::Section, uri};
 
 /// Reads `[sip]`; `None` after a problem.
 pub fn sip(mut section: Section<'_>) -> Option<Sip> {
@@ -33,23 +33,6 @@ pub fn sip(mut section: Section<'_>) -> Option<Sip> {
         drain: drain?,
         silence: silence?,
     })
-}
-
-/// Reads one `[[trunk]]`; `None` after a problem.
-pub fn trunk(mut section: Section<'_>, claims: &mut Claims) -> Option<Trunk> {
-    let name = section.required("name", |raw| {
-        let name = raw.text()?;
-        claims.claim(raw, format!("trunk {name}"))?;
-        Ok(name.to_owned())
-    });
-    let sources = section.at_least_one("sources", |raw| {
-        let source = network(raw)?;
-        claims.claim(raw, format!("source {}/{}", source.address, source.prefix))?;
-        Ok(source)
-    });
-    let trust_identity = section.optional("trust_identity", Raw::flag);
-    section.end();
-    Some(Trunk { name: name?, sources, trust_identity: trust_identity.unwrap_or(true) })
 }
 
 /// An IP address that a peer can send to.
@@ -104,7 +87,8 @@ fn domain(raw: &Raw<'_>) -> Result<String, String> {
     }
 }
 
-fn network(raw: &Raw<'_>) -> Result<Network, String> {
+/// An address or a CIDR network.
+pub fn network(raw: &Raw<'_>) -> Result<Network, String> {
     let text = raw.text()?;
     let network = match text.contains('/') {
         true => text.parse::<ipnet::IpNet>().ok(),

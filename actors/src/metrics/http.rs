@@ -1,6 +1,6 @@
 //! `GET /metrics` and `GET /health` over HTTP/1.0: one short request per connection, few at once.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use super::{METRICS, exposition, health};
+use crate::keeper::Keeper;
 
 /// Requests served at once; further ones wait in the kernel's queue.
 const AT_ONCE: usize = 8;
@@ -21,14 +22,15 @@ const LARGEST: usize = 4_096;
 ///
 /// # Errors
 /// Where the address cannot be bound.
-pub fn serve(address: SocketAddr) -> std::io::Result<()> {
+pub fn serve(address: SocketAddr, keeper: &Keeper) -> std::io::Result<()> {
     let socket = std::net::TcpListener::bind(address)?;
     socket.set_nonblocking(true)?;
-    actix::spawn(accept(TcpListener::from_std(socket)?));
+    let socket = Rc::new(TcpListener::from_std(socket)?);
+    keeper.keep("metrics".to_owned(), move || accept(Rc::clone(&socket)));
     Ok(())
 }
 
-async fn accept(socket: TcpListener) {
+async fn accept(socket: Rc<TcpListener>) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };

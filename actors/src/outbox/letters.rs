@@ -1,13 +1,15 @@
 //! What may be said to the outbox, and what it does about it.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use actix::prelude::*;
+use futures_util::FutureExt;
 use ringpost::{notify::CallRecord, outbox::Item};
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::{Outbox, trip::Freed};
+use crate::guard::words;
 use crate::store::{Change, ItemId, PostError, Posted, Written};
 
 /// Takes a notice. The answer comes after the commit.
@@ -36,13 +38,16 @@ impl Handler<Post> for Outbox {
 
     fn handle(&mut self, Post(item): Post, ctx: &mut Context<Self>) -> Self::Result {
         let (scribe, outbox) = (self.scribe.clone(), ctx.address());
-        Box::pin(async move {
+        let posted = async move {
             let posted = scribe.post(item.clone()).await?;
             if let Posted::Committed(id) = posted {
                 outbox.do_send(Committed(id, Arc::new(item)));
             }
             Ok(posted)
-        })
+        };
+        // What panics here must not take the outbox along.
+        let caught = AssertUnwindSafe(posted).catch_unwind();
+        Box::pin(caught.map(|posted| posted.unwrap_or_else(|panic| Err(PostError::Fault(words(&*panic))))))
     }
 }
 
@@ -55,13 +60,15 @@ impl Handler<Committed> for Outbox {
     type Result = ();
 
     fn handle(&mut self, Committed(id, item): Committed, ctx: &mut Context<Self>) {
-        // The start may have read it from the store meanwhile.
-        if !self.known.contains(&id) {
-            let channel = item.way.channel();
-            self.keep_fresh(id, item);
-            self.queue(id, channel, Instant::now());
-        }
-        self.pump(ctx);
+        self.guarded(ctx, |this, ctx| {
+            // The start may have read it from the store meanwhile.
+            if !this.known.contains(&id) {
+                let channel = item.way.channel();
+                this.keep_fresh(id, item);
+                this.queue(id, channel, Instant::now());
+            }
+            this.pump(ctx);
+        });
     }
 }
 
@@ -70,7 +77,7 @@ impl Handler<Freed> for Outbox {
 
     fn handle(&mut self, Freed(channel): Freed, ctx: &mut Context<Self>) {
         self.lane(channel).sending -= 1;
-        self.pump(ctx);
+        self.guarded(ctx, Self::pump);
     }
 }
 
@@ -97,7 +104,7 @@ impl Handler<Resend> for Outbox {
         Box::pin(revived.into_actor(self).map(move |found, this, ctx| {
             let Some((item, _)) = found else { return false };
             this.queue(id, item.way.channel(), Instant::now());
-            this.pump(ctx);
+            this.guarded(ctx, Self::pump);
             true
         }))
     }

@@ -14,6 +14,7 @@ use tracing::{debug, error, info, warn};
 use super::Outbox;
 use crate::{
     channel::Channel,
+    guard::words,
     store::{Change, ItemId, Row, Scribe, Written},
 };
 
@@ -44,15 +45,22 @@ pub struct Freed(pub ChannelName);
 
 impl Trip {
     pub async fn go(self) -> Ended {
-        let tried = self.send().await;
+        let tried = self.guarded(self.send()).await;
         self.outbox.do_send(Freed(self.name));
-        match tried {
-            Ok((item, effort, delivery)) => {
-                let step = after(&item, effort, delivery, &self.schedule, fastrand::f64());
-                self.settle(item, step).await
-            }
-            Err(ended) => ended,
-        }
+        let settled = async {
+            let (item, effort, delivery) = tried??;
+            let step = after(&item, effort, delivery, &self.schedule, fastrand::f64());
+            Ok(self.settle(item, step).await)
+        };
+        self.guarded(settled).await.and_then(|settled| settled).unwrap_or_else(|ended| ended)
+    }
+
+    /// What panics must not take the outbox along (ROBUSTNESS T39): the notice is tried again, much later.
+    async fn guarded<T>(&self, work: impl Future<Output = T>) -> Result<T, Ended> {
+        AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| {
+            error!(item = self.id, fault = words(&*panic), "A fault in a try; trying again");
+            Ended::Again(self.name, self.schedule.longest_retry)
+        })
     }
 
     /// The try itself. `Err`: it came to none.
@@ -78,7 +86,10 @@ impl Trip {
         let guarded = AssertUnwindSafe(async { channel.deliver(&item).await }).catch_unwind();
         let delivery = match tokio::time::timeout(LONGEST_TRY, guarded).await {
             Ok(Ok(delivery)) => delivery,
-            Ok(Err(_)) => later("the channel failed inside"),
+            Ok(Err(panic)) => {
+                error!(item = self.id, fault = words(&*panic), "A fault in a channel");
+                later("the channel failed inside")
+            }
             Err(_) => later("the channel took too long"),
         };
         Ok((item, effort, delivery))

@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use super::{Port, Refusal, lanes::Parcel};
-use crate::metrics::METRICS;
+use crate::{keeper::Keeper, metrics::METRICS};
 
 /// How many messages may wait for one connection; a peer that reads more slowly is cut off.
 const WAITING: usize = 256;
@@ -109,13 +109,19 @@ impl Port {
     ///
     /// # Errors
     /// Where the socket cannot be watched.
-    pub fn open_tcp(self: &Rc<Self>, listener: u16, socket: StdListener) -> io::Result<()> {
-        let socket = TcpListener::from_std(socket)?;
-        actix::spawn(Rc::clone(self).accept(listener, socket));
+    pub fn open_tcp(
+        self: &Rc<Self>,
+        listener: u16,
+        socket: StdListener,
+        (keeper, part): (&Keeper, String),
+    ) -> io::Result<()> {
+        let socket = Rc::new(TcpListener::from_std(socket)?);
+        let port = Rc::clone(self);
+        keeper.keep(part, move || Rc::clone(&port).accept(listener, Rc::clone(&socket)));
         Ok(())
     }
 
-    async fn accept(self: Rc<Self>, listener: u16, socket: TcpListener) {
+    async fn accept(self: Rc<Self>, listener: u16, socket: Rc<TcpListener>) {
         loop {
             match socket.accept().await {
                 Ok((stream, address)) if self.streams.count() < self.streams.limits.connections => {

@@ -11,6 +11,7 @@ use ringpost::{settings::Transport, sip::peer::Peer};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Port;
+use crate::keeper::Keeper;
 
 /// How many datagrams are read before the lane's actors get their turn.
 const BURST: usize = 64;
@@ -42,10 +43,16 @@ impl Port {
     ///
     /// # Errors
     /// Where the socket cannot be watched.
-    pub fn open_udp(self: &Rc<Self>, listener: u16, socket: StdSocket) -> io::Result<()> {
+    pub fn open_udp(
+        self: &Rc<Self>,
+        listener: u16,
+        socket: StdSocket,
+        (keeper, part): (&Keeper, String),
+    ) -> io::Result<()> {
         let socket = Rc::new(tokio::net::UdpSocket::from_std(socket)?);
         self.sockets.borrow_mut()[usize::from(listener)] = Some(Rc::clone(&socket));
-        actix::spawn(Rc::clone(self).read_udp(listener, socket));
+        let port = Rc::clone(self);
+        keeper.keep(part, move || Rc::clone(&port).read_udp(listener, Rc::clone(&socket)));
         Ok(())
     }
 

@@ -4,13 +4,14 @@ use std::{rc::Rc, sync::Arc};
 
 use actix::prelude::*;
 use ringpost::settings::{Listen, Transport};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 use super::{
     StartError,
     sockets::{Bound, LaneSockets},
 };
 use crate::{
+    keeper::Keeper,
     port::{
         Listener, Port, TransactionUser,
         lanes::{Lanes, Parcel},
@@ -26,13 +27,14 @@ pub fn start_all(
     inboxes: Vec<mpsc::Receiver<Parcel>>,
     sockets: Vec<LaneSockets>,
     shared: &Shared,
+    keeper: &Keeper,
 ) -> Result<(), StartError> {
     for (lane, (inbox, sockets)) in inboxes.into_iter().zip(sockets).enumerate() {
-        let (lanes, shared) = (lanes.clone(), shared.clone());
+        let (lanes, shared, keeper) = (lanes.clone(), shared.clone(), keeper.clone());
         let (ready, opened) = std::sync::mpsc::channel();
         Arbiter::new().spawn_fn(move || {
             // Nobody waits any more only if the start has failed already.
-            let _ = ready.send(start(lane as u8, lanes, inbox, sockets, shared));
+            let _ = ready.send(start((lane as u8, lanes, keeper), inbox, sockets, shared));
         });
         opened
             .recv()
@@ -47,8 +49,7 @@ fn opening(source: std::io::Error) -> StartError {
 }
 
 fn start(
-    lane: u8,
-    lanes: Lanes,
+    (lane, lanes, keeper): (u8, Lanes, Keeper),
     inbox: mpsc::Receiver<Parcel>,
     sockets: LaneSockets,
     shared: Shared,
@@ -62,25 +63,39 @@ fn start(
     let most = settings.max_calls.div_ceil(lanes.count());
     let port = Port::new(lane, sockets.listeners, lanes, Streams::new(lane, limits), settings.silence);
     let switch = Switch::new(Rc::clone(&port), shared, most);
-    open(&port, switch.clone(), sockets.bound)?;
-    actix::spawn(unpack(port, switch, inbox));
+    let name = format!("lane {lane}");
+    open(&port, switch.clone(), sockets.bound, (&keeper, &name))?;
+    let inbox = Rc::new(Mutex::new(inbox));
+    keeper.keep(format!("{name} inbox"), move || {
+        unpack(Rc::clone(&port), Rc::clone(&switch), Rc::clone(&inbox))
+    });
     Ok(())
 }
 
-fn open(port: &Rc<Port>, user: Rc<dyn TransactionUser>, sockets: Vec<Bound>) -> std::io::Result<()> {
+/// `name` is the lane's in the health report.
+fn open(
+    port: &Rc<Port>,
+    user: Rc<dyn TransactionUser>,
+    sockets: Vec<Bound>,
+    (keeper, name): (&Keeper, &str),
+) -> std::io::Result<()> {
     port.serve(user);
     for (listener, socket) in sockets.into_iter().enumerate() {
+        let Listen { transport, address } = port.listeners[listener].bound;
+        let part = format!("{name} {} {address}", format!("{transport:?}").to_lowercase());
         match socket {
-            Bound::Udp(socket) => port.open_udp(listener as u16, socket)?,
-            Bound::Tcp(socket) => port.open_tcp(listener as u16, socket)?,
+            Bound::Udp(socket) => port.open_udp(listener as u16, socket, (keeper, part))?,
+            Bound::Tcp(socket) => port.open_tcp(listener as u16, socket, (keeper, part))?,
         }
     }
-    actix::spawn(Rc::clone(port).keep_time());
+    let port = Rc::clone(port);
+    keeper.keep(format!("{name} clock"), move || Rc::clone(&port).keep_time());
     Ok(())
 }
 
 /// Takes what other threads have for this lane.
-async fn unpack(port: Rc<Port>, switch: Rc<Switch>, mut inbox: mpsc::Receiver<Parcel>) {
+async fn unpack(port: Rc<Port>, switch: Rc<Switch>, inbox: Rc<Mutex<mpsc::Receiver<Parcel>>>) {
+    let mut inbox = inbox.lock().await;
     while let Some(parcel) = inbox.recv().await {
         match parcel {
             Parcel::Message(octets, from) => port.guarded(|| port.received(octets, from)),
@@ -94,15 +109,15 @@ async fn unpack(port: Rc<Port>, switch: Rc<Switch>, mut inbox: mpsc::Receiver<Pa
 }
 
 /// Starts the embedded UM on a thread of its own.
-pub fn start_um(office: Arc<Office>, socket: std::net::UdpSocket) -> Result<(), StartError> {
+pub fn start_um(office: Arc<Office>, socket: std::net::UdpSocket, keeper: Keeper) -> Result<(), StartError> {
     let (ready, opened) = std::sync::mpsc::channel();
     Arbiter::new().spawn_fn(move || {
-        let _ = ready.send(open_um(office, socket));
+        let _ = ready.send(open_um(office, socket, &keeper));
     });
     opened.recv().unwrap_or_else(|_| Err(std::io::Error::other("the UM's thread ended"))).map_err(opening)
 }
 
-fn open_um(office: Arc<Office>, socket: std::net::UdpSocket) -> std::io::Result<()> {
+fn open_um(office: Arc<Office>, socket: std::net::UdpSocket, keeper: &Keeper) -> std::io::Result<()> {
     let address = socket.local_addr()?;
     let bound = Listen { transport: Transport::Udp, address };
     let listener = Listener { bound, sent_by: address.to_string().into_bytes().into(), internal: false };
@@ -112,5 +127,5 @@ fn open_um(office: Arc<Office>, socket: std::net::UdpSocket) -> std::io::Result<
     let (lanes, _) = Lanes::new(1);
     let port = Port::new(0, vec![listener], lanes, Streams::new(0, limits), settings.silence);
     let desk = Desk::new(Rc::clone(&port), office);
-    open(&port, desk, vec![Bound::Udp(socket)])
+    open(&port, desk, vec![Bound::Udp(socket)], (keeper, "um"))
 }

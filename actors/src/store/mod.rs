@@ -16,6 +16,7 @@ use ringpost::{
     outbox::{ChannelName, Effort, Item, Key, Status},
 };
 
+use crate::metrics::{METRICS, State};
 pub use scribe::{Late, PostError, Posted, Scribe};
 pub use sqlite::{OpenError, Sqlite};
 
@@ -164,6 +165,9 @@ pub enum StoreError {
         /// Why.
         why: String,
     },
+    /// It panicked.
+    #[error("the store failed inside: {0}")]
+    Fault(&'static str),
 }
 
 /// Whether the store takes what it is given. Red from the first failed write until everything kept is written.
@@ -184,6 +188,11 @@ impl Health {
 
     /// Sets it; true if that was a change.
     fn set(&self, good: bool) -> bool {
-        self.0.swap(good, Ordering::Relaxed) != good
+        let changed = self.0.swap(good, Ordering::Relaxed) != good;
+        if changed {
+            let state = if good { State::Green } else { State::Red("it refuses to write".into()) };
+            METRICS.health.set("store", state);
+        }
+        changed
     }
 }

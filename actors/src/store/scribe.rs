@@ -48,6 +48,9 @@ pub enum PostError {
     /// The store has been stopped.
     #[error("the store is stopped")]
     Stopped,
+    /// Whoever should have written it panicked.
+    #[error("the outbox failed inside: {0}")]
+    Fault(&'static str),
 }
 
 /// A notice that was [`PostError::Kept`] and is now on the disk.

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use ringpost::{
     sip::sdp::{self, Agreed, Answer, Origin},
     voicemail::{
-        Effect, Seed, Session,
+        Effect, Reason, Seed, Session,
         g711::Codec,
         mailbox::{Sidecar, stem},
     },
@@ -154,6 +154,15 @@ impl Actor for MediaSession {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.spawn(Pump { timer: Box::pin(sleep_until(self.opened.into())) });
+    }
+}
+
+impl Drop for MediaSession {
+    /// After a panic nobody would hang up; where the call has gone before, nobody hears this.
+    fn drop(&mut self) {
+        if self.session.take().is_some() {
+            self.tell(Happened::Finished(Reason::Fault));
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod dialogs;
 mod durable;
 mod endings;
 mod lanes;
+mod media;
 mod notices;
 mod octets;
 mod office;

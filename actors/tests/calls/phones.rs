@@ -176,13 +176,13 @@ impl Drop for Phone {
     }
 }
 
-fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
+pub fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
     let all = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     all.filter(|path| path.to_string_lossy().ends_with(end)).collect()
 }
 
 /// The length in seconds, and how much of the power in the second from 0.5 s on is at this pitch (Goertzel).
-fn tone(file: &Path, hertz: f64) -> (f64, f64) {
+pub fn tone(file: &Path, hertz: f64) -> (f64, f64) {
     let octets = fs::read(file).expect("a recording");
     let wav = Wav::read(&octets).expect("a WAV file");
     let samples: Vec<f64> = match wav.format {

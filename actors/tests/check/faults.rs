@@ -42,8 +42,8 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[store]",
         "[stores]",
         &[
-            "site.toml:22: stores: unknown key; known here: sip, trunk, um, mail, user, outbox, store, voicemail, \
-             metrics",
+            "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, um, mail, user, outbox, store, \
+             voicemail, metrics",
         ],
     ),
     (
@@ -266,5 +266,45 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[store]\n",
         "[metrics]\nlisten = \"127.0.0.1\"\n[store]\n",
         &["site.toml:23: metrics.listen: wants an address and a port such as \"127.0.0.1:9460\""],
+    ),
+    (
+        "a trunk that calls go out to",
+        "sources = [\"127.0.0.1\"]",
+        "sources = [\"127.0.0.1\"]\ntarget = \"sip:7@h\"\ne164 = \"+\"\nprefix_out = \"x\"",
+        &[
+            "site.toml:7: trunk[0].target: wants no user part: the number takes its place",
+            "site.toml:8: trunk[0].e164: wants one of as-dialled, plus, digits, national, international",
+            "site.toml:9: trunk[0].prefix_out: wants digits, +, * and # only",
+        ],
+    ),
+    (
+        "a trunk that says too little",
+        "sources = [\"127.0.0.1\"]",
+        "target = \"sip:h\"\nlogin = \"me\"\nfailures = 3\nexpires = \"1s\"\nprefixes = [\"0\"]\nnumbers = [\"bob\"]",
+        &[
+            "site.toml:4: trunk[0].sources: needs at least one entry",
+            "site.toml:7: trunk[0].login: needs password_file as well",
+            "site.toml:8: trunk[0].failures: means nothing without keep_alive",
+            "site.toml:9: trunk[0].expires: must be a minute or longer",
+            "site.toml:10: trunk[0].prefixes[0]: wants the beginning of a number with its country, such as \"+49\"",
+            "site.toml:11: trunk[0].numbers[0]: wants a number such as \"+4930123456\" or \"112\"",
+        ],
+    ),
+    (
+        "a trunk without a target",
+        "sources = [\"127.0.0.1\"]",
+        "sources = [\"127.0.0.1\"]\nprefixes = [\"+49\"]",
+        &["site.toml:7: trunk[0].prefixes: means nothing without target"],
+    ),
+    (
+        "toll fraud by a slip of the pen",
+        "[store]",
+        "[outbound]\nallowed_prefixes = [\"0\", \"\", \"x\"]\ncountry = \"+49\"\n[store]",
+        &[
+            "site.toml:23: outbound.allowed_prefixes[0]: wants the beginning of a number with its country, such as \"+49\"",
+            "site.toml:23: outbound.allowed_prefixes[1]: is empty",
+            "site.toml:23: outbound.allowed_prefixes[2]: wants the beginning of a number with its country, such as \"+49\"",
+            "site.toml:24: outbound.country: wants 1 to 3 digits",
+        ],
     ),
 ];

@@ -14,6 +14,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{Command, Late, PostError, Posted};
+use crate::guard::caught;
 use crate::store::{Change, Health, ItemId, Store, StoreError, Write, Written};
 
 /// Commands taken into one transaction at most.
@@ -117,7 +118,9 @@ impl Desk {
             self.write(urgent);
         }
         for question in questions {
-            question(&mut *self.store);
+            if let Err(fault) = caught(|| question(&mut *self.store)) {
+                error!(fault, "A fault in the store: a question has no answer");
+            }
         }
         stop
     }
@@ -133,7 +136,7 @@ impl Desk {
 
     fn write(&mut self, urgent: Vec<(Write, Reply)>) {
         let batch: Vec<&Write> = urgent.iter().map(|(write, _)| write).collect();
-        match self.store.write(&batch) {
+        match write_caught(&mut *self.store, &batch) {
             Ok(written) => {
                 for ((write, reply), written) in urgent.into_iter().zip(written) {
                     self.answer(&write, reply, written);
@@ -175,7 +178,7 @@ impl Desk {
             while !self.kept.is_empty() {
                 let count = size.min(self.kept.len());
                 let batch: Vec<&Write> = self.kept.iter().take(count).map(|(write, _)| write).collect();
-                let Ok(written) = self.store.write(&batch) else { break };
+                let Ok(written) = write_caught(&mut *self.store, &batch) else { break };
                 let done: Vec<_> = self.kept.drain(..count).collect();
                 for ((write, reply), written) in done.into_iter().zip(written) {
                     self.answer(&write, reply, written);
@@ -206,7 +209,7 @@ impl Desk {
         let notes: Vec<Write> = self.sending.iter().map(|id| Write::Change(*id, Change::Sending)).collect();
         let count = self.lines.len().min(LINES_AT_ONCE);
         let batch: Vec<&Write> = notes.iter().chain(self.lines.iter().take(count)).collect();
-        match self.store.write(&batch) {
+        match write_caught(&mut *self.store, &batch) {
             Ok(_) => {
                 self.sending.clear();
                 self.lines.drain(..count);
@@ -246,4 +249,9 @@ impl Desk {
             info!("The store writes again");
         }
     }
+}
+
+/// A store that panics is one that refuses: what it should have written is kept and tried again (T39).
+fn write_caught(store: &mut dyn Store, batch: &[&Write]) -> Result<Vec<Written>, StoreError> {
+    caught(|| store.write(batch)).unwrap_or_else(|fault| Err(StoreError::Fault(fault)))
 }

@@ -1,0 +1,3 @@
+//! Calls that leave by trunks, registrations at providers, and whole sample sites.
+
+mod ways;

@@ -1,0 +1,48 @@
+//! Who begins a call, and what that allows.
+
+use std::sync::Arc;
+
+use crate::{
+    directory::Directory,
+    settings::{Trunk, User},
+    sip::uri::Uri,
+};
+
+/// Who sends a request outside any dialog.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// A PBX or gateway.
+    Trunk(Arc<Trunk>),
+    /// A device of a user, which has proved it.
+    User(Arc<User>),
+}
+
+impl Origin {
+    /// Whether the identities that it asserts of a caller are believed (RFC 3325 §6): a device asserts nothing.
+    pub fn is_trusted(&self) -> bool {
+        match self {
+            Self::Trunk(trunk) => trunk.trust_identity,
+            Self::User(_) => false,
+        }
+    }
+
+    /// Its name, for logs.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Trunk(trunk) => &trunk.name,
+            Self::User(user) => &user.address,
+        }
+    }
+}
+
+impl Directory {
+    /// Who is called under a Request-URI by `origin`; `None`: nobody, 404. A trunk names our users under whatever host it
+    /// knows us by; so do phones, which dial numbers at their own idea of the domain.
+    pub fn callee(&self, uri: &[u8], origin: &Origin) -> Option<Arc<User>> {
+        let dialled = Uri::read(uri)?.bare_user().filter(|user| !user.is_empty())?;
+        let dialled = String::from_utf8_lossy(dialled);
+        match origin {
+            Origin::Trunk(_) | Origin::User(_) => self.user(&dialled).cloned(),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Which trunk a number outside leaves by, and whether it may.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use super::Directory;
+use crate::settings::{FarEnd, Trunk};
+
+/// One way to a number outside.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The Request-URI: the number as the trunk writes it, at the trunk.
+    pub uri: String,
+    /// The trunk.
+    pub trunk: Arc<Trunk>,
+}
+
+/// Why a number cannot be called outside.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NoWay {
+    /// It is no number, or no trunk serves it.
+    Unserved,
+    /// A trunk serves it, `[outbound] allowed_prefixes` does not allow it.
+    Forbidden,
+    /// Every trunk that serves it is down.
+    Down,
+}
+
+/// Which trunks do not answer now, by their place in the site.
+#[derive(Debug, Default)]
+pub(super) struct Down(Vec<AtomicBool>);
+
+impl Down {
+    pub(super) fn none(trunks: usize) -> Self {
+        Self((0..trunks).map(|_| AtomicBool::new(false)).collect())
+    }
+}
+
+impl Directory {
+    /// The first healthy trunk for a number outside, in the order of the site; `None` where it may not or cannot be
+    /// called.
+    pub fn way_out(&self, dialled: &str) -> Option<Target> {
+        self.ways_out(dialled, None).ok()?.into_iter().next()
+    }
+
+    /// Every way to a number outside, healthy trunks only, in the order of the site; `from` is the trunk that the call
+    /// came by, which it never leaves by again.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn ways_out(&self, dialled: &str, from: Option<&Trunk>) -> Result<Vec<Target>, NoWay> {
+        let number = self.site.outbound.numbering.normal(dialled).ok_or(NoWay::Unserved)?;
+        let serving = |trunk: &Arc<Trunk>| {
+            let back = from.is_some_and(|from| from.name == trunk.name);
+            let far = trunk.far.as_ref().filter(|far| !back && far.serves(&number))?;
+            let uri = far.uri(&trunk.rules.write(&number, &self.site.outbound.numbering));
+            Some(Target { uri, trunk: Arc::clone(trunk) })
+        };
+        let ways: Vec<Target> = self.trunks.iter().filter_map(serving).collect();
+        if ways.is_empty() {
+            return Err(NoWay::Unserved);
+        }
+        if !self.site.outbound.allowed_prefixes.iter().any(|prefix| number.starts_with(prefix)) {
+            return Err(NoWay::Forbidden);
+        }
+        let up: Vec<Target> = ways.into_iter().filter(|way| self.trunk_is_up(&way.trunk.name)).collect();
+        if up.is_empty() { Err(NoWay::Down) } else { Ok(up) }
+    }
+
+    /// Whether the trunk of that name answers, as far as is known.
+    pub fn trunk_is_up(&self, name: &str) -> bool {
+        self.down_of(name).is_some_and(|down| !down.load(Ordering::Relaxed))
+    }
+
+    /// The trunk of that name answers from now on, or does not.
+    pub fn set_trunk(&self, name: &str, up: bool) {
+        if let Some(down) = self.down_of(name) {
+            down.store(!up, Ordering::Relaxed);
+        }
+    }
+
+    fn down_of(&self, name: &str) -> Option<&AtomicBool> {
+        self.down.0.get(self.trunks.iter().position(|trunk| trunk.name == name)?)
+    }
+
+    /// Takes over what an earlier snapshot knew of the trunks that are still there.
+    pub fn remember(&self, earlier: &Self) {
+        earlier.trunks.iter().for_each(|trunk| self.set_trunk(&trunk.name, earlier.trunk_is_up(&trunk.name)));
+    }
+}
+
+impl FarEnd {
+    /// Whether it serves a number in its normal form.
+    pub fn serves(&self, number: &str) -> bool {
+        self.numbers.iter().any(|own| own == number)
+            || self.prefixes.iter().any(|prefix| number.starts_with(prefix))
+    }
+
+    /// The Request-URI for a number there.
+    pub fn uri(&self, number: &str) -> String {
+        format!("sip:{}@{}", number.replace('#', "%23"), self.place())
+    }
+
+    /// Host, port and parameters of the target.
+    pub fn place(&self) -> &str {
+        self.target.split_once(':').map_or("", |(_, place)| place)
+    }
+}

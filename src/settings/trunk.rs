@@ -1,0 +1,113 @@
+//! `[[trunk]]` and `[outbound]`: the peers of a site, and what may go out to them.
+
+use std::time::Duration;
+
+use super::{Network, Secret};
+use crate::numbers::{Numbering, Rules};
+
+/// `[[trunk]]`: a PBX, a gateway or a provider.
+#[derive(Clone, Debug)]
+pub struct Trunk {
+    /// `name`: for logs and metrics.
+    pub name: String,
+    /// `sources`: addresses and networks that it sends from. May be empty where Ringpost registers: calls then come from
+    /// where the registrar answered.
+    pub sources: Vec<Network>,
+    /// `trust_identity`: whether its P-Asserted-Identity is believed (RFC 3325). Default true.
+    pub trust_identity: bool,
+    /// `transit`: whether its calls to numbers that are no users may leave by other trunks. Default false.
+    pub transit: bool,
+    /// `e164`, `strip_in`, `prefix_in`, `strip_out`, `prefix_out`: how it writes numbers.
+    pub rules: Rules,
+    /// `target` and what belongs to it; without it no call goes out there.
+    pub far: Option<FarEnd>,
+}
+
+/// The far end of a trunk, as Ringpost calls it.
+#[derive(Clone, Debug)]
+pub struct FarEnd {
+    /// `target`: a SIP URI without user part, as it is written.
+    pub target: String,
+    /// `numbers`: numbers that it serves, in their normal form.
+    pub numbers: Vec<String>,
+    /// `prefixes`: beginnings of the numbers that it serves.
+    pub prefixes: Vec<String>,
+    /// `host`: the name of this Ringpost towards it, in Contact and From; Teams wants one. Default: our address and `sip.domain`.
+    pub host: Option<String>,
+    /// `login`, `password_file`, `realm`: what its challenges are answered with.
+    pub login: Option<TrunkLogin>,
+    /// `register`, `expires`: what Ringpost registers there.
+    pub registration: Option<Registration>,
+    /// `keep_alive`, `failures`: OPTIONS.
+    pub keep_alive: Option<KeepAlive>,
+    /// `timeout`: how long it may leave an INVITE without any answer before the next trunk is tried. Default 4 s.
+    pub timeout: Duration,
+    /// `caller_id`. Default `from`.
+    pub caller_id: CallerId,
+    /// `diversion`. Default `diversion`.
+    pub diversion: DiversionHeader,
+}
+
+/// What answers a trunk's challenges (RFC 7616).
+#[derive(Clone, Debug)]
+pub struct TrunkLogin {
+    /// `login`.
+    pub user: String,
+    /// The first line of `password_file`.
+    pub password: Secret,
+    /// `realm`: a challenge for any other is not answered. Default: the host of `register`, else of `target`.
+    pub realm: String,
+}
+
+/// What Ringpost registers at a provider (RFC 3261 §10).
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// `register`: the address of record.
+    pub address: String,
+    /// `expires`: how long one registration lasts; the provider may shorten it. Default 1 h.
+    pub expires: Duration,
+}
+
+/// OPTIONS that tell whether a trunk lives.
+#[derive(Clone, Copy, Debug)]
+pub struct KeepAlive {
+    /// `keep_alive`: how often.
+    pub every: Duration,
+    /// `failures`: how many in a row without an answer make it down. Default 2.
+    pub failures: u32,
+}
+
+/// Where a trunk looks for the caller's number.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum CallerId {
+    /// In From.
+    #[default]
+    From,
+    /// In P-Asserted-Identity (RFC 3325); From is the account.
+    Asserted,
+    /// In Remote-Party-ID (draft-ietf-sip-privacy-04); From is the account.
+    RemoteParty,
+}
+
+/// How a trunk is told that a call was diverted.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum DiversionHeader {
+    /// Diversion (RFC 5806).
+    #[default]
+    Diversion,
+    /// History-Info (RFC 7044).
+    HistoryInfo,
+    /// Not at all.
+    None,
+}
+
+/// `[outbound]`: what may leave by the trunks.
+#[derive(Clone, Debug, Default)]
+pub struct Outbound {
+    /// `allowed_prefixes`: beginnings of the numbers that may be called, in their normal form; none by default.
+    pub allowed_prefixes: Vec<String>,
+    /// `country`, `national_prefix`, `international_prefix`.
+    pub numbering: Numbering,
+    /// `ring_for`: how long a number outside may ring. Default 3 min.
+    pub ring_for: Duration,
+}
