@@ -11,6 +11,7 @@
 //! - [`voicemail`]: greeting, beep, recording; RTP, DTMF and G.711.
 //! - [`directory`]: who is called under a number, and what a number is called.
 //! - [`numbers`]: numbers as trunks write them, and the one form in which they are compared.
+//! - [`security`]: what strangers may do, and when they are not heard any more.
 //! - [`settings`]: a site, checked. [`address`]: names parsed once at the edge.
 
 #![forbid(unsafe_code)]
@@ -22,6 +23,7 @@ pub mod notify;
 pub mod numbers;
 pub mod outbox;
 pub mod policy;
+pub mod security;
 pub mod settings;
 pub mod sip;
 pub mod um;

@@ -12,8 +12,10 @@ pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, Policy
 
 use crate::address::{Language, UserClass};
 
+mod security;
 mod trunk;
 
+pub use security::Security;
 pub use trunk::{CallerId, DiversionHeader, FarEnd, KeepAlive, Outbound, Registration, Trunk, TrunkLogin};
 
 /// Everything a site file says, checked.
@@ -47,6 +49,8 @@ pub struct Site {
     pub store: Store,
     /// `[metrics]`.
     pub metrics: Metrics,
+    /// `[security]`.
+    pub security: Security,
 }
 
 /// `[metrics]`: what a monitoring system may ask.

@@ -8,6 +8,7 @@ mod policy;
 mod problem;
 mod raw;
 mod section;
+mod security;
 mod sip;
 mod storage;
 mod trunk;
@@ -27,7 +28,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "sip",
     "trunk",
     "outbound",
@@ -41,6 +42,7 @@ const SECTIONS: [&str; 13] = [
     "outbox",
     "store",
     "metrics",
+    "security",
 ];
 
 /// Reads the site in `file` with what the environment adds. Can be called again at any time (SIGHUP).
@@ -106,6 +108,7 @@ fn whole(layers: &Layers) -> Option<Site> {
     let store = root.table("store").and_then(storage::store);
     let voicemail = root.table("voicemail").and_then(|table| um::voicemail(table, store.as_ref()));
     let metrics = root.table("metrics").and_then(storage::metrics);
+    let security = root.table("security").and_then(security::security);
     root.end();
     let (um, plans) = um?;
     Some(Site {
@@ -123,5 +126,6 @@ fn whole(layers: &Layers) -> Option<Site> {
         outbox: outbox?,
         store: store?,
         metrics: metrics?,
+        security: security?,
     })
 }

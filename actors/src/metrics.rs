@@ -100,6 +100,16 @@ numbers! {
     Gauge calls_open: "Calls open now.";
     Counter calls_refused_full_total: "Calls answered 503 because max_calls was reached or Ringpost was stopping.";
     Counter connections_refused_total: "Connections closed at once because max_connections was reached.";
+    Gauge sources: "Sources (addresses that are no trunk's) that the gate remembers.";
+    Gauge banned_sources: "Sources that are banned.";
+    Counter bans_total: "Sources banned so far.";
+    Counter banned_dropped_total: "Messages of banned sources, dropped in silence.";
+    Counter scanners_total: "Requests that named themselves a scanner's.";
+    Counter over_rate_total: "Requests answered 503 or not at all because their source sent too many.";
+    Counter refusals_silenced_total: "Refusals not sent because their source was told no too often.";
+    Counter oversized_total: "Requests refused for too many header fields or Vias or a body too large.";
+    Counter source_connections_refused_total: "Connections closed at once because of connections_per_source or a ban.";
+    Counter half_sent_total: "Connections closed because a message was not complete within message_timeout.";
     Counter faults_total: "Faults (panics) that were caught; each is a bug worth a report.";
     Counter restarts_total: "Parts that ended by a fault and were started again.";
 }

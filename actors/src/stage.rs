@@ -29,7 +29,10 @@ use crate::{
     keeper::Keeper,
     load, metrics,
     outbox::{self, Channels, Outbox},
-    port::lanes::{Lanes, Parcel},
+    port::{
+        door::Gatehouse,
+        lanes::{Lanes, Parcel},
+    },
     store::{Scribe, Sqlite},
     switch::Shared,
     um::{Office, tell_recovered},
@@ -60,6 +63,7 @@ pub enum StartError {
 pub struct Running {
     /// The site as it is now.
     pub directory: Arc<ArcSwap<Directory>>,
+    gatehouse: Arc<Gatehouse>,
     lanes: Lanes,
     outbox: Addr<Outbox>,
     calls: Arc<AtomicUsize>,
@@ -109,8 +113,10 @@ impl Running {
         if let Some((socket, _)) = um_socket {
             start_um(&directory, &outbox, socket, keeper.clone())?;
         }
+        let gatehouse = Gatehouse::new(Arc::clone(&directory));
         let shared = Shared {
             directory: Arc::clone(&directory),
+            gatehouse: Arc::clone(&gatehouse),
             outbox: outbox.clone(),
             embedded_um: um_uri,
             marks: ahash::RandomState::new(),
@@ -122,7 +128,7 @@ impl Running {
             Ok(recovered) => drop(actix::spawn(tell_recovered(outbox.clone(), recovered))),
             Err(error) => tracing::error!(%error, "The folder of recordings cannot be read"),
         }
-        Ok(Self { directory, lanes, outbox, calls, drain, fatal })
+        Ok(Self { directory, gatehouse, lanes, outbox, calls, drain, fatal })
     }
 
     /// Waits for SIGTERM or SIGINT, then drains; SIGHUP reads the users again.
@@ -168,6 +174,7 @@ impl Running {
                 let directory = Directory::of(site);
                 directory.remember(&self.directory.load());
                 self.directory.store(Arc::new(directory));
+                self.gatehouse.reload();
                 tracing::info!(users, "Read the site file again");
             }
             Err(problems) => {

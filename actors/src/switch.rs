@@ -31,7 +31,7 @@ use crate::{
     leg::{LegActor, LegNews},
     metrics::METRICS,
     outbox::{Outbox, Record},
-    port::{Alarm, Port, Refusal, TransactionUser},
+    port::{Alarm, Port, Refusal, TransactionUser, door::Gatehouse},
 };
 
 /// Seconds that a caller is asked to wait when Ringpost is full.
@@ -54,6 +54,8 @@ pub struct Shared {
     pub embedded_um: Option<Arc<str>>,
     /// Makes loop marks that only this instance recognises.
     pub marks: ahash::RandomState,
+    /// Who may come in.
+    pub gatehouse: Arc<Gatehouse>,
     /// How many calls are open on all lanes.
     pub calls: Arc<AtomicUsize>,
 }

@@ -337,7 +337,7 @@ impl<'a> Draft<'a> {
         if let Some(leg) = self.add(Party::Outside(way)) {
             self.planned.outside += 1;
             legs.add(leg);
-            if keyed && self.ask.policy.accept_key.0.is_some() {
+            if keyed && self.ask.policy.accept_key.0 {
                 self.planned.plan.keyed.add(leg);
             }
         }

@@ -17,7 +17,7 @@ pub struct Policy {
     pub no_answer: Option<To>,
     /// `ring_also`: numbers that ring together with the devices.
     pub ring_also: Vec<String>,
-    /// `accept_key`: the key that takes the call at a number outside; `None`: its answer is enough. Default `1`.
+    /// `accept_key`: whoever answers at a number outside has to press 1. Default true.
     pub accept_key: AcceptKey,
     /// `hunt`: numbers tried one after the other, past busy and no answer.
     pub hunt: Vec<String>,
@@ -49,13 +49,18 @@ pub enum To {
     Number(String),
 }
 
-/// The key that takes a call at a number outside.
+/// Whether a call at a number outside is taken with a key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct AcceptKey(pub Option<char>);
+pub struct AcceptKey(pub bool);
+
+impl AcceptKey {
+    /// The key.
+    pub const KEY: char = '1';
+}
 
 impl Default for AcceptKey {
     fn default() -> Self {
-        Self(Some('1'))
+        Self(true)
     }
 }
 

@@ -199,6 +199,16 @@ impl Message {
         self.raw.slice(self.body as usize..)
     }
 
+    /// The length of the body in octets.
+    pub fn body_length(&self) -> usize {
+        self.raw.len() - self.body as usize
+    }
+
+    /// How many header fields there are.
+    pub fn field_count(&self) -> usize {
+        self.fields.len()
+    }
+
     /// Whether there is a body.
     pub fn has_body(&self) -> bool {
         self.raw.len() > self.body as usize

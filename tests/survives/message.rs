@@ -115,7 +115,7 @@ fn wanted(octets: &[u8], message: &Message) -> bool {
             // and tel.
             Some(_) => {
                 message.method_name() != message.method().and_then(|m| m.name()).unwrap_or("").as_bytes()
-                    || !octets[..head.len()].windows(10).any(|w| w == b" SIP/2.0\r\n")
+                    || !head.split_inclusive(|o| *o == b'\n').next().is_some_and(|line| line.ends_with(b" SIP/2.0\r\n"))
                     || Uri::read(message.uri()).is_none_or(|uri| !plain(&uri))
             }
             // A status line without a phrase or in lower case.

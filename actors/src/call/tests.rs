@@ -19,6 +19,7 @@ use crate::{
     outbox::Channels,
     port::{
         Listener,
+        door::Gatehouse,
         lanes::Lanes,
         stream::{Limits, Streams},
     },
@@ -129,9 +130,12 @@ impl Lane {
         let port =
             Port::new(0, vec![listener], Lanes::new(1).0, Streams::new(0, limits), Duration::from_secs(32));
         let (mail, open) = (Arc::new(Recorded::default()), Arc::new(AtomicUsize::new(0)));
+        let outbox = outbox(site.outbox.clone(), mail.clone());
+        let directory = Arc::new(ArcSwap::from_pointee(Directory::of(site)));
         let shared = Shared {
-            outbox: outbox(site.outbox.clone(), mail.clone()),
-            directory: Arc::new(ArcSwap::from_pointee(Directory::of(site))),
+            outbox,
+            gatehouse: Gatehouse::new(Arc::clone(&directory)),
+            directory,
             embedded_um: None,
             marks: ahash::RandomState::new(),
             calls: Arc::clone(&open),

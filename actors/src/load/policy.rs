@@ -23,13 +23,7 @@ pub fn policy(mut section: Section<'_>) -> Policy {
     let busy = section.optional("forward_busy", to);
     let no_answer = section.optional("forward_no_answer", to);
     let ring_also = numbers(&mut section, "ring_also");
-    let accept_key = section.optional("accept_key", |raw| match raw.text()? {
-        "off" => Ok(AcceptKey(None)),
-        text => match text.chars().collect::<Vec<_>>()[..] {
-            [key] if key.is_ascii_digit() || key == '*' || key == '#' => Ok(AcceptKey(Some(key))),
-            _ => Err(format!("wants a key such as \"1\", or \"off\", not {text:?}")),
-        },
-    });
+    let accept_key = section.optional("accept_key", Raw::flag).map(AcceptKey);
     let hunt = numbers(&mut section, "hunt");
     let hunt_step = section.optional("hunt_step", Raw::duration).map(Step);
     let delegates = numbers(&mut section, "delegates");

@@ -2,6 +2,7 @@
 //!
 //! Nothing here waits for anything: a datagram is read, matched and answered in one go on its lane's thread.
 
+pub mod door;
 pub mod errand;
 pub mod lanes;
 mod reach;
@@ -10,7 +11,7 @@ mod time;
 pub mod udp;
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -29,6 +30,7 @@ use ringpost::{
 };
 
 use self::{
+    door::Door,
     errand::Errands,
     lanes::{Lanes, Parcel},
     stream::Streams,
@@ -112,6 +114,8 @@ pub struct Port {
     pub errands: Errands,
     /// The other lanes.
     pub lanes: Lanes,
+    /// Who may come in; nothing is asked where there is none.
+    door: OnceCell<Door>,
     started: Instant,
     sleeps_until: Cell<u64>,
     woken: tokio::sync::Notify,
@@ -144,6 +148,7 @@ impl Port {
             streams,
             errands: Errands::new(lane),
             lanes,
+            door: OnceCell::new(),
             started: Instant::now(),
             sleeps_until: Cell::new(0),
             woken: tokio::sync::Notify::new(),
@@ -154,6 +159,21 @@ impl Port {
     /// Says who hears of the messages; once, before the first of them.
     pub fn serve(&self, user: Rc<dyn TransactionUser>) {
         *self.user.borrow_mut() = Some(user);
+    }
+
+    /// Has everybody judged who comes in; once, before the sockets open.
+    pub fn guard(&self, door: Door) {
+        assert!(self.door.set(door).is_ok(), "a lane has one door");
+    }
+
+    /// The door, if there is one.
+    pub fn door(&self) -> Option<&Door> {
+        self.door.get()
+    }
+
+    /// The door for a message from there: Ringpost's own UM passes without.
+    fn door_for(&self, from: &Peer) -> Option<&Door> {
+        self.door.get().filter(|_| !self.listeners[usize::from(from.listener)].internal)
     }
 
     /// Milliseconds since the lane started.
@@ -183,6 +203,10 @@ impl Port {
             Ok(message) => message,
             Err(reason) => return tracing::debug!(from = %from.address, %reason, "Not SIP"),
         };
+        let ip = from.address.ip();
+        if self.door_for(&from).is_some_and(|door| !door.trusts(ip) && !door.hears(&message, ip)) {
+            return;
+        }
         match message.method() {
             None if !check::response(&message) => {
                 tracing::debug!(from = %from.address, "Dropped a malformed response")
@@ -212,6 +236,14 @@ impl Port {
         let lane = self.lane_of(&message);
         if self.is_elsewhere(lane) {
             return self.lanes.hand_over(lane, message, from);
+        }
+        if let Some(door) = self.door_for(&from) {
+            let known = || self.transactions.borrow().knows(&message);
+            match door.admits(&message, from.address.ip(), known) {
+                Ok(()) => {}
+                Err(_) if method == Method::Ack => return,
+                Err(refusal) => return self.refuse(&message, &from, &refusal),
+            }
         }
         if !matches!(method, Method::Ack | Method::Cancel)
             && let Err(refusal) = self.user().admits(&message, &from)
@@ -245,6 +277,9 @@ impl Port {
 
     /// Answers without a transaction (RFC 3261 §8.2.7).
     fn refuse(self: &Rc<Self>, request: &Message, from: &Peer, refusal: &Refusal) {
+        if self.door_for(from).is_some_and(|door| !door.may_refuse(from.address.ip(), refusal.code)) {
+            return;
+        }
         let phrase = if refusal.phrase.is_empty() { phrase(refusal.code) } else { refusal.phrase };
         let tag = stateless_tag(request);
         let mut draft = response(request, from.address, refusal.code, phrase.as_bytes(), &tag);

@@ -4,13 +4,14 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     io,
-    net::{SocketAddr, TcpListener as StdListener},
+    net::{IpAddr, SocketAddr, TcpListener as StdListener},
     rc::Rc,
     time::{Duration, Instant},
 };
 
 use bytes::{Buf, Bytes, BytesMut};
 use ringpost::{
+    security::source_of,
     settings::Transport,
     sip::{
         frame::{Frame, Framer, Unframed},
@@ -69,6 +70,12 @@ impl Streams {
         self.open.borrow().len()
     }
 
+    /// How many connections a source has open.
+    fn of_source(&self, ip: IpAddr) -> usize {
+        let source = source_of(ip);
+        self.open.borrow().values().filter(|one| source_of(one.address.ip()) == source).count()
+    }
+
     fn find(&self, peer: &Peer) -> Option<mpsc::Sender<Bytes>> {
         let open = self.open.borrow();
         let one = open.get(&peer.connection).or_else(|| open.values().find(|c| c.address == peer.address));
@@ -124,6 +131,10 @@ impl Port {
     async fn accept(self: Rc<Self>, listener: u16, socket: Rc<TcpListener>) {
         loop {
             match socket.accept().await {
+                Ok((_, address)) if self.shuts_out(address.ip()) => {
+                    METRICS.source_connections_refused_total.one();
+                    tracing::debug!(from = %address.ip(), "Refused a connection of a source that has too many or is banned");
+                }
                 Ok((stream, address)) if self.streams.count() < self.streams.limits.connections => {
                     let (connection, queue) = self.streams.add(address);
                     let peer = Peer { transport: Transport::Tcp, address, listener, connection };
@@ -140,6 +151,14 @@ impl Port {
                 }
             }
         }
+    }
+
+    /// Whether a stranger may open no further connection.
+    fn shuts_out(&self, ip: IpAddr) -> bool {
+        self.door().is_some_and(|door| {
+            !door.trusts(ip)
+                && (door.is_banned(ip) || self.streams.of_source(ip) >= door.settings().connections)
+        })
     }
 
     /// Sends on the peer's connection, on another one to its address, or on a new one.
@@ -237,13 +256,18 @@ impl Port {
         let mut since = Instant::now();
         loop {
             let waits = buffer.is_empty();
-            let patience = if waits { self.streams.limits.idle } else { UNFINISHED };
+            let patience = if waits { self.streams.limits.idle } else { self.half_sent() };
             let left = (since + patience).saturating_duration_since(Instant::now());
             match tokio::time::timeout(left, reader.read_buf(&mut buffer)).await {
                 Ok(Ok(0)) => return "the peer closed it".into(),
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => return error.to_string(),
-                Err(_) => return "no complete message came in time".into(),
+                Err(_) => {
+                    if !waits {
+                        METRICS.half_sent_total.one();
+                    }
+                    return "no complete message came in time".into();
+                }
             }
             match self.cut(&mut buffer, &mut framer, peer) {
                 Ok(progress) if progress || waits => since = Instant::now(),
@@ -255,6 +279,11 @@ impl Port {
                 }
             }
         }
+    }
+
+    /// How long a message may take to be complete.
+    fn half_sent(&self) -> Duration {
+        self.door().map_or(UNFINISHED, |door| door.settings().half_sent)
     }
 
     /// Takes every whole message off the buffer; true where there was one.

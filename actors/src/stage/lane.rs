@@ -14,6 +14,7 @@ use crate::{
     keeper::Keeper,
     port::{
         Listener, Port, TransactionUser,
+        door::Door,
         lanes::{Lanes, Parcel},
         stream::{Limits, Streams},
     },
@@ -62,6 +63,7 @@ fn start(
     };
     let most = settings.max_calls.div_ceil(lanes.count());
     let port = Port::new(lane, sockets.listeners, lanes, Streams::new(lane, limits), settings.silence);
+    port.guard(Door::new(Arc::clone(&shared.gatehouse)));
     let switch = Switch::new(Rc::clone(&port), shared, most);
     let name = format!("lane {lane}");
     open(&port, switch.clone(), sockets.bound, (&keeper, &name))?;

@@ -114,7 +114,7 @@ fn a_missed_call_is_a_readable_mail_in_a_real_mailbox() {
 }
 
 /// A headless phone that plays a tone and keeps what it hears.
-struct Phone {
+pub struct Phone {
     pid: String,
     port: u16,
     control: u16,
@@ -123,7 +123,7 @@ struct Phone {
 
 impl Phone {
     /// `None` and a word about it where baresip is missing.
-    fn new(name: &str, folder: &Path, mode: &str, hertz: u32) -> Option<Self> {
+    pub fn new(name: &str, folder: &Path, mode: &str, hertz: u32) -> Option<Self> {
         if Command::new("baresip").arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             println!("skipped: baresip is missing");
             return None;
@@ -146,7 +146,7 @@ impl Phone {
         Some(phone)
     }
 
-    fn uri(&self) -> String {
+    pub fn uri(&self) -> String {
         format!(
             "sip:{}@127.0.0.1:{}",
             self.folder.file_name().unwrap_or_default().to_string_lossy(),
@@ -155,15 +155,20 @@ impl Phone {
     }
 
     /// A command, as a netstring of JSON.
-    fn says(&self, command: &str) {
+    pub fn says(&self, command: &str) {
         let mut control = TcpStream::connect(("127.0.0.1", self.control)).expect("baresip listens");
         write!(control, "{}:{command},", command.len()).expect("baresip reads");
         // Closing at once would drop the command.
         thread::sleep(Duration::from_millis(200));
     }
 
+    /// What it has printed.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
     /// Ends it; the file of what it has heard.
-    fn heard(self) -> PathBuf {
+    pub fn heard(self) -> PathBuf {
         let _ = Command::new("kill").args(["-INT", &self.pid]).status();
         until("baresip ends", || !Path::new("/proc").join(&self.pid).join("exe").exists());
         files(&self.folder, "dec.wav").pop().expect("one recording")
@@ -181,26 +186,43 @@ pub fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
     all.filter(|path| path.to_string_lossy().ends_with(end)).collect()
 }
 
-/// The length in seconds, and how much of the power in the second from 0.5 s on is at this pitch (Goertzel).
+/// The length in seconds, and how much of the power in the second from 0.5 s on is at this pitch.
 pub fn tone(file: &Path, hertz: f64) -> (f64, f64) {
+    let samples = samples(file);
+    (samples.len() as f64 / RATE, share(samples.get(4_000..12_000).unwrap_or(&samples), hertz))
+}
+
+/// How many seconds of a recording are at this pitch, wherever they lie: phones stretch and cut what they hear late.
+pub fn seconds_at(file: &Path, hertz: f64) -> f64 {
+    const PIECE: usize = 400;
+    let samples = samples(file);
+    let pieces = samples.chunks_exact(PIECE).filter(|piece| share(piece, hertz) > 0.9);
+    (pieces.count() * PIECE) as f64 / RATE
+}
+
+const RATE: f64 = 8_000.0;
+
+fn samples(file: &Path) -> Vec<f64> {
     let octets = fs::read(file).expect("a recording");
     let wav = Wav::read(&octets).expect("a WAV file");
-    let samples: Vec<f64> = match wav.format {
+    match wav.format {
         Format::G711(codec) => wav.samples.iter().map(|octet| f64::from(codec.decode(*octet))).collect(),
         Format::Pcm16 => {
             wav.samples.chunks_exact(2).map(|two| f64::from(i16::from_le_bytes([two[0], two[1]]))).collect()
         }
-    };
-    let seconds = samples.len() as f64 / 8_000.0;
-    let second = samples.get(4_000..12_000).unwrap_or(&samples);
-    let step = std::f64::consts::TAU * hertz / 8_000.0;
+    }
+}
+
+/// How much of the power is at this pitch (Goertzel).
+fn share(samples: &[f64], hertz: f64) -> f64 {
+    let step = std::f64::consts::TAU * hertz / RATE;
     let (mut last, mut before, mut energy) = (0.0, 0.0, f64::MIN_POSITIVE);
-    for sample in second {
+    for sample in samples {
         (last, before) = (sample + 2.0 * step.cos() * last - before, last);
         energy += sample * sample;
     }
     let power = last * last + before * before - 2.0 * step.cos() * last * before;
-    (seconds, 2.0 * power / (energy * second.len() as f64))
+    2.0 * power / (energy * samples.len() as f64)
 }
 
 /// Postfix and Dovecot.

@@ -43,7 +43,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[stores]",
         &[
             "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, um, mail, user, outbox, store, \
-             voicemail, metrics",
+             voicemail, metrics, security",
         ],
     ),
     (
