@@ -1,5 +1,7 @@
 //! Finds the leg of a message, and starts a call for each INVITE that may come in.
 
+mod dialled;
+
 use std::{
     cell::{Cell, RefCell},
     rc::{Rc, Weak},
@@ -26,13 +28,17 @@ use ringpost::{
 };
 
 use crate::{
-    call::{CallActor, End, Rang, Setup},
+    call::{CallActor, End, Rang, Reach, Setup},
     guard::caught,
     leg::{LegActor, LegNews},
     metrics::METRICS,
     outbox::{Outbox, Record},
+    policies::Policies,
     port::{Alarm, Port, Refusal, TransactionUser, door::Gatehouse},
 };
+
+use dialled::Dialled;
+pub use dialled::Questions;
 
 /// Seconds that a caller is asked to wait when Ringpost is full.
 const RETRY_AFTER: &[u8] = b"5";
@@ -58,6 +64,10 @@ pub struct Shared {
     pub gatehouse: Arc<Gatehouse>,
     /// How many calls are open on all lanes.
     pub calls: Arc<AtomicUsize>,
+    /// What users have changed of their policies.
+    pub policies: Arc<Policies>,
+    /// How whoever answers a number outside is asked for the key.
+    pub questions: Arc<Questions>,
 }
 
 /// The switch of a lane.
@@ -212,8 +222,9 @@ impl Switch {
         if dialog::caller_target(invite).is_none() {
             return Err(Refusal { phrase: "Bad Contact", ..Refusal::plain(400) });
         }
-        let user = self.shared.directory.load().callee(invite.uri(), origin).ok_or(Refusal::plain(404))?;
-        let mark = self.mark(&user);
+        let directory = self.shared.directory.load();
+        let dialled = self.dialled(&directory, invite, origin).map_err(Refusal::plain)?;
+        let mark = self.mark(dialled.user());
         if invite.list(Name::Loop).any(|one| one == mark) {
             return Err(Refusal::plain(482));
         }
@@ -226,12 +237,27 @@ impl Switch {
 
     fn begin(&self, server: Token, message: SipMessage, from: Peer) {
         let directory = self.shared.directory.load_full();
-        let Some((origin, user)) =
-            self.admitted.take().and_then(|by| Some((by.clone(), directory.callee(message.uri(), &by)?)))
-        else {
-            // Read again between the two looks, and gone.
-            return self.turn_away(server, &message, from, 404);
-        };
+        // Read again between the two looks, and gone: the refusal is that of the second.
+        let origin = self.admitted.take().ok_or(404);
+        let dialled = origin.and_then(|by| Ok((self.dialled(&directory, &message, &by)?, by)));
+        match dialled {
+            Ok((Dialled::User(user, reach), origin)) => {
+                self.begin_with((server, message, from), (directory, user, origin), reach);
+            }
+            Ok((Dialled::Code(user, change), origin)) => {
+                self.take_code((server, message, from), (directory, user, origin), change);
+            }
+            Err(code) => self.turn_away(server, &message, from, code),
+        }
+    }
+
+    /// Begins a call of a user.
+    fn begin_with(
+        &self,
+        (server, message, from): (Token, SipMessage, Peer),
+        (directory, user, origin): (Arc<Directory>, Arc<User>, Origin),
+        reach: Reach,
+    ) {
         tracing::debug!(call = %String::from_utf8_lossy(message.call_id()), by = origin.name(), user = user.address, "Call");
         let mark = self.mark(&user);
         let invite = Arc::new(message);
@@ -240,7 +266,7 @@ impl Switch {
         self.shared.calls.fetch_add(1, Ordering::Relaxed);
         METRICS.calls_total.one();
         METRICS.calls_open.up();
-        let setup = Setup { token, directory, user, invite: Arc::clone(&invite), origin, mark };
+        let setup = Setup { token, directory, user, invite: Arc::clone(&invite), origin, reach, mark };
         match caught(|| self.start_call(setup, (server, Arc::clone(&invite), from))) {
             Ok(true) => {}
             Ok(false) => {

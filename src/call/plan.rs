@@ -56,6 +56,12 @@ impl Plan {
         Self { stages, um_servers, ..Self::default() }
     }
 
+    /// Whether the call is forwarded to that leg, rather than ringing there as well.
+    pub fn is_forwarded(&self, leg: super::Leg) -> bool {
+        let mut away = (0..self.stages.len()).filter(|stage| self.is_away(*stage as u8));
+        away.any(|stage| self.stages[stage].first.has(leg))
+    }
+
     /// Whether a stage rings nobody but others.
     pub fn is_away(&self, stage: u8) -> bool {
         let legs =

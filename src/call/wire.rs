@@ -11,7 +11,8 @@ use crate::{
     sip::{
         Message, Name,
         build::{Draft, phrase, response},
-        relay::{ALLOW, Passport, copy_crossing, is_private},
+        message::Field,
+        relay::{ALLOW, Passport, copy_crossing, crosses, is_private},
         text::number,
         token::{MAGIC, Token},
         uri::{NameAddr, Uri},
@@ -136,6 +137,8 @@ pub struct Outgoing<'a> {
     pub diversion: Option<&'a [u8]>,
     /// What Ringpost's own UM is told besides: see [`History`].
     pub history: Option<&'a [u8]>,
+    /// An SDP offer instead of the caller's body.
+    pub offer: Option<&'a [u8]>,
 }
 
 /// The INVITE of one of our legs, made of the caller's.
@@ -157,9 +160,22 @@ pub fn invite(original: &Message, outgoing: &Outgoing<'_>, branch: Token) -> Byt
     if let Some(history) = outgoing.history {
         draft.header(HISTORY, &[history]);
     }
-    copy_crossing(&mut draft, original, outgoing.passport);
+    let offer = outgoing.offer;
+    let crossing = |field: &&Field| {
+        let body = matches!(field.name, Name::ContentType | Name::ContentEncoding);
+        !(body && offer.is_some()) && crosses(original, field, outgoing.passport)
+    };
+    for field in original.fields().filter(crossing) {
+        draft.lines(original.written(field));
+    }
     draft.copy(original, Name::Loop).header("X-Ringpost-Loop", &[outgoing.mark]);
-    draft.body(&original.body())
+    match offer {
+        Some(offer) => {
+            draft.header("Content-Type", &[b"application/sdp"]);
+            draft.body(offer)
+        }
+        None => draft.body(&original.body()),
+    }
 }
 
 /// An address value around its tag parameter.
@@ -211,6 +227,8 @@ pub enum Diverted {
     Unavailable,
     /// The user forwards every call.
     Unconditional,
+    /// The user does not want to be disturbed.
+    DoNotDisturb,
 }
 
 impl Diverted {
@@ -235,6 +253,7 @@ impl Diverted {
             Self::Declined => "deflection",
             Self::Unavailable => "unavailable",
             Self::Unconditional => "unconditional",
+            Self::DoNotDisturb => "do-not-disturb",
         };
         format!("<{user}>;reason={reason};counter=1;privacy=off").into_bytes()
     }

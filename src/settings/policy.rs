@@ -29,6 +29,16 @@ pub struct Policy {
     pub delegates_after: Delay,
 }
 
+impl Policy {
+    /// Whether it leaves every call to the devices and UM.
+    pub fn is_plain(&self) -> bool {
+        let Self { do_not_disturb, always, busy, no_answer, ring_also, hunt, delegates, .. } = self;
+        do_not_disturb.is_none()
+            && [always, busy, no_answer].iter().all(|to| to.is_none())
+            && [ring_also, hunt, delegates].iter().all(|numbers| numbers.is_empty())
+    }
+}
+
 /// What becomes of a call to a user who does not want to be disturbed.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -151,7 +151,16 @@ impl Session {
     /// A session opened at time zero; it waits for [`Session::begin`].
     pub fn new(limits: Limits, greeting: Greeting, seed: Seed) -> Self {
         let (latch, keypad, speaker) = (Latch::default(), Keypad::default(), Speaker::new(seed));
-        Self { script: Script::Mailbox, limits, greeting, agreed: None, latch, keypad, speaker, phase: Phase::Waiting }
+        Self {
+            script: Script::Mailbox,
+            limits,
+            greeting,
+            agreed: None,
+            latch,
+            keypad,
+            speaker,
+            phase: Phase::Waiting,
+        }
     }
 
     /// The same for another purpose.
@@ -274,7 +283,9 @@ impl Session {
         let mut effects = Vec::new();
         match self.phase {
             Phase::Greeting(_) if self.script == Script::Ask => effects.push(Effect::TellKey(key)),
-            Phase::Greeting(playing) if key == Key::HASH && self.script == Script::Mailbox => self.beep(playing.due.max(now), &mut effects),
+            Phase::Greeting(playing) if key == Key::HASH && self.script == Script::Mailbox => {
+                self.beep(playing.due.max(now), &mut effects)
+            }
             Phase::Recording(_) if key == Key::HASH => self.hang_up(Reason::Hash, &mut effects),
             Phase::Waiting | Phase::Greeting(_) | Phase::Beep(..) | Phase::Recording(_) | Phase::Over(_) => {}
         }

@@ -9,12 +9,10 @@ use actix::prelude::*;
 use ringpost::{
     call::{
         Event, Leg,
-        wire::{self, Diverted, History, Outgoing, Stand},
+        wire::{self, History, Outgoing, Stand},
     },
-    settings::UmServer,
     sip::{peer::Peer, relay::Passport, transaction::Owner},
 };
-use smallvec::SmallVec;
 
 use super::{CallActor, Told, What, call_id};
 use crate::leg::LegActor;
@@ -22,11 +20,7 @@ use crate::leg::LegActor;
 impl CallActor {
     /// Calls a device or a UM server; one whose address cannot be told refuses at once.
     pub(super) fn invite(&mut self, leg: Leg, ctx: &mut Context<Self>) {
-        let uri = match leg {
-            Leg::Phone(number) => self.user.devices.get(usize::from(number)).cloned(),
-            Leg::Um(number) => self.um.get(usize::from(number)).and_then(|server| self.switch.um_uri(server)),
-            Leg::Caller => None,
-        };
+        let uri = self.uri_of(leg);
         let Some(uri) = uri else { return self.refused_at_once(leg, ctx) };
         if let Some(peer) = self.port.peer(uri.as_bytes()) {
             return self.send_invite(leg, uri.as_bytes(), peer, ctx);
@@ -56,10 +50,13 @@ impl CallActor {
     }
 
     fn send_invite(&mut self, leg: Leg, uri: &[u8], peer: Peer, ctx: &mut Context<Self>) {
-        let diversion = matches!(leg, Leg::Um(_)).then(|| self.diversion()).flatten();
-        let own =
-            matches!(leg, Leg::Um(number) if self.um.get(usize::from(number)) == Some(&UmServer::Embedded));
-        let history = own.then(|| self.history().write());
+        let diversion = self.diversion(leg);
+        let history = self.is_own_um(leg).then(|| self.history().write());
+        let keyed = self.machine.plan().keyed.has(leg);
+        let offer = if keyed { self.open_question(leg, ctx) } else { None };
+        if keyed && offer.is_none() {
+            return self.refused_at_once(leg, ctx);
+        }
         let passport = self.passport_to(leg);
         let port = Rc::clone(&self.port);
         let sent = self.switch.new_leg(|token| {
@@ -75,11 +72,12 @@ impl CallActor {
                 mark: &self.mark,
                 diversion: diversion.as_deref(),
                 history: history.as_deref(),
+                offer: offer.as_deref(),
             };
             let client =
                 port.invite(peer, Owner::Leg(token), |branch| wire::invite(&self.invite, &outgoing, branch))?;
             let both = (Rc::clone(&port), Rc::clone(&self.switch));
-            let offered = self.invite.has_body();
+            let offered = self.invite.has_body() || offer.is_some();
             Some(LegActor::called(both, ctx.address(), (leg, token), (client, peer, offered)).start())
         });
         match sent {
@@ -100,24 +98,6 @@ impl CallActor {
     pub(super) fn rang_for(&self) -> Duration {
         let until = self.ringing.until.unwrap_or_else(Instant::now);
         self.ringing.since.map_or(Duration::ZERO, |since| until.saturating_duration_since(since))
-    }
-
-    /// The one Diversion towards UM; none where the owner calls the own mailbox (PROTOCOLS §2).
-    fn diversion(&self) -> Option<Vec<u8>> {
-        let own = self.caller.number.as_deref().and_then(|number| self.directory.user(number));
-        if own.is_some_and(|user| user.address == self.user.address) {
-            return None;
-        }
-        let reason = if self.user.devices.is_empty() {
-            Diverted::Unavailable
-        } else if self.user.forward_to_voicemail {
-            Diverted::Unconditional
-        } else {
-            let refusals = self.refusals.iter().filter(|(leg, _)| matches!(leg, Leg::Phone(_)));
-            let codes: SmallVec<[u16; 8]> = refusals.filter_map(|(_, refusal)| refusal.code()).collect();
-            Diverted::by(&codes, self.user.devices.len())
-        };
-        Some(reason.header(&self.user.address))
     }
 
     /// What may cross to that leg: identities only from a trusted trunk (RFC 3325 §5), a Diversion never to UM.

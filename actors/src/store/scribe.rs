@@ -101,6 +101,17 @@ impl Scribe {
         self.commands.try_send(Command::Record(Box::new(call))).is_ok()
     }
 
+    /// Writes what a user has changed of the policy; returns after the commit. False: the disk refused, or the store is
+    /// stopped.
+    pub async fn set_policy(&self, user: String, body: Option<String>) -> bool {
+        self.ask(|reply| Command::Policy(user, body, reply)).await.unwrap_or(false)
+    }
+
+    /// What users have changed of their policies, as it was written. `None`: stopped.
+    pub async fn policies(&self) -> Option<Result<Vec<(String, String)>, StoreError>> {
+        self.read(|store| store.policies()).await
+    }
+
     /// Every item that is neither delivered nor dead. `None`: stopped.
     pub async fn open_items(&self) -> Option<Result<Vec<OpenItem>, StoreError>> {
         self.read(|store| store.open_items()).await
@@ -162,6 +173,7 @@ enum Command {
     Change(ItemId, Change, oneshot::Sender<Written>),
     Sending(ItemId),
     Record(Box<CallRecord>),
+    Policy(String, Option<String>, oneshot::Sender<bool>),
     Read(Question),
     Stop(oneshot::Sender<()>),
 }

@@ -47,6 +47,8 @@ enum Reply {
     /// The poster has been told that it is kept.
     Late,
     Changer(oneshot::Sender<Written>),
+    /// Is told at once whether it is written, and keeps what is refused itself.
+    Asker(oneshot::Sender<bool>),
 }
 
 impl Drop for Desk {
@@ -110,6 +112,9 @@ impl Desk {
                     self.lines_at.get_or_insert_with(|| Instant::now() + PAUSE);
                 }
                 Command::Record(call) => self.note(call),
+                Command::Policy(user, body, reply) => {
+                    urgent.push((Write::Policy(user, body), Reply::Asker(reply)));
+                }
                 Command::Read(question) => questions.push(question),
                 Command::Stop(told) => stop = Some(told),
             }
@@ -164,6 +169,11 @@ impl Desk {
                 let _ = poster.send(Err(PostError::Kept(refused.clone())));
                 Reply::Late
             }
+            Reply::Asker(asker) => {
+                // Whoever asked has gone, or hears that nothing was written.
+                let _ = asker.send(false);
+                return;
+            }
             other @ (Reply::Late | Reply::Changer(_)) => other,
         };
         self.kept.push_back((write, reply));
@@ -201,6 +211,9 @@ impl Desk {
             }
             (Reply::Late, _, _) => {}
             (Reply::Changer(changer), _, written) => drop(changer.send(written)),
+            (Reply::Asker(asker), ..) => {
+                let _ = asker.send(true);
+            }
         }
     }
 

@@ -11,7 +11,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use super::Sqlite;
 
 /// Each entry takes the schema one version further (`PRAGMA user_version`). Entries are never changed, only added.
-const MIGRATIONS: [&str; 1] = ["CREATE TABLE item (
+const MIGRATIONS: [&str; 2] = [
+    "CREATE TABLE item (
          id INTEGER PRIMARY KEY,
          key TEXT NOT NULL,
          channel TEXT NOT NULL,
@@ -40,7 +41,9 @@ const MIGRATIONS: [&str; 1] = ["CREATE TABLE item (
          reason TEXT NOT NULL,
          answered_by TEXT
      ) STRICT;
-     CREATE INDEX call_user ON call (user, came_in);"];
+     CREATE INDEX call_user ON call (user, came_in);",
+    "CREATE TABLE policy (user TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+];
 
 /// Marks a file as ours (`PRAGMA application_id`), "RgPo".
 const APPLICATION: i32 = 0x5267_506F;

@@ -1,0 +1,103 @@
+//! The plan of a call: what the pure policy needs to know, and who its legs stand for.
+
+use std::sync::Arc;
+
+use ringpost::{
+    call::{Leg, Plan, wire::Diverted},
+    directory::Directory,
+    policy::{Ask, Party, Past, Planned, plan},
+    settings::{Policy, UmServer, User},
+    sip::Message as SipMessage,
+};
+use smallvec::SmallVec;
+
+use super::{CallActor, Reach};
+use crate::switch::Switch;
+
+/// Plans a call; whoever has no policy of the own costs one look.
+pub(super) fn planned(
+    switch: &Switch,
+    (directory, user): (&Directory, &Arc<User>),
+    invite: &SipMessage,
+    reach: Reach,
+    servers: usize,
+) -> Planned {
+    let policies = switch.policies();
+    let wanted = match reach {
+        Reach::Rings => policies.of(user),
+        // Straight to UM, or to the tone that says that a feature code is taken.
+        Reach::VoiceMail | Reach::Code => Some(Policy::default()),
+    };
+    let Some(policy) = wanted else { return Planned { plan: Plan::of(user, servers), ..Planned::default() } };
+    let ask = Ask {
+        directory,
+        user,
+        policy: &policy,
+        servers,
+        voicemail: reach != Reach::Rings,
+        past: Past::of(invite, directory, user),
+        room: directory.site.policy.max_outside.saturating_sub(policies.outside(user)),
+        devices: &|user| user.devices.len(),
+        is_quiet: &|user| policies.of(user).is_some_and(|policy| policy.do_not_disturb.is_some()),
+        way_out: &|number| directory.way_out(number),
+    };
+    let planned = plan(&ask);
+    if planned.outside > 0 {
+        policies.went_outside(user, planned.outside);
+    }
+    let call = String::from_utf8_lossy(invite.call_id());
+    planned.rules.iter().for_each(|rule| tracing::info!(%call, %rule, "Policy"));
+    planned
+}
+
+impl CallActor {
+    /// Where a leg is called.
+    pub(super) fn uri_of(&self, leg: Leg) -> Option<String> {
+        match leg {
+            Leg::Phone(number) => match self.planned.parties.get(usize::from(number)) {
+                Some(Party::Device(user, device)) => user.devices.get(*device).cloned(),
+                Some(Party::Outside(way)) => Some(way.uri.clone()),
+                None => self.user.devices.get(usize::from(number)).cloned(),
+            },
+            Leg::Um(_) if self.reach == Reach::Code => self.switch.done_uri(),
+            Leg::Um(number) => self.um.get(usize::from(number)).and_then(|server| self.switch.um_uri(server)),
+            Leg::Caller => None,
+        }
+    }
+
+    /// The one Diversion towards UM and towards whom the call is forwarded to (PROTOCOLS §2, RFC 5806); none where the
+    /// owner calls the own mailbox.
+    pub(super) fn diversion(&self, leg: Leg) -> Option<Vec<u8>> {
+        let forwarded = match leg {
+            Leg::Um(_) => self.reach != Reach::Code,
+            Leg::Phone(_) => self.machine.plan().is_forwarded(leg),
+            Leg::Caller => false,
+        };
+        let own = || self.caller.number.as_deref().and_then(|number| self.directory.user(number));
+        if !forwarded || own().is_some_and(|user| user.address == self.user.address) {
+            return None;
+        }
+        let quiet = self.planned.rules.contains(&ringpost::policy::Rule::DoNotDisturb);
+        let reason = if quiet {
+            Diverted::DoNotDisturb
+        } else if self.planned.unconditional || self.reach == Reach::VoiceMail {
+            Diverted::Unconditional
+        } else if self.user.devices.is_empty() {
+            Diverted::Unavailable
+        } else if self.user.forward_to_voicemail {
+            Diverted::Unconditional
+        } else {
+            let others = self.machine.plan().others;
+            let own =
+                self.refusals.iter().filter(|(leg, _)| matches!(leg, Leg::Phone(_)) && !others.has(*leg));
+            let codes: SmallVec<[u16; 8]> = own.filter_map(|(_, refusal)| refusal.code()).collect();
+            Diverted::by(&codes, self.user.devices.len())
+        };
+        Some(reason.header(&self.user.address))
+    }
+
+    /// Ringpost's own UM is told what happened before.
+    pub(super) fn is_own_um(&self, leg: Leg) -> bool {
+        matches!(leg, Leg::Um(number) if self.um.get(usize::from(number)) == Some(&UmServer::Embedded))
+    }
+}
