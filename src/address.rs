@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Who tells a user about missed calls (REQUIREMENTS R10–R12).
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UserClass {
     /// The user's UM: Ringpost sends it a SIP INFO.
@@ -13,6 +13,7 @@ pub enum UserClass {
     /// The PBX: Ringpost stays silent.
     Pbx,
     /// Nobody.
+    #[default]
     Off,
 }
 

@@ -6,15 +6,16 @@ use std::{
     time::Duration,
 };
 
+use crate::{
+    address::{Language, UserClass},
+    sip::session_timer::Terms,
+};
+
 mod policy;
-
-pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
-
-use crate::address::{Language, UserClass};
-
 mod security;
 mod trunk;
 
+pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use security::Security;
 pub use trunk::{CallerId, DiversionHeader, FarEnd, KeepAlive, Outbound, Registration, Trunk, TrunkLogin};
 
@@ -83,6 +84,8 @@ pub struct Sip {
     pub drain: Duration,
     /// `device_timeout`: how long a device that answers nothing at all is waited for. Default 32 s (Timer B).
     pub silence: Duration,
+    /// `session_expires` (default none, `0s`) and `min_se` (default and least 90 s), in whole seconds (RFC 4028).
+    pub session: Terms,
 }
 
 /// A transport and where it listens, `udp:127.0.0.1:5060`.
@@ -161,7 +164,7 @@ pub struct Voicemail {
 }
 
 /// `[[user]]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct User {
     /// `address`: the address of record, `sip:1001@example.test`.
     pub address: String,

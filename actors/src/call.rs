@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use ringpost::{
     address::Caller,
     call::{Call, Effect, Event, Leg, Timer, plan::um_order, wire},
-    directory::{Directory, Origin},
+    directory::{Directory, Origin, Target},
     policy::Planned,
     settings::{UmServer, User},
     sip::{
@@ -45,6 +45,7 @@ pub struct CallActor {
     invite: Arc<SipMessage>,
     caller: Caller,
     passport: Passport,
+    early_media: bool,
     mark: [u8; 16],
     um: Vec<UmServer>,
     machine: Call,
@@ -59,6 +60,9 @@ pub struct CallActor {
     /// The refusal of each device, for the caller.
     refusals: SmallVec<[(Leg, Arc<SipMessage>); 1]>,
     bridged: Option<Leg>,
+    origin: Origin,
+    /// Legs that call a number outside, and the trunks that are still to be tried; the next one comes first.
+    ways: Vec<(Leg, Vec<Target>)>,
     /// Legs whose address is being looked up.
     sought: SmallVec<[Leg; 2]>,
     timers: [u32; 3],
@@ -105,6 +109,8 @@ pub struct Setup {
     pub origin: Origin,
     /// What was dialled.
     pub reach: Reach,
+    /// The trunks that lead to a number outside, in order.
+    pub ways: Vec<Target>,
     /// The mark that tells a loop.
     pub mark: [u8; 16],
 }
@@ -158,7 +164,7 @@ pub struct End;
 impl CallActor {
     /// A call that rings as soon as it starts.
     pub fn new((port, switch): (Rc<Port>, Rc<Switch>), outbox: Addr<Outbox>, setup: Setup) -> Self {
-        let Setup { token, directory, user, invite, origin, reach, mark } = setup;
+        let Setup { token, directory, user, invite, origin, reach, mark, ways } = setup;
         let trusted = origin.is_trusted();
         let um = directory.plan(&user).map(|plan| um_order(plan, directory.site.um.attempts, port.random()));
         let um = match reach {
@@ -168,9 +174,12 @@ impl CallActor {
         let mut planned = policy::planned(&switch, (&directory, &user), &invite, reach, um.len());
         let (machine, opening) = Call::start(std::mem::take(&mut planned.plan));
         let private = relay::is_private(&invite);
-        let caller = directory.named(wire::caller(&invite, trusted));
+        let caller = directory.named(directory.readable(wire::caller(&invite, trusted), &origin));
+        let mut ways = if ways.is_empty() { vec![] } else { vec![(Leg::Phone(0), ways)] };
+        ways.extend(policy::ways(&planned));
         Self {
             passport: Passport { identity: trusted && !private, diversion: true },
+            early_media: origin.relays_early_media(),
             came_in: Timestamp::now(),
             legs: SmallVec::new(),
             refusals: SmallVec::new(),
@@ -180,6 +189,8 @@ impl CallActor {
             questions: SmallVec::new(),
             planned,
             reach,
+            origin,
+            ways,
             ringing: Ringing::default(),
             answered_by: None,
             holding: false,
@@ -208,8 +219,10 @@ impl CallActor {
     fn happen(&mut self, event: Event, message: Option<&Arc<SipMessage>>, ctx: &mut Context<Self>) {
         tracing::debug!(call = %call_id(&self.invite), state = self.machine.state_number(), ?event, "Event");
         match (event, message) {
-            (Event::Rang(Leg::Phone(_)), _) => {
+            (Event::Rang(leg @ Leg::Phone(_)), _) => {
                 self.ringing.since.get_or_insert_with(Instant::now);
+                // Where it has rung, no other trunk is tried.
+                self.ways.retain(|(of, _)| *of != leg);
             }
             (Event::Refused(leg, _) | Event::HungUp(leg) | Event::Lost(leg), None) => self.end_question(leg),
             (Event::Refused(leg, _), Some(message)) => self.refusals.push((leg, Arc::clone(message))),
@@ -269,6 +282,7 @@ impl CallActor {
             Effect::Cancel(leg, why) => {
                 self.end_question(leg);
                 self.sought.retain(|sought| *sought != leg);
+                self.ways.retain(|(of, _)| *of != leg);
                 self.say(leg, Say::Cancel(why));
             }
             Effect::Bye(leg, why) => {
@@ -299,13 +313,20 @@ impl CallActor {
         let Some(message) = message else { return };
         // What a leg with a key says in its media is for nobody yet.
         let keyed = self.machine.plan().keyed.has(leg);
-        let media = message.has_body() && !keyed && self.ringing.media.is_none_or(|one| one == leg);
+        let media = self.early_media
+            && message.has_body()
+            && !keyed
+            && self.ringing.media.is_none_or(|one| one == leg);
         if media {
             self.ringing.media = Some(leg);
         }
         if media || !std::mem::replace(&mut self.ringing.told, true) {
-            let code = if keyed { 180 } else { message.code().unwrap_or(180) };
-            self.say(Leg::Caller, Say::Progress(code, (!keyed).then(|| Arc::clone(message))));
+            let (code, said) = match message.has_body() && !media {
+                // Another leg's media, or none at all wanted: the caller hears no more than that it rings.
+                true => (180, None),
+                false => (message.code().unwrap_or(180), Some(Arc::clone(message))),
+            };
+            self.say(Leg::Caller, Say::Progress(code, said));
         }
     }
 
@@ -348,6 +369,9 @@ impl CallActor {
     fn told(&mut self, leg: Leg, what: What, ctx: &mut Context<Self>) {
         let Some(what) = self.while_asked(leg, what, ctx) else { return };
         match (what, self.other(leg)) {
+            (What::Event(Event::Refused(leg, code), _), _) if self.goes_on(leg, code) => {
+                self.invite(leg, ctx)
+            }
             (What::Event(event, message), _) => self.happen(event, message.as_ref(), ctx),
             (What::Inside(server, request), Some(other)) => {
                 self.say(other, Say::Pass(server, request, self.passport_to(other)));

@@ -2,6 +2,8 @@
 
 mod ending;
 mod inside;
+mod session;
+mod trunk;
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
@@ -17,7 +19,11 @@ use ringpost::{
     },
 };
 
-use self::inside::{Asked, Passed};
+use self::{
+    inside::{Asked, Passed},
+    session::Timed,
+    trunk::ToTrunk,
+};
 use crate::{
     call::{Broken, CallActor, Told, What},
     guard::caught,
@@ -39,7 +45,17 @@ pub struct LegActor {
     passed: Vec<Passed>,
     /// The peer's requests inside the dialog that the other leg's peer has not answered yet; a re-INVITE until its ACK.
     asked: Vec<Asked>,
+    /// What the peer was last told about media; a refresh may have to repeat it.
+    said: Option<Arc<SipMessage>>,
+    /// The session timer, where one was agreed.
+    timed: Option<Timed>,
+    /// Whether the peer takes UPDATE.
+    updates: bool,
     leaving: bool,
+    /// The CSeq number of our INVITE.
+    sequence: u32,
+    /// What a leg to a trunk has besides.
+    trunk: Option<Box<ToTrunk>>,
 }
 
 /// Which end of the INVITE we are.
@@ -115,29 +131,38 @@ impl LegActor {
     ) -> Self {
         let source = peer.address;
         let side = Side::Caller { server, invite, source, answered: false, acked: false, bye: None };
-        Self {
-            port,
-            switch,
-            call,
-            leg: Leg::Caller,
-            token,
-            peer,
-            side,
-            dialog: None,
-            passed: vec![],
-            asked: vec![],
-            leaving: false,
-        }
+        Self::new((port, switch), call, (Leg::Caller, token), peer, side)
     }
 
-    /// The leg of an INVITE that went out; `offered`: it carried SDP.
+    /// The leg of an INVITE that went out, made of the `original`.
     pub fn called(
         (port, switch): (Rc<Port>, Rc<Switch>),
         call: Addr<CallActor>,
         (leg, token): (Leg, Token),
-        (client, peer, offered): (Token, Peer, bool),
+        (client, peer, original): (Token, Peer, &Arc<SipMessage>),
     ) -> Self {
+        let offered = original.has_body();
         let side = Side::Called { client, offered, answered: false, acked: false, cancelled: Why::Over };
+        let mut leg = Self::new((port, switch), call, (leg, token), peer, side);
+        leg.has_said(original);
+        leg
+    }
+
+    /// Its INVITE carries an offer of our own, whatever the caller's has.
+    pub fn asks(&mut self) {
+        if let Side::Called { offered, .. } = &mut self.side {
+            *offered = true;
+        }
+        self.said = None;
+    }
+
+    fn new(
+        (port, switch): (Rc<Port>, Rc<Switch>),
+        call: Addr<CallActor>,
+        (leg, token): (Leg, Token),
+        peer: Peer,
+        side: Side,
+    ) -> Self {
         Self {
             port,
             switch,
@@ -149,7 +174,12 @@ impl LegActor {
             dialog: None,
             passed: vec![],
             asked: vec![],
+            said: None,
+            timed: None,
+            updates: false,
             leaving: false,
+            sequence: 1,
+            trunk: None,
         }
     }
 
@@ -159,12 +189,16 @@ impl LegActor {
 
     fn stand(&self) -> wire::Stand<'_> {
         let sent_by = &self.port.listeners[usize::from(self.peer.listener)].sent_by;
-        wire::Stand { transport: self.peer.transport, sent_by, token: self.token }
+        let host = self.trunk.as_deref().and_then(ToTrunk::host);
+        wire::Stand { transport: self.peer.transport, sent_by, token: self.token, host }
     }
 
     /// A response to our INVITE, or to a request that we passed on.
     fn responded(&mut self, client: Token, message: SipMessage, ctx: &mut Context<Self>) {
         let code = message.code().unwrap_or(500);
+        if self.trunk.is_some() && self.goes_on(client, &message) {
+            return;
+        }
         match &self.side {
             Side::Called { client: own, answered, .. } if *own == client => {
                 if (200..300).contains(&code) {
@@ -181,7 +215,11 @@ impl LegActor {
                     self.tell(What::Event(event, Some(Arc::new(message))));
                 }
             }
-            Side::Called { .. } | Side::Caller { .. } => self.passed_response(client, message, code, ctx),
+            Side::Called { .. } | Side::Caller { .. } => {
+                if !self.refreshed(client, &message, ctx) {
+                    self.passed_response(client, message, code, ctx);
+                }
+            }
         }
     }
 
@@ -193,8 +231,9 @@ impl LegActor {
         let offered = *offered;
         self.dialog = self.port.sent_invite(client).and_then(|invite| Dialog::uac(&invite, message));
         self.follow_target(ctx);
+        self.session_agreed(message, ctx);
         if offered {
-            self.send_ack(client, 1, None);
+            self.send_ack(client, self.sequence, None);
         }
     }
 
@@ -261,6 +300,9 @@ impl LegActor {
                 self.tell(What::Event(Event::Refused(self.leg, code), None));
             }
             Side::Called { .. } | Side::Caller { .. } => {
+                if self.refresh_failed(client) {
+                    return;
+                }
                 let Some(at) = self.passed.iter().position(|passed| passed.client == client) else { return };
                 let Passed { server, .. } = self.passed.swap_remove(at);
                 self.tell(What::Denied(server, code));
@@ -303,14 +345,17 @@ impl LegActor {
 
     fn say(&mut self, say: Say, ctx: &mut Context<Self>) {
         match say {
-            Say::Progress(code, said) => self.respond(code, said.as_deref()),
+            Say::Progress(code, said) => self.respond(code, said.as_deref(), b""),
             Say::Answer(said) => self.accept(&said, ctx),
-            Say::Refuse(said) => self.respond(said.code().unwrap_or(480), Some(&said)),
-            Say::Reject(code) => self.respond(code, None),
+            Say::Refuse(said) => self.respond(said.code().unwrap_or(480), Some(&said), b""),
+            Say::Reject(code) => self.respond(code, None, b""),
             Say::Cancel(why) => {
                 if let Side::Called { client, cancelled, .. } = &mut self.side {
                     *cancelled = why;
                     self.port.cancel(*client, why.reason());
+                    if let Some(trunk) = &mut self.trunk {
+                        trunk.taken_back();
+                    }
                 }
             }
             Say::Bye(why) => self.bye(why),
@@ -318,32 +363,34 @@ impl LegActor {
                 if let Side::Called { client, acked: acked @ false, .. } = &mut self.side {
                     *acked = true;
                     let client = *client;
-                    self.send_ack(client, 1, Some(&ack));
+                    self.send_ack(client, self.sequence, Some(&ack));
                 }
             }
             Say::Acknowledge(Some(server), ack) => self.acknowledge_passed(server, &ack),
             Say::Pass(server, message, passport) => self.pass(server, &message, passport),
             Say::Withdraw(server) => self.withdraw(server),
-            Say::Reply(server, said) => self.reply(server, said.code().unwrap_or(500), Some(&said)),
-            Say::Deny(server, code) => self.reply(server, code, None),
+            Say::Reply(server, said) => self.reply(server, said.code().unwrap_or(500), Some(&said), ctx),
+            Say::Deny(server, code) => self.reply(server, code, None, ctx),
             Say::Leave => self.go(ctx),
         }
     }
 
-    fn respond(&self, code: u16, said: Option<&SipMessage>) {
+    fn respond(&self, code: u16, said: Option<&SipMessage>, own: &[u8]) {
         if let Side::Caller { server, invite, source, .. } = &self.side {
-            let bytes = wire::upstream(invite, *source, &self.stand(), code, said);
+            let bytes = wire::upstream(invite, *source, &self.stand(), code, said, own);
             self.port.respond(*server, code, bytes);
         }
     }
 
-    fn accept(&mut self, said: &SipMessage, ctx: &mut Context<Self>) {
+    fn accept(&mut self, said: &Arc<SipMessage>, ctx: &mut Context<Self>) {
         let tag = self.token.text();
-        if let Side::Caller { invite, answered, .. } = &mut self.side {
-            self.dialog = Dialog::uas(invite, &tag);
-            *answered = true;
-        }
-        self.respond(said.code().unwrap_or(200), Some(said));
+        let Side::Caller { invite, answered, .. } = &mut self.side else { return };
+        self.dialog = Dialog::uas(invite, &tag);
+        *answered = true;
+        let invite = Arc::clone(invite);
+        let lines = self.session_lines(&invite, ctx);
+        self.respond(said.code().unwrap_or(200), Some(said), &lines);
+        self.has_said(said);
         self.follow_target(ctx);
     }
 
@@ -359,6 +406,14 @@ impl LegActor {
 
 impl Actor for LegActor {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        if let Some(limit) = self.trunk.as_deref().and_then(ToTrunk::limit) {
+            ctx.run_later(limit, |leg, ctx| {
+                leg.guarded(ctx, |leg, _| leg.silent());
+            });
+        }
+    }
 }
 
 impl Drop for LegActor {

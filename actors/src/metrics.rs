@@ -99,6 +99,11 @@ numbers! {
     Counter calls_total: "Calls begun.";
     Gauge calls_open: "Calls open now.";
     Counter calls_refused_full_total: "Calls answered 503 because max_calls was reached or Ringpost was stopping.";
+    Counter calls_refused_toll_total: "Calls to numbers outside that allowed_prefixes does not allow.";
+    Counter trunk_next_total: "Calls that went on to the next trunk because one did not take them.";
+    Counter trunk_challenges_answered_total: "Digest challenges of trunks that were answered.";
+    Counter trunk_challenges_refused_total: "Digest challenges that got no credentials: another realm, inside a dialog, or the login was not taken.";
+    Counter trunk_registrations_failed_total: "Registrations at trunks that failed.";
     Counter connections_refused_total: "Connections closed at once because max_connections was reached.";
     Gauge sources: "Sources (addresses that are no trunk's) that the gate remembers.";
     Gauge banned_sources: "Sources that are banned.";

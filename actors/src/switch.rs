@@ -15,13 +15,14 @@ use actix::prelude::*;
 use arc_swap::ArcSwap;
 use ringpost::{
     call::wire,
-    directory::{Directory, Origin},
+    directory::{Directory, Origin, Target},
     notify::CallRecord,
     settings::{UmServer, User},
     sip::{
         Message as SipMessage, Method, Name, dialog,
         peer::Peer,
         relay::{self, ALLOW},
+        session_timer::{self, Terms},
         token::{Table, Token},
         transaction::{News, Owner},
     },
@@ -70,6 +71,12 @@ pub struct Shared {
     pub questions: Arc<Questions>,
 }
 
+/// Who calls, and where that leads.
+struct Admitted {
+    origin: Origin,
+    dialled: Dialled,
+}
+
 /// The switch of a lane.
 pub struct Switch {
     this: Weak<Switch>,
@@ -82,7 +89,7 @@ pub struct Switch {
     records: RefCell<Vec<CallRecord>>,
     most: usize,
     /// Who sent the request outside any dialog that has just been let in; whoever hears of it next takes it.
-    admitted: Cell<Option<Origin>>,
+    admitted: Cell<Option<Admitted>>,
 }
 
 impl Switch {
@@ -178,6 +185,11 @@ impl Switch {
         }
     }
 
+    /// What Ringpost asks of session timers.
+    pub fn terms(&self) -> Terms {
+        self.shared.directory.load().site.sip.session
+    }
+
     /// The URI of a UM server.
     pub fn um_uri(&self, server: &UmServer) -> Option<String> {
         match server {
@@ -212,7 +224,7 @@ impl Switch {
         }
     }
 
-    fn admits_invite(&self, invite: &SipMessage, origin: &Origin) -> Result<(), Refusal> {
+    fn admits_invite(&self, invite: &SipMessage, origin: Origin) -> Result<Admitted, Refusal> {
         if !relay::takes_body(invite) {
             return Err(Refusal::with(415, "Accept", b"application/sdp, multipart/mixed"));
         }
@@ -223,7 +235,11 @@ impl Switch {
             return Err(Refusal { phrase: "Bad Contact", ..Refusal::plain(400) });
         }
         let directory = self.shared.directory.load();
-        let dialled = self.dialled(&directory, invite, origin).map_err(Refusal::plain)?;
+        let terms = self.terms();
+        if session_timer::is_too_short(invite, terms) {
+            return Err(Refusal::with(422, "Min-SE", terms.least.to_string().as_bytes()));
+        }
+        let dialled = self.dialled(&directory, invite, &origin)?;
         let mark = self.mark(dialled.user());
         if invite.list(Name::Loop).any(|one| one == mark) {
             return Err(Refusal::plain(482));
@@ -232,22 +248,19 @@ impl Switch {
             METRICS.calls_refused_full_total.one();
             return Err(Refusal { only_new: true, ..Refusal::with(503, "Retry-After", RETRY_AFTER) });
         }
-        Ok(())
+        Ok(Admitted { origin, dialled })
     }
 
     fn begin(&self, server: Token, message: SipMessage, from: Peer) {
         let directory = self.shared.directory.load_full();
-        // Read again between the two looks, and gone: the refusal is that of the second.
-        let origin = self.admitted.take().ok_or(404);
-        let dialled = origin.and_then(|by| Ok((self.dialled(&directory, &message, &by)?, by)));
-        match dialled {
-            Ok((Dialled::User(user, reach), origin)) => {
-                self.begin_with((server, message, from), (directory, user, origin), reach);
+        match self.admitted.take() {
+            Some(Admitted { origin, dialled: Dialled::User { user, reach, ways } }) => {
+                self.begin_with((server, message, from), (directory, user, origin), (reach, ways));
             }
-            Ok((Dialled::Code(user, change), origin)) => {
+            Some(Admitted { origin, dialled: Dialled::Code(user, change) }) => {
                 self.take_code((server, message, from), (directory, user, origin), change);
             }
-            Err(code) => self.turn_away(server, &message, from, code),
+            None => self.turn_away(server, &message, from, 404),
         }
     }
 
@@ -256,7 +269,7 @@ impl Switch {
         &self,
         (server, message, from): (Token, SipMessage, Peer),
         (directory, user, origin): (Arc<Directory>, Arc<User>, Origin),
-        reach: Reach,
+        (reach, ways): (Reach, Vec<Target>),
     ) {
         tracing::debug!(call = %String::from_utf8_lossy(message.call_id()), by = origin.name(), user = user.address, "Call");
         let mark = self.mark(&user);
@@ -266,7 +279,7 @@ impl Switch {
         self.shared.calls.fetch_add(1, Ordering::Relaxed);
         METRICS.calls_total.one();
         METRICS.calls_open.up();
-        let setup = Setup { token, directory, user, invite: Arc::clone(&invite), origin, reach, mark };
+        let setup = Setup { token, directory, user, invite: Arc::clone(&invite), origin, reach, mark, ways };
         match caught(|| self.start_call(setup, (server, Arc::clone(&invite), from))) {
             Ok(true) => {}
             Ok(false) => {
@@ -350,8 +363,7 @@ impl TransactionUser for Switch {
                 Err(Refusal::with(420, "Unsupported", &required))
             }
             Method::Invite => {
-                self.admits_invite(request, &origin)?;
-                self.admitted.set(Some(origin));
+                self.admitted.set(Some(self.admits_invite(request, origin)?));
                 Ok(())
             }
             Method::Options if wire::max_forwards(request) == 0 && wire::dialled(request).is_some() => {

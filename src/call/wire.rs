@@ -12,7 +12,8 @@ use crate::{
         Message, Name,
         build::{Draft, phrase, response},
         message::Field,
-        relay::{ALLOW, Passport, copy_crossing, crosses, is_private},
+        outside::Outside,
+        relay::{ALLOW, Passport, SUPPORTED, copy_crossing, crosses, is_private},
         text::number,
         token::{MAGIC, Token},
         uri::{NameAddr, Uri},
@@ -45,11 +46,17 @@ pub fn event(leg: Leg, code: u16) -> Option<Event> {
     }
 }
 
-/// Who calls: P-Asserted-Identity (where `trusted`), else Remote-Party-ID (where `trusted`), else From (RFC 3325 §9).
+/// Who calls: P-Asserted-Identity (where `trusted`), else Remote-Party-ID (where `trusted`), else From (RFC 3325 §9);
+/// nobody where the caller wants that.
 pub fn caller(invite: &Message, trusted: bool) -> Caller {
     if is_private(invite) {
         return Caller { private: true, ..Caller::default() };
     }
+    caller_named(invite, trusted)
+}
+
+/// Who calls, privacy or not: for those alone who are trusted with it.
+pub fn caller_named(invite: &Message, trusted: bool) -> Caller {
     let from = invite.from();
     let asserted =
         trusted.then(|| invite.list(Name::PAssertedIdentity).chain(invite.list(Name::RemotePartyId)));
@@ -109,6 +116,8 @@ pub struct Stand<'a> {
     pub sent_by: &'a [u8],
     /// Its name: the tag, the Call-ID and the user part of Contact.
     pub token: Token,
+    /// What stands in Contact in place of our address, where the peer wants a name.
+    pub host: Option<&'a str>,
 }
 
 impl Stand<'_> {
@@ -118,7 +127,15 @@ impl Stand<'_> {
             Transport::Udp => b"",
             Transport::Tcp => b";transport=tcp",
         };
-        [b"<sip:", &self.token.text()[..], b"@", self.sent_by, transport, b">"].concat()
+        let text = self.token.text();
+        match self.host {
+            // Behind the name the port stays: the name leads to our address, not to our port.
+            Some(host) => {
+                let at = memchr::memrchr(b':', self.sent_by).unwrap_or(self.sent_by.len());
+                [b"<sip:", &text[..], b"@", host.as_bytes(), &self.sent_by[at..], transport, b">"].concat()
+            }
+            None => [b"<sip:", &text[..], b"@", self.sent_by, transport, b">"].concat(),
+        }
     }
 }
 
@@ -139,6 +156,10 @@ pub struct Outgoing<'a> {
     pub history: Option<&'a [u8]>,
     /// An SDP offer instead of the caller's body.
     pub offer: Option<&'a [u8]>,
+    /// Further lines of ours.
+    pub own: &'a [u8],
+    /// Towards a trunk: the headers that it reads, in place of the caller's.
+    pub outside: Option<&'a Outside>,
 }
 
 /// The INVITE of one of our legs, made of the caller's.
@@ -149,11 +170,15 @@ pub fn invite(original: &Message, outgoing: &Outgoing<'_>, branch: Token) -> Byt
     draft.via(stand.transport, stand.sent_by, &[MAGIC, &branch.text()]);
     let hops = max_forwards(original).saturating_sub(1).to_string();
     draft.header("Max-Forwards", &[hops.as_bytes()]);
-    let [before, after] = without_tag(original.first(Name::From).unwrap_or(b""));
-    draft.header("From", &[before, after, b";tag=", &tag]);
-    draft.header("To", &without_tag(original.first(Name::To).unwrap_or(b"")));
+    let own = |name| without_tag(original.first(name).unwrap_or(b""));
+    let ([before, after], to) = match outgoing.outside {
+        Some(outside) => ([&outside.from[..], b""], [&outside.to[..], b""]),
+        None => (own(Name::From), own(Name::To)),
+    };
+    draft.header("From", &[before, after, b";tag=", &tag]).header("To", &to);
     draft.header("Call-ID", &[&tag, b"@", stand.sent_by]);
     draft.header("CSeq", &[b"1 INVITE"]).header("Contact", &[&stand.contact()]).header("Allow", &[ALLOW]);
+    draft.header("Supported", &[SUPPORTED]).lines(outgoing.own);
     if let Some(diversion) = outgoing.diversion {
         draft.header("Diversion", &[diversion]);
     }
@@ -165,7 +190,11 @@ pub fn invite(original: &Message, outgoing: &Outgoing<'_>, branch: Token) -> Byt
         let body = matches!(field.name, Name::ContentType | Name::ContentEncoding);
         !(body && offer.is_some()) && crosses(original, field, outgoing.passport)
     };
-    for field in original.fields().filter(crossing) {
+    if let Some(outside) = outgoing.outside {
+        draft.lines(&outside.lines);
+    }
+    let taken = |field: &&Field| outgoing.outside.is_none_or(|outside| outside.takes(field));
+    for field in original.fields().filter(crossing).filter(taken) {
         draft.lines(original.written(field));
     }
     draft.copy(original, Name::Loop).header("X-Ringpost-Loop", &[outgoing.mark]);
@@ -187,22 +216,24 @@ fn without_tag(value: &[u8]) -> [&[u8]; 2] {
 }
 
 /// A response on the caller's leg that carries what a leg of ours said; `code` 181 and others of our own have no
-/// `said`.
+/// `said`; `own` are further lines of ours.
 pub fn upstream(
     invite: &Message,
     source: SocketAddr,
     stand: &Stand<'_>,
     code: u16,
     said: Option<&Message>,
+    own: &[u8],
 ) -> Bytes {
-    let own = phrase(code).as_bytes();
-    let reason = said.filter(|m| m.code() == Some(code)).map_or(own, Message::reason_phrase);
+    let usual = phrase(code).as_bytes();
+    let reason = said.filter(|m| m.code() == Some(code)).map_or(usual, Message::reason_phrase);
     let mut draft = response(invite, source, code, reason, &stand.token.text());
     if code < 300 {
         draft
             .copy(invite, Name::RecordRoute)
             .header("Contact", &[&stand.contact()])
-            .header("Allow", &[ALLOW]);
+            .header("Allow", &[ALLOW])
+            .lines(own);
     }
     match said {
         Some(said) => {
@@ -242,6 +273,17 @@ impl Diverted {
             Self::Busy
         } else {
             Self::NoAnswer
+        }
+    }
+
+    /// The cause parameter of RFC 4458 §5.
+    pub fn cause(self) -> u16 {
+        match self {
+            Self::NoAnswer => 408,
+            Self::Busy => 486,
+            Self::Declined => 480,
+            Self::Unavailable => 503,
+            Self::Unconditional | Self::DoNotDisturb => 302,
         }
     }
 

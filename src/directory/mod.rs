@@ -7,7 +7,7 @@ mod voicemail;
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 pub use origin::Origin;
-pub use outbound::{NoWay, Target};
+pub use outbound::{Exit, NoWay, Target};
 pub use voicemail::Mailbox;
 
 use crate::{

@@ -26,6 +26,14 @@ impl Origin {
         }
     }
 
+    /// Whether its callers hear what devices send before the answer.
+    pub fn relays_early_media(&self) -> bool {
+        match self {
+            Self::Trunk(trunk) => trunk.early_media,
+            Self::User(_) => true,
+        }
+    }
+
     /// Its name, for logs.
     pub fn name(&self) -> &str {
         match self {
@@ -42,6 +50,10 @@ impl Directory {
         let dialled = Uri::read(uri)?.bare_user().filter(|user| !user.is_empty())?;
         let dialled = String::from_utf8_lossy(dialled);
         match origin {
+            Origin::Trunk(trunk) if !trunk.rules.are_none() => {
+                let number = trunk.rules.read(&dialled, &self.site.outbound.numbering);
+                self.user(&number).or_else(|| self.user(&dialled)).cloned()
+            }
             Origin::Trunk(_) | Origin::User(_) => self.user(&dialled).cloned(),
         }
     }

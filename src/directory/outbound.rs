@@ -5,8 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use super::Directory;
-use crate::settings::{FarEnd, Trunk};
+use super::{Directory, Origin};
+use crate::{
+    address::Caller,
+    call::wire::caller_named,
+    settings::{FarEnd, Trunk, User},
+    sip::{Message, relay::is_private, uri::Uri},
+};
 
 /// One way to a number outside.
 #[derive(Clone, Debug)]
@@ -88,6 +93,90 @@ impl Directory {
     /// Takes over what an earlier snapshot knew of the trunks that are still there.
     pub fn remember(&self, earlier: &Self) {
         earlier.trunks.iter().for_each(|trunk| self.set_trunk(&trunk.name, earlier.trunk_is_up(&trunk.name)));
+    }
+}
+
+/// A call that leaves by a trunk.
+#[derive(Clone, Debug)]
+pub struct Exit {
+    /// The called number as a user of the site would be: one device, no UM, nobody to tell of a missed call.
+    pub callee: Arc<User>,
+    /// The ways there, at least one.
+    pub ways: Vec<Target>,
+}
+
+impl Directory {
+    /// Where a call of `origin` to a number that is no user leaves.
+    ///
+    /// # Errors
+    /// Why it does not: a trunk that may not call through us gets the same answer as for any unknown number.
+    pub fn exit(&self, uri: &[u8], origin: &Origin) -> Result<Exit, NoWay> {
+        let dialled = Uri::read(uri).and_then(|uri| uri.bare_user()).ok_or(NoWay::Unserved)?;
+        let dialled = std::str::from_utf8(dialled).map_err(|_| NoWay::Unserved)?;
+        let ways = match origin {
+            Origin::User(_) => self.ways_out(dialled, None)?,
+            Origin::Trunk(trunk) if trunk.transit => {
+                self.ways_out(&trunk.rules.read(dialled, &self.site.outbound.numbering), Some(trunk))?
+            }
+            Origin::Trunk(_) => return Err(NoWay::Unserved),
+        };
+        let number = self.site.outbound.numbering.normal(dialled).unwrap_or_default();
+        let callee = User {
+            address: format!("sip:{}@{}", number.replace('#', "%23"), self.site.sip.domain),
+            devices: ways.iter().take(1).map(|way| way.uri.clone()).collect(),
+            ring_for: self.site.outbound.ring_for,
+            time_zone: "UTC".into(),
+            ..User::default()
+        };
+        Ok(Exit { callee: Arc::new(callee), ways })
+    }
+
+    /// The user whom an INVITE of `origin` calls. A provider calls the Contact that we registered: whom it means is then
+    /// in To, where that names a user.
+    pub fn called(&self, invite: &Message, origin: &Origin) -> Option<Arc<User>> {
+        let registered = match origin {
+            Origin::Trunk(trunk) => trunk.far.as_ref().and_then(|far| far.registration.as_ref()),
+            Origin::User(_) => None,
+        };
+        let own = registered.and_then(|registration| Uri::read(registration.address.as_bytes())?.bare_user());
+        if own.is_some() && own == Uri::read(invite.uri())?.bare_user() {
+            let meant = invite.to().and_then(|to| self.callee(to.uri, origin));
+            if meant.is_some() {
+                return meant;
+            }
+        }
+        self.callee(invite.uri(), origin)
+    }
+
+    /// A caller's number as Ringpost writes it, where the trunk that it came by has rules.
+    pub fn readable(&self, caller: Caller, origin: &Origin) -> Caller {
+        match origin {
+            Origin::Trunk(trunk) if !trunk.rules.are_none() => {
+                let number =
+                    caller.number.map(|number| trunk.rules.read(&number, &self.site.outbound.numbering));
+                Caller { number, ..caller }
+            }
+            Origin::Trunk(_) | Origin::User(_) => caller,
+        }
+    }
+
+    /// Who calls, towards a trunk: of a user the number that the world knows, whatever its device says.
+    pub fn caller_outside(&self, invite: &Message, origin: &Origin) -> Caller {
+        match origin {
+            Origin::User(user) => {
+                let known = user.numbers.iter().find(|number| number.starts_with('+'));
+                Caller {
+                    name: user.name.clone(),
+                    number: known.or(user.numbers.first()).cloned(),
+                    uri: Some(user.address.clone()),
+                    private: is_private(invite),
+                }
+            }
+            Origin::Trunk(trunk) => {
+                let caller = self.readable(caller_named(invite, trunk.trust_identity), origin);
+                Caller { private: caller.private || is_private(invite), ..caller }
+            }
+        }
     }
 }
 

@@ -31,8 +31,8 @@ pub struct Ask<'a> {
     pub devices: &'a dyn Fn(&Arc<User>) -> usize,
     /// Whether a colleague does not want to be disturbed.
     pub is_quiet: &'a dyn Fn(&Arc<User>) -> bool,
-    /// The way to a number outside, where one is open and allowed: the one guard against toll fraud (T19).
-    pub way_out: &'a dyn Fn(&str) -> Option<Target>,
+    /// The ways to a number outside, none where it may not be called: the one guard against toll fraud (T19).
+    pub ways_out: &'a dyn Fn(&str) -> Vec<Target>,
 }
 
 /// Who a leg of the plan stands for.
@@ -40,8 +40,8 @@ pub struct Ask<'a> {
 pub enum Party {
     /// A device of a user, by its number.
     Device(Arc<User>, usize),
-    /// A number outside.
-    Outside(Target),
+    /// A number outside, and the trunks that lead there.
+    Outside(Vec<Target>),
 }
 
 /// A call that is planned.
@@ -330,11 +330,12 @@ impl<'a> Draft<'a> {
             self.because(Rule::TooManyOutside);
             return legs;
         }
-        let Some(way) = (self.ask.way_out)(number) else {
+        let ways = (self.ask.ways_out)(number);
+        if ways.is_empty() {
             self.because(Rule::NoWay);
             return legs;
-        };
-        if let Some(leg) = self.add(Party::Outside(way)) {
+        }
+        if let Some(leg) = self.add(Party::Outside(ways)) {
             self.planned.outside += 1;
             legs.add(leg);
             if keyed && self.ask.policy.accept_key.0 {

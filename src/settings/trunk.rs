@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Network, Secret};
-use crate::numbers::{Numbering, Rules};
+use super::Network;
+use crate::{
+    numbers::{Numbering, Rules},
+    sip::digest::Login,
+};
 
 /// `[[trunk]]`: a PBX, a gateway or a provider.
 #[derive(Clone, Debug)]
@@ -15,6 +18,8 @@ pub struct Trunk {
     pub sources: Vec<Network>,
     /// `trust_identity`: whether its P-Asserted-Identity is believed (RFC 3325). Default true.
     pub trust_identity: bool,
+    /// `early_media`: `relay` or `ring`; whether its callers hear what devices send before the answer. Default true.
+    pub early_media: bool,
     /// `transit`: whether its calls to numbers that are no users may leave by other trunks. Default false.
     pub transit: bool,
     /// `e164`, `strip_in`, `prefix_in`, `strip_out`, `prefix_out`: how it writes numbers.
@@ -51,10 +56,8 @@ pub struct FarEnd {
 /// What answers a trunk's challenges (RFC 7616).
 #[derive(Clone, Debug)]
 pub struct TrunkLogin {
-    /// `login`.
-    pub user: String,
-    /// The first line of `password_file`.
-    pub password: Secret,
+    /// `login` and the first line of `password_file`.
+    pub login: Login,
     /// `realm`: a challenge for any other is not answered. Default: the host of `register`, else of `target`.
     pub realm: String,
 }

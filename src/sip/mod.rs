@@ -1,6 +1,7 @@
 //! SIP without sockets: messages, transactions, dialogs (RFC 3261).
 
 pub mod build;
+pub mod challenge;
 pub mod check;
 pub mod dialog;
 pub mod digest;
@@ -8,9 +9,11 @@ pub mod frame;
 mod line;
 pub mod message;
 pub mod name;
+pub mod outside;
 pub mod peer;
 pub mod relay;
 pub mod sdp;
+pub mod session_timer;
 pub mod text;
 pub mod token;
 pub mod transaction;

@@ -15,16 +15,13 @@ use super::{
 /// The methods that Ringpost takes, for Allow.
 pub const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE";
 
+/// The extensions that Ringpost has on each of its legs, for Supported.
+pub const SUPPORTED: &[u8] = b"timer";
+
 /// Headers of one hop, dialog or transaction that no [`Name`] stands for, in lower case.
-const STAYS: [&str; 19] = [
-    "session-expires",     // RFC 4028: a timer of each leg
-    "min-se",              //
-    "rseq",                // RFC 3262: 100rel is not offered on any leg
-    "rack",                //
-    "replaces",            // RFC 3891: names a dialog of the other leg
-    "join",                //
+const STAYS: [&str; 13] = [
+    "join",                // RFC 3911: names a dialog of the other leg
     "target-dialog",       //
-    "refer-to",            //
     "authentication-info", // a challenge is between two neighbours
     "unsupported",
     "min-expires",
@@ -72,7 +69,13 @@ pub fn crosses(message: &Message, field: &Field, passport: Passport) -> bool {
         | Name::ProxyAuthenticate
         | Name::Expires
         | Name::Path
-        | Name::RetryAfter => false,
+        | Name::RetryAfter
+        | Name::SessionExpires
+        | Name::MinSe
+        | Name::Replaces
+        | Name::ReferTo
+        | Name::RSeq
+        | Name::RAck => false,
         Name::PAssertedIdentity | Name::RemotePartyId => passport.identity,
         Name::Diversion => passport.diversion,
         Name::ContentType
@@ -105,9 +108,10 @@ pub fn is_private(message: &Message) -> bool {
     })
 }
 
-/// The option tags of Require and Proxy-Require; Ringpost supports none, so any of them is a 420 (RFC 3261 §8.2.2.3).
+/// The option tags of Require and Proxy-Require that Ringpost does not support: a 420 (RFC 3261 §8.2.2.3).
 pub fn required(message: &Message) -> Vec<u8> {
-    let tags = message.list(Name::Require).chain(message.list(Name::ProxyRequire));
+    let own = |tag: &&[u8]| !SUPPORTED.split(|o| *o == b',').any(|one| trim(one).eq_ignore_ascii_case(tag));
+    let tags = message.list(Name::Require).filter(own).chain(message.list(Name::ProxyRequire));
     tags.collect::<Vec<_>>().join(&b", "[..])
 }
 

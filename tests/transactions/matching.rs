@@ -57,6 +57,23 @@ fn a_merged_request_is_refused() {
 }
 
 #[test]
+fn a_cancel_from_elsewhere_takes_nothing_back() {
+    let cancel = with(&[("INVITE", "CANCEL")]);
+    let mut lane = Lane::udp();
+    lane.receive(INVITE);
+    let there = lane.peer;
+    lane.peer.address = "192.0.2.66:5070".parse().expect("an address");
+    lane.receive(&cancel);
+    assert_eq!(lane.log(), ["0 * Request INVITE", "0 > 481 CANCEL"]);
+    assert_eq!(lane.sent.last().map(|(to, _)| to.address), Some(lane.peer.address));
+    // Another port of the same machine is nobody else.
+    lane.peer = there;
+    lane.peer.address.set_port(6_000);
+    lane.receive(&cancel);
+    assert_eq!(lane.log(), ["0 > 200 CANCEL", "0 * Cancelled to somebody else"]);
+}
+
+#[test]
 fn a_call_that_is_over_merges_with_nothing() {
     let mut lane = Lane::tcp();
     lane.receive(INVITE);

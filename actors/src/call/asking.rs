@@ -22,6 +22,7 @@ impl CallActor {
     /// Opens the media that will ask; the offer for the leg's INVITE. `None` where no port is free.
     pub(super) fn open_question(&mut self, leg: Leg, ctx: &mut Context<Self>) -> Option<Bytes> {
         let Leg::Phone(number) = leg else { return None };
+        self.end_question(leg);
         let (ports, greeting) = self.switch.question(self.user.language);
         let site = &self.directory.site;
         // It waits for the answer as long as anybody rings, and then for the key.

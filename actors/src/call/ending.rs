@@ -42,8 +42,6 @@ impl CallActor {
         };
         // First of all: no fault after it can cost the notice.
         self.post(notice, verdict, ctx);
-        tracing::info!(call = record.call_id, ?outcome, action = ?verdict.action, reason = %verdict.reason,
-            rang_ms = rang_for.as_millis() as u64, "Call ended");
         self.switch.record(record);
     }
 

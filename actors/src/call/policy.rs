@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ringpost::{
     call::{Leg, Plan, wire::Diverted},
-    directory::Directory,
+    directory::{Directory, Target},
     policy::{Ask, Party, Past, Planned, plan},
     settings::{Policy, UmServer, User},
     sip::Message as SipMessage,
@@ -39,7 +39,7 @@ pub(super) fn planned(
         room: directory.site.policy.max_outside.saturating_sub(policies.outside(user)),
         devices: &|user| user.devices.len(),
         is_quiet: &|user| policies.of(user).is_some_and(|policy| policy.do_not_disturb.is_some()),
-        way_out: &|number| directory.way_out(number),
+        ways_out: &|number| directory.ways_out(number, None).unwrap_or_default(),
     };
     let planned = plan(&ask);
     if planned.outside > 0 {
@@ -50,13 +50,26 @@ pub(super) fn planned(
     planned
 }
 
+/// The trunks that each leg to a number outside has to try, as they leave the plan for the call.
+pub(super) fn ways(planned: &Planned) -> Vec<(Leg, Vec<Target>)> {
+    if planned.outside == 0 {
+        return vec![];
+    }
+    let parties = planned.parties.iter().enumerate();
+    let outside = parties.filter_map(|(number, party)| match party {
+        Party::Outside(ways) => Some((Leg::Phone(number as u8), ways.clone())),
+        Party::Device(..) => None,
+    });
+    outside.collect()
+}
+
 impl CallActor {
     /// Where a leg is called.
     pub(super) fn uri_of(&self, leg: Leg) -> Option<String> {
         match leg {
             Leg::Phone(number) => match self.planned.parties.get(usize::from(number)) {
                 Some(Party::Device(user, device)) => user.devices.get(*device).cloned(),
-                Some(Party::Outside(way)) => Some(way.uri.clone()),
+                Some(Party::Outside(ways)) => ways.first().map(|way| way.uri.clone()),
                 None => self.user.devices.get(usize::from(number)).cloned(),
             },
             Leg::Um(_) if self.reach == Reach::Code => self.switch.done_uri(),
@@ -65,9 +78,9 @@ impl CallActor {
         }
     }
 
-    /// The one Diversion towards UM and towards whom the call is forwarded to (PROTOCOLS §2, RFC 5806); none where the
-    /// owner calls the own mailbox.
-    pub(super) fn diversion(&self, leg: Leg) -> Option<Vec<u8>> {
+    /// Why the call is diverted to that leg: to UM (PROTOCOLS §2) or to whom it is forwarded to (RFC 5806); `None` where it
+    /// is not, and where the owner calls the own mailbox.
+    pub(super) fn diverted(&self, leg: Leg) -> Option<Diverted> {
         let forwarded = match leg {
             Leg::Um(_) => self.reach != Reach::Code,
             Leg::Phone(_) => self.machine.plan().is_forwarded(leg),
@@ -78,7 +91,7 @@ impl CallActor {
             return None;
         }
         let quiet = self.planned.rules.contains(&ringpost::policy::Rule::DoNotDisturb);
-        let reason = if quiet {
+        Some(if quiet {
             Diverted::DoNotDisturb
         } else if self.planned.unconditional || self.reach == Reach::VoiceMail {
             Diverted::Unconditional
@@ -92,8 +105,7 @@ impl CallActor {
                 self.refusals.iter().filter(|(leg, _)| matches!(leg, Leg::Phone(_)) && !others.has(*leg));
             let codes: SmallVec<[u16; 8]> = own.filter_map(|(_, refusal)| refusal.code()).collect();
             Diverted::by(&codes, self.user.devices.len())
-        };
-        Some(reason.header(&self.user.address))
+        })
     }
 
     /// Ringpost's own UM is told what happened before.

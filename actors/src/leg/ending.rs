@@ -20,7 +20,7 @@ impl LegActor {
             Side::Called { client, acked: acked @ false, .. } => {
                 *acked = true;
                 let client = *client;
-                self.send_ack(client, 1, None);
+                self.send_ack(client, self.sequence, None);
             }
             Side::Caller { .. } | Side::Called { .. } => {}
         }
@@ -54,14 +54,15 @@ impl LegActor {
         self.leaving = true;
         if !self.guarded(ctx, Self::leave) {
             // Its end broke as well: the caller is told if that is possible, and the leg forgotten.
-            let _ = caught(|| self.respond(500, None));
+            let _ = caught(|| self.respond(500, None, b""));
             self.switch.forget_leg(self.token);
             ctx.stop();
         }
     }
 
     fn leave(&mut self, ctx: &mut Context<Self>) {
-        self.refuse_asked();
+        self.forget_session(ctx);
+        self.refuse_asked(ctx);
         let why = match self.side {
             Side::Called { cancelled, .. } => cancelled,
             Side::Caller { .. } => Why::Over,

@@ -11,6 +11,7 @@ use ringpost::{
         dialog::Dialog,
         peer::Peer,
         relay::{self, Passport},
+        session_timer,
         token::Token,
         transaction::Owner,
     },
@@ -47,6 +48,7 @@ impl LegActor {
         from: Peer,
         ctx: &mut Context<Self>,
     ) {
+        let refreshing = self.is_refreshing();
         let Some(dialog) = &mut self.dialog else { return self.requested_early(server, &message, from) };
         if !dialog.owns(&message) {
             return self.answer(server, &message, from, 481);
@@ -58,7 +60,8 @@ impl LegActor {
             Method::Bye => {
                 self.dialog = None;
                 self.answer(server, &message, from, 200);
-                self.refuse_asked();
+                self.forget_session(ctx);
+                self.refuse_asked(ctx);
                 self.tell(What::Event(Event::HungUp(self.leg), None));
             }
             Method::Info if matches!(self.leg, Leg::Um(_)) && is_report(&message) => {
@@ -74,16 +77,25 @@ impl LegActor {
             | Method::Register
             | Method::Prack => self.answer(server, &message, from, 405),
             // Glare (RFC 3261 §14.2): our own re-INVITE is under way here.
-            Method::Invite | Method::Update if self.passed.iter().any(|p| p.method == Method::Invite) => {
+            Method::Invite | Method::Update
+                if refreshing || self.passed.iter().any(|p| p.method == Method::Invite) =>
+            {
                 self.answer(server, &message, from, 491);
             }
             // §14.2 again: the peer's earlier one has no answer yet.
             Method::Invite | Method::Update if self.asked.iter().any(Asked::is_open_invite) => {
                 self.answer(server, &message, from, 500);
             }
+            Method::Invite | Method::Update if session_timer::is_too_short(&message, self.switch.terms()) => {
+                self.answer(server, &message, from, 422);
+            }
             Method::Invite | Method::Update => {
                 dialog.refresh_target(&message);
                 self.follow_target(ctx);
+                if let Some(lines) = self.lives_on(&message, ctx) {
+                    let alive = wire::upstream(&message, from.address, &self.stand(), 200, None, &lines);
+                    return self.port.respond(server, 200, alive);
+                }
                 self.hand_on(server, message, from);
             }
             Method::Ack
@@ -126,6 +138,7 @@ impl LegActor {
         let mut draft = response(request, from.address, code, phrase(code).as_bytes(), &tag);
         match code {
             405 => drop(draft.header("Allow", &[relay::ALLOW])),
+            422 => drop(draft.header("Min-SE", &[self.switch.terms().least.to_string().as_bytes()])),
             // RFC 3261 §14.2: a random time, so that both ends do not try again together.
             500 => drop(draft.header("Retry-After", &[(self.port.random() % 11).to_string().as_bytes()])),
             _ => {}
@@ -134,10 +147,13 @@ impl LegActor {
     }
 
     /// Sends the other leg's request inside our dialog.
-    pub(super) fn pass(&mut self, server: Token, request: &SipMessage, passport: Passport) {
+    pub(super) fn pass(&mut self, server: Token, request: &Arc<SipMessage>, passport: Passport) {
         let contact = self.stand().contact();
-        let Some(dialog) = &mut self.dialog else { return self.tell(What::Denied(server, 481)) };
         let method = request.method().unwrap_or(Method::Other);
+        if self.is_refreshing() && matches!(method, Method::Invite | Method::Update) {
+            return self.tell(What::Denied(server, 491));
+        }
+        let Some(dialog) = &mut self.dialog else { return self.tell(What::Denied(server, 481)) };
         let mut draft = dialog.request(request.method_name());
         let sequence = dialog.local_seq();
         let (port, peer, owner) = (Rc::clone(&self.port), self.peer, Owner::Leg(self.token));
@@ -150,17 +166,35 @@ impl LegActor {
             _ => self.port.ask(peer, owner, build),
         };
         match client {
-            Some(client) => self.passed.push(Passed { client, server, method, sequence }),
+            Some(client) => {
+                self.passed.push(Passed { client, server, method, sequence });
+                if matches!(method, Method::Invite | Method::Update) {
+                    self.has_said(request);
+                }
+            }
             None => self.tell(What::Denied(server, 503)),
         }
     }
 
     /// Answers a request inside the dialog.
-    pub(super) fn reply(&mut self, server: Token, code: u16, said: Option<&SipMessage>) {
+    pub(super) fn reply(
+        &mut self,
+        server: Token,
+        code: u16,
+        said: Option<&Arc<SipMessage>>,
+        ctx: &mut Context<Self>,
+    ) {
         let Some(at) = self.asked.iter().position(|asked| asked.server == server) else { return };
-        let asked = &self.asked[at];
-        let bytes = wire::upstream(&asked.request, asked.source, &self.stand(), code, said);
-        let invite = asked.request.method() == Some(Method::Invite);
+        let Asked { request, source, .. } = &self.asked[at];
+        let (request, source) = (Arc::clone(request), *source);
+        let invite = request.method() == Some(Method::Invite);
+        let renews = (200..300).contains(&code) && (invite || request.method() == Some(Method::Update));
+        let lines = if renews { self.session_lines(&request, ctx) } else { vec![] };
+        if let Some(said) = said.filter(|_| renews) {
+            self.has_said(said);
+        }
+        let said = said.map(|said| &**said);
+        let bytes = wire::upstream(&request, source, &self.stand(), code, said, &lines);
         self.port.respond(server, code, bytes);
         if (200..300).contains(&code) && invite {
             self.asked[at].answered = true;
@@ -170,9 +204,9 @@ impl LegActor {
     }
 
     /// The dialog is over: what the peer has asked and nobody will answer any more gets 487 (RFC 3261 §15.1.2).
-    pub(super) fn refuse_asked(&mut self) {
+    pub(super) fn refuse_asked(&mut self, ctx: &mut Context<Self>) {
         let open: Vec<Token> = self.asked.iter().filter(|a| !a.answered).map(|a| a.server).collect();
-        open.into_iter().for_each(|server| self.reply(server, 487, None));
+        open.into_iter().for_each(|server| self.reply(server, 487, None, ctx));
     }
 
     /// A response to a request of the other leg that we passed on.
@@ -190,6 +224,7 @@ impl LegActor {
                 dialog.refresh_target(&message);
             }
             self.follow_target(ctx);
+            self.session_agreed(&message, ctx);
         }
         // A re-INVITE stays until its ACK is passed on as well.
         if code >= 200 && !(code < 300 && method == Method::Invite) {

@@ -1,8 +1,11 @@
 //! `[sip]`.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
-use ringpost::settings::{Listen, Network, Sip, Transport};
+use ringpost::{
+    settings::{Listen, Network, Sip, Transport},
+    sip::session_timer::{FLOOR, Terms},
+};
 
 use super::{raw::Raw, section::Section, uri};
 
@@ -20,6 +23,11 @@ pub fn sip(mut section: Section<'_>) -> Option<Sip> {
     let idle_timeout = section.required("idle_timeout", Raw::duration);
     let drain = section.required("drain", Raw::duration_or_zero);
     let silence = section.required("device_timeout", Raw::duration);
+    let least = section.required("min_se", |raw| seconds(raw, FLOOR));
+    let expires = section.required("session_expires", |raw| match raw.duration_or_zero()? {
+        Duration::ZERO => Ok(None),
+        _ => seconds(raw, least.unwrap_or(FLOOR)).map(Some),
+    });
     section.end();
     Some(Sip {
         listen,
@@ -32,7 +40,18 @@ pub fn sip(mut section: Section<'_>) -> Option<Sip> {
         idle_timeout: idle_timeout?,
         drain: drain?,
         silence: silence?,
+        session: Terms { expires: expires?, least: least? },
     })
+}
+
+/// A time of at least so many seconds, in whole ones.
+fn seconds(raw: &Raw<'_>, least: u32) -> Result<u32, String> {
+    let time = raw.duration()?;
+    let whole = u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
+    match whole >= least {
+        true => Ok(whole),
+        false => Err(format!("must be at least {least}s")),
+    }
 }
 
 /// An IP address that a peer can send to.

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use ringpost::{
     numbers::{Affix, Numbering, Rules, Written},
-    settings::{
-        CallerId, DiversionHeader, FarEnd, KeepAlive, Outbound, Registration, Secret, Trunk, TrunkLogin,
-    },
+    settings::{CallerId, DiversionHeader, FarEnd, KeepAlive, Outbound, Registration, Trunk, TrunkLogin},
+    sip::digest::Login,
 };
 
 use super::{Claims, mail::password_file, raw::Raw, section::Section, sip::network, uri};
@@ -58,6 +57,9 @@ pub fn trunk(mut section: Section<'_>, outbound: Option<&Outbound>, claims: &mut
         false => section.at_least_one("sources", source),
     };
     let trust_identity = section.optional("trust_identity", Raw::flag).unwrap_or(true);
+    let early_media = section
+        .optional("early_media", |raw| one_of(raw, &[("relay", true), ("ring", false)]))
+        .unwrap_or(true);
     let transit = section.optional("transit", Raw::flag).unwrap_or(false);
     let rules = rules(&mut section);
     let target = section.optional("target", target);
@@ -80,7 +82,7 @@ pub fn trunk(mut section: Section<'_>, outbound: Option<&Outbound>, claims: &mut
         Some(far) => Some(far?),
         None => None,
     };
-    Some(Trunk { name: name?, sources, trust_identity, transit, rules, far })
+    Some(Trunk { name: name?, sources, trust_identity, early_media, transit, rules, far })
 }
 
 fn rules(section: &mut Section<'_>) -> Rules {
@@ -199,8 +201,8 @@ fn login(section: &mut Section<'_>, host: &str) -> Option<Option<TrunkLogin>> {
     if !section.has("login") {
         return Some(None);
     }
-    let password: Secret = password?;
-    Some(Some(TrunkLogin { user: user?, password, realm: realm.unwrap_or_else(|| host.to_owned()) }))
+    let login = Login { user: user?, password: password? };
+    Some(Some(TrunkLogin { login, realm: realm.unwrap_or_else(|| host.to_owned()) }))
 }
 
 fn keep_alive(section: &mut Section<'_>) -> Option<KeepAlive> {

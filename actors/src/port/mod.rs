@@ -245,6 +245,13 @@ impl Port {
                 Err(refusal) => return self.refuse(&message, &from, &refusal),
             }
         }
+        // A forged source must not be told of calls that never were, however often it asks.
+        if method == Method::Cancel
+            && self.door_for(&from).is_some_and(|door| !door.trusts(from.address.ip()))
+            && !self.transactions.borrow().knows(&message)
+        {
+            return self.refuse(&message, &from, &Refusal::plain(481));
+        }
         if !matches!(method, Method::Ack | Method::Cancel)
             && let Err(refusal) = self.user().admits(&message, &from)
             && !(refusal.only_new && self.transactions.borrow().knows(&message))

@@ -5,9 +5,9 @@ use std::{rc::Rc, sync::Arc};
 use ringpost::{
     address::Language,
     call::wire,
-    directory::{Directory, Mailbox, Origin},
+    directory::{Directory, Exit, Mailbox, NoWay, Origin, Target},
     policy::{Change, codes::Wrong},
-    settings::{To, User},
+    settings::{Feature, To, User},
     sip::{
         Message as SipMessage, Name,
         peer::Peer,
@@ -17,18 +17,27 @@ use ringpost::{
     voicemail::Greeting,
 };
 
-use super::Switch;
+use super::{RETRY_AFTER, Switch};
 use crate::{
     call::Reach,
+    metrics::METRICS,
     policies::Policies,
+    port::Refusal,
     um::DONE,
     voicemail::{Greetings, PortPool},
 };
 
 /// Where an INVITE leads.
 pub(super) enum Dialled {
-    /// To a user.
-    User(Arc<User>, Reach),
+    /// To a user, or to a number outside by these trunks.
+    User {
+        /// Who is called.
+        user: Arc<User>,
+        /// By what number.
+        reach: Reach,
+        /// The trunks that lead outside, in order.
+        ways: Vec<Target>,
+    },
     /// A feature code that a user dials.
     Code(Arc<User>, Change),
 }
@@ -37,7 +46,7 @@ impl Dialled {
     /// The user whose call it is.
     pub(super) fn user(&self) -> &User {
         match self {
-            Self::User(user, _) | Self::Code(user, _) => user,
+            Self::User { user, .. } | Self::Code(user, _) => user,
         }
     }
 }
@@ -71,46 +80,33 @@ impl Switch {
     /// Where an INVITE leads.
     ///
     /// # Errors
-    /// The code of the refusal.
+    /// The refusal.
     pub(super) fn dialled(
         &self,
         directory: &Directory,
         invite: &SipMessage,
         origin: &Origin,
-    ) -> Result<Dialled, u16> {
-        if let Some(user) = directory.callee(invite.uri(), origin) {
-            return Ok(Dialled::User(user, Reach::Rings));
+    ) -> Result<Dialled, Refusal> {
+        let user = |user, reach| Ok(Dialled::User { user, reach, ways: vec![] });
+        if let Some(called) = directory.called(invite, origin) {
+            return user(called, Reach::Rings);
         }
-        let number = wire::dialled(invite).ok_or(404u16)?;
+        let number = wire::dialled(invite).unwrap_or_default();
         match directory.mailbox(&number) {
-            Some(Mailbox::Of(user)) => return Ok(Dialled::User(Arc::clone(user), Reach::VoiceMail)),
+            Some(Mailbox::Of(owner)) => return user(Arc::clone(owner), Reach::VoiceMail),
             Some(Mailbox::Pilot) => {
-                let user = diverted_by(directory, invite).or_else(|| own(directory, invite, origin));
-                return Ok(Dialled::User(user.ok_or(404u16)?, Reach::VoiceMail));
+                let owner = diverted_by(directory, invite).or_else(|| own(directory, invite, origin));
+                return user(owner.ok_or(Refusal::plain(404))?, Reach::VoiceMail);
             }
             None => {}
         }
-        let (feature, number) = directory.site.feature_codes.read(&number).ok_or(404u16)?;
-        // RFC 3261 §21.4.4: whoever cannot be told to be a user changes nothing.
-        let user = own(directory, invite, origin).ok_or(403u16)?;
-        let is_voicemail = |number: &str| match directory.mailbox(number) {
-            Some(Mailbox::Pilot) => true,
-            Some(Mailbox::Of(owner)) => owner.address == user.address,
-            None => false,
-        };
-        let change = Change::of(feature, number, is_voicemail).map_err(|wrong| match wrong {
-            Wrong::Incomplete => 484u16,
-            Wrong::TooMuch => 404,
-        })?;
-        let allowed = match change.target() {
-            Some(To::Um) => user.um_plan.is_some(),
-            Some(To::Number(number)) => match directory.user(number) {
-                Some(colleague) => colleague.address != user.address,
-                None => directory.way_out(number).is_some(),
-            },
-            None => true,
-        };
-        if allowed { Ok(Dialled::Code(user, change)) } else { Err(403) }
+        if let Some((feature, number)) = directory.site.feature_codes.read(&number) {
+            return code(directory, (invite, origin), feature, number).map_err(Refusal::plain);
+        }
+        match directory.exit(invite.uri(), origin) {
+            Ok(Exit { callee, ways }) => Ok(Dialled::User { user: callee, reach: Reach::Rings, ways }),
+            Err(why) => Err(no_way(why)),
+        }
     }
 
     /// Keeps what a feature code changes, then lets its caller hear that it is done.
@@ -125,7 +121,7 @@ impl Switch {
         actix::spawn(async move {
             let switch: Rc<Switch> = switch;
             if policies.change(&user, change).await {
-                switch.begin_with((server, message, from), (directory, user, origin), Reach::Code);
+                switch.begin_with((server, message, from), (directory, user, origin), (Reach::Code, vec![]));
             } else {
                 tracing::error!("A feature code could not be kept");
                 switch.turn_away(server, &message, from, 503);
@@ -134,12 +130,54 @@ impl Switch {
     }
 }
 
+/// A feature code, if its caller may dial it; else the code of the refusal.
+fn code(
+    directory: &Directory,
+    (invite, origin): (&SipMessage, &Origin),
+    feature: Feature,
+    number: &str,
+) -> Result<Dialled, u16> {
+    // RFC 3261 §21.4.4: whoever cannot be told to be a user changes nothing.
+    let user = own(directory, invite, origin).ok_or(403u16)?;
+    let is_voicemail = |number: &str| match directory.mailbox(number) {
+        Some(Mailbox::Pilot) => true,
+        Some(Mailbox::Of(owner)) => owner.address == user.address,
+        None => false,
+    };
+    let change = Change::of(feature, number, is_voicemail).map_err(|wrong| match wrong {
+        Wrong::Incomplete => 484u16,
+        Wrong::TooMuch => 404,
+    })?;
+    let allowed = match change.target() {
+        Some(To::Um) => user.um_plan.is_some(),
+        Some(To::Number(number)) => match directory.user(number) {
+            Some(colleague) => colleague.address != user.address,
+            None => directory.way_out(number).is_some(),
+        },
+        None => true,
+    };
+    if allowed { Ok(Dialled::Code(user, change)) } else { Err(403) }
+}
+
+/// What a caller hears who may not, or cannot, call outside.
+fn no_way(why: NoWay) -> Refusal {
+    match why {
+        NoWay::Unserved => Refusal::plain(404),
+        NoWay::Forbidden => {
+            METRICS.calls_refused_toll_total.one();
+            Refusal::plain(403)
+        }
+        NoWay::Down => Refusal { only_new: true, ..Refusal::with(503, "Retry-After", RETRY_AFTER) },
+    }
+}
+
 /// The user who is asking, as far as that is sure: a device that has proved it, or the caller of a trusted trunk.
 fn own(directory: &Directory, invite: &SipMessage, origin: &Origin) -> Option<Arc<User>> {
     if let Origin::User(user) = origin {
         return Some(Arc::clone(user));
     }
-    let number = wire::caller(invite, true).number.filter(|_| origin.is_trusted())?;
+    let caller = directory.readable(wire::caller(invite, true), origin);
+    let number = caller.number.filter(|_| origin.is_trusted())?;
     directory.user(&number).cloned()
 }
 

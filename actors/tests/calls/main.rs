@@ -18,6 +18,7 @@ mod races;
 mod refusals;
 mod rules;
 mod running;
+mod scans;
 mod softphones;
 mod streams;
 mod torture;

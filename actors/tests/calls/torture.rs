@@ -2,8 +2,9 @@
 
 use std::{
     env, fs,
-    net::UdpSocket,
+    net::{Ipv4Addr, UdpSocket},
     path::{Path, PathBuf},
+    process,
     time::Duration,
 };
 
@@ -100,8 +101,15 @@ fn every_torture_message_has_its_answer() {
 
 /// The answers to a datagram go to the port of its Via, so the sender has an address of its own.
 fn tormented() -> Office {
-    let site = Site::new().table("[[trunk]]\nname = \"tormentor\"\nsources = [\"127.0.0.5\"]");
+    let sources = tormentor();
+    let site = Site::new().table(&format!("[[trunk]]\nname = \"tormentor\"\nsources = [\"{sources}\"]"));
     Office::on(site, Over::Udp, "missed_calls = \"off\"")
+}
+
+/// Of this process alone: another run of the tests on this machine binds the same ports.
+fn tormentor() -> Ipv4Addr {
+    let [.., high, low] = process::id().to_be_bytes();
+    Ipv4Addr::new(127, 5, high, low)
 }
 
 /// The archive of RFC 5118 is not exact: two messages lack the empty line, and Content-Lengths are off by a few. Some of
@@ -121,7 +129,7 @@ fn datagram(office: &Office, octets: &[u8]) -> u16 {
     let sent_by = via.unwrap_or_default().split(';').next().unwrap_or("").to_owned();
     let after_host = sent_by.rsplit(']').next().unwrap_or("");
     let port = after_host.rsplit_once(':').and_then(|(_, port)| port.trim().parse().ok()).unwrap_or(5060);
-    let socket = UdpSocket::bind(("127.0.0.5", port)).expect("a port of its own address");
+    let socket = UdpSocket::bind((tormentor(), port)).expect("a port of its own address");
     socket.send_to(octets, office.ringpost.sip).expect("loopback takes it");
     socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a socket");
     let mut answer = [0; 65_536];
@@ -135,7 +143,7 @@ fn datagram(office: &Office, octets: &[u8]) -> u16 {
 }
 
 fn stream(office: &Office, octets: &[u8]) -> u16 {
-    let mut peer = Peer::new(Over::Tcp, "127.0.0.5", office.ringpost.sip);
+    let mut peer = Peer::new(Over::Tcp, &tormentor().to_string(), office.ringpost.sip);
     peer.send(octets);
     peer.next(Duration::from_millis(100)).map_or(0, |answer| answer.what().parse().unwrap_or(0))
 }

@@ -1,3 +1,41 @@
 //! Calls that leave by trunks, registrations at providers, and whole sample sites.
 
+#[path = "../support/call/mod.rs"]
+mod support;
+
+mod challenges;
+mod outbound;
 mod ways;
+
+use support::{Over, Peer, Ringpost, Site};
+
+/// A PBX that may call through Ringpost, and trunks behind it, each at an address of its own.
+struct Exchange {
+    pbx: Peer,
+    trunks: Vec<Peer>,
+    ringpost: Ringpost,
+}
+
+impl Exchange {
+    /// Each trunk serves every number; `lines` are its further lines. `[outbound]` allows +49 and +45, country is 49.
+    fn new(over: Over, pbx: &str, trunks: &[&str]) -> Self {
+        let mut site = Site::new().table(&format!(
+            "[outbound]\nallowed_prefixes = [\"+49\", \"+45\"]\ncountry = \"49\"\nring_for = \"60s\"\n\
+             [[trunk]]\nname = \"office\"\nsources = [\"127.0.0.5\"]\n{pbx}"
+        ));
+        let mut peers = vec![];
+        for (at, lines) in trunks.iter().enumerate() {
+            let ip = format!("127.0.0.{}", 11 + at);
+            let peer = Peer::new(over, &ip, site.sip);
+            let target = peer.uri().replace("peer@", "");
+            site = site.table(&format!(
+                "[[trunk]]\nname = \"trunk{at}\"\nsources = [{ip:?}]\ntarget = {target:?}\nprefixes = [\"+\"]\n{lines}"
+            ));
+            peers.push(peer);
+        }
+        let pbx = Peer::new(over, "127.0.0.5", site.sip);
+        let user = site.peer(over);
+        let ringpost = site.user("1001", &[&user], "missed_calls = \"off\"").start();
+        Self { pbx, trunks: peers, ringpost }
+    }
+}

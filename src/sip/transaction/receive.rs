@@ -96,12 +96,13 @@ impl Transactions {
         out.news.push(News::Ack { message });
     }
 
-    /// CANCEL is answered hop by hop whatever becomes of the INVITE (§9.2), with the INVITE's own To tag.
+    /// CANCEL is answered hop by hop whatever becomes of the INVITE (§9.2), with the INVITE's own To tag. It must come from
+    /// where the INVITE came from (§22.1), or whoever guesses a branch could take back the calls of others.
     fn cancel_received(&mut self, message: Message, from: Peer, out: &mut Output) {
         let server = self.keys.key(&message, Method::Invite).and_then(|key| self.servers.get(&key).copied());
         let peer = reply_peer(&message, from);
         let Some((server, Entry::InviteServer(invite, ..))) =
-            server.and_then(|s| Some((s, self.entries.find(s)?)))
+            server.and_then(|s| Some((s, self.entries.find(s)?))).filter(|(_, entry)| entry.is_from(from))
         else {
             out.send(peer, plain_response(&message, from.address, 481, &stateless_tag(&message)));
             return;

@@ -285,6 +285,11 @@ impl Transactions {
 }
 
 impl Entry {
+    /// Whether an INVITE came from the same machine.
+    pub(super) fn is_from(&self, peer: Peer) -> bool {
+        matches!(self, Self::InviteServer(invite, ..) if invite.peer.address.ip() == peer.address.ip())
+    }
+
     fn clock_mut(&mut self) -> &mut super::Clock {
         match self {
             Self::InviteClient(invite) => &mut invite.clock,

@@ -60,6 +60,12 @@ impl Site {
         self
     }
 
+    /// A line of the trunk that everybody calls from.
+    pub fn trunk_line(mut self, line: &str) -> Self {
+        self.tables = self.tables.replacen("name = \"pbx\"", &format!("name = \"pbx\"\n{line}"), 1);
+        self
+    }
+
     /// A dial plan of those servers.
     pub fn plan(self, name: &str, servers: &[&str]) -> Self {
         self.table(&format!("[um.plan.{name}]\nservers = {servers:?}"))
