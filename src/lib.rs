@@ -11,6 +11,7 @@
 //! - [`voicemail`]: greeting, beep, recording; RTP, DTMF and G.711.
 //! - [`directory`]: who is called under a number, and what a number is called.
 //! - [`numbers`]: numbers as trunks write them, and the one form in which they are compared.
+//! - [`registrar`]: what a REGISTER makes of a user's bindings, and where calls to the user go.
 //! - [`security`]: what strangers may do, and when they are not heard any more.
 //! - [`settings`]: a site, checked. [`address`]: names parsed once at the edge.
 
@@ -23,6 +24,7 @@ pub mod notify;
 pub mod numbers;
 pub mod outbox;
 pub mod policy;
+pub mod registrar;
 pub mod security;
 pub mod settings;
 pub mod sip;

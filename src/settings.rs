@@ -6,16 +6,20 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     address::{Language, UserClass},
     sip::session_timer::Terms,
 };
 
 mod policy;
+mod registrar;
 mod security;
 mod trunk;
 
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
+pub use registrar::{Registrar, UserLogin};
 pub use security::Security;
 pub use trunk::{CallerId, DiversionHeader, FarEnd, KeepAlive, Outbound, Registration, Trunk, TrunkLogin};
 
@@ -28,6 +32,8 @@ pub struct Site {
     pub trunks: Vec<Trunk>,
     /// `[outbound]`: what may leave by them.
     pub outbound: Outbound,
+    /// `[registrar]`: how devices register.
+    pub registrar: Registrar,
     /// `[um.plan.NAME]`: the dial plans.
     pub plans: Vec<UmPlan>,
     /// `[um]`: how UM servers are chosen and waited for.
@@ -98,7 +104,7 @@ pub struct Listen {
 }
 
 /// A SIP transport (RFC 3261 §18).
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub enum Transport {
     /// Datagrams: Ringpost retransmits.
     Udp,
@@ -172,8 +178,10 @@ pub struct User {
     pub name: Option<String>,
     /// `numbers`: every number or user part that reaches the user.
     pub numbers: Vec<String>,
-    /// `devices`: SIP URIs that ring at once; none means offline (R8).
+    /// `devices`: SIP URIs that ring at once, beside those that have registered; none of either means offline (R8).
     pub devices: Vec<String>,
+    /// `auth_name`, `password`, `password_file`: how the user's devices prove themselves; `None`: they cannot register.
+    pub login: Option<UserLogin>,
     /// `ring_for`: the user's own time-out (R2). Default 20 s.
     pub ring_for: Duration,
     /// `um_plan`: a name of `[um.plan.NAME]`; `None`: no UM.

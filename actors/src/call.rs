@@ -16,6 +16,7 @@ use ringpost::{
     call::{Call, Effect, Event, Leg, Timer, plan::um_order, wire},
     directory::{Directory, Origin, Target},
     policy::Planned,
+    registrar::Device,
     settings::{UmServer, User},
     sip::{
         Message as SipMessage,
@@ -42,6 +43,7 @@ pub struct CallActor {
     token: Token,
     directory: Arc<Directory>,
     user: Arc<User>,
+    devices: Vec<Device>,
     invite: Arc<SipMessage>,
     caller: Caller,
     passport: Passport,
@@ -103,6 +105,8 @@ pub struct Setup {
     pub directory: Arc<Directory>,
     /// Who is called.
     pub user: Arc<User>,
+    /// The user's devices, fixed and registered.
+    pub devices: Vec<Device>,
     /// The caller's INVITE.
     pub invite: Arc<SipMessage>,
     /// Who calls.
@@ -164,14 +168,15 @@ pub struct End;
 impl CallActor {
     /// A call that rings as soon as it starts.
     pub fn new((port, switch): (Rc<Port>, Rc<Switch>), outbox: Addr<Outbox>, setup: Setup) -> Self {
-        let Setup { token, directory, user, invite, origin, reach, mark, ways } = setup;
+        let Setup { token, directory, user, devices, invite, origin, reach, mark, ways } = setup;
         let trusted = origin.is_trusted();
         let um = directory.plan(&user).map(|plan| um_order(plan, directory.site.um.attempts, port.random()));
         let um = match reach {
             Reach::Code => vec![UmServer::Embedded],
             Reach::Rings | Reach::VoiceMail => um.unwrap_or_default(),
         };
-        let mut planned = policy::planned(&switch, (&directory, &user), &invite, reach, um.len());
+        let (mut planned, devices) =
+            policy::planned(&switch, (&directory, &user, devices), &invite, reach, um.len());
         let (machine, opening) = Call::start(std::mem::take(&mut planned.plan));
         let private = relay::is_private(&invite);
         let caller = directory.named(directory.readable(wire::caller(&invite, trusted), &origin));
@@ -202,6 +207,7 @@ impl CallActor {
             token,
             directory,
             user,
+            devices,
             invite,
             caller,
             mark,
@@ -282,6 +288,7 @@ impl CallActor {
             Effect::Cancel(leg, why) => {
                 self.end_question(leg);
                 self.sought.retain(|sought| *sought != leg);
+                self.give_up_flows(leg);
                 self.ways.retain(|(of, _)| *of != leg);
                 self.say(leg, Say::Cancel(why));
             }
@@ -335,7 +342,11 @@ impl CallActor {
         self.ringing.until.get_or_insert_with(Instant::now);
         self.bridged = Some(leg);
         self.end_question(leg);
-        self.answered_by = self.uri_of(leg);
+        self.answered_by = match leg {
+            Leg::Phone(number) => self.devices.get(usize::from(number)).map(|device| device.uri.clone()),
+            Leg::Um(number) => self.um.get(usize::from(number)).and_then(|server| self.switch.um_uri(server)),
+            Leg::Caller => None,
+        };
         self.say(Leg::Caller, Say::Answer(Arc::clone(message)));
     }
 
@@ -369,8 +380,10 @@ impl CallActor {
     fn told(&mut self, leg: Leg, what: What, ctx: &mut Context<Self>) {
         let Some(what) = self.while_asked(leg, what, ctx) else { return };
         match (what, self.other(leg)) {
-            (What::Event(Event::Refused(leg, code), _), _) if self.goes_on(leg, code) => {
-                self.invite(leg, ctx)
+            (What::Event(Event::Refused(leg, code), message), _)
+                if self.goes_on(leg, code) || self.tries_another_flow(leg, code, message.as_deref()) =>
+            {
+                self.invite(leg, ctx);
             }
             (What::Event(event, message), _) => self.happen(event, message.as_ref(), ctx),
             (What::Inside(server, request), Some(other)) => {

@@ -17,3 +17,11 @@ pub fn source() -> Box<dyn FnMut() -> u32> {
         u32::from_ne_bytes(four)
     })
 }
+
+/// A key that lasts as long as the process.
+pub fn key() -> [u8; 32] {
+    let mut source = source();
+    let mut key = [0; 32];
+    key.chunks_exact_mut(4).for_each(|four| four.copy_from_slice(&source().to_ne_bytes()));
+    key
+}

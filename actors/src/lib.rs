@@ -5,6 +5,7 @@
 //! - [`stage`]: wires everything together; [`load`] reads the site, [`log`] sets up logging.
 //! - [`port`]: a lane's sockets and transactions; tells the [`switch`].
 //! - [`switch`]: finds the leg of a message and begins calls; tells legs and calls.
+//! - [`registrar`]: which devices have registered, and whether a request comes from one; asks the [`store`].
 //! - [`leg`]: one leg of a call: its INVITE and dialog; tells its call and the port.
 //! - [`call`]: one call: asks the call machine, tells its legs and the outbox.
 //! - [`outbox`]: keeps notices until they are told; asks the [`store`] and the [`channel`]s.
@@ -12,6 +13,7 @@
 //! - [`keeper`]: starts again what lives longer than a call and ended.
 //! - [`policies`]: what users have changed by feature codes; tells the store.
 //! - [`metrics`]: numbers and health, for whoever watches; any part bumps them.
+//! - [`trunks`]: registers at providers and asks trunks whether they live; asks the port.
 //! - [`demo`]: five calls with peers of its own. [`entropy`]: numbers that nobody can guess.
 
 #![forbid(unsafe_code)]
@@ -29,8 +31,10 @@ pub mod metrics;
 pub mod outbox;
 pub mod policies;
 pub mod port;
+pub mod registrar;
 pub mod stage;
 pub mod store;
 pub mod switch;
+pub mod trunks;
 pub mod um;
 pub mod voicemail;

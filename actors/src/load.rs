@@ -7,6 +7,7 @@ mod mail;
 mod policy;
 mod problem;
 mod raw;
+mod registrar;
 mod section;
 mod security;
 mod sip;
@@ -28,10 +29,11 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
     "sip",
     "trunk",
     "outbound",
+    "registrar",
     "um",
     "voicemail",
     "user",
@@ -93,6 +95,8 @@ fn whole(layers: &Layers) -> Option<Site> {
     let outbound = root.table("outbound").and_then(trunk::outbound);
     let trunks = root.tables("trunk").into_iter();
     let trunks = trunks.filter_map(|trunk| trunk::trunk(trunk, outbound.as_ref(), &mut claims)).collect();
+    let domain = sip.as_ref().map_or("", |sip| &sip.domain);
+    let registrar = root.table("registrar").and_then(|table| registrar::registrar(table, domain));
     let um = root.table("um").and_then(|table| um::um(table, &mut claims));
     let has_mail = root.has("mail");
     let mail = root.table("mail").and_then(mail::mail);
@@ -115,6 +119,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         sip: sip?,
         trunks,
         outbound: outbound?,
+        registrar: registrar?,
         plans,
         um,
         voicemail: voicemail?,

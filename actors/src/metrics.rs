@@ -105,6 +105,11 @@ numbers! {
     Counter trunk_challenges_refused_total: "Digest challenges that got no credentials: another realm, inside a dialog, or the login was not taken.";
     Counter trunk_registrations_failed_total: "Registrations at trunks that failed.";
     Counter connections_refused_total: "Connections closed at once because max_connections was reached.";
+    Gauge bindings: "Registered devices, counted every ten seconds.";
+    Counter registers_total: "REGISTER requests answered 200.";
+    Counter challenges_total: "Requests answered 401.";
+    Counter wrong_passwords_total: "Requests with a wrong password or an unknown user name.";
+    Counter lock_outs_total: "Sources locked out for a user after too many wrong passwords.";
     Gauge sources: "Sources (addresses that are no trunk's) that the gate remembers.";
     Gauge banned_sources: "Sources that are banned.";
     Counter bans_total: "Sources banned so far.";

@@ -34,8 +34,10 @@ use crate::{
         door::Gatehouse,
         lanes::{Lanes, Parcel},
     },
+    registrar::Registrar,
     store::{Scribe, Sqlite},
     switch::{Questions, Shared},
+    trunks::Trunks,
     um::{Office, tell_recovered},
     voicemail::{self, Greetings, PortPool},
 };
@@ -64,8 +66,10 @@ pub enum StartError {
 pub struct Running {
     /// The site as it is now.
     pub directory: Arc<ArcSwap<Directory>>,
+    registrar: Arc<Registrar>,
     gatehouse: Arc<Gatehouse>,
     lanes: Lanes,
+    trunks: Trunks,
     outbox: Addr<Outbox>,
     calls: Arc<AtomicUsize>,
     drain: Duration,
@@ -105,7 +109,12 @@ impl Running {
         let (lanes, inboxes) = Lanes::new(site.sip.lanes);
         let mail = site.mail.as_ref().map(channel::mail).transpose().map_err(config)?;
         let outbox_settings = site.outbox.clone();
-        let directory = Arc::new(ArcSwap::from_pointee(Directory::of(site)));
+        let registrar = Arc::new(Registrar::new(&site, Some(scribe.clone())));
+        let listeners = site.sip.listen.len();
+        let directory = Arc::new(ArcSwap::from_pointee(registrar.open(Directory::of(site))));
+        registrar.restore(listeners).await;
+        let swept = Arc::clone(&registrar);
+        keeper.keep("registrar".to_owned(), move || Arc::clone(&swept).sweep());
         let teller = UmTeller::new(lanes.clone(), Arc::clone(&directory), Option::clone(&um_uri));
         let channels = Channels { um: Some(Arc::new(SipInfo::new(Arc::new(teller)))), mail };
         let policies = Policies::load(scribe.clone()).await;
@@ -126,14 +135,18 @@ impl Running {
             calls: Arc::clone(&calls),
             policies,
             questions: Arc::new(Questions { ports, words: Greetings::accept() }),
+            registrar: Arc::clone(&registrar),
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
+        let trunks = Trunks::new(lanes.clone(), Arc::clone(&directory));
+        let watch = trunks.clone();
+        keeper.keep("trunks".into(), move || watch.clone().run());
         announce(&directory.load());
         match recovered {
             Ok(recovered) => drop(actix::spawn(tell_recovered(outbox.clone(), recovered))),
             Err(error) => tracing::error!(%error, "The folder of recordings cannot be read"),
         }
-        Ok(Self { directory, gatehouse, lanes, outbox, calls, drain, fatal })
+        Ok(Self { directory, registrar, gatehouse, lanes, trunks, outbox, calls, drain, fatal })
     }
 
     /// Waits for SIGTERM or SIGINT, then drains; SIGHUP reads the users again.
@@ -176,10 +189,11 @@ impl Running {
         match load::site(site_file) {
             Ok(site) => {
                 let users = site.users.len();
-                let directory = Directory::of(site);
+                let directory = self.registrar.open(Directory::of(site));
                 directory.remember(&self.directory.load());
                 self.directory.store(Arc::new(directory));
                 self.gatehouse.reload();
+                self.trunks.reload();
                 tracing::info!(users, "Read the site file again");
             }
             Err(problems) => {
@@ -193,6 +207,7 @@ impl Running {
     pub async fn stop(&self) {
         self.lanes.tell_all(|| Parcel::Drain).await;
         tracing::info!(calls = self.calls.load(Ordering::Relaxed), "Draining");
+        self.trunks.stop().await;
         self.wait_for_calls(self.drain).await;
         self.lanes.tell_all(|| Parcel::Stop).await;
         self.wait_for_calls(Duration::from_secs(5)).await;

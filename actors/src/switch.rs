@@ -1,6 +1,7 @@
 //! Finds the leg of a message, and starts a call for each INVITE that may come in.
 
 mod dialled;
+mod registrations;
 
 use std::{
     cell::{Cell, RefCell},
@@ -36,7 +37,9 @@ use crate::{
     outbox::{Outbox, Record},
     policies::Policies,
     port::{Alarm, Port, Refusal, TransactionUser, door::Gatehouse},
+    registrar::{self, Registrar},
 };
+use registrations::Waiting;
 
 use dialled::Dialled;
 pub use dialled::Questions;
@@ -69,6 +72,8 @@ pub struct Shared {
     pub policies: Arc<Policies>,
     /// How whoever answers a number outside is asked for the key.
     pub questions: Arc<Questions>,
+    /// Who has registered.
+    pub registrar: Arc<Registrar>,
 }
 
 /// Who calls, and where that leads.
@@ -90,6 +95,11 @@ pub struct Switch {
     most: usize,
     /// Who sent the request outside any dialog that has just been let in; whoever hears of it next takes it.
     admitted: Cell<Option<Admitted>>,
+    /// The same for a REGISTER: the user whose device sent it.
+    registering: Cell<Option<Arc<User>>>,
+    /// REGISTERs whose 200 waits for the disk, and what the disk has refused.
+    registered: RefCell<Vec<Waiting>>,
+    unwritten: RefCell<Vec<Arc<registrar::Cell>>>,
 }
 
 impl Switch {
@@ -106,6 +116,9 @@ impl Switch {
             records: RefCell::default(),
             most,
             admitted: Cell::default(),
+            registering: Cell::default(),
+            registered: RefCell::default(),
+            unwritten: RefCell::default(),
         })
     }
 
@@ -279,7 +292,9 @@ impl Switch {
         self.shared.calls.fetch_add(1, Ordering::Relaxed);
         METRICS.calls_total.one();
         METRICS.calls_open.up();
-        let setup = Setup { token, directory, user, invite: Arc::clone(&invite), origin, reach, mark, ways };
+        let devices = self.shared.registrar.devices(&user, invite.uri());
+        let setup =
+            Setup { token, directory, user, devices, invite: Arc::clone(&invite), origin, reach, mark, ways };
         match caught(|| self.start_call(setup, (server, Arc::clone(&invite), from))) {
             Ok(true) => {}
             Ok(false) => {
@@ -355,8 +370,14 @@ impl TransactionUser for Switch {
         if request.to().is_some_and(|to| to.tag().is_some()) {
             return self.admits_inside(request);
         }
-        let trunk = self.shared.directory.load().trunk(from.address.ip()).cloned();
-        let origin = Origin::Trunk(trunk.ok_or(Refusal::plain(403))?);
+        let directory = self.shared.directory.load();
+        if method == Method::Register && directory.door.is_some() {
+            return self.admits_register(request, from);
+        }
+        let origin = match directory.trunk(from.address.ip()) {
+            Some(trunk) => Origin::Trunk(Arc::clone(trunk)),
+            None => Origin::User(self.identify(&directory, request, from)?),
+        };
         let required = relay::required(request);
         match method {
             Method::Invite | Method::Options if !required.is_empty() => {
@@ -393,6 +414,7 @@ impl TransactionUser for Switch {
             }
             News::Request { server, message, from } => match message.method() {
                 Some(Method::Invite) => self.begin(server, message, from),
+                Some(Method::Register) => self.registers(server, &message, from),
                 _ => self.options(server, &message, from),
             },
             News::Ack { message } => self.give(self.leg_of(&message), LegNews::Ack(message)),
@@ -407,9 +429,20 @@ impl TransactionUser for Switch {
         }
     }
 
+    fn keeps(&self, connection: u64) -> bool {
+        self.shared.registrar.has_flow(connection)
+    }
+
+    fn closed(&self, connection: u64) {
+        self.shared.registrar.flow_closed(connection);
+    }
+
     fn rings(&self, alarm: Alarm) {
         if alarm.number == RECORDS {
             return self.ship_records();
+        }
+        if alarm.number == registrations::REGISTERED {
+            return self.write_registrations();
         }
         if let Some(call) = self.calls.borrow().find(alarm.owner).cloned().flatten() {
             call.do_send(Rang(alarm.number));

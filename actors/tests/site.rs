@@ -270,8 +270,12 @@ fn the_environment_wins_over_the_file() {
 #[test]
 fn every_key_stands_in_the_default_file_and_the_other_way_round() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let files =
-        [("ada.wav", "RIFF....WAVEfmt "), ("mail.password", "secret\n"), ("trunk.password", "secret\n")];
+    let files = [
+        ("ada.wav", "RIFF....WAVEfmt "),
+        ("mail.password", "secret\n"),
+        ("trunk.password", "secret\n"),
+        ("1001.password", "secret\n"),
+    ];
     for (file, octets) in files {
         fs::create_dir_all(folder.path().join("greetings")).expect("the folder can be written");
         let place =
@@ -282,6 +286,9 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
     let in_file: BTreeMap<_, _> = sections(full.as_table()).into_iter().collect();
     // The password's place is the environment; the file only names it.
     full["mail"].as_table_mut().expect("[mail] is a table").remove("password");
+    // Of two ways to say the same only one may be used.
+    let user = full["user"].as_array_of_tables_mut().and_then(|users| users.get_mut(0));
+    user.expect("[[user]] is a table").remove("password");
     let read = |text: &str| load::text(&folder.path().join("s"), text);
     read(&full.to_string()).map_err(told).expect("the default file loads with every key set");
 

@@ -338,6 +338,10 @@ impl Store for Flaky {
         self.0.calls(limit)
     }
 
+    fn bindings(&mut self) -> Result<Vec<(String, String)>, StoreError> {
+        self.0.bindings()
+    }
+
     fn close(&mut self) -> Result<(), StoreError> {
         self.0.close()
     }

@@ -42,9 +42,10 @@ pub struct Stage {
 }
 
 impl Plan {
-    /// The plan for a call to `user`, whose dial plan has `servers` to try (R8, R15), without any policy.
-    pub fn of(user: &User, servers: usize) -> Self {
-        let devices = if user.forward_to_voicemail && servers > 0 { 0 } else { user.devices.len() };
+    /// The plan for a call to `user`, who has so many `devices`, fixed and registered, and whose dial plan has `servers`
+    /// to try (R8, R15), without any policy.
+    pub fn of(user: &User, devices: usize, servers: usize) -> Self {
+        let devices = if user.forward_to_voicemail && servers > 0 { 0 } else { devices };
         Self::plain(devices.min(usize::from(Legs::MOST)) as u8, servers.min(16) as u8, user.ring_for)
     }
 
@@ -95,9 +96,9 @@ mod tests {
             (0, true, 0, 0, 0),
             (1_000, false, 1_000, 32, 16),
         ] {
-            let user = user(devices, forwards);
+            let user = user(forwards);
             assert_eq!(
-                Plan::of(&user, servers),
+                Plan::of(&user, devices, servers),
                 Plan::plain(phones, um_servers, user.ring_for),
                 "{devices} {forwards} {servers}"
             );
@@ -125,12 +126,13 @@ mod tests {
         assert!(um_order(&UmPlan { name: "none".into(), servers: vec![] }, 2, 7).is_empty());
     }
 
-    fn user(devices: usize, forward_to_voicemail: bool) -> User {
+    fn user(forward_to_voicemail: bool) -> User {
         User {
             address: "sip:1001@lab.test".into(),
             name: None,
             numbers: vec![],
-            devices: vec!["sip:1001@192.0.2.9".into(); devices],
+            devices: vec![],
+            login: None,
             ring_for: Duration::from_secs(20),
             um_plan: None,
             missed_calls: UserClass::Mail,

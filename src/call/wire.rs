@@ -123,20 +123,20 @@ pub struct Stand<'a> {
 impl Stand<'_> {
     /// The value of Contact.
     pub fn contact(&self) -> Vec<u8> {
-        let transport: &[u8] = match self.transport {
-            Transport::Udp => b"",
-            Transport::Tcp => b";transport=tcp",
-        };
-        let text = self.token.text();
-        match self.host {
-            // Behind the name the port stays: the name leads to our address, not to our port.
-            Some(host) => {
-                let at = memchr::memrchr(b':', self.sent_by).unwrap_or(self.sent_by.len());
-                [b"<sip:", &text[..], b"@", host.as_bytes(), &self.sent_by[at..], transport, b">"].concat()
-            }
-            None => [b"<sip:", &text[..], b"@", self.sent_by, transport, b">"].concat(),
-        }
+        contact(self.transport, &self.token.text(), self.sent_by, self.host)
     }
+}
+
+/// The value of a Contact of ours; `host` stands in place of our address where the peer wants a name.
+pub fn contact(transport: Transport, user: &[u8], sent_by: &[u8], host: Option<&str>) -> Vec<u8> {
+    let transport: &[u8] = match transport {
+        Transport::Udp => b"",
+        Transport::Tcp => b";transport=tcp",
+    };
+    // Behind a name the port stays: the name leads to our address, not to our port.
+    let at = memchr::memrchr(b':', sent_by).unwrap_or(sent_by.len());
+    let (host, port) = host.map_or((sent_by, &b""[..]), |host| (host.as_bytes(), &sent_by[at..]));
+    [b"<sip:", user, b"@", host, port, transport, b">"].concat()
 }
 
 /// What is particular about the INVITE of one leg.
@@ -144,6 +144,8 @@ impl Stand<'_> {
 pub struct Outgoing<'a> {
     /// The Request-URI.
     pub uri: &'a [u8],
+    /// The value of Route; empty: none.
+    pub route: &'a [u8],
     /// Where it is sent from.
     pub stand: Stand<'a>,
     /// What of the caller's INVITE crosses.
@@ -167,6 +169,9 @@ pub fn invite(original: &Message, outgoing: &Outgoing<'_>, branch: Token) -> Byt
     let stand = &outgoing.stand;
     let tag = stand.token.text();
     let mut draft = Draft::request(b"INVITE", outgoing.uri);
+    if !outgoing.route.is_empty() {
+        draft.header("Route", &[outgoing.route]);
+    }
     draft.via(stand.transport, stand.sent_by, &[MAGIC, &branch.text()]);
     let hops = max_forwards(original).saturating_sub(1).to_string();
     draft.header("Max-Forwards", &[hops.as_bytes()]);

@@ -1,11 +1,13 @@
 //! Who is called, and what a number is called: the site's users under all their numbers.
 
+mod door;
 mod origin;
 mod outbound;
 mod voicemail;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
+pub use door::{Door, Verdict};
 pub use origin::Origin;
 pub use outbound::{Exit, NoWay, Target};
 pub use voicemail::Mailbox;
@@ -26,8 +28,10 @@ pub struct Directory {
     plans: HashMap<String, UmPlan>,
     mailboxes: voicemail::Mailboxes,
     trunks: Vec<Arc<Trunk>>,
-    /// Which trunks do not answer now; the one thing here that changes.
-    down: outbound::Down,
+    /// Who can prove to be a user's device; `None`: nobody.
+    pub door: Option<Door>,
+    /// What is learned of each trunk; the one thing here that changes.
+    learned: Vec<outbound::Learned>,
 }
 
 impl Directory {
@@ -45,9 +49,14 @@ impl Directory {
         }
         let plans = site.plans.iter().map(|plan| (plan.name.clone(), plan.clone())).collect();
         let trunks: Vec<_> = site.trunks.iter().cloned().map(Arc::new).collect();
-        let down = outbound::Down::none(trunks.len());
         let mailboxes = voicemail::mailboxes(&site, users.values());
-        Self { site, users, plans, mailboxes, trunks, down }
+        let learned = trunks.iter().map(|_| outbound::Learned::default()).collect();
+        Self { site, users, plans, mailboxes, trunks, learned, door: None }
+    }
+
+    /// Lets the users' devices prove themselves; `key` makes the challenges, see [`Door::of`].
+    pub fn with_door(self, key: &[u8; 32]) -> Self {
+        Self { door: Door::of(&self.site, key), ..self }
     }
 
     /// The user that a dialled number or user part reaches: as written, else without visual separators (RFC 3966 §5.1.1).
@@ -79,7 +88,8 @@ impl Directory {
 
     /// The trunk that an address belongs to.
     pub fn trunk(&self, source: IpAddr) -> Option<&Arc<Trunk>> {
-        self.trunks.iter().find(|trunk| trunk.sources.iter().any(|network| contains(network, source)))
+        let named = self.trunks.iter().find(|trunk| trunk.sources.iter().any(|n| contains(n, source)));
+        named.or_else(|| self.registered_at(source))
     }
 }
 

@@ -1,8 +1,11 @@
 //! Which trunk a number outside leaves by, and whether it may.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::{Directory, Origin};
@@ -33,13 +36,18 @@ pub enum NoWay {
     Down,
 }
 
-/// Which trunks do not answer now, by their place in the site.
+/// What is learned of a trunk while Ringpost runs.
 #[derive(Debug, Default)]
-pub(super) struct Down(Vec<AtomicBool>);
+pub(super) struct Learned {
+    /// It does not answer now.
+    down: AtomicBool,
+    /// Where its registrar answered from: its calls come from there.
+    registrar: RwLock<Option<IpAddr>>,
+}
 
-impl Down {
-    pub(super) fn none(trunks: usize) -> Self {
-        Self((0..trunks).map(|_| AtomicBool::new(false)).collect())
+impl Learned {
+    fn registrar(&self) -> Option<IpAddr> {
+        *self.registrar.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -76,23 +84,44 @@ impl Directory {
 
     /// Whether the trunk of that name answers, as far as is known.
     pub fn trunk_is_up(&self, name: &str) -> bool {
-        self.down_of(name).is_some_and(|down| !down.load(Ordering::Relaxed))
+        self.learned_of(name).is_some_and(|learned| !learned.down.load(Ordering::Relaxed))
     }
 
     /// The trunk of that name answers from now on, or does not.
     pub fn set_trunk(&self, name: &str, up: bool) {
-        if let Some(down) = self.down_of(name) {
-            down.store(!up, Ordering::Relaxed);
+        if let Some(learned) = self.learned_of(name) {
+            learned.down.store(!up, Ordering::Relaxed);
         }
     }
 
-    fn down_of(&self, name: &str) -> Option<&AtomicBool> {
-        self.down.0.get(self.trunks.iter().position(|trunk| trunk.name == name)?)
+    /// The registrar of the trunk of that name has taken our registration; it is at that address.
+    pub fn set_registrar(&self, name: &str, address: IpAddr) {
+        if let Some(learned) = self.learned_of(name) {
+            *learned.registrar.write().unwrap_or_else(PoisonError::into_inner) = Some(address.to_canonical());
+        }
+    }
+
+    /// The trunk whose registrar is at that address. Only those that register have one.
+    pub(super) fn registered_at(&self, source: IpAddr) -> Option<&Arc<Trunk>> {
+        let registers = |trunk: &Trunk| trunk.far.as_ref().is_some_and(|far| far.registration.is_some());
+        let both = self.trunks.iter().zip(&self.learned).filter(|(trunk, _)| registers(trunk));
+        both.into_iter()
+            .find(|(_, learned)| learned.registrar() == Some(source.to_canonical()))
+            .map(|(trunk, _)| trunk)
+    }
+
+    fn learned_of(&self, name: &str) -> Option<&Learned> {
+        self.learned.get(self.trunks.iter().position(|trunk| trunk.name == name)?)
     }
 
     /// Takes over what an earlier snapshot knew of the trunks that are still there.
     pub fn remember(&self, earlier: &Self) {
-        earlier.trunks.iter().for_each(|trunk| self.set_trunk(&trunk.name, earlier.trunk_is_up(&trunk.name)));
+        for (trunk, learned) in earlier.trunks.iter().zip(&earlier.learned) {
+            self.set_trunk(&trunk.name, !learned.down.load(Ordering::Relaxed));
+            if let Some(address) = learned.registrar() {
+                self.set_registrar(&trunk.name, address);
+            }
+        }
     }
 }
 

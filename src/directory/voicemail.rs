@@ -1,12 +1,12 @@
 //! The numbers that mean voice mail (R115), and those that Ringpost leaves alone (R73).
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use super::Directory;
 use crate::{
-    address::{Language, UserClass},
+    address::UserClass,
     call::wire::strip_visual,
-    settings::{Bypass, Policy, Site, User},
+    settings::{Bypass, Site, User},
 };
 
 /// The mailbox behind a number.
@@ -39,21 +39,12 @@ pub(super) fn mailboxes<'u>(site: &Site, users: impl Iterator<Item = &'u Arc<Use
 pub(super) fn bypassed(bypass: &Bypass, domain: &str) -> User {
     User {
         address: format!("sip:{}@{domain}", bypass.numbers.first().map_or("bypass", String::as_str)),
-        name: None,
         numbers: bypass.numbers.clone(),
         devices: vec![bypass.target.clone()],
         ring_for: bypass.ring_for,
-        um_plan: None,
         missed_calls: UserClass::Off,
-        forward_to_voicemail: false,
-        min_ring: Duration::ZERO,
-        mail_if_um_refuses: false,
-        mail: None,
         time_zone: "UTC".to_owned(),
-        language: Language::default(),
-        greeting: None,
-        voicemail_numbers: vec![],
-        policy: Policy::default(),
+        ..User::default()
     }
 }
 

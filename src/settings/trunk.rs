@@ -41,7 +41,7 @@ pub struct FarEnd {
     pub host: Option<String>,
     /// `login`, `password_file`, `realm`: what its challenges are answered with.
     pub login: Option<TrunkLogin>,
-    /// `register`, `expires`: what Ringpost registers there.
+    /// `register`, `expires`, `retry`: what Ringpost registers there.
     pub registration: Option<Registration>,
     /// `keep_alive`, `failures`: OPTIONS.
     pub keep_alive: Option<KeepAlive>,
@@ -69,6 +69,8 @@ pub struct Registration {
     pub address: String,
     /// `expires`: how long one registration lasts; the provider may shorten it. Default 1 h.
     pub expires: Duration,
+    /// `retry`: how long the first failure waits for the next try; it doubles up to 30 min. Default 30 s.
+    pub retry: Duration,
 }
 
 /// OPTIONS that tell whether a trunk lives.

@@ -11,6 +11,7 @@ pub mod message;
 pub mod name;
 pub mod outside;
 pub mod peer;
+pub mod registration;
 pub mod relay;
 pub mod sdp;
 pub mod session_timer;

@@ -19,7 +19,7 @@ pub const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESS
 pub const SUPPORTED: &[u8] = b"timer";
 
 /// Headers of one hop, dialog or transaction that no [`Name`] stands for, in lower case.
-const STAYS: [&str; 13] = [
+const STAYS: [&str; 16] = [
     "join",                // RFC 3911: names a dialog of the other leg
     "target-dialog",       //
     "authentication-info", // a challenge is between two neighbours
@@ -33,6 +33,9 @@ const STAYS: [&str; 13] = [
     "identity",        // RFC 8224: signed over headers that change here
     "identity-info",
     "p-preferred-identity", // RFC 3325 §9.2: for the first proxy alone
+    "p-charging-vector",    // RFC 7315: these name hosts of one network
+    "p-charging-function-addresses",
+    "p-access-network-info",
 ];
 
 /// What of a message may cross.
@@ -89,9 +92,22 @@ pub fn crosses(message: &Message, field: &Field, passport: Passport) -> bool {
         | Name::Subject => true,
         Name::Other => {
             let name = message.written_name(field);
+            if name.eq_ignore_ascii_case(b"warning") {
+                return !warns_by_address(message.value(field));
+            }
             !STAYS.iter().any(|stays| name.eq_ignore_ascii_case(stays.as_bytes()))
         }
     }
+}
+
+/// Whether a Warning names its agent by an address, which the other side must not see; a pseudonym may cross
+/// (RFC 3261 §20.43).
+fn warns_by_address(value: &[u8]) -> bool {
+    super::text::split_commas(value).any(|warning| {
+        let agent = trim(warning).split(|o| *o == b' ').nth(1).unwrap_or(b"");
+        let host = agent.strip_prefix(b"[").unwrap_or(agent);
+        host.contains(&b':') || host.contains(&b'.')
+    })
 }
 
 /// Copies every field that crosses.

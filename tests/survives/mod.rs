@@ -2,6 +2,7 @@
 //! `tests/seeds.rs`, which plays the kept corpus on every run.
 #![allow(dead_code, reason = "each user takes its part")]
 
+pub mod digest;
 pub mod lane;
 pub mod media;
 pub mod message;
@@ -13,7 +14,8 @@ pub mod stream;
 pub type Room = (&'static str, fn(&[u8]));
 
 /// Every room.
-pub const ROOMS: [Room; 6] = [
+pub const ROOMS: [Room; 7] = [
+    ("digest", digest::survives),
     ("lane", lane::survives),
     ("media", media::survives),
     ("message", message::agrees),

@@ -14,38 +14,116 @@ use ringpost::{
         wire::{self, Diverted, History, Outgoing, Stand},
     },
     directory::Target,
+    registrar::{Device, Flow},
     settings::Trunk,
     sip::{
+        Message as SipMessage,
         outside::{Facts, Outside},
         peer::Peer,
         relay::Passport,
         session_timer,
+        text::split_commas,
         transaction::Owner,
+        uri::NameAddr,
     },
 };
 
-use super::{CallActor, Told, What, call_id};
+use super::{CallActor, Reach, Told, What, call_id};
 use crate::{
     leg::{LegActor, Say},
     metrics::METRICS,
 };
 
+/// Where a leg goes.
+struct Place {
+    /// The Request-URI.
+    uri: String,
+    /// The value of Route; empty: none.
+    route: String,
+    /// The way that a device has registered by.
+    flow: Option<Peer>,
+    /// The trunk that it leaves by.
+    trunk: Option<Arc<Trunk>>,
+}
+
+impl Place {
+    fn at(uri: String) -> Self {
+        Self { uri, route: String::new(), flow: None, trunk: None }
+    }
+
+    /// Where its requests go first: the first URI of the Route, else the Request-URI.
+    fn first_hop(&self) -> &[u8] {
+        let hop = split_commas(self.route.as_bytes()).next().and_then(NameAddr::read);
+        hop.map_or(self.uri.as_bytes(), |hop| hop.uri)
+    }
+}
+
 impl CallActor {
     /// Calls a device, a number outside or a UM server; one whose address cannot be told refuses at once.
     pub(super) fn invite(&mut self, leg: Leg, ctx: &mut Context<Self>) {
-        let way = self.next_way(leg);
-        let uri = way.as_ref().map(|way| way.uri.clone()).or_else(|| self.uri_of(leg));
-        let trunk = way.map(|way| way.trunk);
-        let Some(uri) = uri else { return self.refused_at_once(leg, ctx) };
-        if let Some(peer) = self.port.peer(uri.as_bytes()) {
-            return self.send_invite(leg, (uri.as_bytes(), peer, trunk), ctx);
+        let Some(place) = self.place(leg) else { return self.refused_at_once(leg, ctx) };
+        if let Some(peer) = place.flow.or_else(|| self.port.peer(place.first_hop())) {
+            return self.send_invite(leg, (place, peer), ctx);
         }
         let port = Rc::clone(&self.port);
         self.sought.push(leg);
-        let found = async move { (port.resolve(uri.as_bytes()).await, uri) };
-        ctx.spawn(found.into_actor(self).map(move |(peer, uri), call, ctx| {
-            call.guarded(ctx, |call, ctx| call.found(leg, (&uri, peer, trunk), ctx));
+        let found = async move { (port.resolve(place.first_hop()).await, place) };
+        ctx.spawn(found.into_actor(self).map(move |(peer, place), call, ctx| {
+            call.guarded(ctx, |call, ctx| call.found(leg, (place, peer), ctx));
         }));
+    }
+
+    /// Where a leg goes next; `None` where nothing leads there.
+    fn place(&mut self, leg: Leg) -> Option<Place> {
+        if let Some(Target { uri, trunk }) = self.next_way(leg) {
+            return Some(Place { trunk: Some(trunk), ..Place::at(uri) });
+        }
+        match leg {
+            Leg::Phone(number) => {
+                let device = self.devices.get(usize::from(number))?;
+                let flow = device.flow.map_or(Some(None), |flow| self.way_back(&flow))?;
+                Some(Place { flow, route: device.route.clone(), ..Place::at(device.uri.clone()) })
+            }
+            Leg::Um(_) if self.reach == Reach::Code => Some(Place::at(self.switch.done_uri()?)),
+            Leg::Um(number) => Some(Place::at(self.switch.um_uri(self.um.get(usize::from(number))?)?)),
+            Leg::Caller => None,
+        }
+    }
+
+    /// The way that a device has registered by, `Some(None)` where its URI serves instead; `None` where nothing does.
+    fn way_back(&self, flow: &Flow) -> Option<Option<Peer>> {
+        let open = !flow.peer.is_reliable() || self.switch.has_flow(flow.peer.connection);
+        match (open, flow.only && flow.peer.is_reliable()) {
+            (true, true) => Some(Some(flow.peer.by_its_connection_only())),
+            (true, false) => Some(Some(flow.peer)),
+            (false, true) => None,
+            (false, false) => Some(None),
+        }
+    }
+
+    /// Whether a device that refused is called again by another of its flows, because this one is dead (RFC 5626 §5.3).
+    pub(super) fn tries_another_flow(&mut self, leg: Leg, code: u16, said: Option<&SipMessage>) -> bool {
+        let Leg::Phone(number) = leg else { return false };
+        let Some(device) = self.devices.get_mut(usize::from(number)) else { return false };
+        let failed = code == 430 || said.is_none() && matches!(code, 408 | 503);
+        let Some(flow) = device.flow.filter(|_| failed) else { return false };
+        self.switch.flow_failed(&self.user, &flow);
+        let mut others = std::mem::take(&mut device.others).into_iter();
+        let Some(next) = others.next() else { return false };
+        *device = Device { others: others.collect(), ..next };
+        if let Some(at) = self.legs.iter().position(|(of, _)| *of == leg) {
+            self.legs.swap_remove(at).1.do_send(Say::Leave);
+        }
+        true
+    }
+
+    /// A device that was taken back is not called by another flow.
+    pub(super) fn give_up_flows(&mut self, leg: Leg) {
+        if let Leg::Phone(number) = leg
+            && let Some(device) = self.devices.get_mut(usize::from(number))
+        {
+            device.others.clear();
+        }
     }
 
     /// The trunk that comes next for a leg that calls a number outside.
@@ -75,17 +153,12 @@ impl CallActor {
     }
 
     /// The address of a leg is known, or cannot be. A leg that was taken back meanwhile is not called any more.
-    fn found(
-        &mut self,
-        leg: Leg,
-        (uri, peer, trunk): (&str, Option<Peer>, Option<Arc<Trunk>>),
-        ctx: &mut Context<Self>,
-    ) {
+    fn found(&mut self, leg: Leg, (place, peer): (Place, Option<Peer>), ctx: &mut Context<Self>) {
         let Some(at) = self.sought.iter().position(|sought| *sought == leg) else { return };
         self.sought.swap_remove(at);
         match peer {
             _ if self.machine.is_over() => {}
-            Some(peer) => self.send_invite(leg, (uri.as_bytes(), peer, trunk), ctx),
+            Some(peer) => self.send_invite(leg, (place, peer), ctx),
             None => self.refused_at_once(leg, ctx),
         }
     }
@@ -95,14 +168,10 @@ impl CallActor {
         ctx.notify(Told { leg, what: What::Event(Event::Refused(leg, 503), None) });
     }
 
-    fn send_invite(
-        &mut self,
-        leg: Leg,
-        (uri, peer, trunk): (&[u8], Peer, Option<Arc<Trunk>>),
-        ctx: &mut Context<Self>,
-    ) {
+    fn send_invite(&mut self, leg: Leg, (place, peer): (Place, Peer), ctx: &mut Context<Self>) {
+        let Place { uri, route, trunk, .. } = place;
         let reason = self.diverted(leg);
-        let outside = trunk.as_deref().and_then(|trunk| self.outside(trunk, uri, reason));
+        let outside = trunk.as_deref().and_then(|trunk| self.outside(trunk, uri.as_bytes(), reason));
         // A trunk reads it in the header of its own choice.
         let diversion = reason.filter(|_| outside.is_none()).map(|reason| reason.header(&self.user.address));
         let history = self.is_own_um(leg).then(|| self.history().write());
@@ -124,7 +193,8 @@ impl CallActor {
                 host: outside.as_ref().and_then(|outside| outside.host.as_deref()),
             };
             let outgoing = Outgoing {
-                uri,
+                uri: uri.as_bytes(),
+                route: route.as_bytes(),
                 stand,
                 passport,
                 mark: &self.mark,

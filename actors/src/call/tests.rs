@@ -135,6 +135,7 @@ impl Lane {
         let (scribe, late) = Scribe::start(Box::new(Sqlite::open(None).expect("a store"))).expect("a thread");
         let policies = Policies::load(scribe.clone()).await;
         let outbox = outbox(site.outbox.clone(), (scribe, late), mail.clone());
+        let registrar = Arc::new(crate::registrar::Registrar::new(&site, None));
         let directory = Arc::new(ArcSwap::from_pointee(Directory::of(site)));
         let shared = Shared {
             outbox,
@@ -148,6 +149,7 @@ impl Lane {
                 ports: PortPool::new(address.ip(), address.ip(), (20_000, 20_010)),
                 words: Greetings::accept(),
             }),
+            registrar,
         };
         let switch = Switch::new(Rc::clone(&port), shared, 10);
         port.serve(switch.clone());

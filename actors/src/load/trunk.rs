@@ -20,12 +20,12 @@ const OUTGOING: [&str; 14] = [
     "realm",
     "register",
     "expires",
+    "retry",
     "keep_alive",
     "failures",
     "timeout",
     "caller_id",
     "diversion",
-    "strip_out",
 ];
 
 /// Reads `[outbound]`; `None` after a problem.
@@ -180,11 +180,15 @@ fn registration(section: &mut Section<'_>) -> Option<(Registration, String)> {
         short if short < Duration::from_secs(60) => Err("must be a minute or longer".to_owned()),
         time => Ok(time),
     });
-    if expires.is_some() && !section.has("register") {
-        section.refuse("expires", "means nothing without register");
+    let retry = section.optional("retry", Raw::duration).unwrap_or(Duration::from_secs(30));
+    for key in ["expires", "retry"] {
+        if section.has(key) && !section.has("register") {
+            section.refuse(key, "means nothing without register");
+        }
     }
+    let expires = expires.unwrap_or(Duration::from_secs(3_600));
     let (address, host) = address?;
-    Some((Registration { address, expires: expires.unwrap_or(Duration::from_secs(3_600)) }, host))
+    Some((Registration { address, expires, retry }, host))
 }
 
 /// `Some(None)`: none asked for; `None` after a problem.

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use jiff::tz::TimeZone;
 use ringpost::{
     address::{Language, UserClass},
-    settings::{Policy, Quiet, To, UmPlan, UmServer, User},
+    settings::{Policy, Quiet, Secret, To, UmPlan, UmServer, User, UserLogin},
 };
 
-use super::{Claims, policy, raw::Raw, section::Section, um, uri};
+use super::{Claims, mail::password_file, policy, raw::Raw, section::Section, um, uri};
 
 /// A user's time-out where the site names none (R2).
 const RING_FOR: std::time::Duration = std::time::Duration::from_secs(20);
@@ -35,6 +35,7 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
             false => Err("this device is in the list twice".to_owned()),
         }
     });
+    let login = login(&mut section, address.as_deref(), claims);
     let ring_for = section.optional("ring_for", Raw::duration);
     let um_plan = section.optional("um_plan", |raw| plan(raw, around.plans));
     let missed_calls = section.optional("missed_calls", user_class);
@@ -61,6 +62,7 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
         name,
         numbers,
         devices,
+        login,
         ring_for: ring_for.unwrap_or(RING_FOR),
         um_plan,
         missed_calls,
@@ -74,6 +76,43 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
         voicemail_numbers,
         policy,
     })
+}
+
+/// What the devices prove themselves with. The name has to be the user's alone, also where it is the address's.
+fn login(section: &mut Section<'_>, address: Option<&str>, claims: &mut Claims) -> Option<UserLogin> {
+    let key = match (section.has("password"), section.has("password_file")) {
+        (true, true) => {
+            section.refuse("password", "and password_file are both set");
+            "password"
+        }
+        (true, false) => "password",
+        (false, _) => "password_file",
+    };
+    if !section.has(key) && section.has("auth_name") {
+        section.refuse("auth_name", "needs a password or a password_file");
+    }
+    let mut name = section.optional("auth_name", auth_name);
+    if !section.has("auth_name") {
+        name = address.and_then(|address| Some(uri::sip(address).ok()?.user?.to_owned()));
+    }
+    let mut password = |raw: &Raw<'_>, read: fn(&Raw<'_>) -> Result<Secret, String>| {
+        let password = read(raw)?;
+        name.iter().try_for_each(|name| claims.claim(raw, format!("auth_name {name}")))?;
+        Ok(password)
+    };
+    let plain = section.optional("password", |raw| password(raw, |raw| Ok(Secret(raw.text()?.to_owned()))));
+    let filed = section.optional("password_file", |raw| password(raw, password_file));
+    Some(UserLogin { password: plain.or(filed)?, name: name? })
+}
+
+/// A name as it stands between quotes.
+fn auth_name(raw: &Raw<'_>) -> Result<String, String> {
+    match raw.text()? {
+        text if text.contains(['"', '\\', ':']) => {
+            Err("must not hold a quote, a backslash or a colon".to_owned())
+        }
+        text => Ok(text.to_owned()),
+    }
 }
 
 /// A mail address without a name.

@@ -1,9 +1,12 @@
-//! Requests outside any dialog, sent for somebody on another thread: the missed-call INFO.
+//! Requests outside any dialog, sent for somebody on another thread: the missed-call INFO, a trunk's REGISTER and OPTIONS.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, net::SocketAddr, rc::Rc};
 
+use bytes::Bytes;
 use ringpost::sip::{
+    Message,
     build::Draft,
+    peer::Peer,
     token::{Table, Token},
     transaction::Owner,
 };
@@ -11,72 +14,125 @@ use tokio::sync::oneshot;
 
 use super::Port;
 
-/// One request and who waits for its final status code.
-#[derive(Debug)]
+/// One request.
+#[derive(Debug, Default)]
 pub struct Errand {
     /// Method.
     pub method: &'static str,
     /// Request-URI: a `sip:` URI.
     pub uri: String,
+    /// Where it is sent, where that is not the Request-URI.
+    pub next_hop: Option<String>,
     /// The URI in From.
     pub from: String,
     /// The URI in To.
     pub to: String,
-    /// Content-Type.
-    pub content_type: &'static str,
+    /// Call-ID, From tag and CSeq number, where it is one of a series; fresh ones otherwise.
+    pub series: Option<(String, String, u32)>,
+    /// The user part of Contact; `ringpost` where it is empty.
+    pub contact: String,
+    /// The host in Contact, where it is not our address.
+    pub host: Option<String>,
+    /// Further header fields.
+    pub headers: Vec<(&'static str, Vec<u8>)>,
     /// The body.
-    pub body: bytes::Bytes,
-    /// Gets the final status code; 408 where none came, 503 where it could not be sent.
-    pub answer: oneshot::Sender<u16>,
+    pub body: Bytes,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Reply {
+    /// The final status code; 408 where none came, 503 where it could not be sent.
+    pub code: u16,
+    /// The final response, where one came.
+    pub message: Option<Message>,
+    /// The request as it was sent, and where to.
+    pub sent: Option<(Bytes, SocketAddr)>,
+}
+
+/// A request, and who waits for its reply.
+#[derive(Debug)]
+pub struct Asked {
+    /// The request.
+    pub errand: Errand,
+    /// Gets the reply.
+    pub answer: oneshot::Sender<Reply>,
 }
 
 /// The errands that wait for an answer.
-pub struct Errands(RefCell<Table<oneshot::Sender<u16>>>);
+pub struct Errands(RefCell<Table<Waiting>>);
+
+struct Waiting {
+    answer: oneshot::Sender<Reply>,
+    sent: Option<(Bytes, SocketAddr)>,
+}
 
 impl Errands {
     pub(super) fn new(lane: u8) -> Self {
         Self(RefCell::new(Table::new(lane)))
     }
 
-    pub(super) fn finished(&self, errand: Token, code: u16) {
-        if let Some(waiting) = self.0.borrow_mut().remove(errand) {
+    pub(super) fn finished(&self, errand: Token, code: u16, message: Option<Message>) {
+        if let Some(Waiting { answer, sent }) = self.0.borrow_mut().remove(errand) {
             // Nobody waits any more: nothing to tell.
-            let _ = waiting.send(code);
+            let _ = answer.send(Reply { code, message, sent });
         }
     }
 }
 
 impl Port {
     /// Sends a request outside any dialog; a host name is looked up first.
-    pub fn run(self: Rc<Self>, errand: Errand) {
+    pub fn run(self: Rc<Self>, Asked { errand, answer }: Asked) {
         actix::spawn(async move {
-            let Some(peer) = self.resolve(errand.uri.as_bytes()).await else {
-                let _ = errand.answer.send(503);
+            let hop = errand.next_hop.as_ref().unwrap_or(&errand.uri);
+            let Some(peer) = self.resolve(hop.as_bytes()).await else {
+                let _ = answer.send(Reply { code: 503, message: None, sent: None });
                 return;
             };
-            let Errand { method, uri, from, to, content_type, body, answer } = errand;
-            let Some(token) = self.errands.0.borrow_mut().insert(self.random(), answer) else { return };
+            let waiting = Waiting { answer, sent: None };
+            let Some(token) = self.errands.0.borrow_mut().insert(self.random(), waiting) else { return };
             let sent = self.ask(peer, Owner::Errand(token), |branch| {
-                let mut draft = Draft::request(method.as_bytes(), uri.as_bytes());
-                self.via(&mut draft, &peer, branch);
-                let sent_by = &self.listeners[usize::from(peer.listener)].sent_by;
-                draft.header("Max-Forwards", &[b"70"]);
-                draft.header("From", &[b"<", from.as_bytes(), b">;tag=", &token.text()]);
-                draft.header("To", &[b"<", to.as_bytes(), b">"]);
-                draft.header("Call-ID", &[&token.text(), b"@", sent_by]);
-                draft.header("CSeq", &[b"1 ", method.as_bytes()]);
-                draft.header("Contact", &[b"<sip:ringpost@", sent_by, b">"]);
-                draft.header("Content-Type", &[content_type.as_bytes()]);
-                draft.body(&body)
+                let bytes = self.written(&errand, &peer, (token, branch));
+                if let Some(waiting) = self.errands.0.borrow_mut().find_mut(token) {
+                    waiting.sent = Some((bytes.clone(), peer.address));
+                }
+                bytes
             });
             if sent.is_none() {
-                self.errands.finished(token, 503);
+                self.errands.finished(token, 503, None);
             }
         });
     }
 
+    fn written(&self, errand: &Errand, peer: &Peer, (token, branch): (Token, Token)) -> Bytes {
+        let Errand { method, uri, from, to, series, contact, host, headers, body, .. } = errand;
+        let sent_by = &self.listeners[usize::from(peer.listener)].sent_by;
+        let mut draft = Draft::request(method.as_bytes(), uri.as_bytes());
+        self.via(&mut draft, peer, branch);
+        draft.header("Max-Forwards", &[b"70"]);
+        let name = token.text();
+        let own = [&name[..], b"@", sent_by].concat();
+        let (call_id, tag, sequence) = match series {
+            Some((call_id, tag, sequence)) => (call_id.as_bytes(), tag.as_bytes(), *sequence),
+            None => (&own[..], &name[..], 1),
+        };
+        draft.header("From", &[b"<", from.as_bytes(), b">;tag=", tag]);
+        draft.header("To", &[b"<", to.as_bytes(), b">"]);
+        draft.header("Call-ID", &[call_id]);
+        draft.header("CSeq", &[sequence.to_string().as_bytes(), b" ", method.as_bytes()]);
+        let user: &[u8] = if contact.is_empty() { b"ringpost" } else { contact.as_bytes() };
+        draft.header(
+            "Contact",
+            &[&ringpost::call::wire::contact(peer.transport, user, sent_by, host.as_deref())],
+        );
+        for (name, value) in headers {
+            draft.header(name, &[value]);
+        }
+        draft.body(body)
+    }
+
     /// The peer that a `sip:` URI names; a host name is looked up (addresses only).
-    pub async fn resolve(&self, uri: &[u8]) -> Option<ringpost::sip::peer::Peer> {
+    pub async fn resolve(&self, uri: &[u8]) -> Option<Peer> {
         if let Some(peer) = self.peer(uri) {
             return Some(peer);
         }

@@ -9,7 +9,7 @@ use ringpost::sip::{
 };
 use tokio::sync::mpsc;
 
-use super::errand::Errand;
+use super::errand::Asked;
 
 /// How many parcels may wait for a lane; above it a datagram is dropped, as a full socket buffer would.
 const WAITING: usize = 4_096;
@@ -27,7 +27,7 @@ pub enum Parcel {
     /// A message of the lane's own that another one could not deliver.
     Undelivered(Bytes),
     /// A request outside a dialog.
-    Errand(Errand),
+    Errand(Asked),
     /// No new calls from now on.
     Drain,
     /// End every call.

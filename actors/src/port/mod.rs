@@ -50,6 +50,14 @@ pub trait TransactionUser {
 
     /// A timer of its own has run out.
     fn rings(&self, alarm: Alarm);
+
+    /// Whether a connection is kept open however silent it is.
+    fn keeps(&self, _connection: u64) -> bool {
+        false
+    }
+
+    /// A connection has closed.
+    fn closed(&self, _connection: u64) {}
 }
 
 /// A response that says no.
@@ -315,10 +323,13 @@ impl Port {
         for one in news {
             match one {
                 News::Response { owner: Owner::Errand(errand), message, .. } => {
-                    self.errands.finished(errand, message.code().unwrap_or(500));
+                    let code = message.code().unwrap_or(500);
+                    if code >= 200 {
+                        self.errands.finished(errand, code, Some(message));
+                    }
                 }
                 News::Failed { owner: Owner::Errand(errand), code, .. } => {
-                    self.errands.finished(errand, code)
+                    self.errands.finished(errand, code, None)
                 }
                 // One that breaks must not take with it what the others wait for.
                 other => self.guarded(|| user.hears(other)),

@@ -78,7 +78,11 @@ impl Streams {
 
     fn find(&self, peer: &Peer) -> Option<mpsc::Sender<Bytes>> {
         let open = self.open.borrow();
-        let one = open.get(&peer.connection).or_else(|| open.values().find(|c| c.address == peer.address));
+        let own = open.get(&peer.number());
+        let one = match peer.is_by_its_connection_only() {
+            true => own,
+            false => own.or_else(|| open.values().find(|c| c.address == peer.address)),
+        };
         one.map(|connection| connection.outgoing.clone())
     }
 
@@ -179,6 +183,7 @@ impl Port {
                     actix::spawn(async move { port.guarded(|| port.undeliverable(bytes)) });
                 }
             }
+            None if peer.is_by_its_connection_only() => self.later_undeliverable(bytes),
             None => self.connect(peer, bytes),
         }
     }
@@ -187,9 +192,7 @@ impl Port {
         if self.streams.count() >= self.streams.limits.connections {
             METRICS.connections_refused_total.one();
             tracing::warn!(to = %peer.address.ip(), "Opened no connection: the limit is reached");
-            let port = Rc::clone(self);
-            actix::spawn(async move { port.guarded(|| port.undeliverable(bytes)) });
-            return;
+            return self.later_undeliverable(bytes);
         }
         let (connection, queue) = self.streams.add(peer.address);
         let peer = Peer { connection, ..peer };
@@ -205,6 +208,12 @@ impl Port {
                 Err(_) => port.give_up(peer, queue, "no answer to the connection attempt"),
             }
         });
+    }
+
+    /// Whoever sends hears of the failure when it has done with sending.
+    fn later_undeliverable(self: &Rc<Self>, bytes: Bytes) {
+        let port = Rc::clone(self);
+        actix::spawn(async move { port.guarded(|| port.undeliverable(bytes)) });
     }
 
     fn give_up(self: &Rc<Self>, peer: Peer, queue: mpsc::Receiver<Bytes>, reason: &str) {
@@ -243,6 +252,7 @@ impl Port {
         };
         tracing::debug!(peer = %peer.address, reason, "Connection closed");
         self.streams.open.borrow_mut().remove(&peer.connection);
+        self.guarded(|| self.user().closed(peer.connection));
         if let Some(bytes) = half_sent.take() {
             self.guarded(|| self.undeliverable(bytes));
         }
@@ -262,6 +272,7 @@ impl Port {
                 Ok(Ok(0)) => return "the peer closed it".into(),
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => return error.to_string(),
+                Err(_) if waits && self.user().keeps(peer.connection) => since = Instant::now(),
                 Err(_) => {
                     if !waits {
                         METRICS.half_sent_total.one();

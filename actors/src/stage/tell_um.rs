@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use crate::{
     channel::{InfoError, InfoSender},
     port::{
-        errand::Errand,
+        errand::{Asked, Errand},
         lanes::{Lanes, Parcel},
     },
 };
@@ -38,14 +38,17 @@ impl UmTeller {
             from: format!("sip:ringpost@{domain}"),
             to: uri.clone(),
             uri,
-            content_type: MEDIA_TYPE,
+            headers: vec![("Content-Type", MEDIA_TYPE.into())],
             body,
-            answer,
+            ..Errand::default()
         };
-        if !self.lanes.send(0, Parcel::Errand(errand)) {
+        if !self.lanes.send(0, Parcel::Errand(Asked { errand, answer })) {
             return Err(InfoError::Unreachable("the lane is busy".into()));
         }
-        answered.await.map_err(|_| InfoError::Unreachable("the lane dropped the request".into()))
+        let reply = answered.await;
+        reply
+            .map(|reply| reply.code)
+            .map_err(|_| InfoError::Unreachable("the lane dropped the request".into()))
     }
 }
 

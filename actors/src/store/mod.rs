@@ -37,6 +37,8 @@ pub trait Store: Send {
     fn depth(&mut self) -> Result<[u64; Status::ALL.len()], StoreError>;
     /// What users have changed of their policies, as it was written.
     fn policies(&mut self) -> Result<Vec<(String, String)>, StoreError>;
+    /// The bindings of every user, as they were written.
+    fn bindings(&mut self) -> Result<Vec<(String, String)>, StoreError>;
     /// The newest lines of the call log.
     fn calls(&mut self, limit: usize) -> Result<Vec<CallRecord>, StoreError>;
     /// Leaves everything tidy for the next start.
@@ -54,7 +56,12 @@ pub enum Write {
     Record(Box<CallRecord>),
     /// What a user has changed of the policy from now on; no text: nothing.
     Policy(String, Option<String>),
+    /// The bindings of users from now on.
+    Bind(Vec<BindingRow>),
 }
+
+/// A user's address and all the user's bindings; no text: none.
+pub type BindingRow = (Arc<str>, Option<String>);
 
 /// An item made ready to be written, so that nothing but the disk can fail afterwards.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,7 +11,7 @@ use ringpost::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Change, Health, ItemId, Listed, OpenItem, Row, Store, StoreError, Written};
+use super::{BindingRow, Change, Health, ItemId, Listed, OpenItem, Row, Store, StoreError, Written};
 use desk::Desk;
 
 /// Commands that may wait; a poster waits for a place, a line of the call log is dropped and counted.
@@ -112,6 +112,16 @@ impl Scribe {
         self.read(|store| store.policies()).await
     }
 
+    /// Writes users' bindings; returns after the commit. False: the disk refused, or the store is stopped.
+    pub async fn bind(&self, rows: Vec<BindingRow>) -> bool {
+        self.ask(|reply| Command::Bind(rows, reply)).await.unwrap_or(false)
+    }
+
+    /// The bindings of every user, as they were written. `None`: stopped.
+    pub async fn bindings(&self) -> Option<Result<Vec<(String, String)>, StoreError>> {
+        self.read(|store| store.bindings()).await
+    }
+
     /// Every item that is neither delivered nor dead. `None`: stopped.
     pub async fn open_items(&self) -> Option<Result<Vec<OpenItem>, StoreError>> {
         self.read(|store| store.open_items()).await
@@ -174,6 +184,7 @@ enum Command {
     Sending(ItemId),
     Record(Box<CallRecord>),
     Policy(String, Option<String>, oneshot::Sender<bool>),
+    Bind(Vec<BindingRow>, oneshot::Sender<bool>),
     Read(Question),
     Stop(oneshot::Sender<()>),
 }

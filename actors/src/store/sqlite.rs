@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use serde::{Serialize, de::DeserializeOwned};
 use std::time::Duration;
 
-use super::{Change, ItemId, Listed, OpenItem, Row, Store, StoreError, Write, Written};
+use super::{BindingRow, Change, ItemId, Listed, OpenItem, Row, Store, StoreError, Write, Written};
 
 pub use open::OpenError;
 
@@ -35,6 +35,7 @@ impl Store for Sqlite {
                 Write::Change(id, change) => apply(&tx, *id, change, now)?,
                 Write::Record(record) => log(&tx, record)?,
                 Write::Policy(user, body) => set_policy(&tx, user, body.as_deref())?,
+                Write::Bind(rows) => bind(&tx, rows)?,
             });
         }
         tx.commit()?;
@@ -103,6 +104,12 @@ impl Store for Sqlite {
 
     fn policies(&mut self) -> Result<Vec<(String, String)>, StoreError> {
         let mut query = self.db.prepare_cached("SELECT user, body FROM policy")?;
+        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn bindings(&mut self) -> Result<Vec<(String, String)>, StoreError> {
+        let mut query = self.db.prepare_cached("SELECT user, body FROM binding")?;
         let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -239,6 +246,20 @@ fn set_policy(tx: &Transaction<'_>, user: &str, body: Option<&str>) -> Result<Wr
             .execute(params![user, body])?,
         None => tx.prepare_cached("DELETE FROM policy WHERE user = ?1")?.execute([user])?,
     };
+    Ok(Written::Done)
+}
+
+fn bind(tx: &Transaction<'_>, rows: &[BindingRow]) -> Result<Written, StoreError> {
+    let mut put = tx.prepare_cached(
+        "INSERT INTO binding (user, body) VALUES (?1, ?2) ON CONFLICT (user) DO UPDATE SET body = ?2",
+    )?;
+    let mut remove = tx.prepare_cached("DELETE FROM binding WHERE user = ?1")?;
+    for (user, body) in rows {
+        match body {
+            Some(body) => put.execute(params![&**user, body])?,
+            None => remove.execute(params![&**user])?,
+        };
+    }
     Ok(Written::Done)
 }
 

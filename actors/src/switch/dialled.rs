@@ -7,6 +7,7 @@ use ringpost::{
     call::wire,
     directory::{Directory, Exit, Mailbox, NoWay, Origin, Target},
     policy::{Change, codes::Wrong},
+    registrar::Device,
     settings::{Feature, To, User},
     sip::{
         Message as SipMessage, Name,
@@ -65,6 +66,11 @@ impl Switch {
         &self.shared.policies
     }
 
+    /// Where a user's devices are, fixed and registered.
+    pub fn devices(&self, user: &Arc<User>) -> Vec<Device> {
+        self.shared.registrar.devices(user, user.address.as_bytes())
+    }
+
     /// Ports and words for a question in that language.
     pub fn question(&self, language: Language) -> (Arc<PortPool>, Greeting) {
         let Questions { ports, words } = &*self.shared.questions;
@@ -88,7 +94,7 @@ impl Switch {
         origin: &Origin,
     ) -> Result<Dialled, Refusal> {
         let user = |user, reach| Ok(Dialled::User { user, reach, ways: vec![] });
-        if let Some(called) = directory.called(invite, origin) {
+        if let Some(called) = self.called(directory, invite, origin) {
             return user(called, Reach::Rings);
         }
         let number = wire::dialled(invite).unwrap_or_default();

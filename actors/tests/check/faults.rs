@@ -33,9 +33,9 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "language = \"en\"",
         "languages = \"en\"",
         &[
-            "site.toml:18: user[0].languages: unknown key; known here: address, name, numbers, devices, ring_for, \
-         um_plan, missed_calls, forward, min_ring, mail_if_um_refuses, mail, time_zone, language, greeting, \
-         voicemail_numbers, policy",
+            "site.toml:18: user[0].languages: unknown key; known here: address, name, numbers, devices, auth_name, \
+         password, password_file, ring_for, um_plan, missed_calls, forward, min_ring, mail_if_um_refuses, mail, \
+         time_zone, language, greeting, voicemail_numbers, policy",
         ],
     ),
     (
@@ -43,7 +43,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[store]",
         "[stores]",
         &[
-            "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, um, mail, user, bypass, policy, \
+            "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, registrar, um, mail, user, bypass, policy, \
              feature_codes, outbox, store, voicemail, metrics, security",
         ],
     ),
@@ -91,6 +91,41 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         &[
             "site.toml:20: bypass[0].numbers[0]: duplicate of user[0].numbers[0] (line 11)",
             "site.toml:21: bypass[0].target: wants a SIP URI such as \"sip:desk@192.0.2.7:5060\"",
+        ],
+    ),
+    (
+        "a login that cannot be",
+        "language = \"en\"",
+        "auth_name = \"a:b\"",
+        &[
+            "site.toml:18: user[0].auth_name: needs a password or a password_file",
+            "site.toml:18: user[0].auth_name: must not hold a quote, a backslash or a colon",
+        ],
+    ),
+    (
+        "two users with one login",
+        "language = \"en\"",
+        "password = \"x\"\n[[user]]\naddress = \"sip:1002@example.test\"\nauth_name = \"1001\"\npassword = \"y\"",
+        &["site.toml:22: user[1].password: duplicate of user[0].password (line 18)"],
+    ),
+    (
+        "two passwords",
+        "language = \"en\"",
+        "password = \"x\"\npassword_file = \"none\"",
+        &[
+            "site.toml:18: user[0].password: and password_file are both set",
+            "site.toml:19: user[0].password_file: cannot be read: No such file or directory (os error 2)",
+        ],
+    ),
+    (
+        "registrations that contradict each other",
+        "[store]",
+        "[registrar]\nrealm = \"a\\\"b\"\nalgorithms = [\"SHA-1\"]\nmin_expires = \"2h\"\nmax_bindings = 0\n[store]",
+        &[
+            "site.toml:22: registrar.expires: must lie between min_expires and max_expires",
+            "site.toml:23: registrar.realm: must not hold a quote or a backslash",
+            "site.toml:24: registrar.algorithms[0]: unknown algorithm \"SHA-1\"; known: SHA-256, SHA-512-256, MD5",
+            "site.toml:26: registrar.max_bindings: wants a number from 1 to 1000",
         ],
     ),
     (
@@ -327,12 +362,12 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
     (
         "a trunk that says too little",
         "sources = [\"127.0.0.1\"]",
-        "target = \"sip:h\"\nlogin = \"me\"\nfailures = 3\nexpires = \"1s\"\nprefixes = [\"0\"]\nnumbers = [\"bob\"]",
+        "target = \"sip:h\"\nlogin = \"me\"\nfailures = 3\nexpires = \"2m\"\nprefixes = [\"0\"]\nnumbers = [\"bob\"]",
         &[
             "site.toml:4: trunk[0].sources: needs at least one entry",
             "site.toml:7: trunk[0].login: needs password_file as well",
             "site.toml:8: trunk[0].failures: means nothing without keep_alive",
-            "site.toml:9: trunk[0].expires: must be a minute or longer",
+            "site.toml:9: trunk[0].expires: means nothing without register",
             "site.toml:10: trunk[0].prefixes[0]: wants the beginning of a number with its country, such as \"+49\"",
             "site.toml:11: trunk[0].numbers[0]: wants a number such as \"+4930123456\" or \"112\"",
         ],

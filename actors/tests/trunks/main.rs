@@ -5,6 +5,7 @@ mod support;
 
 mod challenges;
 mod outbound;
+mod registering;
 mod ways;
 
 use support::{Over, Peer, Ringpost, Site};

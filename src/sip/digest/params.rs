@@ -70,11 +70,23 @@ fn param(part: &[u8]) -> Option<Param<'_>> {
     let equals = memchr::memchr(b'=', part)?;
     let (name, value) = (trim(&part[..equals]), trim(&part[equals + 1..]));
     let value = match value {
-        [b'"', inside @ .., b'"'] => inside,
-        [b'"', ..] => return None,
-        token => token,
+        [b'"', inside @ .., b'"'] if ends_where_it_seems(inside) => inside,
+        // Sent back between quotes, either would end or hide something else.
+        token if !token.iter().any(|o| matches!(o, b'"' | b'\\')) => token,
+        _ => return None,
     };
     (!name.is_empty() && name.iter().all(|o| is_token(*o))).then_some((name, value))
+}
+
+/// Whether what stands between two quotes holds none itself, but escaped ones, and does not escape the second.
+fn ends_where_it_seems(inside: &[u8]) -> bool {
+    let mut octets = inside.iter();
+    while let Some(octet) = octets.next() {
+        if *octet == b'"' || *octet == b'\\' && octets.next().is_none() {
+            return false;
+        }
+    }
+    true
 }
 
 /// The value of a parameter, its name in any case.

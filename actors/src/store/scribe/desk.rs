@@ -47,8 +47,8 @@ enum Reply {
     /// The poster has been told that it is kept.
     Late,
     Changer(oneshot::Sender<Written>),
-    /// Is told at once whether it is written, and keeps what is refused itself.
-    Asker(oneshot::Sender<bool>),
+    /// Keeps what is refused itself.
+    Binder(oneshot::Sender<bool>),
 }
 
 impl Drop for Desk {
@@ -112,8 +112,9 @@ impl Desk {
                     self.lines_at.get_or_insert_with(|| Instant::now() + PAUSE);
                 }
                 Command::Record(call) => self.note(call),
+                Command::Bind(rows, reply) => urgent.push((Write::Bind(rows), Reply::Binder(reply))),
                 Command::Policy(user, body, reply) => {
-                    urgent.push((Write::Policy(user, body), Reply::Asker(reply)));
+                    urgent.push((Write::Policy(user, body), Reply::Binder(reply)));
                 }
                 Command::Read(question) => questions.push(question),
                 Command::Stop(told) => stop = Some(told),
@@ -169,9 +170,8 @@ impl Desk {
                 let _ = poster.send(Err(PostError::Kept(refused.clone())));
                 Reply::Late
             }
-            Reply::Asker(asker) => {
-                // Whoever asked has gone, or hears that nothing was written.
-                let _ = asker.send(false);
+            Reply::Binder(binder) => {
+                let _ = binder.send(false);
                 return;
             }
             other @ (Reply::Late | Reply::Changer(_)) => other,
@@ -211,9 +211,7 @@ impl Desk {
             }
             (Reply::Late, _, _) => {}
             (Reply::Changer(changer), _, written) => drop(changer.send(written)),
-            (Reply::Asker(asker), ..) => {
-                let _ = asker.send(true);
-            }
+            (Reply::Binder(binder), ..) => drop(binder.send(true)),
         }
     }
 

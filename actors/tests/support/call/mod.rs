@@ -1,6 +1,7 @@
 //! Whole calls: a Ringpost of its own per test, peers that are plain sockets, sipp. Everything ends with its test.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod metrics;
 pub mod peer;
 pub mod ringpost;
 pub mod sip;

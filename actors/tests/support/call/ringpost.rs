@@ -54,6 +54,12 @@ impl Site {
         self
     }
 
+    /// Believes these addresses only.
+    pub fn trunk_at(mut self, sources: &[&str]) -> Self {
+        self.tables = self.tables.replace("[\"127.0.0.1\", \"::1\"]", &format!("{sources:?}"));
+        self
+    }
+
     /// Any further tables.
     pub fn table(mut self, lines: &str) -> Self {
         writeln!(self.tables, "{lines}").expect("a String takes every text");
