@@ -24,6 +24,7 @@ fn settings() -> Security {
         never_ban: vec![Network { address: ip("192.0.2.0"), prefix: 24 }],
         connections: 10,
         half_sent: Duration::from_secs(10),
+        product: None,
         headers: 30,
         vias: 3,
         body: 100,

@@ -183,7 +183,11 @@ impl CallActor {
         let mut ways = if ways.is_empty() { vec![] } else { vec![(Leg::Phone(0), ways)] };
         ways.extend(policy::ways(&planned));
         Self {
-            passport: Passport { identity: trusted && !private, diversion: true },
+            passport: Passport {
+                identity: trusted && !private,
+                diversion: true,
+                software: port.product().is_none(),
+            },
             early_media: origin.relays_early_media(),
             came_in: Timestamp::now(),
             legs: SmallVec::new(),

@@ -190,7 +190,13 @@ impl LegActor {
     fn stand(&self) -> wire::Stand<'_> {
         let sent_by = &self.port.listeners[usize::from(self.peer.listener)].sent_by;
         let host = self.trunk.as_deref().and_then(ToTrunk::host);
-        wire::Stand { transport: self.peer.transport, sent_by, token: self.token, host }
+        wire::Stand {
+            transport: self.peer.transport,
+            sent_by,
+            token: self.token,
+            host,
+            product: self.port.product(),
+        }
     }
 
     /// A response to our INVITE, or to a request that we passed on.
@@ -275,7 +281,8 @@ impl LegActor {
         );
         let ack = match body {
             Some(message) if message.has_body() => {
-                copy_crossing(&mut draft, message, Passport { identity: false, diversion: false });
+                let software = self.port.product().is_none();
+                copy_crossing(&mut draft, message, Passport { identity: false, diversion: false, software });
                 draft.body(&message.body())
             }
             Some(_) | None => draft.empty(),

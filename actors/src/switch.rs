@@ -253,6 +253,10 @@ impl Switch {
             return Err(Refusal::with(422, "Min-SE", terms.least.to_string().as_bytes()));
         }
         let dialled = self.dialled(&directory, invite, &origin)?;
+        let breadth = dialled.user().devices.len();
+        if wire::max_breadth(invite).is_some_and(|most| breadth > most as usize) {
+            return Err(Refusal { phrase: "Max-Breadth Exceeded", ..Refusal::plain(440) });
+        }
         let mark = self.mark(dialled.user());
         if invite.list(Name::Loop).any(|one| one == mark) {
             return Err(Refusal::plain(482));

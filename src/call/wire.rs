@@ -107,6 +107,13 @@ pub fn max_forwards(message: &Message) -> u32 {
     message.first(Name::MaxForwards).and_then(number).unwrap_or(70)
 }
 
+/// How many branches a request may still have, where it says so (RFC 5393 §5.3.3).
+pub fn max_breadth(message: &Message) -> Option<u32> {
+    let mut others = message.fields().filter(|field| field.name == Name::Other);
+    let field = others.find(|field| message.written_name(field).eq_ignore_ascii_case(b"max-breadth"))?;
+    number(message.value(field))
+}
+
 /// Where one of our legs stands.
 #[derive(Clone, Copy, Debug)]
 pub struct Stand<'a> {
@@ -118,6 +125,8 @@ pub struct Stand<'a> {
     pub token: Token,
     /// What stands in Contact in place of our address, where the peer wants a name.
     pub host: Option<&'a str>,
+    /// What stands in User-Agent and Server in place of what the other side says of itself.
+    pub product: Option<&'a [u8]>,
 }
 
 impl Stand<'_> {
@@ -184,6 +193,9 @@ pub fn invite(original: &Message, outgoing: &Outgoing<'_>, branch: Token) -> Byt
     draft.header("Call-ID", &[&tag, b"@", stand.sent_by]);
     draft.header("CSeq", &[b"1 INVITE"]).header("Contact", &[&stand.contact()]).header("Allow", &[ALLOW]);
     draft.header("Supported", &[SUPPORTED]).lines(outgoing.own);
+    if let Some(product) = stand.product {
+        draft.header("User-Agent", &[product]);
+    }
     if let Some(diversion) = outgoing.diversion {
         draft.header("Diversion", &[diversion]);
     }
@@ -240,10 +252,14 @@ pub fn upstream(
             .header("Allow", &[ALLOW])
             .lines(own);
     }
+    if let Some(product) = stand.product {
+        draft.header("Server", &[product]);
+    }
     match said {
         Some(said) => {
             // A device is in nobody's circle of trust: what it asserts of itself is not passed on as ours (RFC 3325 §7).
-            copy_crossing(&mut draft, said, Passport { identity: false, diversion: true });
+            let passport = Passport { identity: false, diversion: true, software: stand.product.is_none() };
+            copy_crossing(&mut draft, said, passport);
             draft.body(&said.body())
         }
         None => draft.empty(),

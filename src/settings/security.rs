@@ -34,6 +34,8 @@ pub struct Security {
     pub connections: usize,
     /// `message_timeout`: a message on a stream that has begun must be complete within this. Default 10 s.
     pub half_sent: Duration,
+    /// `product`: what stands in User-Agent and Server of calls; without it what the other side says of itself crosses.
+    pub product: Option<String>,
     /// `max_headers`: header fields in a message. Default 200.
     pub headers: usize,
     /// `max_vias`: Via fields in a request. Default 70.

@@ -46,6 +46,8 @@ pub struct Passport {
     pub identity: bool,
     /// Diversions cross: towards devices yes, towards UM no, which must find exactly one (PROTOCOLS §2).
     pub diversion: bool,
+    /// User-Agent and Server cross: not where the site has a word of its own to say there.
+    pub software: bool,
 }
 
 /// Whether a field crosses to the other leg.
@@ -81,13 +83,12 @@ pub fn crosses(message: &Message, field: &Field, passport: Passport) -> bool {
         | Name::RAck => false,
         Name::PAssertedIdentity | Name::RemotePartyId => passport.identity,
         Name::Diversion => passport.diversion,
+        Name::UserAgent | Name::Server => passport.software,
         Name::ContentType
         | Name::ContentEncoding
         | Name::Reason
         | Name::HistoryInfo
         | Name::Privacy
-        | Name::UserAgent
-        | Name::Server
         | Name::Date
         | Name::Subject => true,
         Name::Other => {
@@ -180,8 +181,8 @@ mod tests {
 
     #[test]
     fn each_header_crosses_or_stays() {
-        let trusted = Passport { identity: true, diversion: true };
-        let to_um = Passport { identity: false, diversion: false };
+        let trusted = Passport { identity: true, diversion: true, software: true };
+        let to_um = Passport { identity: false, diversion: false, software: true };
         let rows = [
             ("Via: SIP/2.0/UDP h", false, false),
             ("v: SIP/2.0/UDP h", false, false),
@@ -212,7 +213,7 @@ mod tests {
         for (lines, trusted, crosses) in
             [(asserted, true, true), (asserted, false, false), (private, true, false)]
         {
-            let passport = Passport { identity: trusted, diversion: true };
+            let passport = Passport { identity: trusted, diversion: true, software: true };
             let passed =
                 inside(Draft::request(b"INVITE", b"sip:a@h"), &message(lines), b"<sip:me@h>", passport);
             let passed = Message::read(passed).expect("a request");

@@ -191,6 +191,7 @@ impl CallActor {
                 sent_by: &port.listeners[usize::from(peer.listener)].sent_by,
                 token,
                 host: outside.as_ref().and_then(|outside| outside.host.as_deref()),
+                product: port.product(),
             };
             let outgoing = Outgoing {
                 uri: uri.as_bytes(),
@@ -262,7 +263,7 @@ impl CallActor {
         match leg {
             Leg::Phone(_) => self.passport,
             Leg::Um(_) => Passport { diversion: false, ..self.passport },
-            Leg::Caller => Passport { identity: false, diversion: true },
+            Leg::Caller => Passport { identity: false, diversion: true, ..self.passport },
         }
     }
 }

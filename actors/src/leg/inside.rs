@@ -159,6 +159,9 @@ impl LegActor {
         let (port, peer, owner) = (Rc::clone(&self.port), self.peer, Owner::Leg(self.token));
         let build = |branch| {
             port.via(&mut draft, &peer, branch);
+            if let Some(product) = port.product() {
+                draft.header("User-Agent", &[product]);
+            }
             relay::inside(draft, request, &contact, passport)
         };
         let client = match method {

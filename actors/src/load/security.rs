@@ -20,6 +20,7 @@ pub fn security(mut section: Section<'_>) -> Option<Security> {
     let never_ban = section.list("never_ban", sip::network);
     let connections = section.required("connections_per_source", |raw| raw.count(1..=1_000_000));
     let half_sent = section.required("message_timeout", Raw::duration);
+    let product = section.optional("product", |raw| raw.text().map(str::to_owned));
     let headers = section.required("max_headers", |raw| raw.count(20..=256));
     let vias = section.required("max_vias", |raw| raw.count(1..=256));
     let body = section.required("max_body", |raw| raw.size(1 << 10..=16 << 20));
@@ -38,6 +39,7 @@ pub fn security(mut section: Section<'_>) -> Option<Security> {
         never_ban,
         connections: connections? as usize,
         half_sent: half_sent?,
+        product,
         headers: headers? as usize,
         vias: vias? as usize,
         body: body?,

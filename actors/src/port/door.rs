@@ -211,8 +211,12 @@ impl Door {
         if self.trusts(ip) {
             return true;
         }
-        // Not what its own fault is: a challenge, or that Ringpost is full.
-        let failure = !matches!(code, 401 | 407 | 420 | 423 | 480 | 500..);
+        // Every device is challenged; how often, requests_per_second says.
+        if matches!(code, 401 | 407) {
+            return true;
+        }
+        // Not where it is no fault of its own, such as that Ringpost is full.
+        let failure = !matches!(code, 420 | 423 | 480 | 500..);
         self.house.ask(|inner, now| {
             if failure {
                 inner.failed(ip, now);

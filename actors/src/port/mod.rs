@@ -124,6 +124,7 @@ pub struct Port {
     pub lanes: Lanes,
     /// Who may come in; nothing is asked where there is none.
     door: OnceCell<Door>,
+    product: OnceCell<Option<Box<[u8]>>>,
     started: Instant,
     sleeps_until: Cell<u64>,
     woken: tokio::sync::Notify,
@@ -157,6 +158,7 @@ impl Port {
             errands: Errands::new(lane),
             lanes,
             door: OnceCell::new(),
+            product: OnceCell::new(),
             started: Instant::now(),
             sleeps_until: Cell::new(0),
             woken: tokio::sync::Notify::new(),
@@ -171,7 +173,14 @@ impl Port {
 
     /// Has everybody judged who comes in; once, before the sockets open.
     pub fn guard(&self, door: Door) {
+        let product = door.settings().product.clone();
+        let _ = self.product.set(product.map(|product| product.into_bytes().into()));
         assert!(self.door.set(door).is_ok(), "a lane has one door");
+    }
+
+    /// What stands in User-Agent and Server, if not what the other side says of itself.
+    pub fn product(&self) -> Option<&[u8]> {
+        self.product.get()?.as_deref()
     }
 
     /// The door, if there is one.

@@ -117,7 +117,7 @@ impl UmSession {
 
     fn stand(&self) -> Stand<'_> {
         let sent_by = &self.port.listeners[usize::from(self.peer.listener)].sent_by;
-        Stand { transport: self.peer.transport, sent_by, token: self.token, host: None }
+        Stand { transport: self.peer.transport, sent_by, token: self.token, host: None, product: None }
     }
 
     /// 200 with our SDP.

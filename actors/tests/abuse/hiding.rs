@@ -87,3 +87,28 @@ fn neither_side_sees_the_addresses_of_the_other() {
     drop((pbx, desk));
     office.ends();
 }
+
+#[test]
+fn what_both_sides_run_is_not_told_where_the_site_says_something_else() {
+    let site = Site::new().table("[security]\nproduct = \"Telephony\"");
+    let mut office = Office::on(site, Over::Udp, "missed_calls = \"off\"");
+    let invite = office.pbx.invite_with("1001", "User-Agent: OldPBX 1.0\r\n");
+    let (desk, soft) = (office.desk.expect("INVITE"), office.soft.expect("INVITE"));
+    assert_eq!(desk.one("User-Agent"), "Telephony");
+    office.soft.answer(&soft, 180);
+    office.pbx.expect("180");
+    let answer = office.desk.answer_with(&desk, 200, "Server: OldPhone 2.0\r\n", SDP);
+    office.desk.expect("ACK");
+    crate::office::is_cancelled(&mut office.soft, &soft, crate::office::ELSEWHERE);
+    let ok = office.pbx.expect("200");
+    assert_eq!(ok.one("Server"), "Telephony");
+    let mut pbx = Dialog::caller(&invite, &ok);
+    office.pbx.inside(&mut pbx, "ACK", "", "");
+    office.pbx.inside(&mut pbx, "INFO", "User-Agent: OldPBX 1.0\r\n", "");
+    let info = office.desk.expect("INFO");
+    assert_eq!(info.one("User-Agent"), "Telephony");
+    office.desk.answer(&info, 200);
+    office.pbx.expect("200");
+    office.hangs_up(crate::office::Talk { pbx, phone: Dialog::callee(&desk, &answer) });
+    office.ends();
+}

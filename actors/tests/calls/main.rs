@@ -16,6 +16,7 @@ mod office;
 mod phones;
 mod races;
 mod refusals;
+mod registered;
 mod rules;
 mod running;
 mod scans;

@@ -124,6 +124,20 @@ pub struct Phone {
 impl Phone {
     /// `None` and a word about it where baresip is missing.
     pub fn new(name: &str, folder: &Path, mode: &str, hertz: u32) -> Option<Self> {
+        Self::start(name, folder, (mode, hertz), &[])
+    }
+
+    /// One that registers by a password, and is at an address of its own.
+    pub fn registering(name: &str, folder: &Path, mode: &str, hertz: u32, registrar: &str) -> Option<Self> {
+        let host = [
+            ("RINGPOST_PHONE_HOST", "127.0.0.2"),
+            ("RINGPOST_PHONE_REGISTRAR", registrar),
+            ("RINGPOST_PHONE_PASSWORD", "secret"),
+        ];
+        Self::start(name, folder, (mode, hertz), &host)
+    }
+
+    fn start(name: &str, folder: &Path, (mode, hertz): (&str, u32), more: &[(&str, &str)]) -> Option<Self> {
         if Command::new("baresip").arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             println!("skipped: baresip is missing");
             return None;
@@ -136,6 +150,7 @@ impl Phone {
             .arg(script)
             .args([name, &port.to_string(), &control.to_string(), mode, &hertz.to_string()])
             .env("RINGPOST_RUN", folder)
+            .envs(more.iter().copied())
             .stderr(Stdio::inherit())
             .output()
             .expect("bash");

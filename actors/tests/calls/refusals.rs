@@ -16,7 +16,7 @@ fn each_request_that_is_not_taken_has_its_answer() {
         let here = office.ringpost.sip;
         let user = format!("sip:1001@{here}");
         let gone = format!("To: <{user}>;tag=00000000deadbeef\r\n");
-        let rows: [(&str, &str, &str, &str, u16, &str); 17] = [
+        let rows: [(&str, &str, &str, &str, u16, &str); 18] = [
             // method, Request-URI, further lines, body, code, a line of the answer
             ("INVITE", &format!("sip:9999@{here}"), "", SDP, 404, ""),
             ("INVITE", &format!("sip:{here}"), "", SDP, 404, ""),
@@ -55,6 +55,7 @@ fn each_request_that_is_not_taken_has_its_answer() {
             ),
             ("OPTIONS", &user, "Max-Forwards: 0\r\n", "", 483, ""),
             ("INVITE", &user, "Max-Forwards: 0\r\n", SDP, 483, ""),
+            ("INVITE", &user, "Max-Breadth: 1\r\n", SDP, 440, ""),
             ("INVITE", &user, "From: <sip:another@pbx.test>;tag=2\r\n", SDP, 400, ""),
         ];
         for (method, uri, lines, body, code, line) in rows {

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use crate::{
     Exchange,
-    support::{Over, Sip, peer::Dialog},
+    support::{
+        Over, Sip, Site,
+        peer::Dialog,
+        sipp::{self, Sipp},
+    },
 };
 
 /// An exchange whose trunk knows Ringpost as `account`, in the realm `provider.test`.
@@ -116,4 +120,31 @@ fn a_challenge_that_is_not_the_trunks_gets_nothing() {
     // A phone of ours that challenges gets nothing either: only trunks have a login.
     let log = exchange.ringpost.log();
     assert!(log.contains("A trunk's challenge is not answered trunk="), "{log}");
+}
+
+#[test]
+fn sipp_wants_a_password_for_each_call() {
+    if !sipp::is_there() {
+        return;
+    }
+    const CALLS: u32 = 5;
+    let site = Site::new();
+    std::fs::write(site.folder.path().join("password"), "secret\n").expect("written");
+    let mut trunk = Sipp::new("uas_407.xml", Over::Udp, &site);
+    let mut pbx = Sipp::new("caller_answer.xml", Over::Udp, &site);
+    let target = trunk.uri().replace("peer@", "");
+    let ringpost = site
+        .replace("sources = [\"127.0.0.1\", \"::1\"]", "sources = [\"127.0.0.1\", \"::1\"]\ntransit = true")
+        .table(&format!(
+            "[outbound]\nallowed_prefixes = [\"+49\"]\n[[trunk]]\nname = \"itsp\"\nsources = [\"127.0.0.11\"]\n\
+             target = {target:?}\nprefixes = [\"+49\"]\nlogin = \"account\"\npassword_file = \"password\"\n\
+             realm = \"provider.test\""
+        ))
+        .start();
+    trunk.start(CALLS, &["-d", "100"]);
+    trunk.listens();
+    pbx.call("+4930123", ringpost.sip, CALLS, &["-d", "200"]);
+    trunk.succeeds();
+    pbx.succeeds();
+    ringpost.back_to_baseline();
 }

@@ -3,7 +3,12 @@
 #[path = "../support/call/mod.rs"]
 mod support;
 
+#[path = "../registrar/phone.rs"]
+#[allow(dead_code, reason = "a part of it serves here")]
+mod phone;
+
 mod challenges;
+mod kamailio;
 mod outbound;
 mod registering;
 mod ways;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     Exchange,
+    phone::{PASSWORD, Phone},
     support::{Over, Sip, peer::Dialog},
 };
 
@@ -181,4 +182,41 @@ fn numbers_that_come_in_are_read_as_the_trunk_writes_them() {
     exchange.pbx.refused(&invite, 487);
     let invite = exchange.pbx.invite("95555");
     exchange.pbx.refused(&invite, 404);
+}
+
+#[test]
+fn a_users_own_device_calls_out_under_the_users_number() {
+    let user = format!(
+        "[[user]]\naddress = \"sip:2001@corp.test\"\nname = \"Tor U\"\nnumbers = [\"2001\", \"+49302001\"]\n\
+         password = \"{PASSWORD}\"\nmissed_calls = \"off\""
+    );
+    let mut exchange = Exchange::new(Over::Udp, &user, &["caller_id = \"pai\""]);
+    let mut phone = Phone::new(Over::Udp, "127.0.0.40", &exchange.ringpost, "2001");
+    let trunk = &mut exchange.trunks[0];
+    let called = |trunk: &mut crate::support::Peer| {
+        let out = trunk.expect("INVITE");
+        trunk.answer(&out, 486);
+        trunk.expect("ACK");
+        out
+    };
+    let (out, answer) = std::thread::scope(|scope| {
+        let trunk = scope.spawn(|| called(trunk));
+        let (_, answer) = phone.calls("030777");
+        (trunk.join().expect("it is called"), answer)
+    });
+    assert_eq!(answer.what(), "486");
+    assert!(out.uri().starts_with("sip:+4930777@"), "{}", out.uri());
+    let tor = "\"Tor U\" <sip:+49302001@corp.test>";
+    assert_eq!((out.one("P-Asserted-Identity"), out.first("Authorization")), (tor, ""));
+    // T19: what is not allowed is refused to a known user, too; who is not known is asked who he is.
+    let (_, answer) = phone.calls("001900555");
+    assert_eq!(answer.what(), "403");
+    let stranger = Phone::new(Over::Udp, "127.0.0.41", &exchange.ringpost, "2001").peer;
+    let mut stranger = stranger;
+    stranger.invite("+4930777");
+    assert!(matches!(
+        stranger.next(Duration::from_secs(5)).map(|a| a.what().to_owned()).as_deref(),
+        Some("401" | "403")
+    ));
+    exchange.trunks[0].silent_for(Duration::from_millis(50));
 }

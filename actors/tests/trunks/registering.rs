@@ -46,11 +46,7 @@ impl Provider {
     }
 
     fn get(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(self.health).expect("metrics are served");
-        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).expect("written");
-        let mut text = String::new();
-        stream.read_to_string(&mut text).expect("read");
-        text
+        get(self.health, path)
     }
 
     fn shows(&self, line: &str) {
@@ -61,6 +57,15 @@ impl Provider {
     fn calls_out(&mut self, pbx: &mut Peer) -> crate::support::Sip {
         pbx.invite("+4930999")
     }
+}
+
+/// What Ringpost tells a monitoring system.
+pub fn get(health: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(health).expect("metrics are served");
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).expect("written");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("read");
+    text
 }
 
 #[test]

@@ -72,6 +72,13 @@ impl Site {
         self
     }
 
+    /// Other lines in place of some of those before.
+    pub fn replace(mut self, lines: &str, others: &str) -> Self {
+        assert!(self.tables.contains(lines), "{lines}");
+        self.tables = self.tables.replace(lines, others);
+        self
+    }
+
     /// A dial plan of those servers.
     pub fn plan(self, name: &str, servers: &[&str]) -> Self {
         self.table(&format!("[um.plan.{name}]\nservers = {servers:?}"))
