@@ -23,7 +23,7 @@ fn main() {
 
 #[divan::bench]
 fn machine_answered_call() -> Call {
-    let (mut call, effects) = Call::start(black_box(Plan { phones: 2, um_servers: 2 }));
+    let (mut call, effects) = Call::start(black_box(Plan::plain(2, 2, std::time::Duration::from_secs(20))));
     black_box(effects);
     for event in [Rang(Phone(0)), Rang(Phone(1)), Answered(Phone(0)), Refused(Phone(1), 487), HungUp(Caller)]
     {
@@ -34,7 +34,7 @@ fn machine_answered_call() -> Call {
 
 #[divan::bench]
 fn machine_forwarded_call() -> Call {
-    let (mut call, effects) = Call::start(black_box(Plan { phones: 2, um_servers: 2 }));
+    let (mut call, effects) = Call::start(black_box(Plan::plain(2, 2, std::time::Duration::from_secs(20))));
     black_box(effects);
     for event in [
         Rang(Phone(0)),

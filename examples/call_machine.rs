@@ -12,7 +12,7 @@ fn main() {
 
 /// The events of the call, each with what the machine answers.
 pub fn story() -> String {
-    let (mut call, opening) = Call::start(Plan { phones: 2, um_servers: 1 });
+    let (mut call, opening) = Call::start(Plan::plain(2, 1, std::time::Duration::from_secs(20)));
     let mut told = format!("{:<34} {opening:?}\n", "INVITE from the PBX");
     for (what, event) in [
         ("the desk phone rings", Event::Rang(Leg::Phone(0))),

@@ -3,6 +3,7 @@
 //! In reading order:
 //!
 //! - [`call`]: one call as a machine: an event in, effects out. `call::wire` turns SIP into events and back.
+//! - [`policy`]: what a user wants of the own calls, as the plan of a call; feature codes.
 //! - [`notify`]: was it missed, who tells, and in which words; `notify::decide` is the one place.
 //! - [`outbox`]: what becomes of a notice after each try.
 //! - [`sip`]: messages, transactions, dialogs, and which headers cross a leg (RFC 3261 and its successors).
@@ -22,6 +23,7 @@ pub mod directory;
 pub mod notify;
 pub mod numbers;
 pub mod outbox;
+pub mod policy;
 pub mod registrar;
 pub mod security;
 pub mod settings;

@@ -13,10 +13,12 @@ use crate::{
     sip::session_timer::Terms,
 };
 
+mod policy;
 mod registrar;
 mod security;
 mod trunk;
 
+pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use registrar::{Registrar, UserLogin};
 pub use security::Security;
 pub use trunk::{CallerId, DiversionHeader, FarEnd, KeepAlive, Outbound, Registration, Trunk, TrunkLogin};
@@ -40,6 +42,12 @@ pub struct Site {
     pub voicemail: Voicemail,
     /// `[[user]]`.
     pub users: Vec<User>,
+    /// `[[bypass]]`: numbers that Ringpost leaves alone.
+    pub bypass: Vec<Bypass>,
+    /// `[policy]`.
+    pub policy: PolicyLimits,
+    /// `[feature_codes]`.
+    pub feature_codes: FeatureCodes,
     /// `[mail]`; without it no mail leaves.
     pub mail: Option<Mail>,
     /// `[outbox]`: the retry schedule.
@@ -120,6 +128,8 @@ pub struct Um {
     pub attempts: u8,
     /// `ring_limit`: how long one server may ring before the next is tried. Default 10 s.
     pub ring_limit: Duration,
+    /// `pilots`: numbers of voice mail itself: the caller's own mailbox, or that of the user who diverted (R115).
+    pub pilots: Vec<String>,
 }
 
 /// `[um.plan.NAME]`.
@@ -192,6 +202,10 @@ pub struct User {
     pub language: Language,
     /// `greeting`: the user's own WAV file.
     pub greeting: Option<PathBuf>,
+    /// `voicemail_numbers`: numbers that go straight to the user's UM (R115).
+    pub voicemail_numbers: Vec<String>,
+    /// `[user.policy]`.
+    pub policy: Policy,
 }
 
 /// `[mail]`.

@@ -2,13 +2,16 @@
 
 mod call_world;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use call_world::World;
 use ringpost::call::{
     Event::{Answered, Expired, Rang},
     Leg::{Phone, Um},
-    Outcome, Timer,
+    Legs, Outcome, Plan, Stage, Timer,
 };
 
 const LONGEST: u32 = 8;
@@ -21,6 +24,70 @@ fn every_feasible_history_keeps_the_promises() {
         let count = histories(World::new(phones, um_servers), LONGEST, &mut known);
         println!("{phones} devices, {um_servers} UM: {count} histories of up to {LONGEST} events");
         assert!(count > 0);
+    }
+}
+
+/// R65, R66, R208: the shapes that a user's policy gives a call.
+fn policies() -> Vec<(&'static str, Plan)> {
+    let legs = |numbers: &[u8]| {
+        let mut legs = Legs::NONE;
+        numbers.iter().for_each(|number| legs.add(Phone(*number)));
+        legs
+    };
+    let stage = |first: &[u8], later: &[u8], on_busy, on_silence| Stage {
+        first: legs(first),
+        later: legs(later),
+        ring_for: Duration::from_secs(20),
+        on_busy,
+        on_silence,
+    };
+    let plan = |stages: Vec<Stage>, others: &[u8], keyed: &[u8], um_servers| Plan {
+        stages: stages.into(),
+        others: legs(others),
+        keyed: legs(keyed),
+        join_after: Duration::from_secs(5),
+        um_servers,
+        refuse: None,
+    };
+    let refused = Plan { refuse: Some((486, Outcome::NotDisturbed)), ..Plan::default() };
+    vec![
+        ("a mobile with the accept key", plan(vec![stage(&[0, 1], &[], 1, 1)], &[1], &[1], 1)),
+        ("the same without UM", plan(vec![stage(&[0, 1], &[], 1, 1)], &[1], &[1], 0)),
+        ("delegates ring later", plan(vec![stage(&[0], &[1], 1, 1)], &[1], &[], 1)),
+        ("delegates and a mobile", plan(vec![stage(&[0, 1], &[2], 1, 1)], &[1, 2], &[1], 1)),
+        ("a hunt", plan(vec![stage(&[0], &[], 1, 1), stage(&[1], &[], 2, 2)], &[1], &[1], 1)),
+        (
+            "busy here, no answer there",
+            plan(
+                vec![stage(&[0], &[], 1, 2), stage(&[1], &[], 9, 9), stage(&[2], &[], 9, 9)],
+                &[1, 2],
+                &[],
+                1,
+            ),
+        ),
+        ("forwarded always, no UM", plan(vec![stage(&[0], &[], 9, 9)], &[0], &[], 0)),
+        ("a hunt without UM", plan(vec![stage(&[0], &[], 1, 1), stage(&[1], &[], 9, 9)], &[1], &[], 0)),
+        ("do not disturb", refused),
+    ]
+}
+
+#[test]
+fn every_policy_keeps_the_promises() {
+    for (name, plan) in policies() {
+        let (mut seen, mut open, mut still) = (HashSet::new(), vec![World::of(&plan)], 0);
+        while let Some(world) = open.pop() {
+            if !seen.insert(world.clone()) {
+                continue;
+            }
+            still += usize::from(world.is_still());
+            open.extend(world.possible().into_iter().map(|event| {
+                let mut next = world.clone();
+                next.happen(event);
+                next
+            }));
+        }
+        println!("{name}: {} worlds, {still} of them at rest", seen.len());
+        assert!(still > 0, "{name}");
     }
 }
 

@@ -1,13 +1,13 @@
 //! The whole state × event table of the call machine, compared with `golden/call_machine.txt`.
 //! `RINGPOST_BLESS=1` writes the file anew.
 
-use std::{fmt::Write, fs, path::Path};
+use std::{fmt::Write, fs, path::Path, time::Duration};
 
 use ringpost::call::{
     Call,
     Event::{self, *},
     Leg::{self, *},
-    Plan,
+    Legs, Plan, Stage,
     Timer::*,
     UmPhase::*,
 };
@@ -51,13 +51,76 @@ fn states() -> Vec<(&'static str, Call)> {
     states
         .into_iter()
         .map(|(name, history)| {
-            let (mut call, _) = Call::start(Plan { phones: 2, um_servers: 2 });
+            let (mut call, _) = Call::start(Plan::plain(2, 2, Duration::from_secs(20)));
             history.iter().for_each(|event| {
                 call.on(*event);
             });
             (name, call)
         })
         .collect()
+}
+
+/// R65, R66, R208: the states that only a policy knows.
+fn policy_states() -> Vec<(&'static str, Call)> {
+    let legs = |numbers: &[u8]| {
+        let mut legs = Legs::NONE;
+        numbers.iter().for_each(|number| legs.add(Phone(*number)));
+        legs
+    };
+    let ring_for = Duration::from_secs(20);
+    let plan = Plan {
+        stages: vec![
+            Stage { first: legs(&[0, 1]), later: legs(&[2]), ring_for, on_busy: 1, on_silence: 1 },
+            Stage { first: legs(&[3]), ring_for, on_busy: 2, on_silence: 2, ..Stage::default() },
+        ]
+        .into(),
+        others: legs(&[1, 2, 3]),
+        keyed: legs(&[1]),
+        um_servers: 1,
+        ..Plan::default()
+    };
+    let states: [(&str, &[Event]); 7] = [
+        ("Ringing, desk phone and mobile", &[]),
+        ("Ringing, the mobile is asked for the key", &[Answered(Phone(1))]),
+        ("Ringing, the mobile has pressed it", &[Answered(Phone(1)), Accepted(Phone(1))]),
+        ("Ringing, the delegate too", &[Expired(Delegates)]),
+        (
+            "Ringing, the mobile is asked, nobody else is left",
+            &[Expired(Delegates), Answered(Phone(1)), Refused(Phone(0), 486), Refused(Phone(2), 486)],
+        ),
+        ("The colleague rings", &[Expired(NoAnswer)]),
+        ("Connected with the delegate", &[Expired(Delegates), Answered(Phone(2))]),
+    ];
+    let call = |history: &[Event]| {
+        let (mut call, _) = Call::start(plan.clone());
+        history.iter().for_each(|event| drop(call.on(*event)));
+        call
+    };
+    states.into_iter().map(|(name, history)| (name, call(history))).collect()
+}
+
+fn policy_events() -> Vec<Event> {
+    let of_legs = (0..4).map(Phone).flat_map(|leg| {
+        [
+            Rang(leg),
+            Answered(leg),
+            Accepted(leg),
+            NotAccepted(leg),
+            Refused(leg, 486),
+            Refused(leg, 603),
+            HungUp(leg),
+            Lost(leg),
+        ]
+    });
+    let others = [
+        GaveUp { elsewhere: false },
+        GaveUp { elsewhere: true },
+        HungUp(Caller),
+        Expired(NoAnswer),
+        Expired(Delegates),
+        Stopped,
+    ];
+    of_legs.chain(others).collect()
 }
 
 fn events() -> Vec<Event> {
@@ -78,13 +141,19 @@ fn events() -> Vec<Event> {
 }
 
 fn table() -> String {
-    let states = states();
     let mut text =
         String::from("The call machine: two devices, two UM servers. Made by tests/call_golden.rs.\n");
-    for (name, before) in &states {
+    add(&mut text, &states(), events());
+    text += "\nA policy: the desk phone and a mobile with the accept key, then a delegate, then a colleague, then UM.\n";
+    add(&mut text, &policy_states(), policy_events());
+    text
+}
+
+fn add(text: &mut String, states: &[(&'static str, Call)], events: Vec<Event>) {
+    for (name, before) in states {
         let mut idle = Vec::new();
         write!(text, "\n{name}\n").expect("a string takes everything");
-        for event in events() {
+        for event in events.clone() {
             let mut after = before.clone();
             let effects = after.on(event);
             if effects.is_empty() && after == *before {
@@ -95,23 +164,27 @@ fn table() -> String {
             if effects.is_empty() {
                 effects.push("-".into());
             }
-            let next = name_of(&states, before, &after);
+            let next = name_of(states, before, &after);
             writeln!(text, "  {event:?}: {} > {next}", effects.join(", "))
                 .expect("a string takes everything");
         }
         writeln!(text, "  nothing: {}", idle.join(", ")).expect("a string takes everything");
     }
-    text
 }
 
 fn name_of(states: &[(&str, Call)], before: &Call, after: &Call) -> String {
     if before == after {
         return "the same".into();
     }
-    if let Some((name, _)) = states.iter().find(|(_, state)| state == after) {
+    let state = state_of(after);
+    if let Some((name, _)) = states.iter().find(|(_, known)| state_of(known) == state) {
         return (*name).into();
     }
-    let whole = format!("{after:?}");
+    state
+}
+
+fn state_of(call: &Call) -> String {
+    let whole = format!("{call:?}");
     let state = whole.split_once("state: ").map_or(&*whole, |(_, state)| state);
     state.strip_suffix(" }").unwrap_or(state).into()
 }

@@ -42,6 +42,7 @@ async fn measure(calls: usize, length: Duration) -> anyhow::Result<()> {
     let mut sessions: Vec<Opened> = Vec::new();
     for (id, phone) in (0..).zip(&phones) {
         let params = SessionParams {
+            script: ringpost::voicemail::Script::Mailbox,
             id,
             offer: Some(offer(phone.local_addr()?)),
             ports: ports.clone(),

@@ -1,7 +1,9 @@
 //! The actor of one call: it asks the call machine and does what that says.
 
+mod asking;
 mod calling;
 mod ending;
+mod policy;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -12,8 +14,9 @@ use actix::prelude::*;
 use jiff::Timestamp;
 use ringpost::{
     address::Caller,
-    call::{Call, Effect, Event, Leg, Plan, Timer, plan::um_order, wire},
+    call::{Call, Effect, Event, Leg, Timer, plan::um_order, wire},
     directory::{Directory, Origin, Target},
+    policy::Planned,
     registrar::Device,
     settings::{UmServer, User},
     sip::{
@@ -31,6 +34,7 @@ use crate::{
     outbox::Outbox,
     port::{Alarm, Port},
     switch::Switch,
+    voicemail::MediaSession,
 };
 
 /// The actor.
@@ -49,6 +53,11 @@ pub struct CallActor {
     mark: [u8; 16],
     um: Vec<UmServer>,
     machine: Call,
+    /// Who the machine's legs stand for.
+    planned: Planned,
+    reach: Reach,
+    /// The media of legs that are asked for the key.
+    questions: SmallVec<[(Leg, Addr<MediaSession>); 1]>,
     /// What the machine wants before anything has happened.
     opening: ringpost::call::Effects,
     legs: SmallVec<[(Leg, Addr<LegActor>); 4]>,
@@ -60,7 +69,7 @@ pub struct CallActor {
     ways: Vec<(Leg, Vec<Target>)>,
     /// Legs whose address is being looked up.
     sought: SmallVec<[Leg; 2]>,
-    timers: [u32; 2],
+    timers: [u32; 3],
     ringing: Ringing,
     came_in: Timestamp,
     answered_by: Option<String>,
@@ -81,6 +90,17 @@ struct Ringing {
     media: Option<Leg>,
 }
 
+/// What was dialled.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reach {
+    /// A number of the user.
+    Rings,
+    /// A number of the user's voice mail.
+    VoiceMail,
+    /// A feature code, which is taken.
+    Code,
+}
+
 /// What a call is made of.
 pub struct Setup {
     /// The call's name in the switch.
@@ -95,6 +115,8 @@ pub struct Setup {
     pub invite: Arc<SipMessage>,
     /// Who calls.
     pub origin: Origin,
+    /// What was dialled.
+    pub reach: Reach,
     /// The trunks that lead to a number outside, in order.
     pub ways: Vec<Target>,
     /// The mark that tells a loop.
@@ -156,14 +178,20 @@ pub struct End;
 impl CallActor {
     /// A call that rings as soon as it starts.
     pub fn new((port, switch): (Rc<Port>, Rc<Switch>), outbox: Addr<Outbox>, setup: Setup) -> Self {
-        let Setup { token, directory, user, devices, invite, origin, mark, ways } = setup;
+        let Setup { token, directory, user, devices, invite, origin, reach, mark, ways } = setup;
         let trusted = origin.is_trusted();
         let um = directory.plan(&user).map(|plan| um_order(plan, directory.site.um.attempts, port.random()));
-        let um = um.unwrap_or_default();
-        let (machine, opening) = Call::start(Plan::of(&user, devices.len(), um.len()));
+        let um = match reach {
+            Reach::Code => vec![UmServer::Embedded],
+            Reach::Rings | Reach::VoiceMail => um.unwrap_or_default(),
+        };
+        let (mut planned, devices) =
+            policy::planned(&switch, (&directory, &user, devices), &invite, reach, um.len());
+        let (machine, opening) = Call::start(std::mem::take(&mut planned.plan));
         let private = relay::is_private(&invite);
         let caller = directory.named(directory.readable(wire::caller(&invite, trusted), &origin));
-        let ways = if ways.is_empty() { vec![] } else { vec![(Leg::Phone(0), ways)] };
+        let mut ways = if ways.is_empty() { vec![] } else { vec![(Leg::Phone(0), ways)] };
+        ways.extend(policy::ways(&planned));
         Self {
             passport: Passport {
                 identity: trusted && !private,
@@ -176,9 +204,12 @@ impl CallActor {
             refusals: SmallVec::new(),
             bridged: None,
             sought: SmallVec::new(),
+            timers: [0; 3],
+            questions: SmallVec::new(),
+            planned,
+            reach,
             origin,
             ways,
-            timers: [0; 2],
             ringing: Ringing::default(),
             answered_by: None,
             holding: false,
@@ -214,6 +245,7 @@ impl CallActor {
                 // Where it has rung, no other trunk is tried.
                 self.ways.retain(|(of, _)| *of != leg);
             }
+            (Event::Refused(leg, _) | Event::HungUp(leg) | Event::Lost(leg), None) => self.end_question(leg),
             (Event::Refused(leg, _), Some(message)) => self.refusals.push((leg, Arc::clone(message))),
             _ => {}
         }
@@ -262,15 +294,23 @@ impl CallActor {
             Effect::Ring(leg) => self.ring(leg, message),
             Effect::Forwarded => {
                 self.ringing.until.get_or_insert_with(Instant::now);
-                self.say(Leg::Caller, Say::Progress(181, None));
+                if self.reach != Reach::Code {
+                    self.say(Leg::Caller, Say::Progress(181, None));
+                }
             }
+            Effect::Ask(leg) => self.ask(leg, message, ctx),
+            Effect::Join(leg) => self.join(leg),
             Effect::Cancel(leg, why) => {
+                self.end_question(leg);
                 self.sought.retain(|sought| *sought != leg);
                 self.give_up_flows(leg);
                 self.ways.retain(|(of, _)| *of != leg);
                 self.say(leg, Say::Cancel(why));
             }
-            Effect::Bye(leg, why) => self.say(leg, Say::Bye(why)),
+            Effect::Bye(leg, why) => {
+                self.end_question(leg);
+                self.say(leg, Say::Bye(why));
+            }
             Effect::Bridge(leg) => self.bridge(leg, message),
             Effect::Refuse(leg) => match self.refusals.iter().find(|(of, _)| *of == leg) {
                 Some((_, refusal)) => self.say(Leg::Caller, Say::Refuse(Arc::clone(refusal))),
@@ -293,7 +333,12 @@ impl CallActor {
     /// Tells the caller once that it rings; early media of one leg besides.
     fn ring(&mut self, leg: Leg, message: Option<&Arc<SipMessage>>) {
         let Some(message) = message else { return };
-        let media = self.early_media && message.has_body() && self.ringing.media.is_none_or(|one| one == leg);
+        // What a leg with a key says in its media is for nobody yet.
+        let keyed = self.machine.plan().keyed.has(leg);
+        let media = self.early_media
+            && message.has_body()
+            && !keyed
+            && self.ringing.media.is_none_or(|one| one == leg);
         if media {
             self.ringing.media = Some(leg);
         }
@@ -311,6 +356,7 @@ impl CallActor {
         let Some(message) = message else { return };
         self.ringing.until.get_or_insert_with(Instant::now);
         self.bridged = Some(leg);
+        self.end_question(leg);
         self.answered_by = match leg {
             Leg::Phone(number) => self.devices.get(usize::from(number)).map(|device| device.uri.clone()),
             Leg::Um(number) => self.um.get(usize::from(number)).and_then(|server| self.switch.um_uri(server)),
@@ -321,12 +367,13 @@ impl CallActor {
 
     fn start_timer(&mut self, timer: Timer) {
         let after = match timer {
-            Timer::NoAnswer => self.user.ring_for,
+            Timer::NoAnswer => self.machine.ring_for(),
+            Timer::Delegates => self.machine.plan().join_after,
             Timer::UmSilent => self.directory.site.um.ring_limit,
         };
         let which = timer as usize;
         self.timers[which] += 1;
-        let number = self.timers[which] << 1 | which as u32;
+        let number = self.timers[which] << 2 | which as u32;
         self.port.alarm(after.as_millis() as u64, Alarm { owner: self.token, number });
     }
 
@@ -346,6 +393,7 @@ impl CallActor {
     }
 
     fn told(&mut self, leg: Leg, what: What, ctx: &mut Context<Self>) {
+        let Some(what) = self.while_asked(leg, what, ctx) else { return };
         match (what, self.other(leg)) {
             (What::Event(Event::Refused(leg, code), message), _)
                 if self.goes_on(leg, code) || self.tries_another_flow(leg, code, message.as_deref()) =>
@@ -364,7 +412,9 @@ impl CallActor {
             (What::Inside(server, _), None) => self.say(leg, Say::Deny(server, 480)),
             (What::Replied(server, said), Some(other)) => self.say(other, Say::Reply(server, said)),
             (What::Denied(server, code), Some(other)) => self.say(other, Say::Deny(server, code)),
-            (What::Acknowledged(of, ack), Some(other)) => self.say(other, Say::Acknowledge(of, ack)),
+            (What::Acknowledged(of, ack), Some(other)) => {
+                self.say(other, Say::Acknowledge(self.acknowledged_as(of), ack));
+            }
             (What::Withdrawn(server), Some(other)) => self.say(other, Say::Withdraw(server)),
             (What::Replied(..) | What::Denied(..) | What::Acknowledged(..) | What::Withdrawn(_), None) => {}
         }
@@ -390,6 +440,9 @@ impl Drop for CallActor {
         if !self.left {
             self.legs.iter().for_each(|(_, leg)| leg.do_send(Say::Leave));
         }
+        if self.planned.outside > 0 {
+            self.switch.policies().came_back(&self.user, self.planned.outside);
+        }
         self.switch.forget_call(self.token);
     }
 }
@@ -406,8 +459,12 @@ impl Handler<Rang> for CallActor {
     type Result = ();
 
     fn handle(&mut self, Rang(number): Rang, ctx: &mut Context<Self>) {
-        let timer = if number & 1 == 0 { Timer::NoAnswer } else { Timer::UmSilent };
-        if self.timers[timer as usize] == number >> 1 {
+        let timer = match number & 3 {
+            0 => Timer::NoAnswer,
+            1 => Timer::Delegates,
+            _ => Timer::UmSilent,
+        };
+        if self.timers[timer as usize] == number >> 2 {
             self.guarded(ctx, |call, ctx| call.happen(Event::Expired(timer), None, ctx));
         }
     }

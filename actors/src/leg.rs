@@ -123,6 +123,14 @@ impl LegActor {
         leg
     }
 
+    /// Its INVITE carries an offer of our own, whatever the caller's has.
+    pub fn asks(&mut self) {
+        if let Side::Called { offered, .. } = &mut self.side {
+            *offered = true;
+        }
+        self.said = None;
+    }
+
     fn new(
         (port, switch): (Rc<Port>, Rc<Switch>),
         call: Addr<CallActor>,

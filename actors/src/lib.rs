@@ -11,6 +11,7 @@
 //! - [`outbox`]: keeps notices until they are told; asks the [`store`] and the [`channel`]s.
 //! - [`um`]: the embedded UM's SIP; [`voicemail`]: its RTP, greetings and recordings.
 //! - [`keeper`]: starts again what lives longer than a call and ended.
+//! - [`policies`]: what users have changed by feature codes; tells the store.
 //! - [`metrics`]: numbers and health, for whoever watches; any part bumps them.
 //! - [`trunks`]: registers at providers and asks trunks whether they live; asks the port.
 //! - [`demo`]: five calls with peers of its own. [`entropy`]: numbers that nobody can guess.
@@ -28,6 +29,7 @@ pub mod load;
 pub mod log;
 pub mod metrics;
 pub mod outbox;
+pub mod policies;
 pub mod port;
 pub mod registrar;
 pub mod stage;

@@ -4,6 +4,7 @@ mod claims;
 mod key;
 mod layers;
 mod mail;
+mod policy;
 mod problem;
 mod raw;
 mod registrar;
@@ -28,7 +29,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 15] = [
     "sip",
     "trunk",
     "outbound",
@@ -36,6 +37,9 @@ const SECTIONS: [&str; 12] = [
     "um",
     "voicemail",
     "user",
+    "bypass",
+    "policy",
+    "feature_codes",
     "mail",
     "outbox",
     "store",
@@ -93,13 +97,17 @@ fn whole(layers: &Layers) -> Option<Site> {
     let trunks = trunks.filter_map(|trunk| trunk::trunk(trunk, outbound.as_ref(), &mut claims)).collect();
     let domain = sip.as_ref().map_or("", |sip| &sip.domain);
     let registrar = root.table("registrar").and_then(|table| registrar::registrar(table, domain));
-    let um = root.table("um").and_then(um::um);
+    let um = root.table("um").and_then(|table| um::um(table, &mut claims));
     let has_mail = root.has("mail");
     let mail = root.table("mail").and_then(mail::mail);
     let plans = um.as_ref().map_or(&[][..], |(_, plans)| plans);
     let around = Around { plans, mail: has_mail };
     let users = root.tables("user").into_iter();
     let users = users.filter_map(|user| user::user(user, &around, &mut claims)).collect();
+    let bypass = root.tables("bypass").into_iter();
+    let bypass = bypass.filter_map(|one| policy::bypass(one, &mut claims)).collect();
+    let limits = root.table("policy").and_then(policy::limits);
+    let feature_codes = root.table("feature_codes").map(policy::feature_codes).unwrap_or_default();
     let outbox = root.table("outbox").and_then(storage::outbox);
     let store = root.table("store").and_then(storage::store);
     let voicemail = root.table("voicemail").and_then(|table| um::voicemail(table, store.as_ref()));
@@ -116,6 +124,9 @@ fn whole(layers: &Layers) -> Option<Site> {
         um,
         voicemail: voicemail?,
         users,
+        bypass,
+        policy: limits?,
+        feature_codes,
         mail,
         outbox: outbox?,
         store: store?,

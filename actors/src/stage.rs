@@ -29,16 +29,17 @@ use crate::{
     keeper::Keeper,
     load, metrics,
     outbox::{self, Channels, Outbox},
+    policies::Policies,
     port::{
         door::Gatehouse,
         lanes::{Lanes, Parcel},
     },
     registrar::Registrar,
     store::{Scribe, Sqlite},
-    switch::Shared,
+    switch::{Questions, Shared},
     trunks::Trunks,
     um::{Office, tell_recovered},
-    voicemail::{self, PortPool},
+    voicemail::{self, Greetings, PortPool},
 };
 use tell_um::UmTeller;
 
@@ -138,11 +139,13 @@ impl Running {
         keeper.keep("registrar".to_owned(), move || Arc::clone(&swept).sweep());
         let teller = UmTeller::new(lanes.clone(), Arc::clone(&directory), Option::clone(&um_uri));
         let channels = Channels { um: Some(Arc::new(SipInfo::new(Arc::new(teller)))), mail };
+        let policies = Policies::load(scribe.clone()).await;
         let outbox =
             Outbox::new(outbox_settings, (scribe, late), channels).kept_by(keeper.clone()).start_apart();
         let calls = Arc::new(AtomicUsize::new(0));
+        let ports = rtp_ports(&directory.load().site);
         if let Some((socket, _)) = um_socket {
-            start_um(&directory, &outbox, socket, keeper.clone())?;
+            start_um(&directory, (&outbox, &ports), socket, keeper.clone())?;
         }
         let gatehouse = Gatehouse::new(Arc::clone(&directory));
         let shared = Shared {
@@ -152,6 +155,8 @@ impl Running {
             embedded_um: um_uri,
             marks: ahash::RandomState::new(),
             calls: Arc::clone(&calls),
+            policies,
+            questions: Arc::new(Questions { ports, words: Greetings::accept() }),
             registrar: Arc::clone(&registrar),
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
@@ -260,12 +265,19 @@ fn open_store(
 }
 
 fn uses_embedded_um(site: &Site) -> bool {
-    site.plans.iter().any(|plan| plan.servers.contains(&UmServer::Embedded))
+    // It also says that a feature code is taken.
+    !site.feature_codes.0.is_empty()
+        || site.plans.iter().any(|plan| plan.servers.contains(&UmServer::Embedded))
+}
+
+fn rtp_ports(site: &Site) -> Arc<PortPool> {
+    let voicemail = &site.voicemail;
+    PortPool::new(voicemail.address, voicemail.address, voicemail.rtp_ports)
 }
 
 fn start_um(
     directory: &Arc<ArcSwap<Directory>>,
-    outbox: &Addr<Outbox>,
+    (outbox, ports): (&Addr<Outbox>, &Arc<PortPool>),
     socket: std::net::UdpSocket,
     keeper: Keeper,
 ) -> Result<(), StartError> {
@@ -273,8 +285,7 @@ fn start_um(
     std::fs::create_dir_all(&voicemail.recordings).map_err(|error| {
         StartError::Config(format!("{} cannot be made: {error}", voicemail.recordings.display()))
     })?;
-    let ports = PortPool::new(voicemail.address, voicemail.address, voicemail.rtp_ports);
-    let office = Office::new(Arc::clone(directory), outbox.clone(), ports).map_err(config)?;
+    let office = Office::new(Arc::clone(directory), outbox.clone(), Arc::clone(ports)).map_err(config)?;
     lane::start_um(Arc::new(office), socket, keeper)
 }
 

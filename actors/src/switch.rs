@@ -1,5 +1,6 @@
 //! Finds the leg of a message, and starts a call for each INVITE that may come in.
 
+mod dialled;
 mod registrations;
 
 use std::{
@@ -15,7 +16,7 @@ use actix::prelude::*;
 use arc_swap::ArcSwap;
 use ringpost::{
     call::wire,
-    directory::{Directory, Exit, NoWay, Origin, Target},
+    directory::{Directory, Origin, Target},
     notify::CallRecord,
     settings::{UmServer, User},
     sip::{
@@ -29,15 +30,19 @@ use ringpost::{
 };
 
 use crate::{
-    call::{CallActor, End, Rang, Setup},
+    call::{CallActor, End, Rang, Reach, Setup},
     guard::caught,
     leg::{LegActor, LegNews},
     metrics::METRICS,
     outbox::{Outbox, Record},
+    policies::Policies,
     port::{Alarm, Port, Refusal, TransactionUser, door::Gatehouse},
     registrar::{self, Registrar},
 };
 use registrations::Waiting;
+
+use dialled::Dialled;
+pub use dialled::Questions;
 
 /// Seconds that a caller is asked to wait when Ringpost is full.
 const RETRY_AFTER: &[u8] = b"5";
@@ -63,15 +68,18 @@ pub struct Shared {
     pub gatehouse: Arc<Gatehouse>,
     /// How many calls are open on all lanes.
     pub calls: Arc<AtomicUsize>,
+    /// What users have changed of their policies.
+    pub policies: Arc<Policies>,
+    /// How whoever answers a number outside is asked for the key.
+    pub questions: Arc<Questions>,
     /// Who has registered.
     pub registrar: Arc<Registrar>,
 }
 
-/// Who calls, who is called, and the trunks that lead there where it is a number outside.
+/// Who calls, and where that leads.
 struct Admitted {
     origin: Origin,
-    user: Arc<User>,
-    ways: Vec<Target>,
+    dialled: Dialled,
 }
 
 /// The switch of a lane.
@@ -239,25 +247,19 @@ impl Switch {
         if dialog::caller_target(invite).is_none() {
             return Err(Refusal { phrase: "Bad Contact", ..Refusal::plain(400) });
         }
+        let directory = self.shared.directory.load();
         let terms = self.terms();
         if session_timer::is_too_short(invite, terms) {
             return Err(Refusal::with(422, "Min-SE", terms.least.to_string().as_bytes()));
         }
-        let directory = self.shared.directory.load();
-        let (user, ways) = match self.called(&directory, invite, &origin) {
-            Some(user) => (user, vec![]),
-            None => match directory.exit(invite.uri(), &origin) {
-                Ok(Exit { callee, ways }) => (callee, ways),
-                Err(why) => return Err(no_way(why)),
-            },
-        };
+        let dialled = self.dialled(&directory, invite, &origin)?;
         if let Some(most) = wire::max_breadth(invite)
-            && self.shared.registrar.devices(&user, invite.uri()).len() > most as usize
+            && self.shared.registrar.devices(dialled.user(), invite.uri()).len() > most as usize
         {
             METRICS.forks_refused_total.one();
             return Err(Refusal { phrase: "Max-Breadth Exceeded", ..Refusal::plain(440) });
         }
-        let mark = self.mark(&user);
+        let mark = self.mark(dialled.user());
         if invite.list(Name::Loop).any(|one| one == mark) {
             return Err(Refusal::plain(482));
         }
@@ -265,16 +267,31 @@ impl Switch {
             METRICS.calls_refused_full_total.one();
             return Err(Refusal { only_new: true, ..Refusal::with(503, "Retry-After", RETRY_AFTER) });
         }
-        Ok(Admitted { origin, user, ways })
+        Ok(Admitted { origin, dialled })
     }
 
     fn begin(&self, server: Token, message: SipMessage, from: Peer) {
-        let Some(admitted) = self.admitted.take() else {
-            return self.turn_away(server, &message, from, 404);
-        };
+        match self.admitted.take() {
+            Some(Admitted { origin, dialled: Dialled::User { user, reach, ways } }) => {
+                self.begin_with((server, message, from), (origin, user), (reach, ways));
+            }
+            Some(Admitted { origin, dialled: Dialled::Code(user, change) }) => {
+                self.take_code((server, message, from), (origin, user), change);
+            }
+            None => self.turn_away(server, &message, from, 404),
+        }
+    }
+
+    /// Begins a call of a user.
+    fn begin_with(
+        &self,
+        (server, message, from): (Token, SipMessage, Peer),
+        who: (Origin, Arc<User>),
+        how: (Reach, Vec<Target>),
+    ) {
         let invite = Arc::new(message);
         let called = (server, Arc::clone(&invite), from);
-        if let Err(code) = self.open_call(admitted, &invite, |call| self.caller_leg(call, called)) {
+        if let Err(code) = self.open_call(who, how, &invite, |call| self.caller_leg(call, called)) {
             self.turn_away(server, &invite, from, code);
         }
     }
@@ -290,13 +307,18 @@ impl Switch {
         leg: Addr<LegActor>,
     ) -> Result<Addr<CallActor>, u16> {
         let admitted = self.admits_invite(&invite, origin).map_err(|refusal| refusal.code)?;
-        self.open_call(admitted, &Arc::new(invite), |_| Some(leg))
+        let Admitted { origin, dialled: Dialled::User { user, reach, ways } } = admitted else {
+            // A feature code is for who dials it, not for who is sent there.
+            return Err(403);
+        };
+        self.open_call((origin, user), (reach, ways), &Arc::new(invite), |_| Some(leg))
     }
 
     /// Opens a call with the leg that `caller` makes for it; a code where it cannot be.
     fn open_call(
         &self,
-        Admitted { origin, user, ways }: Admitted,
+        (origin, user): (Origin, Arc<User>),
+        (reach, ways): (Reach, Vec<Target>),
         invite: &Arc<SipMessage>,
         caller: impl FnOnce(Addr<CallActor>) -> Option<Addr<LegActor>>,
     ) -> Result<Addr<CallActor>, u16> {
@@ -313,7 +335,8 @@ impl Switch {
             METRICS.forks_refused_total.one();
             devices.truncate(directory.site.security.forks);
         }
-        let setup = Setup { token, directory, user, devices, invite: Arc::clone(invite), origin, mark, ways };
+        let setup =
+            Setup { token, directory, user, devices, invite: Arc::clone(invite), origin, reach, mark, ways };
         let started = caught(|| self.start_call(setup, caller)).map_err(|fault| {
             tracing::error!(call = %String::from_utf8_lossy(invite.call_id()), fault, "A call could not start");
             500
@@ -390,18 +413,6 @@ impl Switch {
             }
             (None, _) => {}
         }
-    }
-}
-
-/// What a caller hears who may not, or cannot, call outside.
-fn no_way(why: NoWay) -> Refusal {
-    match why {
-        NoWay::Unserved => Refusal::plain(404),
-        NoWay::Forbidden => {
-            METRICS.calls_refused_toll_total.one();
-            Refusal::plain(403)
-        }
-        NoWay::Down => Refusal { only_new: true, ..Refusal::with(503, "Retry-After", RETRY_AFTER) },
     }
 }
 

@@ -330,6 +330,10 @@ impl Store for Flaky {
         self.0.depth()
     }
 
+    fn policies(&mut self) -> Result<Vec<(String, String)>, StoreError> {
+        self.0.policies()
+    }
+
     fn calls(&mut self, limit: usize) -> Result<Vec<CallRecord>, StoreError> {
         self.0.calls(limit)
     }

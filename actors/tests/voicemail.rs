@@ -259,6 +259,7 @@ impl Site {
             begin: Duration::from_secs(32),
         };
         let params = SessionParams {
+            script: ringpost::voicemail::Script::Mailbox,
             id: 1,
             offer,
             ports: self.ports.clone(),

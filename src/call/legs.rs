@@ -5,7 +5,7 @@
 pub enum Leg {
     /// Towards the PBX: the one that Ringpost answers.
     Caller,
-    /// Towards one of the user's devices, numbered as in the plan.
+    /// Towards one of the user's devices, or whoever rings instead, numbered as in the plan.
     Phone(u8),
     /// Towards a UM server, numbered by the try.
     Um(u8),
@@ -39,6 +39,21 @@ impl Legs {
     /// Takes the leg out.
     pub fn remove(&mut self, leg: Leg) {
         self.0 &= !bit(leg);
+    }
+
+    /// Puts the leg in.
+    pub fn add(&mut self, leg: Leg) {
+        self.0 |= bit(leg);
+    }
+
+    /// Both sets together.
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The legs that are not in the other set.
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// The devices, lowest number first.

@@ -6,14 +6,18 @@ pub mod legs;
 pub mod outcome;
 pub mod plan;
 mod refusal;
+mod ringing;
 pub mod wire;
+
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
 pub use legs::{Leg, Legs};
 pub use outcome::Outcome;
-pub use plan::Plan;
-use refusal::{Best, better, is_for_the_caller};
+pub use plan::{Plan, Stage};
+use refusal::{Best, is_for_the_caller};
+use ringing::Ringing;
 
 /// The effects of one event; most events have few.
 pub type Effects = SmallVec<[Effect; 8]>;
@@ -21,8 +25,10 @@ pub type Effects = SmallVec<[Effect; 8]>;
 /// What the machine waits for; each is started and stopped by an effect.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Timer {
-    /// When to stop ringing the devices: the user's own time-out (R2).
+    /// When to stop ringing the devices: the user's own time-out (R2), or that of a later stage.
     NoAnswer,
+    /// When the delegates ring too.
+    Delegates,
     /// When a UM server has rung for too long and the next one is tried (R15).
     UmSilent,
 }
@@ -45,6 +51,10 @@ pub enum Event {
     HungUp(Leg),
     /// A leg of a running dialog is gone without BYE: no ACK came, or a request in the dialog failed with 408 or 481.
     Lost(Leg),
+    /// Whoever answered a leg that asks for a key has pressed it.
+    Accepted(Leg),
+    /// No key came in time.
+    NotAccepted(Leg),
     /// UM told how far it is.
     Reported(UmPhase),
     /// A timer ran out.
@@ -73,6 +83,10 @@ pub enum Effect {
     Ring(Leg),
     /// Tell the caller that the call is forwarded (181).
     Forwarded,
+    /// Ask whoever answered this leg for the key.
+    Ask(Leg),
+    /// The key was pressed: lead the caller's media to this leg; its answer is the next `Answered`.
+    Join(Leg),
     /// Take a ringing leg back.
     Cancel(Leg, Why),
     /// End an answered leg.
@@ -105,8 +119,8 @@ pub enum Why {
 /// Each state holds what only that state knows.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 enum State {
-    /// The devices in `phones` ring; `best` is the refusal that would be shown to the caller.
-    Ringing { phones: Legs, best: Best },
+    /// A stage of the plan rings.
+    Ringing(Ringing),
     /// UM server number `um` is being called; a late answer of a cancelled device still wins.
     Forwarding { um: u8, late: Legs, best: Best },
     /// UM has answered.
@@ -121,22 +135,32 @@ enum State {
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Call {
     plan: Plan,
+    /// The caller knows that the call is forwarded.
+    forwarded: bool,
     state: State,
 }
 
 impl Call {
-    /// Begins a call: every device rings at once (R1), or UM is called at once where none can (R8).
+    /// Begins a call: the first stage rings (R1), or UM is called at once where none can (R8).
     pub fn start(plan: Plan) -> (Self, Effects) {
-        let mut effects = Effects::new();
-        let phones = Legs::first(plan.phones);
-        let state = if phones.is_empty() {
-            forward(&plan, 0, Legs::NONE, None, &mut effects)
-        } else {
-            effects.extend(phones.iter().map(Effect::Invite));
-            effects.push(Effect::Start(Timer::NoAnswer));
-            State::Ringing { phones, best: None }
+        let (mut effects, mut forwarded) = (Effects::new(), false);
+        let state = match plan.refuse {
+            Some((code, outcome)) => reject(code, outcome, &mut effects),
+            None => Ringing::begin(0, &plan, &mut forwarded, &mut effects),
         };
-        (Self { plan, state }, effects)
+        (Self { plan, forwarded, state }, effects)
+    }
+
+    /// How long the stage that rings may ring.
+    pub fn ring_for(&self) -> Duration {
+        let State::Ringing(ringing) = &self.state else { return Duration::ZERO };
+        let stage = self.plan.stages.get(usize::from(ringing.stage()));
+        stage.map_or(Duration::ZERO, |stage| stage.ring_for)
+    }
+
+    /// Who rings when.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// Whether the call is over.
@@ -147,7 +171,7 @@ impl Call {
     /// The number of the state in REQUIREMENTS, for logs: 1 to 4, 5 connected, 0 over.
     pub fn state_number(&self) -> u8 {
         match &self.state {
-            State::Ringing { .. } => 1,
+            State::Ringing(_) => 1,
             State::Forwarding { .. } => 2,
             State::WithUm { phase: UmPhase::Recording, .. } => 4,
             State::WithUm { .. } => 3,
@@ -161,69 +185,23 @@ impl Call {
         let mut effects = Effects::new();
         let state = std::mem::replace(&mut self.state, State::Ended(Why::Over));
         self.state = match state {
-            State::Ringing { phones, best } => self.ringing(phones, best, event, &mut effects),
+            State::Ringing(ringing) => ringing.on(event, &self.plan, &mut self.forwarded, &mut effects),
             State::Forwarding { um, late, best } => self.forwarding(um, late, best, event, &mut effects),
             State::WithUm { um, phase } => with_um(um, phase, event, &mut effects),
-            State::Connected(leg) => connected(leg, event, &mut effects),
+            State::Connected(leg) => self.connected(leg, event, &mut effects),
             State::Ended(why) => ended(why, event, &mut effects),
         };
         effects
     }
 
-    fn ringing(&self, mut phones: Legs, best: Best, event: Event, effects: &mut Effects) -> State {
-        match event {
-            Event::Rang(leg) => {
-                if phones.has(leg) {
-                    effects.push(Effect::Ring(leg));
-                }
-                State::Ringing { phones, best }
-            }
-            Event::Answered(leg) if phones.has(leg) => {
-                phones.remove(leg);
-                effects.push(Effect::Stop(Timer::NoAnswer));
-                effects.push(Effect::Bridge(leg));
-                cancel(phones, Why::Elsewhere, effects);
-                State::Connected(leg)
-            }
-            Event::Refused(leg, code) if phones.has(leg) => {
-                phones.remove(leg);
-                let best = better(best, (leg, code));
-                // RFC 3261 §16.7: a 6xx speaks for the user, so no other device goes on ringing.
-                if code >= 600 || phones.is_empty() {
-                    effects.push(Effect::Stop(Timer::NoAnswer));
-                    cancel(phones, Why::Over, effects);
-                    return forward(&self.plan, 0, phones, best, effects);
-                }
-                State::Ringing { phones, best }
-            }
-            Event::Expired(Timer::NoAnswer) => {
-                cancel(phones, Why::Over, effects);
-                forward(&self.plan, 0, phones, best, effects)
-            }
-            // RFC 3261 §15: a caller may also end an early dialog by BYE.
-            Event::HungUp(Leg::Caller) | Event::Lost(Leg::Caller) => {
-                self.ringing(phones, best, Event::GaveUp { elsewhere: false }, effects)
-            }
-            Event::GaveUp { elsewhere } => {
-                effects.push(Effect::Stop(Timer::NoAnswer));
-                cancel(phones, why(elsewhere), effects);
-                gave_up(elsewhere, Outcome::GaveUpRinging, effects)
-            }
-            Event::Stopped => {
-                effects.push(Effect::Stop(Timer::NoAnswer));
-                cancel(phones, Why::Over, effects);
-                reject(503, Outcome::Unanswered, effects)
-            }
-            Event::Answered(late) => hang_up_late(late, Why::Over, State::Ringing { phones, best }, effects),
-            Event::Refused(..)
-            | Event::HungUp(_)
-            | Event::Lost(_)
-            | Event::Reported(_)
-            | Event::Expired(Timer::UmSilent) => State::Ringing { phones, best },
-        }
-    }
-
-    fn forwarding(&self, um: u8, mut late: Legs, best: Best, event: Event, effects: &mut Effects) -> State {
+    fn forwarding(
+        &mut self,
+        um: u8,
+        mut late: Legs,
+        best: Best,
+        event: Event,
+        effects: &mut Effects,
+    ) -> State {
         let this = Leg::Um(um);
         match event {
             Event::Answered(leg) if leg == this => {
@@ -239,7 +217,7 @@ impl Call {
             }
             Event::Refused(leg, _) if leg == this => {
                 effects.push(Effect::Stop(Timer::UmSilent));
-                forward(&self.plan, um + 1, late, best, effects)
+                self.forward(um + 1, (late, best), effects)
             }
             Event::Refused(leg, _) => {
                 late.remove(leg);
@@ -247,7 +225,7 @@ impl Call {
             }
             Event::Expired(Timer::UmSilent) => {
                 effects.push(Effect::Cancel(this, Why::Over));
-                forward(&self.plan, um + 1, late, best, effects)
+                self.forward(um + 1, (late, best), effects)
             }
             Event::HungUp(Leg::Caller) | Event::Lost(Leg::Caller) => {
                 self.forwarding(um, late, best, Event::GaveUp { elsewhere: false }, effects)
@@ -269,9 +247,42 @@ impl Call {
             Event::Answered(other) => {
                 hang_up_late(other, Why::Over, State::Forwarding { um, late, best }, effects)
             }
-            Event::HungUp(_) | Event::Lost(_) | Event::Reported(_) | Event::Expired(Timer::NoAnswer) => {
-                State::Forwarding { um, late, best }
+            Event::HungUp(_)
+            | Event::Lost(_)
+            | Event::Reported(_)
+            | Event::Accepted(_)
+            | Event::NotAccepted(_)
+            | Event::Expired(Timer::NoAnswer | Timer::Delegates) => State::Forwarding { um, late, best },
+        }
+    }
+
+    /// The next UM server.
+    fn forward(&mut self, um: u8, waiting: (Legs, Best), effects: &mut Effects) -> State {
+        forward(&self.plan, (um, Outcome::UmUnreachable), &mut self.forwarded, waiting, effects)
+    }
+
+    fn connected(&self, with: Leg, event: Event, effects: &mut Effects) -> State {
+        let outcome = if self.plan.others.has(with) { Outcome::TakenByOther } else { Outcome::Talked };
+        match event {
+            Event::HungUp(Leg::Caller) => over(&[with], outcome, effects),
+            Event::HungUp(leg) if leg == with => over(&[Leg::Caller], outcome, effects),
+            Event::Lost(leg) if leg == with || leg == Leg::Caller => {
+                over(&[Leg::Caller, with], outcome, effects)
             }
+            Event::Stopped => over(&[Leg::Caller, with], outcome, effects),
+            Event::Answered(late) if late != with => {
+                hang_up_late(late, Why::Elsewhere, State::Connected(with), effects)
+            }
+            Event::Rang(_)
+            | Event::Answered(_)
+            | Event::Refused(..)
+            | Event::GaveUp { .. }
+            | Event::HungUp(_)
+            | Event::Lost(_)
+            | Event::Reported(_)
+            | Event::Accepted(_)
+            | Event::NotAccepted(_)
+            | Event::Expired(_) => State::Connected(with),
         }
     }
 }
@@ -298,29 +309,9 @@ fn with_um(um: u8, phase: UmPhase, event: Event, effects: &mut Effects) -> State
         | Event::GaveUp { .. }
         | Event::HungUp(_)
         | Event::Lost(_)
+        | Event::Accepted(_)
+        | Event::NotAccepted(_)
         | Event::Expired(_) => State::WithUm { um, phase },
-    }
-}
-
-fn connected(with: Leg, event: Event, effects: &mut Effects) -> State {
-    match event {
-        Event::HungUp(Leg::Caller) => over(&[with], Outcome::Talked, effects),
-        Event::HungUp(leg) if leg == with => over(&[Leg::Caller], Outcome::Talked, effects),
-        Event::Lost(leg) if leg == with || leg == Leg::Caller => {
-            over(&[Leg::Caller, with], Outcome::Talked, effects)
-        }
-        Event::Stopped => over(&[Leg::Caller, with], Outcome::Talked, effects),
-        Event::Answered(late) if late != with => {
-            hang_up_late(late, Why::Elsewhere, State::Connected(with), effects)
-        }
-        Event::Rang(_)
-        | Event::Answered(_)
-        | Event::Refused(..)
-        | Event::GaveUp { .. }
-        | Event::HungUp(_)
-        | Event::Lost(_)
-        | Event::Reported(_)
-        | Event::Expired(_) => State::Connected(with),
     }
 }
 
@@ -337,16 +328,23 @@ fn hang_up_late(late: Leg, reason: Why, state: State, effects: &mut Effects) -> 
     state
 }
 
-/// Calls UM server number `um`, or gives up where the plan has no further one.
-fn forward(plan: &Plan, um: u8, late: Legs, best: Best, effects: &mut Effects) -> State {
+/// Calls UM server number `um`, or gives up where the plan has no further one; `unanswered` is how it ended where it has
+/// none at all.
+fn forward(
+    plan: &Plan,
+    (um, unanswered): (u8, Outcome),
+    forwarded: &mut bool,
+    (late, best): (Legs, Best),
+    effects: &mut Effects,
+) -> State {
     if um < plan.um_servers {
-        if um == 0 {
+        if !std::mem::replace(forwarded, true) {
             effects.push(Effect::Forwarded);
         }
         effects.extend([Effect::Invite(Leg::Um(um)), Effect::Start(Timer::UmSilent)]);
         return State::Forwarding { um, late, best };
     }
-    let outcome = if plan.um_servers == 0 { Outcome::Unanswered } else { Outcome::UmUnreachable };
+    let outcome = if plan.um_servers == 0 { unanswered } else { Outcome::UmUnreachable };
     match best {
         Some((leg, code)) if is_for_the_caller(code) => {
             effects.extend([Effect::Report(outcome), Effect::Refuse(leg), Effect::Leave]);
@@ -370,11 +368,8 @@ fn gave_up(elsewhere: bool, outcome: Outcome, effects: &mut Effects) -> State {
 fn over(legs: &[Leg], outcome: Outcome, effects: &mut Effects) -> State {
     effects.extend(legs.iter().map(|leg| Effect::Bye(*leg, Why::Over)));
     effects.extend([Effect::Report(outcome), Effect::Leave]);
-    State::Ended(if outcome == Outcome::Talked { Why::Elsewhere } else { Why::Over })
-}
-
-fn cancel(phones: Legs, reason: Why, effects: &mut Effects) {
-    effects.extend(phones.iter().map(|leg| Effect::Cancel(leg, reason)));
+    let taken = matches!(outcome, Outcome::Talked | Outcome::TakenByOther);
+    State::Ended(if taken { Why::Elsewhere } else { Why::Over })
 }
 
 fn why(elsewhere: bool) -> Why {

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Outcome {
     /// One of the user's devices answered.
     Talked,
+    /// A colleague, a delegate or a number that the call was forwarded to answered.
+    TakenByOther,
     /// The PBX took the call back because somebody else answered it (`Reason: SIP;cause=200`, RFC 3326).
     CompletedElsewhere,
     /// The caller hung up while the devices rang (1).
@@ -16,6 +18,10 @@ pub enum Outcome {
     GaveUpForwarding,
     /// Every device refused or stayed silent and there is no UM to go to (1).
     Unanswered,
+    /// The call was forwarded away, and nobody took it there.
+    ForwardUnanswered,
+    /// The user does not want to be disturbed, and there is no UM to go to.
+    NotDisturbed,
     /// Nobody answered and no UM server took the call (2).
     UmUnreachable,
     /// UM had the call and does not report what it did with it (3 or 4).
@@ -28,12 +34,15 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, for tables.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Talked,
+        Self::TakenByOther,
         Self::CompletedElsewhere,
         Self::GaveUpRinging,
         Self::GaveUpForwarding,
         Self::Unanswered,
+        Self::ForwardUnanswered,
+        Self::NotDisturbed,
         Self::UmUnreachable,
         Self::TakenByUm,
         Self::GaveUpInGreeting,

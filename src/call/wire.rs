@@ -11,6 +11,7 @@ use crate::{
     sip::{
         Message, Name,
         build::{Draft, phrase, response},
+        message::Field,
         outside::Outside,
         relay::{ALLOW, Passport, SUPPORTED, SUPPORTED_WITHOUT_OFFER, copy_crossing, crosses, is_private},
         text::number,
@@ -164,6 +165,8 @@ pub struct Outgoing<'a> {
     pub diversion: Option<&'a [u8]>,
     /// What Ringpost's own UM is told besides: see [`History`].
     pub history: Option<&'a [u8]>,
+    /// An SDP offer instead of the caller's body.
+    pub offer: Option<&'a [u8]>,
     /// Further lines of ours.
     pub own: &'a [u8],
     /// Towards a trunk: the headers that it reads, in place of the caller's.
@@ -200,18 +203,26 @@ pub fn invite(original: &Message, outgoing: &Outgoing<'_>, branch: Token) -> Byt
     if let Some(history) = outgoing.history {
         draft.header(HISTORY, &[history]);
     }
-    match outgoing.outside {
-        Some(outside) => {
-            draft.lines(&outside.lines);
-            let fields = original.fields().filter(|field| outside.takes(field));
-            fields.filter(|field| crosses(original, field, outgoing.passport)).for_each(|field| {
-                draft.lines(original.written(field));
-            });
-        }
-        None => copy_crossing(&mut draft, original, outgoing.passport),
+    let offer = outgoing.offer;
+    let crossing = |field: &&Field| {
+        let body = matches!(field.name, Name::ContentType | Name::ContentEncoding);
+        !(body && offer.is_some()) && crosses(original, field, outgoing.passport)
+    };
+    if let Some(outside) = outgoing.outside {
+        draft.lines(&outside.lines);
+    }
+    let taken = |field: &&Field| outgoing.outside.is_none_or(|outside| outside.takes(field));
+    for field in original.fields().filter(crossing).filter(taken) {
+        draft.lines(original.written(field));
     }
     draft.copy(original, Name::Loop).header("X-Ringpost-Loop", &[outgoing.mark]);
-    draft.body(&original.body())
+    match offer {
+        Some(offer) => {
+            draft.header("Content-Type", &[b"application/sdp"]);
+            draft.body(offer)
+        }
+        None => draft.body(&original.body()),
+    }
 }
 
 /// An address value around its tag parameter.
@@ -270,6 +281,8 @@ pub enum Diverted {
     Unavailable,
     /// The user forwards every call.
     Unconditional,
+    /// The user does not want to be disturbed.
+    DoNotDisturb,
 }
 
 impl Diverted {
@@ -293,7 +306,7 @@ impl Diverted {
             Self::Busy => 486,
             Self::Declined => 480,
             Self::Unavailable => 503,
-            Self::Unconditional => 302,
+            Self::Unconditional | Self::DoNotDisturb => 302,
         }
     }
 
@@ -305,6 +318,7 @@ impl Diverted {
             Self::Declined => "deflection",
             Self::Unavailable => "unavailable",
             Self::Unconditional => "unconditional",
+            Self::DoNotDisturb => "do-not-disturb",
         };
         format!("<{user}>;reason={reason};counter=1;privacy=off").into_bytes()
     }

@@ -3,12 +3,14 @@
 mod door;
 mod origin;
 mod outbound;
+mod voicemail;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 pub use door::{Door, Verdict};
 pub use origin::Origin;
 pub use outbound::{Exit, NoWay, Target};
+pub use voicemail::Mailbox;
 
 use crate::{
     address::Caller,
@@ -24,6 +26,7 @@ pub struct Directory {
     pub site: Site,
     users: HashMap<String, Arc<User>, ahash::RandomState>,
     plans: HashMap<String, UmPlan>,
+    mailboxes: voicemail::Mailboxes,
     trunks: Vec<Arc<Trunk>>,
     /// Who can prove to be a user's device; `None`: nobody.
     pub door: Option<Door>,
@@ -35,7 +38,8 @@ impl Directory {
     /// Indexes a site.
     pub fn of(site: Site) -> Self {
         let mut users: HashMap<String, Arc<User>, ahash::RandomState> = HashMap::default();
-        for user in site.users.iter().cloned().map(Arc::new) {
+        let bypassed = site.bypass.iter().map(|one| voicemail::bypassed(one, &site.sip.domain));
+        for user in site.users.iter().cloned().chain(bypassed).map(Arc::new) {
             let own = Uri::read(user.address.as_bytes()).and_then(|uri| uri.bare_user().map(<[u8]>::to_vec));
             let own = own.map(|name| String::from_utf8_lossy(&name).into_owned());
             for number in user.numbers.iter().cloned().chain(own) {
@@ -45,8 +49,9 @@ impl Directory {
         }
         let plans = site.plans.iter().map(|plan| (plan.name.clone(), plan.clone())).collect();
         let trunks: Vec<_> = site.trunks.iter().cloned().map(Arc::new).collect();
+        let mailboxes = voicemail::mailboxes(&site, users.values());
         let learned = trunks.iter().map(|_| outbound::Learned::default()).collect();
-        Self { site, users, plans, trunks, learned, door: None }
+        Self { site, users, plans, mailboxes, trunks, learned, door: None }
     }
 
     /// Lets the users' devices prove themselves; `key` makes the challenges, see [`Door::of`].

@@ -70,6 +70,8 @@ pub enum Reason {
     RangTooShort,
     /// A device of the user answered.
     Talked,
+    /// A colleague, a delegate or a number that the call was forwarded to answered (R208).
+    TakenByOther,
     /// Somebody else answered (R201).
     CompletedElsewhere,
     /// UM had the call before it ended, so UM tells (R6).
@@ -89,6 +91,9 @@ impl fmt::Display for Reason {
             Self::SwitchedOff => "missed: notices are switched off for this user",
             Self::RangTooShort => "missed: rang for less than min_ring",
             Self::Talked => "not missed: a device of the user answered",
+            Self::TakenByOther => {
+                "not missed: a colleague or a number that the call was forwarded to answered"
+            }
             Self::CompletedElsewhere => "not missed: answered elsewhere",
             Self::UmHadTheCall => "UM had the call and tells itself",
             Self::MessageLeft => "a message was left, and it is the notice",
@@ -101,16 +106,22 @@ pub fn decide(class: UserClass, outcome: Outcome, facts: Facts) -> Verdict {
     let silent = |reason| Verdict { action: Action::Silent, reason };
     match outcome {
         Outcome::Talked => silent(Reason::Talked),
+        Outcome::TakenByOther => silent(Reason::TakenByOther),
         Outcome::CompletedElsewhere => silent(Reason::CompletedElsewhere),
         Outcome::TakenByUm | Outcome::GaveUpInGreeting => silent(Reason::UmHadTheCall),
         Outcome::LeftMessage => silent(Reason::MessageLeft),
-        Outcome::GaveUpRinging | Outcome::GaveUpForwarding | Outcome::Unanswered | Outcome::UmUnreachable => {
+        Outcome::GaveUpRinging
+        | Outcome::GaveUpForwarding
+        | Outcome::Unanswered
+        | Outcome::ForwardUnanswered
+        | Outcome::NotDisturbed
+        | Outcome::UmUnreachable => {
+            // Who does not want to be disturbed never lets it ring, so no ring is too short.
+            let short = facts.rang_for < facts.min_ring && outcome != Outcome::NotDisturbed;
             match class {
                 UserClass::Pbx => silent(Reason::PbxTells),
                 UserClass::Off => silent(Reason::SwitchedOff),
-                UserClass::Um | UserClass::Mail if facts.rang_for < facts.min_ring => {
-                    silent(Reason::RangTooShort)
-                }
+                UserClass::Um | UserClass::Mail if short => silent(Reason::RangTooShort),
                 UserClass::Um if facts.has_um_plan => {
                     Verdict { action: Action::TellUm, reason: Reason::UmWrites }
                 }
@@ -177,10 +188,13 @@ mod tests {
         let table = [
             //                            um      mail    pbx     off
             (Outcome::Talked,             [Silent, Silent, Silent, Silent]),
+            (Outcome::TakenByOther,       [Silent, Silent, Silent, Silent]),
             (Outcome::CompletedElsewhere, [Silent, Silent, Silent, Silent]),
             (Outcome::GaveUpRinging,      [TellUm, Mail,   Silent, Silent]),
             (Outcome::GaveUpForwarding,   [TellUm, Mail,   Silent, Silent]),
             (Outcome::Unanswered,         [TellUm, Mail,   Silent, Silent]),
+            (Outcome::ForwardUnanswered,  [TellUm, Mail,   Silent, Silent]),
+            (Outcome::NotDisturbed,       [TellUm, Mail,   Silent, Silent]),
             (Outcome::UmUnreachable,      [TellUm, Mail,   Silent, Silent]),
             (Outcome::TakenByUm,          [Silent, Silent, Silent, Silent]),
             (Outcome::GaveUpInGreeting,   [Silent, Silent, Silent, Silent]),
@@ -226,6 +240,18 @@ mod tests {
         ] {
             let verdict = decide(class, Outcome::GaveUpRinging, facts);
             assert_eq!(verdict, Verdict { action, reason }, "{class:?} {facts:?}");
+        }
+    }
+
+    #[test]
+    fn who_does_not_want_to_be_disturbed_is_told_however_long_a_ring_has_to_be() {
+        let short = Facts { rang_for: Duration::ZERO, ..RANG };
+        for (outcome, action) in [
+            (Outcome::NotDisturbed, TellUm),
+            (Outcome::ForwardUnanswered, Silent),
+            (Outcome::Unanswered, Silent),
+        ] {
+            assert_eq!(decide(UserClass::Um, outcome, short).action, action, "{outcome:?}");
         }
     }
 

@@ -43,12 +43,14 @@ impl Phrases {
         match outcome {
             Outcome::GaveUpRinging => self.gave_up_ringing,
             Outcome::GaveUpForwarding => self.gave_up_forwarding,
-            Outcome::Unanswered | Outcome::TakenByUm => self.unanswered,
+            Outcome::Unanswered | Outcome::ForwardUnanswered | Outcome::NotDisturbed | Outcome::TakenByUm => {
+                self.unanswered
+            }
             Outcome::UmUnreachable => self.um_unreachable,
             Outcome::GaveUpInGreeting => self.gave_up_in_greeting,
             Outcome::LeftMessage => self.left_message,
             Outcome::Talked => self.answered,
-            Outcome::CompletedElsewhere => self.answered_elsewhere,
+            Outcome::CompletedElsewhere | Outcome::TakenByOther => self.answered_elsewhere,
         }
     }
 }

@@ -141,10 +141,13 @@ fn full_second(at: Timestamp) -> Timestamp {
 fn outcome_name(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Talked => "talked",
+        Outcome::TakenByOther => "taken-by-other",
         Outcome::CompletedElsewhere => "completed-elsewhere",
         Outcome::GaveUpRinging => "gave-up-ringing",
         Outcome::GaveUpForwarding => "gave-up-forwarding",
         Outcome::Unanswered => "unanswered",
+        Outcome::ForwardUnanswered => "forward-unanswered",
+        Outcome::NotDisturbed => "not-disturbed",
         Outcome::UmUnreachable => "um-unreachable",
         Outcome::TakenByUm => "taken-by-um",
         Outcome::GaveUpInGreeting => "gave-up-in-greeting",

@@ -14,6 +14,25 @@ impl Key {
     }
 }
 
+/// The key in the body of an INFO: `Signal=1` in `application/dtmf-relay`, or just `1` in `application/dtmf`.
+pub fn of_info(content_type: &[u8], body: &[u8]) -> Option<char> {
+    let kind = content_type.split(|octet| *octet == b';').next().unwrap_or(b"").trim_ascii();
+    let text = std::str::from_utf8(body).ok()?;
+    let key = if kind.eq_ignore_ascii_case(b"application/dtmf-relay") {
+        let signal = |line: &'_ str| {
+            let (name, value) = line.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("signal").then(|| value.trim().to_owned())
+        };
+        text.lines().find_map(signal)?
+    } else if kind.eq_ignore_ascii_case(b"application/dtmf") {
+        text.trim().to_owned()
+    } else {
+        return None;
+    };
+    let mut letters = key.chars();
+    letters.next().filter(|_| letters.next().is_none()).map(|key| key.to_ascii_uppercase())
+}
+
 /// Turns event packets into one key per press, however often they are repeated, doubled or lost.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Keypad {
@@ -115,6 +134,25 @@ mod tests {
         }
         play(&[(1, 0, 16, 160, None), (1, 0, 255, 160, None)]);
         assert_eq!(Keypad::default().heard(1, 0, &[11, 0, 0]), None, "cut");
+    }
+
+    #[test]
+    fn a_key_in_an_info_is_read() {
+        let relay = &b"application/dtmf-relay"[..];
+        for (kind, body, key) in [
+            (relay, "Signal=1\r\nDuration=160\r\n", Some('1')),
+            (relay, "duration= 250\nsignal = 5\n", Some('5')),
+            (b"Application/DTMF;x=y", "1", Some('1')),
+            (b"application/dtmf", " d\r\n", Some('D')),
+            (b"application/dtmf", "12", None),
+            (b"application/dtmf", "", None),
+            (relay, "Duration=160", None),
+            (relay, "Signal=", None),
+            (b"text/plain", "1", None),
+        ] {
+            assert_eq!(of_info(kind, body.as_bytes()), key, "{body}");
+        }
+        assert_eq!(of_info(relay, b"Signal=\xFF"), None);
     }
 
     fn play(rows: &[Row]) {

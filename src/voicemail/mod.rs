@@ -22,6 +22,7 @@ use take::{Take, Worth};
 /// One call at the embedded UM.
 #[derive(Debug)]
 pub struct Session {
+    script: Script,
     limits: Limits,
     greeting: Greeting,
     agreed: Option<Agreed>,
@@ -29,6 +30,18 @@ pub struct Session {
     keypad: Keypad,
     speaker: Speaker,
     phase: Phase,
+}
+
+/// What a session is for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Script {
+    /// Greeting, beep, recording.
+    #[default]
+    Mailbox,
+    /// The announcement again and again, until a key takes the call (R65).
+    Ask,
+    /// The announcement once.
+    Announce,
 }
 
 /// When a session ends by itself.
@@ -66,6 +79,8 @@ pub enum Effect {
     StartRecording(Codec),
     /// Append these octets to the file.
     Append(Vec<u8>),
+    /// Say that this key was pressed; only while it asks for one.
+    TellKey(Key),
     /// Say BYE to the caller.
     HangUp(Reason),
 }
@@ -75,6 +90,8 @@ pub enum Effect {
 pub enum Reason {
     /// The caller pressed `#`.
     Hash,
+    /// The announcement is over.
+    Announced,
     /// The caller said nothing more.
     Silence,
     /// Not one packet came, or none any more.
@@ -122,15 +139,34 @@ struct Recording {
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 /// While the call is held, how often to look.
 const HELD: Duration = Duration::from_millis(200);
+/// The pause between two announcements.
+const AGAIN: Duration = Duration::from_secs(1);
 const BEEP_HERTZ: f64 = 1000.0;
 const BEEP_LOUDNESS: f64 = 0.25;
+const DONE_HERTZ: f64 = 650.0;
+const DONE_LENGTH: Duration = Duration::from_millis(200);
 const BEEP_LENGTH: Duration = Duration::from_millis(500);
 
 impl Session {
     /// A session opened at time zero; it waits for [`Session::begin`].
     pub fn new(limits: Limits, greeting: Greeting, seed: Seed) -> Self {
         let (latch, keypad, speaker) = (Latch::default(), Keypad::default(), Speaker::new(seed));
-        Self { limits, greeting, agreed: None, latch, keypad, speaker, phase: Phase::Waiting }
+        Self {
+            script: Script::Mailbox,
+            limits,
+            greeting,
+            agreed: None,
+            latch,
+            keypad,
+            speaker,
+            phase: Phase::Waiting,
+        }
+    }
+
+    /// The same for another purpose.
+    #[must_use]
+    pub fn with(self, script: Script) -> Self {
+        Self { script, ..self }
     }
 
     /// The ACK came: the greeting begins.
@@ -246,7 +282,10 @@ impl Session {
     fn pressed(&mut self, key: Key, now: Duration) -> Vec<Effect> {
         let mut effects = Vec::new();
         match self.phase {
-            Phase::Greeting(playing) if key == Key::HASH => self.beep(playing.due.max(now), &mut effects),
+            Phase::Greeting(_) if self.script == Script::Ask => effects.push(Effect::TellKey(key)),
+            Phase::Greeting(playing) if key == Key::HASH && self.script == Script::Mailbox => {
+                self.beep(playing.due.max(now), &mut effects)
+            }
             Phase::Recording(_) if key == Key::HASH => self.hang_up(Reason::Hash, &mut effects),
             Phase::Waiting | Phase::Greeting(_) | Phase::Beep(..) | Phase::Recording(_) | Phase::Over(_) => {}
         }
@@ -273,11 +312,17 @@ impl Session {
         }
         if playing.is_over(audio, now) {
             let due = playing.due;
-            if matches!(self.phase, Phase::Greeting(_)) {
-                self.beep(due, effects);
-                self.play(now, effects);
-            } else {
-                self.listen(codec, now, effects);
+            match (&self.phase, self.script) {
+                (Phase::Greeting(_), Script::Mailbox) => {
+                    self.beep(due, effects);
+                    self.play(now, effects);
+                }
+                (Phase::Greeting(_), Script::Ask) => {
+                    self.speaker.pause();
+                    self.phase = Phase::Greeting(Playing::from(due + AGAIN));
+                }
+                (Phase::Greeting(_), Script::Announce) => self.hang_up(Reason::Announced, effects),
+                _ => self.listen(codec, now, effects),
             }
         }
     }
@@ -346,6 +391,12 @@ impl Recording {
 }
 
 impl Limits {
+    /// For an announcement: over after `longest`, whatever happens.
+    pub fn announcement(longest: Duration) -> Self {
+        let (silence, max_message, min_message) = (longest, longest, Duration::ZERO);
+        Self { silence, max_message, min_message, max_call: longest, begin: longest }
+    }
+
     /// Whether so much is a message.
     pub fn is_message(&self, worth: Worth) -> bool {
         worth.octets > 0 && worth.voiced >= self.min_message
@@ -365,6 +416,16 @@ impl Greeting {
     /// From a file that was read.
     pub fn new(wav: &wav::Wav) -> Self {
         Self { pcma: wav.to_codec(Codec::Pcma).into(), pcmu: wav.to_codec(Codec::Pcmu).into() }
+    }
+
+    /// Two short tones: it is done.
+    pub fn done() -> Self {
+        let pair = |codec: Codec| {
+            let tone = codec.tone(DONE_HERTZ, BEEP_LOUDNESS, DONE_LENGTH);
+            let gap = vec![codec.silence(); tone.len()];
+            [&gap[..], &tone, &gap, &tone, &gap].concat()
+        };
+        Self { pcma: pair(Codec::Pcma).into(), pcmu: pair(Codec::Pcmu).into() }
     }
 
     /// How long it sounds.

@@ -1,8 +1,11 @@
 //! What a call does in the situations of REQUIREMENTS R1–R8, R15, R27, R64 and R201: history, exact effects, nothing over.
 
 mod endings;
+mod policy;
 mod ringing;
 mod um;
+
+use std::time::Duration;
 
 use ringpost::call::{
     Call,
@@ -15,6 +18,7 @@ use ringpost::call::{
     Why::*,
 };
 
+const RING_FOR: Duration = Duration::from_secs(20);
 const DESK: Leg = Phone(0);
 const SOFT: Leg = Phone(1);
 const FIRST: Leg = Um(0);
@@ -31,7 +35,7 @@ type Row<'a> = (Event, &'a [Effect]);
 
 /// A call to two devices, with `um_servers` to go to.
 fn play(um_servers: u8, rows: &[Row<'_>]) {
-    let (mut call, opening) = Call::start(Plan { phones: 2, um_servers });
+    let (mut call, opening) = Call::start(Plan::plain(2, um_servers, RING_FOR));
     assert_eq!(opening[..], *RING_BOTH);
     go_on(&mut call, rows);
 }

@@ -179,7 +179,7 @@ fn nobody_answers_and_there_is_no_um() {
 
 #[test]
 fn user_is_offline() {
-    let (mut call, opening) = Call::start(Plan { phones: 0, um_servers: 2 });
+    let (mut call, opening) = Call::start(Plan::plain(0, 2, RING_FOR));
     assert_eq!(opening[..], *CALL_UM);
     go_on(
         &mut call,
@@ -193,7 +193,7 @@ fn user_is_offline() {
 
 #[test]
 fn user_is_offline_and_has_no_um() {
-    let (call, opening) = Call::start(Plan { phones: 0, um_servers: 0 });
+    let (call, opening) = Call::start(Plan::plain(0, 0, RING_FOR));
     assert_eq!(opening[..], [Report(Outcome::Unanswered), Reject(480), Leave]);
     assert!(call.is_over());
 }

@@ -1,11 +1,13 @@
 //! A small model of the world around one call: it offers only what can happen, and objects to what must not.
 
+use std::time::Duration;
+
 use ringpost::call::{
     Call,
     Effect::{self, *},
     Event::{self, *},
     Leg::{self, *},
-    Outcome, Plan,
+    Legs, Outcome, Plan,
     Timer::{self, *},
     UmPhase,
     Why::{self, *},
@@ -18,6 +20,10 @@ enum Line {
     Idle,
     /// INVITE is out; whether it has rung.
     Invited { rang: bool },
+    /// Answered, and asked for the key.
+    Asking,
+    /// The key was pressed; the caller's media is offered.
+    Joining,
     /// CANCEL is out; the leg may not have seen it.
     Cancelled,
     /// Off-hook.
@@ -50,31 +56,42 @@ pub struct World {
     call: Call,
     lines: Vec<(Leg, Line)>,
     caller: Upstream,
-    running: [bool; 2],
+    plan: Plan,
+    running: [bool; 3],
     bridged: Option<Leg>,
     phase: UmPhase,
     forwarded: bool,
     report: Option<Outcome>,
     left: bool,
     stopped: bool,
+    /// Who has pressed the key.
+    accepted: Vec<Leg>,
 }
 
 impl World {
     /// A call that has just come in.
     pub fn new(phones: u8, um_servers: u8) -> Self {
-        let legs = (0..phones).map(Phone).chain((0..um_servers).map(Um));
-        let (call, opening) = Call::start(Plan { phones, um_servers });
+        Self::of(&Plan::plain(phones, um_servers, Duration::from_secs(20)))
+    }
+
+    /// A call with a plan of its own.
+    pub fn of(plan: &Plan) -> Self {
+        let phones = plan.stages.iter().fold(Legs::NONE, |all, stage| all.and(stage.first).and(stage.later));
+        let legs = phones.iter().chain((0..plan.um_servers).map(Um));
+        let (call, opening) = Call::start(plan.clone());
         let mut world = Self {
             call,
             lines: legs.map(|leg| (leg, Line::Idle)).collect(),
             caller: Upstream::Waiting,
-            running: [false; 2],
+            plan: plan.clone(),
+            running: [false; 3],
             bridged: None,
             phase: UmPhase::Unknown,
             forwarded: false,
             report: None,
             left: false,
             stopped: false,
+            accepted: vec![],
         };
         opening.into_iter().for_each(|effect| world.perform(effect));
         world.settled();
@@ -95,7 +112,8 @@ impl World {
             Upstream::Byed => events.push(HungUp(Caller)),
             Upstream::GaveUp { .. } | Upstream::Refused | Upstream::Dead => {}
         }
-        let timers = [NoAnswer, UmSilent].into_iter().filter(|timer| self.running[*timer as usize]);
+        let timers =
+            [NoAnswer, Delegates, UmSilent].into_iter().filter(|timer| self.running[*timer as usize]);
         events.extend(timers.map(Expired));
         if let Some(Um(_)) = self.bridged.filter(|_| self.report.is_none()) {
             let phases = [UmPhase::Greeting, UmPhase::Recording];
@@ -138,7 +156,15 @@ impl World {
     fn note(&mut self, event: Event) {
         match event {
             Rang(leg) => self.set(leg, Line::Invited { rang: true }),
+            Answered(leg) if self.is_asked(leg) => self.set(leg, Line::Asking),
             Answered(leg) => self.set(leg, Line::Up),
+            Accepted(leg) => {
+                self.accepted.push(leg);
+                self.set(leg, Line::Joining);
+            }
+            // The telephone stays off-hook until it is hung up.
+            NotAccepted(leg) => self.set(leg, Line::Up),
+            Refused(leg, _) if self.line(leg) == Line::Joining => self.set(leg, Line::Up),
             Refused(leg, _) => self.set(leg, Line::Dead),
             GaveUp { elsewhere } => {
                 self.caller = match self.caller {
@@ -167,12 +193,20 @@ impl World {
                 if let Um(_) = leg {
                     let ringing = self.lines.iter().any(|(_, line)| matches!(line, Line::Invited { .. }));
                     assert!(!ringing, "R27: UM is called while something else rings");
+                    let asked =
+                        self.lines.iter().any(|(_, line)| matches!(line, Line::Asking | Line::Joining));
+                    assert!(!asked, "UM is called while somebody is asked for the key");
                 }
                 self.set(leg, Line::Invited { rang: false });
             }
             Ring(leg) => {
                 assert_eq!((self.line(leg), self.caller), (Line::Invited { rang: true }, Upstream::Waiting));
             }
+            Ask(leg) => {
+                assert_eq!(self.line(leg), Line::Asking);
+                assert!(self.plan.keyed.has(leg) && self.bridged.is_none(), "nobody asks {leg:?}");
+            }
+            Join(leg) => assert_eq!(self.line(leg), Line::Joining),
             Forwarded => {
                 assert!(!self.forwarded && self.caller == Upstream::Waiting, "one 181, to a waiting caller");
                 self.forwarded = true;
@@ -193,6 +227,8 @@ impl World {
             Bye(leg, why) => self.hang_up(leg, why),
             Bridge(leg) => {
                 assert_eq!((self.line(leg), self.caller), (Line::Up, Upstream::Waiting));
+                let accepted = !self.plan.keyed.has(leg) || self.accepted.contains(&leg);
+                assert!(accepted, "R65: {leg:?} was connected without the key");
                 assert_eq!(self.bridged.replace(leg), None, "two legs are bridged");
                 self.caller = Upstream::Answered { cancel_crossed: false };
             }
@@ -216,8 +252,14 @@ impl World {
         }
     }
 
+    /// Whether the leg's answer counts only with the key.
+    fn is_asked(&self, leg: Leg) -> bool {
+        self.plan.keyed.has(leg) && matches!(self.line(leg), Line::Invited { .. })
+    }
+
     fn hang_up(&mut self, leg: Leg, why: Why) {
-        assert_eq!(self.line(leg), Line::Up, "BYE to {leg:?}: {self:?}");
+        let off_hook = matches!(self.line(leg), Line::Up | Line::Asking | Line::Joining);
+        assert!(off_hook, "BYE to {leg:?}: {self:?}");
         self.check_reason(why);
         if let Some(Phone(_)) = self.bridged.filter(|winner| *winner != leg) {
             assert_eq!(why, Elsewhere, "R201: a loser of an answered call is told so");
@@ -242,22 +284,31 @@ impl World {
 
     fn check_report(&mut self, outcome: Outcome) {
         assert_eq!(self.report.replace(outcome), None, "a second report");
-        assert_eq!(self.running, [false; 2], "a timer runs on: {self:?}");
+        assert_eq!(self.running, [false; 3], "a timer runs on: {self:?}");
         for (leg, line) in &self.lines {
-            assert!(!matches!(line, Line::Invited { .. } | Line::Up), "{leg:?} is left behind: {self:?}");
+            assert!(
+                !matches!(line, Line::Invited { .. } | Line::Asking | Line::Joining | Line::Up),
+                "{leg:?} is left behind: {self:?}"
+            );
         }
         assert!(!matches!(self.caller, Upstream::Answered { .. }), "the caller is left behind: {self:?}");
         let expected: &[Outcome] = match (self.bridged, self.caller, self.phase) {
+            (Some(leg @ Phone(_)), ..) if self.plan.others.has(leg) => &[Outcome::TakenByOther],
             (Some(Phone(_) | Caller), ..) => &[Outcome::Talked],
             (Some(Um(_)), _, UmPhase::Unknown) => &[Outcome::TakenByUm],
             (Some(Um(_)), _, UmPhase::Greeting) => &[Outcome::GaveUpInGreeting],
             (Some(Um(_)), _, UmPhase::Recording) => &[Outcome::LeftMessage],
             (None, Upstream::GaveUp { elsewhere: true }, _) => &[Outcome::CompletedElsewhere],
-            (None, Upstream::GaveUp { elsewhere: false }, _) if self.forwarded => {
+            (None, ..) if self.plan.refuse.is_some() => &[Outcome::NotDisturbed],
+            (None, Upstream::GaveUp { elsewhere: false }, _) if self.um_was_called() => {
                 &[Outcome::GaveUpForwarding]
             }
+            (None, Upstream::GaveUp { elsewhere: false }, _) if self.forwarded => {
+                &[Outcome::ForwardUnanswered]
+            }
             (None, Upstream::GaveUp { elsewhere: false }, _) => &[Outcome::GaveUpRinging],
-            (None, ..) if self.forwarded => &[Outcome::UmUnreachable],
+            (None, ..) if self.um_was_called() => &[Outcome::UmUnreachable],
+            (None, ..) if self.forwarded => &[Outcome::ForwardUnanswered],
             (None, ..) => &[Outcome::Unanswered],
         };
         assert_eq!([outcome], *expected, "{self:?}");
@@ -270,12 +321,17 @@ impl World {
             assert!(!alone, "{leg:?} is off-hook with nobody: {self:?}");
         }
         if self.caller == Upstream::Waiting {
-            let running = self.running.iter().filter(|runs| **runs).count();
-            assert_eq!(running, 1, "a waiting caller is bounded by one timer: {self:?}");
+            let [rings, _, um] = self.running;
+            assert!(rings != um, "a waiting caller is bounded by one timer: {self:?}");
+            assert!(rings || !self.running[Delegates as usize], "nobody joins where nothing rings: {self:?}");
         }
         let over = matches!(self.caller, Upstream::Refused | Upstream::Byed | Upstream::Dead);
         assert_eq!((self.report.is_some(), self.left), (over, over), "{self:?}");
         assert_eq!(self.call.is_over(), over);
+    }
+
+    fn um_was_called(&self) -> bool {
+        self.line(Um(0)) != Line::Idle
     }
 
     fn line(&self, leg: Leg) -> Line {
@@ -294,6 +350,8 @@ fn of_line(leg: Leg, line: Line) -> Vec<Event> {
     match line {
         Line::Invited { rang: false } => refused.chain([Rang(leg), Answered(leg)]).collect(),
         Line::Invited { rang: true } => refused.chain([Answered(leg)]).collect(),
+        Line::Asking => vec![Accepted(leg), NotAccepted(leg), HungUp(leg), Lost(leg)],
+        Line::Joining => vec![Answered(leg), Refused(leg, 488), HungUp(leg), Lost(leg)],
         Line::Cancelled => vec![Refused(leg, 487), Answered(leg)],
         Line::Up => vec![HungUp(leg), Lost(leg)],
         Line::Byed => vec![HungUp(leg)],
@@ -302,4 +360,5 @@ fn of_line(leg: Leg, line: Line) -> Vec<Event> {
 }
 
 /// The timers have their places in [`World::running`].
-const _: () = assert!(Timer::NoAnswer as usize == 0 && Timer::UmSilent as usize == 1);
+const _: () =
+    assert!(Timer::NoAnswer as usize == 0 && Timer::Delegates as usize == 1 && Timer::UmSilent as usize == 2);

@@ -123,6 +123,7 @@ impl Call {
                     self.tape.extend(octets);
                     continue;
                 }
+                Effect::TellKey(key) => format!("TellKey({})", key.0),
                 Effect::HangUp(reason) => format!("HangUp({reason:?})"),
             };
             self.log.push((self.now, line));

@@ -15,7 +15,7 @@ use ringpost::{
     },
     directory::Target,
     registrar::{Device, Flow},
-    settings::{Trunk, UmServer},
+    settings::Trunk,
     sip::{
         Message as SipMessage,
         outside::{Facts, Outside},
@@ -27,9 +27,8 @@ use ringpost::{
         uri::NameAddr,
     },
 };
-use smallvec::SmallVec;
 
-use super::{CallActor, Told, What, call_id};
+use super::{CallActor, Reach, Told, What, call_id};
 use crate::{
     leg::{LegActor, Say},
     metrics::METRICS,
@@ -85,6 +84,7 @@ impl CallActor {
                 let flow = device.flow.map_or(Some(None), |flow| self.way_back(&flow))?;
                 Some(Place { flow, route: device.route.clone(), ..Place::at(device.uri.clone()) })
             }
+            Leg::Um(_) if self.reach == Reach::Code => Some(Place::at(self.switch.done_uri()?)),
             Leg::Um(number) => Some(Place::at(self.switch.um_uri(self.um.get(usize::from(number))?)?)),
             Leg::Caller => None,
         }
@@ -170,11 +170,16 @@ impl CallActor {
 
     fn send_invite(&mut self, leg: Leg, (place, peer): (Place, Peer), ctx: &mut Context<Self>) {
         let Place { uri, route, trunk, .. } = place;
-        let outside = trunk.as_deref().and_then(|trunk| self.outside(trunk, uri.as_bytes()));
-        let diversion = matches!(leg, Leg::Um(_)).then(|| self.diversion()).flatten();
-        let own =
-            matches!(leg, Leg::Um(number) if self.um.get(usize::from(number)) == Some(&UmServer::Embedded));
-        let history = own.then(|| self.history().write());
+        let reason = self.diverted(leg);
+        let outside = trunk.as_deref().and_then(|trunk| self.outside(trunk, uri.as_bytes(), reason));
+        // A trunk reads it in the header of its own choice.
+        let diversion = reason.filter(|_| outside.is_none()).map(|reason| reason.header(&self.user.address));
+        let history = self.is_own_um(leg).then(|| self.history().write());
+        let keyed = self.machine.plan().keyed.has(leg);
+        let offer = if keyed { self.open_question(leg, ctx) } else { None };
+        if keyed && offer.is_none() {
+            return self.refused_at_once(leg, ctx);
+        }
         let own_lines = session_timer::offer(self.directory.site.sip.session);
         let passport = self.passport_to(leg);
         // Where another trunk could take the call, the caller does not wait long for a dead one.
@@ -196,6 +201,7 @@ impl CallActor {
                 mark: &self.mark,
                 diversion: diversion.as_deref(),
                 history: history.as_deref(),
+                offer: offer.as_deref(),
                 own: &own_lines,
                 outside: outside.as_ref(),
             };
@@ -209,6 +215,9 @@ impl CallActor {
             })?;
             let both = (Rc::clone(&port), Rc::clone(&self.switch));
             let mut actor = LegActor::called(both, ctx.address(), (leg, token), (client, peer, &self.invite));
+            if keyed {
+                actor.asks();
+            }
             if let Some(trunk) = trunk {
                 actor.to_trunk(trunk, written, hasty);
             }
@@ -221,7 +230,7 @@ impl CallActor {
     }
 
     /// The headers for a trunk.
-    fn outside(&self, trunk: &Trunk, uri: &[u8]) -> Option<Outside> {
+    fn outside(&self, trunk: &Trunk, uri: &[u8], reason: Option<Diverted>) -> Option<Outside> {
         let caller = self.directory.caller_outside(&self.invite, &self.origin);
         Some(Outside::of(&Facts {
             trunk,
@@ -230,7 +239,7 @@ impl CallActor {
             domain: &self.directory.site.sip.domain,
             uri: std::str::from_utf8(uri).ok()?,
             caller: &caller,
-            diverted: None,
+            diverted: reason.map(|reason| (self.user.address.as_str(), reason)),
             invite: &self.invite,
         }))
     }
@@ -247,24 +256,6 @@ impl CallActor {
     pub(super) fn rang_for(&self) -> Duration {
         let until = self.ringing.until.unwrap_or_else(Instant::now);
         self.ringing.since.map_or(Duration::ZERO, |since| until.saturating_duration_since(since))
-    }
-
-    /// The one Diversion towards UM; none where the owner calls the own mailbox (PROTOCOLS §2).
-    fn diversion(&self) -> Option<Vec<u8>> {
-        let own = self.caller.number.as_deref().and_then(|number| self.directory.user(number));
-        if own.is_some_and(|user| user.address == self.user.address) {
-            return None;
-        }
-        let reason = if self.devices.is_empty() {
-            Diverted::Unavailable
-        } else if self.user.forward_to_voicemail {
-            Diverted::Unconditional
-        } else {
-            let refusals = self.refusals.iter().filter(|(leg, _)| matches!(leg, Leg::Phone(_)));
-            let codes: SmallVec<[u16; 8]> = refusals.filter_map(|(_, refusal)| refusal.code()).collect();
-            Diverted::by(&codes, self.devices.len())
-        };
-        Some(reason.header(&self.user.address))
     }
 
     /// What may cross to that leg: identities only from a trusted trunk (RFC 3325 §5), a Diversion never to UM.

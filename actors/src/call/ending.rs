@@ -9,7 +9,7 @@ use ringpost::{
 };
 use std::time::Duration;
 
-use super::{CallActor, call_id};
+use super::{CallActor, Reach, call_id};
 use crate::outbox::Post;
 
 /// How long the caller's final response waits for the notice to be on the disk. A dead disk must not hold calls.
@@ -18,6 +18,9 @@ const COMMIT: Duration = Duration::from_secs(2);
 impl CallActor {
     /// The call is over: note it for the logs, and have its notice on the disk before the caller hears the end.
     pub(super) fn report(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
+        if self.reach == Reach::Code {
+            return;
+        }
         let rang_for = self.rang_for();
         let facts = Facts {
             rang_for,

@@ -17,14 +17,16 @@ use crate::{
     guard::Break,
     load,
     outbox::Channels,
+    policies::Policies,
     port::{
         Listener,
         door::Gatehouse,
         lanes::Lanes,
         stream::{Limits, Streams},
     },
-    store::{Scribe, Sqlite},
-    switch::Shared,
+    store::{Late, Scribe, Sqlite},
+    switch::{Questions, Shared},
+    voicemail::{Greetings, PortPool},
 };
 
 /// Who breaks.
@@ -60,7 +62,7 @@ fn a_fault_ends_its_own_call_cleanly() {
         (true, Fault::Leg(Leg::Caller), "BYE ", "BYE ", 0),
     ] {
         System::new().block_on(async {
-            let lane = Lane::open();
+            let lane = Lane::open().await;
             let [broken, other] = [lane.call("1", answered).await, lane.call("2", answered).await];
             let (call, legs) = lane.switch.look();
             assert_eq!((lane.switch.calls(), legs), (2, 4));
@@ -108,7 +110,7 @@ fn socket() -> (UdpSocket, SocketAddr) {
 }
 
 impl Lane {
-    fn open() -> Self {
+    async fn open() -> Self {
         let ((own, address), phones) = (socket(), [socket(), socket()]);
         let user = |number: usize| {
             format!(
@@ -130,8 +132,10 @@ impl Lane {
         let port =
             Port::new(0, vec![listener], Lanes::new(1).0, Streams::new(0, limits), Duration::from_secs(32));
         let (mail, open) = (Arc::new(Recorded::default()), Arc::new(AtomicUsize::new(0)));
+        let (scribe, late) = Scribe::start(Box::new(Sqlite::open(None).expect("a store"))).expect("a thread");
+        let policies = Policies::load(scribe.clone()).await;
+        let outbox = outbox(site.outbox.clone(), (scribe, late), mail.clone());
         let registrar = Arc::new(crate::registrar::Registrar::new(&site, None));
-        let outbox = outbox(site.outbox.clone(), mail.clone());
         let directory = Arc::new(ArcSwap::from_pointee(Directory::of(site)));
         let shared = Shared {
             outbox,
@@ -140,6 +144,11 @@ impl Lane {
             embedded_um: None,
             marks: ahash::RandomState::new(),
             calls: Arc::clone(&open),
+            policies,
+            questions: Arc::new(Questions {
+                ports: PortPool::new(address.ip(), address.ip(), (20_000, 20_010)),
+                words: Greetings::accept(),
+            }),
             registrar,
         };
         let switch = Switch::new(Rc::clone(&port), shared, 10);
@@ -188,9 +197,11 @@ fn response(request: &str, status: &str) -> String {
     format!("SIP/2.0 {status}\r\n{lines}To: <sip:u@lab.test>;tag=phone\r\nContent-Length: 0\r\n\r\n")
 }
 
-fn outbox(schedule: settings::Outbox, mail: Arc<Recorded>) -> Addr<Outbox> {
-    let store = Sqlite::open(None).expect("a store");
-    let scribe = Scribe::start(Box::new(store)).expect("a thread");
+fn outbox(
+    schedule: settings::Outbox,
+    scribe: (Scribe, tokio::sync::mpsc::UnboundedReceiver<Late>),
+    mail: Arc<Recorded>,
+) -> Addr<Outbox> {
     Outbox::new(schedule, scribe, Channels { um: None, mail: Some(mail) }).start_apart()
 }
 

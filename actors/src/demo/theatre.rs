@@ -145,10 +145,13 @@ fn um_says(user: &User, record: &CallRecord, notices: &[Listed]) -> String {
             format!("{}: {}", name(&verdict.action), verdict.reason)
         }
         Outcome::Talked
+        | Outcome::TakenByOther
         | Outcome::CompletedElsewhere
         | Outcome::GaveUpRinging
         | Outcome::GaveUpForwarding
         | Outcome::Unanswered
+        | Outcome::ForwardUnanswered
+        | Outcome::NotDisturbed
         | Outcome::UmUnreachable => match (told, mails) {
             (true, true) => "missed: Ringpost's own UM took the INFO and wrote the mail".to_owned(),
             (true, false) => "took the INFO; what it tells its user is its own business".to_owned(),

@@ -4,17 +4,18 @@ use std::{fs::File, io::Read, path::PathBuf};
 
 use ringpost::settings::{Store, Um, UmPlan, UmServer, Voicemail};
 
-use super::{raw::Raw, section::Section, sip, uri};
+use super::{Claims, raw::Raw, section::Section, sip, uri, user};
 
 /// Reads `[um]` with every `[um.plan.NAME]`; `None` after a problem in `[um]` itself.
-pub fn um(mut section: Section<'_>) -> Option<(Um, Vec<UmPlan>)> {
+pub fn um(mut section: Section<'_>, claims: &mut Claims) -> Option<(Um, Vec<UmPlan>)> {
     let attempts = section.required("attempts", |raw| raw.count(1..=10));
     let ring_limit = section.required("ring_limit", Raw::duration);
+    let pilots = section.list("pilots", |raw| user::number(raw, claims));
     let plans = section.table("plan").map(Section::named).unwrap_or_default();
     section.end();
     let plans = plans.into_iter().map(|(name, section)| plan(name, section)).collect();
     let attempts = u8::try_from(attempts?).expect("attempts were read within 1 to 10");
-    Some((Um { attempts, ring_limit: ring_limit? }, plans))
+    Some((Um { attempts, ring_limit: ring_limit?, pilots }, plans))
 }
 
 /// Reads `[voicemail]`; `None` after a problem.

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use jiff::tz::TimeZone;
 use ringpost::{
     address::{Language, UserClass},
-    settings::{Secret, UmPlan, UmServer, User, UserLogin},
+    settings::{Policy, Quiet, Secret, To, UmPlan, UmServer, User, UserLogin},
 };
 
-use super::{Claims, mail::password_file, raw::Raw, section::Section, um, uri};
+use super::{Claims, mail::password_file, policy, raw::Raw, section::Section, um, uri};
 
 /// A user's time-out where the site names none (R2).
 const RING_FOR: std::time::Duration = std::time::Duration::from_secs(20);
@@ -46,7 +46,10 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
     let time_zone = section.optional("time_zone", time_zone);
     let language = section.optional("language", language);
     let greeting = section.optional("greeting", um::greeting);
+    let voicemail_numbers = section.list("voicemail_numbers", |raw| number(raw, claims));
+    let policy = section.table("policy").map(policy::policy).unwrap_or_default();
     check_um(&section, missed_calls, forward);
+    check_policy(&section, &policy, &voicemail_numbers);
     check_mail(&section, around, missed_calls, um_plan.as_deref(), mail_if_um_refuses);
     let missed_calls = missed_calls.unwrap_or_else(|| match (section.has("um_plan"), section.has("mail")) {
         (true, _) => UserClass::Um,
@@ -70,6 +73,8 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
         time_zone: time_zone.unwrap_or_else(|| "UTC".to_owned()),
         language: language.unwrap_or_default(),
         greeting,
+        voicemail_numbers,
+        policy,
     })
 }
 
@@ -130,6 +135,20 @@ fn check_um(section: &Section<'_>, missed_calls: Option<UserClass>, forward: Opt
     }
 }
 
+/// What goes to voice mail needs a UM.
+fn check_policy(section: &Section<'_>, policy: &Policy, voicemail_numbers: &[String]) {
+    if section.has("um_plan") {
+        return;
+    }
+    let forwards = [&policy.always, &policy.busy, &policy.no_answer];
+    if forwards.contains(&&Some(To::Um)) || policy.do_not_disturb == Some(Quiet::Um) {
+        section.refuse("policy", "\"voicemail\" needs an um_plan");
+    }
+    if !voicemail_numbers.is_empty() {
+        section.refuse("voicemail_numbers", "need an um_plan");
+    }
+}
+
 /// Whoever is told by mail needs an address and a `[mail]` that carries it.
 fn check_mail(
     section: &Section<'_>,
@@ -166,7 +185,8 @@ fn address(raw: &Raw<'_>, claims: &mut Claims) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn number(raw: &Raw<'_>, claims: &mut Claims) -> Result<String, String> {
+/// A number that nobody else has.
+pub fn number(raw: &Raw<'_>, claims: &mut Claims) -> Result<String, String> {
     let text = raw.text()?;
     let legal = |octet: u8| octet.is_ascii_alphanumeric() || b"+*#-._".contains(&octet);
     if !text.bytes().all(legal) {

@@ -35,6 +35,8 @@ pub trait Store: Send {
     fn list(&mut self, status: Option<Status>, limit: usize) -> Result<Vec<Listed>, StoreError>;
     /// How many items there are of each status, in the order of [`Status::ALL`].
     fn depth(&mut self) -> Result<[u64; Status::ALL.len()], StoreError>;
+    /// What users have changed of their policies, as it was written.
+    fn policies(&mut self) -> Result<Vec<(String, String)>, StoreError>;
     /// The bindings of every user, as they were written.
     fn bindings(&mut self) -> Result<Vec<(String, String)>, StoreError>;
     /// The newest lines of the call log.
@@ -52,6 +54,8 @@ pub enum Write {
     Change(ItemId, Change),
     /// A line of the call log.
     Record(Box<CallRecord>),
+    /// What a user has changed of the policy from now on; no text: nothing.
+    Policy(String, Option<String>),
     /// The bindings of users from now on.
     Bind(Vec<BindingRow>),
 }

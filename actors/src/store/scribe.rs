@@ -101,6 +101,17 @@ impl Scribe {
         self.commands.try_send(Command::Record(Box::new(call))).is_ok()
     }
 
+    /// Writes what a user has changed of the policy; returns after the commit. False: the disk refused, or the store is
+    /// stopped.
+    pub async fn set_policy(&self, user: String, body: Option<String>) -> bool {
+        self.ask(|reply| Command::Policy(user, body, reply)).await.unwrap_or(false)
+    }
+
+    /// What users have changed of their policies, as it was written. `None`: stopped.
+    pub async fn policies(&self) -> Option<Result<Vec<(String, String)>, StoreError>> {
+        self.read(|store| store.policies()).await
+    }
+
     /// Writes users' bindings; returns after the commit. False: the disk refused, or the store is stopped.
     pub async fn bind(&self, rows: Vec<BindingRow>) -> bool {
         self.ask(|reply| Command::Bind(rows, reply)).await.unwrap_or(false)
@@ -172,6 +183,7 @@ enum Command {
     Change(ItemId, Change, oneshot::Sender<Written>),
     Sending(ItemId),
     Record(Box<CallRecord>),
+    Policy(String, Option<String>, oneshot::Sender<bool>),
     Bind(Vec<BindingRow>, oneshot::Sender<bool>),
     Read(Question),
     Stop(oneshot::Sender<()>),

@@ -34,6 +34,7 @@ impl Store for Sqlite {
                 Write::Insert(row) => insert(&tx, row, now)?,
                 Write::Change(id, change) => apply(&tx, *id, change, now)?,
                 Write::Record(record) => log(&tx, record)?,
+                Write::Policy(user, body) => set_policy(&tx, user, body.as_deref())?,
                 Write::Bind(rows) => bind(&tx, rows)?,
             });
         }
@@ -99,6 +100,12 @@ impl Store for Sqlite {
             }
         }
         Ok(depth)
+    }
+
+    fn policies(&mut self) -> Result<Vec<(String, String)>, StoreError> {
+        let mut query = self.db.prepare_cached("SELECT user, body FROM policy")?;
+        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     fn bindings(&mut self) -> Result<Vec<(String, String)>, StoreError> {
@@ -227,6 +234,18 @@ fn log(tx: &Transaction<'_>, call: &CallRecord) -> Result<Written, StoreError> {
         name(&call.verdict.reason),
         call.answered_by,
     ])?;
+    Ok(Written::Done)
+}
+
+fn set_policy(tx: &Transaction<'_>, user: &str, body: Option<&str>) -> Result<Written, StoreError> {
+    match body {
+        Some(body) => tx
+            .prepare_cached(
+                "INSERT INTO policy (user, body) VALUES (?1, ?2) ON CONFLICT (user) DO UPDATE SET body = ?2",
+            )?
+            .execute(params![user, body])?,
+        None => tx.prepare_cached("DELETE FROM policy WHERE user = ?1")?.execute([user])?,
+    };
     Ok(Written::Done)
 }
 

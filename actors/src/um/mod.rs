@@ -47,6 +47,9 @@ use session::{Heard, UmSession};
 /// What the desk takes besides missed-call INFO.
 const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
 
+/// The user part of the desk that only says that a feature code is taken.
+pub const DONE: &str = "done";
+
 /// What the sessions share.
 pub struct Office {
     /// The site as it is now.
@@ -232,8 +235,16 @@ impl Desk {
     }
 
     fn begin(&self, server: Token, invite: SipMessage, from: Peer) {
+        if Uri::read(invite.uri()).and_then(|uri| uri.bare_user()) == Some(DONE.as_bytes()) {
+            return self.welcome(server, invite, from, None);
+        }
         let Some(user) = self.mailbox(&invite) else { return self.answer(server, &invite, from, 404) };
         let context = self.context(&invite, &user);
+        self.welcome(server, invite, from, Some((user, context)));
+    }
+
+    /// Starts a session: somebody's mailbox, or just the tones that say that a feature code is taken.
+    fn welcome(&self, server: Token, invite: SipMessage, from: Peer, mailbox: Option<(User, Context)>) {
         let Some(token) = self.sessions.borrow_mut().insert(self.port.random(), None) else {
             return self.answer(server, &invite, from, 503);
         };
@@ -241,7 +252,7 @@ impl Desk {
         let both = (Rc::clone(&self.port), self.this.upgrade().expect("whoever calls holds the desk"));
         let started = caught(|| {
             let invite = Arc::new(invite.clone());
-            UmSession::start((both, &self.office), token, (server, invite, from), (&user, context))
+            UmSession::start((both, &self.office), token, (server, invite, from), mailbox)
         });
         match started {
             Err(fault) => {

@@ -1,6 +1,6 @@
 //! One call that UM has answered: its dialog, its reports, and what becomes of the recording.
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc};
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use ringpost::{
         token::Token,
         transaction::Owner,
     },
+    voicemail::{Greeting, Limits, Script},
 };
 
 use super::{ALLOW, Context as CallContext, Desk, Office, post};
@@ -27,6 +28,9 @@ use crate::{
     },
 };
 
+/// The longest that the tones of a feature code may take, the ACK included.
+const TONES: Duration = Duration::from_secs(10);
+
 /// The actor.
 pub struct UmSession {
     port: Rc<Port>,
@@ -37,7 +41,8 @@ pub struct UmSession {
     peer: Peer,
     dialog: Option<Dialog>,
     media: Addr<MediaSession>,
-    context: CallContext,
+    /// `None`: it is nobody's mailbox.
+    context: Option<CallContext>,
     /// The INVITE has its ACK.
     begun: bool,
     /// A re-INVITE of the peer whose ACK is awaited: its CSeq number, and whether that ACK brings the answer.
@@ -66,14 +71,20 @@ impl UmSession {
         ((port, desk), office): ((Rc<Port>, Rc<Desk>), &Arc<Office>),
         token: Token,
         (server, invite, from): (Token, Arc<SipMessage>, Peer),
-        (user, context): (&User, CallContext),
+        mailbox: Option<(User, CallContext)>,
     ) -> Result<Addr<Self>, Refusal> {
+        let (script, greeting, limits) = match &mailbox {
+            Some((user, _)) => (Script::Mailbox, office.greeting(user), office.limits()),
+            None => (Script::Announce, Greeting::done(), Limits::announcement(TONES)),
+        };
+        let context = mailbox.map(|(_, context)| context);
         let params = SessionParams {
             id: token.0,
             offer: invite.has_body().then(|| invite.body()),
             ports: Arc::clone(&office.ports),
-            greeting: office.greeting(user),
-            limits: office.limits(),
+            script,
+            greeting,
+            limits,
             folder: office.directory.load().site.voicemail.recordings.clone(),
             context: serde_json::to_value(&context).expect("a context is plain data"),
         };
@@ -203,7 +214,9 @@ impl UmSession {
                 self.port.acknowledged(self.invite.0);
                 if !std::mem::replace(&mut self.begun, true) {
                     self.media.do_send(Begin { answer: body });
-                    self.report(b"greeting");
+                    if self.context.is_some() {
+                        self.report(b"greeting");
+                    }
                 }
             }
         }
@@ -220,7 +233,7 @@ impl UmSession {
         let (media, office, context) = (self.media.clone(), Arc::clone(&self.office), self.context.clone());
         let told_it = async move {
             let recording = media.send(Close).await.ok().and_then(|closed| closed.recording);
-            let safe = match context.item(recording.as_ref()) {
+            let safe = match context.and_then(|context| context.item(recording.as_ref())) {
                 Some(item) => post(&office.outbox, item).await,
                 None => true,
             };
@@ -248,7 +261,11 @@ impl UmSession {
     /// Does `work`; a panic in it ends this session and no other (T39): what is recorded is kept and told.
     fn guarded(&mut self, ctx: &mut Context<Self>, work: impl FnOnce(&mut Self, &mut Context<Self>)) {
         let Err(fault) = caught(|| work(self, ctx)) else { return };
-        tracing::error!(call = self.context.call_id(), fault, "A fault ends a call at UM");
+        tracing::error!(
+            call = self.context.as_ref().map_or("", CallContext::call_id),
+            fault,
+            "A fault ends a call at UM"
+        );
         let ended = caught(|| {
             self.bye();
             self.hung_up(None, ctx);
@@ -272,7 +289,7 @@ impl UmSession {
 
     fn happened(&mut self, happened: Happened, ctx: &mut Context<Self>) {
         match happened {
-            Happened::GreetingEnded => {}
+            Happened::GreetingEnded | Happened::Pressed(_) => {}
             Happened::RecordingStarted => self.report(b"recording"),
             Happened::Finished(reason) => {
                 tracing::debug!(?reason, "UM hangs up");

@@ -68,6 +68,11 @@ impl Greetings {
         Ok(Self { by_language })
     }
 
+    /// What whoever answers a number outside is asked (R65).
+    pub fn accept() -> Self {
+        Self { by_language: Language::ALL.map(question) }
+    }
+
     /// A user's own greeting: WAV, 8000 Hz mono, 16-bit PCM, A-law or µ-law. It blocks: for start-up and reload.
     pub fn read(path: &Path) -> Result<Greeting, GreetingError> {
         let unreadable = |source| GreetingError::Unreadable { path: path.to_owned(), source };
@@ -88,6 +93,17 @@ impl Greetings {
         let number = Language::ALL.iter().position(|known| *known == language);
         self.by_language[number.expect("ALL lists every language")].clone()
     }
+}
+
+fn question(language: Language) -> Greeting {
+    let file: &[u8] = match language {
+        Language::En => include_bytes!("../../assets/accept/en.wav"),
+        Language::De => include_bytes!("../../assets/accept/de.wav"),
+        Language::Fr => include_bytes!("../../assets/accept/fr.wav"),
+        Language::Da => include_bytes!("../../assets/accept/da.wav"),
+        Language::Es => include_bytes!("../../assets/accept/es.wav"),
+    };
+    Greeting::new(&Wav::read(file).expect("the shipped announcements are good"))
 }
 
 fn shipped(language: Language) -> Greeting {

@@ -53,7 +53,7 @@ pub struct MediaSession {
 impl MediaSession {
     /// Opens a port, answers the offer, listens. To be called on the Arbiter that carries the call.
     pub fn start(params: SessionParams, report: Recipient<MediaEvent>) -> Result<Opened, Refusal> {
-        let SessionParams { id, offer, ports, greeting, limits, folder, context } = params;
+        let SessionParams { id, offer, ports, script, greeting, limits, folder, context } = params;
         let (socket, lease) = ports.open()?;
         let local = lease.local;
         // A 63-bit id: some peers read the number as signed.
@@ -76,7 +76,7 @@ impl MediaSession {
         };
         let session = Self {
             id,
-            session: Some(Session::new(limits, greeting, seed)),
+            session: Some(Session::new(limits, greeting, seed).with(script)),
             agreed: agreed.clone(),
             origin,
             socket,
@@ -101,6 +101,7 @@ impl MediaSession {
                 Effect::TellGreetingEnded => self.tell(Happened::GreetingEnded),
                 Effect::StartRecording(codec) => self.record(codec, ctx),
                 Effect::Append(octets) => self.append(octets, ctx),
+                Effect::TellKey(key) => self.tell(Happened::Pressed(key)),
                 Effect::HangUp(reason) => self.tell(Happened::Finished(reason)),
             }
         }

@@ -15,7 +15,7 @@ use actix::{Addr, Message};
 use bytes::Bytes;
 use ringpost::{
     sip::sdp::{self, Agreed},
-    voicemail::{Greeting, Limits, Reason},
+    voicemail::{Greeting, Limits, Reason, Script, dtmf::Key},
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -35,6 +35,8 @@ pub struct SessionParams {
     pub offer: Option<Bytes>,
     /// Where its port comes from.
     pub ports: Arc<PortPool>,
+    /// What it is for.
+    pub script: Script,
     /// What the caller hears.
     pub greeting: Greeting,
     /// When it ends by itself.
@@ -100,13 +102,15 @@ pub struct MediaEvent {
     pub happened: Happened,
 }
 
-/// The turns of a session, in this order, each at most once.
+/// The turns of a session, in this order, each but the keys at most once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Happened {
     /// The greeting is over or was skipped; the beep sounds.
     GreetingEnded,
     /// From now on the caller is recorded.
     RecordingStarted,
+    /// This key was pressed, where one is asked for.
+    Pressed(Key),
     /// UM wants to hang up: send BYE, then [`Close`].
     Finished(Reason),
 }

@@ -34,7 +34,8 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "languages = \"en\"",
         &[
             "site.toml:18: user[0].languages: unknown key; known here: address, name, numbers, devices, auth_name, \
-         password, password_file, ring_for, um_plan, missed_calls, forward, min_ring, mail_if_um_refuses, mail, time_zone, language, greeting",
+         password, password_file, ring_for, um_plan, missed_calls, forward, min_ring, mail_if_um_refuses, mail, \
+         time_zone, language, greeting, voicemail_numbers, policy",
         ],
     ),
     (
@@ -42,8 +43,54 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[store]",
         "[stores]",
         &[
-            "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, registrar, um, mail, user, outbox, store, \
-             voicemail, metrics, security",
+            "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, registrar, um, mail, user, bypass, policy, \
+             feature_codes, outbox, store, voicemail, metrics, security",
+        ],
+    ),
+    (
+        "a policy of slips of the pen",
+        "language = \"en\"\n",
+        "language = \"en\"\n[user.policy]\ndo_not_disturb = \"on\"\nforward_always = \"12 34\"\nring_also = [\"a b\"]\n\
+         accept_key = \"1\"\nhunt_step = \"15\"\nforward = \"off\"\n",
+        &[
+            "site.toml:20: user[0].policy.do_not_disturb: wants \"voicemail\", \"busy\" or \"off\", not \"on\"",
+            "site.toml:21: user[0].policy.forward_always: wants a number such as \"+15550101\" or a user part, without \
+             spaces",
+            "site.toml:22: user[0].policy.ring_also[0]: wants a number such as \"+15550101\" or a user part, without \
+             spaces",
+            "site.toml:23: user[0].policy.accept_key: wants true or false, not text in quotes",
+            "site.toml:24: user[0].policy.hunt_step: wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" \
+             or \"1h\", not \"15\"",
+            "site.toml:25: user[0].policy.forward: unknown key; known here: do_not_disturb, forward_always, \
+             forward_busy, forward_no_answer, ring_also, accept_key, hunt, hunt_step, delegates, delegates_after",
+        ],
+    ),
+    (
+        "voice mail without UM",
+        "um_plan = \"lab\"\nmissed_calls = \"um\"",
+        "voicemail_numbers = [\"*1001\"]\npolicy = { forward_busy = \"voicemail\" }",
+        &[
+            "site.toml:14: user[0].voicemail_numbers: need an um_plan",
+            "site.toml:15: user[0].policy: \"voicemail\" needs an um_plan",
+        ],
+    ),
+    (
+        "feature codes",
+        "[store]",
+        "[feature_codes]\nreset = \"72\"\nforward_always = \"*72\"\nforward_busy = \"*72\"\n[policy]\nmax_outside = -1\n[store]",
+        &[
+            "site.toml:23: feature_codes.reset: wants a code such as \"*72\", not \"72\"",
+            "site.toml:25: feature_codes.forward_busy: another feature has this code",
+            "site.toml:27: policy.max_outside: wants a number from 0 to 1000",
+        ],
+    ),
+    (
+        "a bypass of somebody's number",
+        "[mail]\n",
+        "[[bypass]]\nnumbers = [\"1001\"]\ntarget = \"fax\"\n[mail]\n",
+        &[
+            "site.toml:20: bypass[0].numbers[0]: duplicate of user[0].numbers[0] (line 11)",
+            "site.toml:21: bypass[0].target: wants a SIP URI such as \"sip:desk@192.0.2.7:5060\"",
         ],
     ),
     (

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use super::Sqlite;
 
 /// Each entry takes the schema one version further (`PRAGMA user_version`). Entries are never changed, only added.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "CREATE TABLE item (
          id INTEGER PRIMARY KEY,
          key TEXT NOT NULL,
@@ -43,6 +43,7 @@ const MIGRATIONS: [&str; 2] = [
      ) STRICT;
      CREATE INDEX call_user ON call (user, came_in);",
     "CREATE TABLE binding (user TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+    "CREATE TABLE policy (user TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;",
 ];
 
 /// Marks a file as ours (`PRAGMA application_id`), "RgPo".

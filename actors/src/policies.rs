@@ -1,0 +1,103 @@
+//! What users have changed by feature codes, and how many numbers outside their calls ring now.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arc_swap::ArcSwap;
+use ringpost::{
+    policy::{Change, Changes},
+    settings::{Policy, User},
+};
+
+use crate::store::Scribe;
+
+type Known = HashMap<String, Arc<Changes>, ahash::RandomState>;
+
+/// Shared by all lanes.
+pub struct Policies {
+    /// By the user's address of record.
+    changed: ArcSwap<Known>,
+    /// Held while a change is written, so that none is lost.
+    writing: tokio::sync::Mutex<()>,
+    outside: Mutex<HashMap<String, usize, ahash::RandomState>>,
+    scribe: Scribe,
+}
+
+impl Policies {
+    /// Reads what the store has kept.
+    pub async fn load(scribe: Scribe) -> Arc<Self> {
+        let mut known = Known::default();
+        match scribe.policies().await {
+            Some(Ok(rows)) => {
+                for (user, body) in rows {
+                    match serde_json::from_str::<Changes>(&body) {
+                        Ok(changes) => drop(known.insert(user, Arc::new(changes))),
+                        Err(error) => {
+                            tracing::error!(%error, "A user's changes of the policy cannot be read")
+                        }
+                    }
+                }
+            }
+            Some(Err(error)) => {
+                tracing::error!(%error, "The users' changes of their policies cannot be read")
+            }
+            None => {}
+        }
+        let changed = ArcSwap::from_pointee(known);
+        Arc::new(Self { changed, writing: tokio::sync::Mutex::default(), outside: Mutex::default(), scribe })
+    }
+
+    /// What the user wants now; `None`: every call to the devices and UM.
+    pub fn of(&self, user: &User) -> Option<Policy> {
+        let changed = self.changed.load();
+        match changed.get(&user.address).filter(|_| !changed.is_empty()) {
+            Some(changes) => Some(changes.over(&user.policy)).filter(|policy| !policy.is_plain()),
+            None if user.policy.is_plain() => None,
+            None => Some(user.policy.clone()),
+        }
+    }
+
+    /// Keeps a change; false where the store refuses it, and then nothing has changed.
+    pub async fn change(&self, user: &User, change: Change) -> bool {
+        let _one_at_a_time = self.writing.lock().await;
+        let before = self.changed.load().get(&user.address).cloned().unwrap_or_default();
+        let after = Changes::clone(&before).with(change);
+        let reset = after == Changes::default();
+        let body = (!reset).then(|| serde_json::to_string(&after).expect("changes are plain data"));
+        if !self.scribe.set_policy(user.address.clone(), body).await {
+            return false;
+        }
+        let mut known = Known::clone(&self.changed.load());
+        match reset {
+            true => drop(known.remove(&user.address)),
+            false => drop(known.insert(user.address.clone(), Arc::new(after))),
+        }
+        self.changed.store(Arc::new(known));
+        true
+    }
+
+    /// How many numbers outside the user's calls ring or talk with now.
+    pub fn outside(&self, user: &User) -> usize {
+        let outside = self.outside.lock().unwrap_or_else(PoisonError::into_inner);
+        outside.get(&user.address).copied().unwrap_or(0)
+    }
+
+    /// So many more.
+    pub fn went_outside(&self, user: &User, count: usize) {
+        let mut outside = self.outside.lock().unwrap_or_else(PoisonError::into_inner);
+        *outside.entry(user.address.clone()).or_default() += count;
+    }
+
+    /// So many less.
+    pub fn came_back(&self, user: &User, count: usize) {
+        let mut outside = self.outside.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(left) = outside.get_mut(&user.address) {
+            *left = left.saturating_sub(count);
+            if *left == 0 {
+                outside.remove(&user.address);
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What a caller has dialled: a user, a number of voice mail, or a feature code.
+
+use std::{rc::Rc, sync::Arc};
+
+use ringpost::{
+    address::Language,
+    call::wire,
+    directory::{Directory, Exit, Mailbox, NoWay, Origin, Target},
+    policy::{Change, codes::Wrong},
+    registrar::Device,
+    settings::{Feature, To, User},
+    sip::{
+        Message as SipMessage, Name,
+        peer::Peer,
+        token::Token,
+        uri::{NameAddr, Uri},
+    },
+    voicemail::Greeting,
+};
+
+use super::{RETRY_AFTER, Switch};
+use crate::{
+    call::Reach,
+    metrics::METRICS,
+    policies::Policies,
+    port::Refusal,
+    um::DONE,
+    voicemail::{Greetings, PortPool},
+};
+
+/// Where an INVITE leads.
+pub(super) enum Dialled {
+    /// To a user, or to a number outside by these trunks.
+    User {
+        /// Who is called.
+        user: Arc<User>,
+        /// By what number.
+        reach: Reach,
+        /// The trunks that lead outside, in order.
+        ways: Vec<Target>,
+    },
+    /// A feature code that a user dials.
+    Code(Arc<User>, Change),
+}
+
+impl Dialled {
+    /// The user whose call it is.
+    pub(super) fn user(&self) -> &User {
+        match self {
+            Self::User { user, .. } | Self::Code(user, _) => user,
+        }
+    }
+}
+
+/// What is needed to ask whoever answers a number outside for the key.
+pub struct Questions {
+    /// The RTP ports, those of the embedded UM.
+    pub ports: Arc<PortPool>,
+    /// The announcements.
+    pub words: Greetings,
+}
+
+impl Switch {
+    /// What users want of their calls.
+    pub fn policies(&self) -> &Policies {
+        &self.shared.policies
+    }
+
+    /// Where a user's devices are, fixed and registered.
+    pub fn devices(&self, user: &Arc<User>) -> Vec<Device> {
+        self.shared.registrar.devices(user, user.address.as_bytes())
+    }
+
+    /// Ports and words for a question in that language.
+    pub fn question(&self, language: Language) -> (Arc<PortPool>, Greeting) {
+        let Questions { ports, words } = &*self.shared.questions;
+        (Arc::clone(ports), words.of(language))
+    }
+
+    /// Where Ringpost's own UM says that a feature code is taken.
+    pub fn done_uri(&self) -> Option<String> {
+        let (_, place) = self.shared.embedded_um.as_deref()?.split_once('@')?;
+        Some(format!("sip:{DONE}@{place}"))
+    }
+
+    /// Where an INVITE leads.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub(super) fn dialled(
+        &self,
+        directory: &Directory,
+        invite: &SipMessage,
+        origin: &Origin,
+    ) -> Result<Dialled, Refusal> {
+        let user = |user, reach| Ok(Dialled::User { user, reach, ways: vec![] });
+        if let Some(called) = self.called(directory, invite, origin) {
+            return user(called, Reach::Rings);
+        }
+        let number = wire::dialled(invite).unwrap_or_default();
+        match directory.mailbox(&number) {
+            Some(Mailbox::Of(owner)) => return user(Arc::clone(owner), Reach::VoiceMail),
+            Some(Mailbox::Pilot) => {
+                let owner = diverted_by(directory, invite).or_else(|| own(directory, invite, origin));
+                return user(owner.ok_or(Refusal::plain(404))?, Reach::VoiceMail);
+            }
+            None => {}
+        }
+        if let Some((feature, number)) = directory.site.feature_codes.read(&number) {
+            return code(directory, (invite, origin), feature, number).map_err(Refusal::plain);
+        }
+        match directory.exit(invite.uri(), origin) {
+            Ok(Exit { callee, ways }) => Ok(Dialled::User { user: callee, reach: Reach::Rings, ways }),
+            Err(why) => Err(no_way(why)),
+        }
+    }
+
+    /// Keeps what a feature code changes, then lets its caller hear that it is done.
+    pub(super) fn take_code(
+        &self,
+        (server, message, from): (Token, SipMessage, Peer),
+        (origin, user): (Origin, Arc<User>),
+        change: Change,
+    ) {
+        let (switch, policies) = (self.me(), Arc::clone(&self.shared.policies));
+        tracing::info!(call = %String::from_utf8_lossy(message.call_id()), "A feature code");
+        actix::spawn(async move {
+            let switch: Rc<Switch> = switch;
+            if policies.change(&user, change).await {
+                switch.begin_with((server, message, from), (origin, user), (Reach::Code, vec![]));
+            } else {
+                tracing::error!("A feature code could not be kept");
+                switch.turn_away(server, &message, from, 503);
+            }
+        });
+    }
+}
+
+/// A feature code, if its caller may dial it; else the code of the refusal.
+fn code(
+    directory: &Directory,
+    (invite, origin): (&SipMessage, &Origin),
+    feature: Feature,
+    number: &str,
+) -> Result<Dialled, u16> {
+    // RFC 3261 §21.4.4: whoever cannot be told to be a user changes nothing.
+    let user = own(directory, invite, origin).ok_or(403u16)?;
+    let is_voicemail = |number: &str| match directory.mailbox(number) {
+        Some(Mailbox::Pilot) => true,
+        Some(Mailbox::Of(owner)) => owner.address == user.address,
+        None => false,
+    };
+    let change = Change::of(feature, number, is_voicemail).map_err(|wrong| match wrong {
+        Wrong::Incomplete => 484u16,
+        Wrong::TooMuch => 404,
+    })?;
+    let allowed = match change.target() {
+        Some(To::Um) => user.um_plan.is_some(),
+        Some(To::Number(number)) => match directory.user(number) {
+            Some(colleague) => colleague.address != user.address,
+            None => directory.way_out(number).is_some(),
+        },
+        None => true,
+    };
+    if allowed { Ok(Dialled::Code(user, change)) } else { Err(403) }
+}
+
+/// What a caller hears who may not, or cannot, call outside.
+fn no_way(why: NoWay) -> Refusal {
+    match why {
+        NoWay::Unserved => Refusal::plain(404),
+        NoWay::Forbidden => {
+            METRICS.calls_refused_toll_total.one();
+            Refusal::plain(403)
+        }
+        NoWay::Down => Refusal { only_new: true, ..Refusal::with(503, "Retry-After", RETRY_AFTER) },
+    }
+}
+
+/// The user who is asking, as far as that is sure: a device that has proved it, or the caller of a trusted trunk.
+fn own(directory: &Directory, invite: &SipMessage, origin: &Origin) -> Option<Arc<User>> {
+    if let Origin::User(user) = origin {
+        return Some(Arc::clone(user));
+    }
+    let caller = directory.readable(wire::caller(invite, true), origin);
+    let number = caller.number.filter(|_| origin.is_trusted())?;
+    directory.user(&number).cloned()
+}
+
+/// The user who diverted the call to voice mail.
+fn diverted_by(directory: &Directory, invite: &SipMessage) -> Option<Arc<User>> {
+    let entry = invite.list(Name::Diversion).next().and_then(NameAddr::read)?;
+    let user = Uri::read(entry.uri)?.bare_user()?;
+    directory.user(&String::from_utf8_lossy(user)).cloned()
+}

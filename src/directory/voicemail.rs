@@ -1,0 +1,59 @@
+//! The numbers that mean voice mail (R115), and those that Ringpost leaves alone (R73).
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::Directory;
+use crate::{
+    address::UserClass,
+    call::wire::strip_visual,
+    settings::{Bypass, Site, User},
+};
+
+/// The mailbox behind a number.
+#[derive(Clone, Debug)]
+pub enum Mailbox {
+    /// A user's.
+    Of(Arc<User>),
+    /// Voice mail itself: the mailbox follows from the call.
+    Pilot,
+}
+
+/// Each number in both ways of writing.
+pub(super) type Mailboxes = HashMap<String, Mailbox, ahash::RandomState>;
+
+/// Indexes the pilots and the users' voice-mail numbers.
+pub(super) fn mailboxes<'u>(site: &Site, users: impl Iterator<Item = &'u Arc<User>>) -> Mailboxes {
+    let mut known = Mailboxes::default();
+    let mut add = |number: &str, mailbox: Mailbox| {
+        known.insert(strip_visual(number), mailbox.clone());
+        known.insert(number.to_owned(), mailbox);
+    };
+    site.um.pilots.iter().for_each(|number| add(number, Mailbox::Pilot));
+    for user in users {
+        user.voicemail_numbers.iter().for_each(|number| add(number, Mailbox::Of(Arc::clone(user))));
+    }
+    known
+}
+
+/// R73: a bypassed number is a user with one device, without UM, policy and notice.
+pub(super) fn bypassed(bypass: &Bypass, domain: &str) -> User {
+    User {
+        address: format!("sip:{}@{domain}", bypass.numbers.first().map_or("bypass", String::as_str)),
+        numbers: bypass.numbers.clone(),
+        devices: vec![bypass.target.clone()],
+        ring_for: bypass.ring_for,
+        missed_calls: UserClass::Off,
+        time_zone: "UTC".to_owned(),
+        ..User::default()
+    }
+}
+
+impl Directory {
+    /// The mailbox behind a dialled number; `None`: it is no number of voice mail.
+    pub fn mailbox(&self, dialled: &str) -> Option<&Mailbox> {
+        if self.mailboxes.is_empty() {
+            return None;
+        }
+        self.mailboxes.get(dialled).or_else(|| self.mailboxes.get(&strip_visual(dialled)))
+    }
+}
