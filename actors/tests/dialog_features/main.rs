@@ -11,3 +11,4 @@ mod early_media;
 mod reliable;
 mod session_timers;
 mod transfer;
+mod with_sipp;
