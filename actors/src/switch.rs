@@ -18,7 +18,7 @@ use ringpost::{
     call::wire,
     directory::{Directory, Origin, Target},
     notify::CallRecord,
-    settings::{UmServer, User},
+    settings::{Trunk, UmServer, User},
     sip::{
         Message as SipMessage, Method, Name, dialog,
         peer::Peer,
@@ -290,8 +290,9 @@ impl Switch {
         how: (Reach, Vec<Target>),
     ) {
         let invite = Arc::new(message);
+        let named = who.0.trunk_that_names_us().cloned();
         let called = (server, Arc::clone(&invite), from);
-        if let Err(code) = self.open_call(who, how, &invite, |call| self.caller_leg(call, called)) {
+        if let Err(code) = self.open_call(who, how, &invite, |call| self.caller_leg(call, called, named)) {
             self.turn_away(server, &invite, from, code);
         }
     }
@@ -371,11 +372,16 @@ impl Switch {
         &self,
         call: Addr<CallActor>,
         (server, invite, from): (Token, Arc<SipMessage>, Peer),
+        named: Option<Arc<Trunk>>,
     ) -> Option<Addr<LegActor>> {
         self.new_leg(|token| {
             self.port.adopt(server, Owner::Leg(token));
             let both = (Rc::clone(&self.port), self.me());
-            Some(LegActor::caller(both, call, token, (server, invite, from)).start())
+            let mut leg = LegActor::caller(both, call, token, (server, invite, from));
+            if let Some(trunk) = named {
+                leg.from_trunk(trunk);
+            }
+            Some(leg.start())
         })
     }
 

@@ -34,6 +34,16 @@ impl Origin {
         }
     }
 
+    /// The trunk that it is, where that wants a name of ours in Contact.
+    pub fn trunk_that_names_us(&self) -> Option<&Arc<Trunk>> {
+        match self {
+            Self::Trunk(trunk) => {
+                Some(trunk).filter(|trunk| trunk.far.as_ref().is_some_and(|far| far.host.is_some()))
+            }
+            Self::User(_) => None,
+        }
+    }
+
     /// Its name, for logs.
     pub fn name(&self) -> &str {
         match self {

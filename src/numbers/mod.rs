@@ -2,6 +2,9 @@
 
 use crate::call::wire::strip_visual;
 
+/// The shortest E.164 number with its country code; what is shorter and has no prefix is an extension or a service.
+const SHORTEST: usize = 8;
+
 /// How numbers are written where the site is: what makes a dialled number an E.164 number.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Numbering {
@@ -71,7 +74,7 @@ impl Rules {
         let cut = self.incoming.apply(number);
         match self.written {
             Written::AsDialled => cut,
-            Written::Digits if is_digits(&cut) => format!("+{cut}"),
+            Written::Digits if is_digits(&cut) && cut.len() >= SHORTEST => format!("+{cut}"),
             Written::Plus | Written::Digits | Written::National | Written::International => {
                 here.normal(&cut).unwrap_or(cut)
             }
@@ -173,6 +176,7 @@ mod tests {
             assert_eq!(rules.read(on_the_wire, &here), number, "{written:?}");
             assert_eq!(rules.write("112", &here), "112", "{written:?}");
             assert_eq!(rules.read("alice", &here), "alice", "{written:?}");
+            assert_eq!(rules.read("201", &here), "201", "{written:?}");
         }
     }
 

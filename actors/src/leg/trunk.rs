@@ -60,6 +60,11 @@ impl LegActor {
         self.trunk = Some(Box::new(ToTrunk { trunk, tries, sent, hasty, heard: false, taken_back: false }));
     }
 
+    /// Makes this the leg of a call that came from a trunk; before it starts. It has no INVITE of ours to be challenged.
+    pub fn from_trunk(&mut self, trunk: Arc<Trunk>) {
+        self.to_trunk(trunk, Bytes::new(), false);
+    }
+
     /// Whether a response is a challenge of our INVITE that was answered, so that nobody else needs to hear of it. A
     /// challenge inside the dialog is never answered: whoever talks there may not be the trunk (T14).
     pub(super) fn goes_on(&mut self, client: super::Token, response: &SipMessage) -> bool {

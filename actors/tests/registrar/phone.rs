@@ -14,6 +14,7 @@ pub const PASSWORD: &str = "correct horse";
 pub struct Phone {
     pub peer: Peer,
     pub user: String,
+    pub domain: String,
     pub password: String,
     /// Its Contact, whole.
     pub contact: String,
@@ -36,21 +37,22 @@ impl Phone {
     pub fn new(over: Over, ip: &str, ringpost: &Ringpost, user: &str) -> Self {
         let peer = Peer::new(over, ip, ringpost.sip);
         let contact = format!("<{}>", peer.uri().replace("peer@", &format!("{user}@")));
-        let (user, password) = (user.to_owned(), PASSWORD.to_owned());
+        let (user, domain, password) = (user.to_owned(), "corp.test".to_owned(), PASSWORD.to_owned());
         let call_id = format!("reg-{}", fresh());
-        Self { peer, user, password, contact, call_id, sequence: 0, asked: None }
+        Self { peer, user, domain, password, contact, call_id, sequence: 0, asked: None }
     }
 
     /// A request outside any dialog, as text; `headers` are whole lines.
     pub fn draft(&mut self, method: &str, uri: &str, headers: &str, body: &str) -> String {
         self.sequence += 1;
         let transport = if self.peer.over == Over::Tcp { "TCP" } else { "UDP" };
-        let (user, address, sequence) = (&self.user, self.peer.address, self.sequence);
-        let to = if method == "REGISTER" { format!("sip:{user}@corp.test") } else { uri.to_owned() };
+        let (user, domain) = (&self.user, &self.domain);
+        let (address, sequence) = (self.peer.address, self.sequence);
+        let to = if method == "REGISTER" { format!("sip:{user}@{domain}") } else { uri.to_owned() };
         let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
         format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{transport} {address};branch=z9hG4bK{};rport\r\nMax-Forwards: 70\r\n\
-             From: <sip:{user}@corp.test>;tag=p{user}\r\nTo: <{to}>\r\nCall-ID: {}\r\nCSeq: {sequence} {method}\r\n\
+             From: <sip:{user}@{domain}>;tag=p{user}\r\nTo: <{to}>\r\nCall-ID: {}\r\nCSeq: {sequence} {method}\r\n\
              {headers}{kind}Content-Length: {}\r\n\r\n{body}",
             fresh(),
             self.call_id,

@@ -85,10 +85,15 @@ impl Dialog {
 impl Peer {
     /// A peer of the Ringpost at that address, itself at `ip`.
     pub fn new(over: Over, ip: &str, ringpost: SocketAddr) -> Self {
+        Self::at(over, (ip, 0), ringpost)
+    }
+
+    /// A peer with a port of the test's choice.
+    pub fn at(over: Over, place: (&str, u16), ringpost: SocketAddr) -> Self {
         let wire = match over {
-            Over::Udp => Wire::Udp(UdpSocket::bind((ip, 0)).expect("a port")),
+            Over::Udp => Wire::Udp(UdpSocket::bind(place).expect("a port")),
             Over::Tcp => {
-                let listener = TcpListener::bind((ip, 0)).expect("a port");
+                let listener = TcpListener::bind(place).expect("a port");
                 listener.set_nonblocking(true).expect("a socket");
                 Wire::Tcp { listener, streams: vec![] }
             }
@@ -275,6 +280,11 @@ impl Peer {
         let Some(message) = self.next(PATIENCE) else { panic!("{} waited for {what} in vain", self.address) };
         assert_eq!(message.what(), what, "at {}:\n{message}", self.address);
         message
+    }
+
+    /// The next new message, whatever it is.
+    pub fn expect_any(&mut self) -> Sip {
+        self.next(PATIENCE).unwrap_or_else(|| panic!("{} waited in vain", self.address))
     }
 
     /// Nothing new comes for that long.

@@ -132,6 +132,11 @@ pub struct Ringpost {
 }
 
 impl Ringpost {
+    /// One with a site file of its own, which has to let 127.0.0.1 ask OPTIONS.
+    pub fn of(folder: TempDir, sip: SocketAddr, site: &str) -> Self {
+        Self::start(folder, sip, site, vec![])
+    }
+
     fn start(folder: TempDir, sip: SocketAddr, site: &str, environment: Vec<(String, String)>) -> Self {
         fs::write(folder.path().join("site.toml"), site).expect("written");
         let child = spawn(folder.path(), &environment);
