@@ -90,6 +90,7 @@ fn failures_in_a_row_ban_for_a_time() {
     // Whom a ban would hit by a forged address.
     assert!(!gate.ban(ip("192.0.2.9"), 0));
     gate.proven(source, 700_000);
+    assert!(gate.is_proven(source, 700_001) && !gate.is_proven(ip("198.51.100.2"), 700_001));
     assert!((0..10).all(|_| !gate.failed(source, 700_000)), "it has proved who it is");
     assert!(!gate.ban(source, 700_000) && gate.ban(source, 700_000 + 3_600_001));
     // A gate that bans nobody for failures.

@@ -13,7 +13,7 @@ use crate::{
     address::Caller,
     call::wire::caller_named,
     settings::{FarEnd, Trunk, User},
-    sip::{Message, relay::is_private, uri::Uri},
+    sip::{Message, build::literal, relay::is_private, uri::Uri},
 };
 
 /// One way to a number outside.
@@ -52,6 +52,16 @@ impl Learned {
 }
 
 impl Directory {
+    /// Whether a URI leads to a trunk. A device that registers such a Contact would have calls leave by a way that
+    /// `allowed_prefixes` does not guard (T19).
+    pub fn is_at_trunk(&self, uri: &[u8]) -> bool {
+        let Some(uri) = Uri::read(uri) else { return false };
+        let far = self.trunks.iter().filter_map(|trunk| trunk.far.as_ref());
+        far.filter_map(|far| Uri::read(far.target.as_bytes()))
+            .any(|target| target.host.eq_ignore_ascii_case(uri.host))
+            || literal(uri.host, None).is_some_and(|at| self.trunk(at.ip()).is_some())
+    }
+
     /// The first healthy trunk for a number outside, in the order of the site; `None` where it may not or cannot be
     /// called.
     pub fn way_out(&self, dialled: &str) -> Option<Target> {

@@ -46,6 +46,8 @@ pub enum Refused {
     OutOfOrder,
     /// 403: more devices than a user may have.
     TooMany,
+    /// 403: calls would go where the sender has nothing to say, such as a trunk.
+    Elsewhere,
     /// 439: `reg-id` came through a proxy that does not keep the flow (RFC 5626 §6).
     NoOutbound,
 }
@@ -58,6 +60,7 @@ impl Refused {
             Self::TooBrief(_) => (423, "Interval Too Brief"),
             Self::OutOfOrder => (500, "CSeq Out Of Order"),
             Self::TooMany => (403, "Too Many Registrations"),
+            Self::Elsewhere => (403, "Contact Is Not Yours"),
             Self::NoOutbound => (439, "First Hop Lacks Outbound Support"),
         }
     }

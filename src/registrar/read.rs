@@ -7,7 +7,7 @@ use crate::sip::{
     Message, Name,
     build::literal,
     peer::Peer,
-    text::{number, param},
+    text::{number, param, split_commas},
     uri::{NameAddr, Uri},
 };
 
@@ -81,6 +81,12 @@ impl Wish {
         let cseq = request.cseq().map_or(0, |cseq| cseq.0);
         let flow = way_back(request, from, &path, &contacts);
         Ok(Self { star, contacts, gruu: supports("gruu"), path, call_id, cseq, flow })
+    }
+
+    /// Where calls would go: the URI of each Contact, and of each hop of the Path.
+    pub fn leads_to(&self) -> impl Iterator<Item = &[u8]> {
+        let hops = split_commas(self.path.as_bytes()).filter_map(|hop| Some(NameAddr::read(hop)?.uri));
+        self.contacts.iter().map(|wanted| wanted.uri.as_bytes()).chain(hops)
     }
 
     /// Whether a binding was made by a later request than this one (RFC 3261 §10.3 steps 6 and 7).

@@ -211,6 +211,11 @@ impl Gate {
         source.proven_until = now + 3_600_000;
     }
 
+    /// Whether a source has proved who it is lately.
+    pub fn is_proven(&self, address: IpAddr, now: u64) -> bool {
+        self.sources.get(&source_of(address)).is_some_and(|source| source.proven_until > now)
+    }
+
     fn source(&mut self, address: IpAddr, now: u64) -> &mut Source {
         let place = source_of(address);
         if !self.sources.contains_key(&place)

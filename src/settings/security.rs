@@ -30,7 +30,8 @@ pub struct Security {
     pub ban_time: Duration,
     /// `never_ban`: addresses and networks that are not banned, whatever comes from them.
     pub never_ban: Vec<Network>,
-    /// `connections_per_source`: open connections of one source that is no trunk. Default 100.
+    /// `connections_per_source`: open connections of one source that is no trunk and has not proved who it is.
+    /// Default 100.
     pub connections: usize,
     /// `message_timeout`: a message on a stream that has begun must be complete within this. Default 10 s.
     pub half_sent: Duration,

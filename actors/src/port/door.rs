@@ -234,6 +234,11 @@ impl Door {
         self.house.ask(|inner, now| inner.failed(ip, now));
     }
 
+    /// Whether a source has proved who it is lately.
+    pub fn is_proven(&self, ip: IpAddr) -> bool {
+        self.house.ask(|inner, now| inner.gate.is_proven(ip, now))
+    }
+
     /// A source has proved who it is.
     pub fn proven(&self, ip: IpAddr) {
         self.house.ask(|inner, now| inner.gate.proven(ip, now));

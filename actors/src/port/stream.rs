@@ -161,7 +161,8 @@ impl Port {
     fn shuts_out(&self, ip: IpAddr) -> bool {
         self.door().is_some_and(|door| {
             !door.trusts(ip)
-                && (door.is_banned(ip) || self.streams.of_source(ip) >= door.settings().connections)
+                && (door.is_banned(ip)
+                    || self.streams.of_source(ip) >= door.settings().connections && !door.is_proven(ip))
         })
     }
 

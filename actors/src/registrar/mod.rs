@@ -158,7 +158,8 @@ impl Registrar {
         Some((Some(user), instance))
     }
 
-    /// Applies a REGISTER of a user's device: the 200, and the cell that has to be written before it goes out.
+    /// Applies a REGISTER of a user's device: the 200, and the cell that has to be written before it goes out. `barred`
+    /// tells the URIs that no device may have calls go to.
     ///
     /// # Errors
     /// How to refuse it.
@@ -167,9 +168,13 @@ impl Registrar {
         user: &User,
         (request, from): (&SipMessage, &Peer),
         (tag, salt): (&[u8], u64),
+        barred: impl Fn(&[u8]) -> bool,
     ) -> Result<(Bytes, Option<Arc<Cell>>), Refused> {
         let now = self.now();
         let wish = Wish::read(request, from)?;
+        if wish.leads_to().any(barred) {
+            return Err(Refused::Elsewhere);
+        }
         let cells = self.cells.load();
         let cell = cells.get(user.address.as_str()).ok_or(Refused::Bad("No Registrations"))?;
         let changes = wish.star || !wish.contacts.is_empty();

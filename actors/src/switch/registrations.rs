@@ -102,7 +102,11 @@ impl Switch {
         let Some(user) = self.registering.take() else { return };
         let salt = u64::from(self.port.random()) << 32 | u64::from(self.port.random());
         let registrar = &self.shared.registrar;
-        match registrar.register(&user, (request, &from), (&server.text(), salt)) {
+        let directory = self.shared.directory.load();
+        // A PBX in front may register for others whatever it likes.
+        let trusted = directory.trunk(from.address.ip()).is_some();
+        let barred = |uri: &[u8]| !trusted && directory.is_at_trunk(uri);
+        match registrar.register(&user, (request, &from), (&server.text(), salt), barred) {
             Ok((answer, None)) => self.port.respond(server, 200, answer),
             Ok((answer, Some(cell))) => {
                 let mut waiting = self.registered.borrow_mut();

@@ -136,3 +136,30 @@ fn a_stranger_has_so_many_connections() {
     drop((crowd, fourth, other));
     office.ends();
 }
+
+#[test]
+fn a_reload_brings_new_limits_and_new_trunks() {
+    let (site, _) = watched("refusals_per_second = 1\nban_after = 0");
+    let office = Office::on(site, Over::Udp, OFF);
+    let mut stranger = Peer::new(Over::Udp, "127.0.0.2", office.ringpost.sip);
+    for _ in 0..10 {
+        stranger.send(options(&stranger, &office).as_bytes());
+    }
+    assert!(answers(&mut stranger) <= 3);
+    let good = office.ringpost.site();
+    office.ringpost.reload(&good.replace("refusals_per_second = 1", "refusals_per_second = 1000"));
+    office.ringpost.logs("Read the site file again");
+    for _ in 0..10 {
+        stranger.send(options(&stranger, &office).as_bytes());
+    }
+    until("it is told no again", || stranger.next(Duration::from_millis(100)).is_some());
+    // From now on it is a trunk, and the old one is not.
+    office.ringpost.reload(&good.replace("sources = [\"127.0.0.1\"", "sources = [\"127.0.0.2\""));
+    until("it is believed", || {
+        stranger.send(options(&stranger, &office).as_bytes());
+        stranger.next(Duration::from_millis(100)).is_some_and(|answer| answer.what() == "200")
+    });
+    let mut former = Peer::new(Over::Udp, "127.0.0.1", office.ringpost.sip);
+    former.send(options(&former, &office).as_bytes());
+    former.expect("403");
+}

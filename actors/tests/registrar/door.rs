@@ -219,3 +219,27 @@ fn without_passwords_a_stranger_is_refused_as_ever() {
     }
     ringpost.stops_well();
 }
+
+/// T19: a device that has proved who it is may not send its calls to a trunk, past `allowed_prefixes`.
+#[test]
+fn nobody_registers_a_trunk_as_a_telephone() {
+    let trunk = "[[trunk]]\nname = \"out\"\nsources = [\"127.0.0.77\"]\ntarget = \"sip:gateway.example\"\n\
+                 numbers = [\"+4511111111\"]\n[outbound]\nallowed_prefixes = [\"+4511\"]";
+    let ringpost = site().table(trunk).start();
+    let mut phone = Phone::new(Over::Udp, "127.0.0.2", &ringpost, "1001");
+    let own = phone.contact.clone();
+    let rows = [
+        ("<sip:+900123@127.0.0.77>", "", "403"),
+        ("<sip:+900123@127.0.0.77:5070;transport=tcp>", "", "403"),
+        ("<sip:+900123@GATEWAY.example;transport=udp>", "", "403"),
+        ("<sip:1001@127.0.0.2>, <sip:+900123@[::ffff:127.0.0.77]>", "", "403"),
+        ("<sip:+900123@other.example>", "Path: <sip:127.0.0.77;lr>\r\n", "403"),
+        (&own, "", "200"),
+    ];
+    for (contact, lines, expected) in rows {
+        phone.contact = contact.into();
+        let answer = phone.registers(lines);
+        assert_eq!(answer.what(), expected, "{contact} {lines}: {answer}");
+    }
+    ringpost.stops_well();
+}

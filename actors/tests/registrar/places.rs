@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     phone::{PASSWORD, Phone, site},
-    support::{Over, SDP},
+    support::{Over, Peer, SDP},
 };
 
 /// R1, R58: a device that has proved who it is rings, whatever algorithm it knows.
@@ -56,7 +56,7 @@ fn who_has_not_registered_is_offline() {
 #[test]
 fn fixed_and_registered_devices_ring_together() {
     let site = site();
-    let (mut pbx, mut desk) = (site.peer(Over::Udp), site.peer(Over::Udp));
+    let (mut pbx, mut desk) = (site.peer(Over::Udp), Peer::new(Over::Udp, "127.0.0.4", site.sip));
     let lines = format!("password = \"{PASSWORD}\"\nmissed_calls = \"off\"");
     let ringpost = site.user("1003", &[&desk], &lines).start();
     let mut phones = ["127.0.0.2", "127.0.0.3"].map(|ip| Phone::new(Over::Udp, ip, &ringpost, "1003"));
@@ -191,7 +191,8 @@ fn each_registration_has_its_answer() {
 #[test]
 fn calls_follow_the_path() {
     let site = site();
-    let (mut pbx, mut edge) = (site.peer(Over::Udp), site.peer(Over::Udp));
+    // The edge is no trunk: nobody may register a way there.
+    let (mut pbx, mut edge) = (site.peer(Over::Udp), Peer::new(Over::Udp, "127.0.0.5", site.sip));
     let ringpost = site.start();
     let mut phone = Phone::new(Over::Udp, "127.0.0.2", &ringpost, "1001");
     phone.contact = "<sip:1001@phone.invalid>".into();
