@@ -107,7 +107,10 @@ impl CallActor {
         let Some(device) = self.devices.get_mut(usize::from(number)) else { return false };
         let failed = code == 430 || said.is_none() && matches!(code, 408 | 503);
         let Some(flow) = device.flow.filter(|_| failed) else { return false };
-        self.switch.flow_failed(&self.user, &flow);
+        // Silence may be the phone's, or a caller's who gave up at once: no reason to forget where it is.
+        if code != 408 {
+            self.switch.flow_failed(&self.user, &flow);
+        }
         let mut others = std::mem::take(&mut device.others).into_iter();
         let Some(next) = others.next() else { return false };
         *device = Device { others: others.collect(), ..next };

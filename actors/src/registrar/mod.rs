@@ -101,7 +101,10 @@ impl Registrar {
                 let cells = self.cells.load();
                 for (user, body) in rows {
                     let Some(cell) = cells.get(&*user) else { continue };
-                    let bindings: Vec<Binding> = serde_json::from_str(&body).unwrap_or_default();
+                    let bindings = serde_json::from_str::<Vec<Binding>>(&body).unwrap_or_else(|error| {
+                        tracing::warn!(%error, "The registrations of a user cannot be read");
+                        vec![]
+                    });
                     let now = self.now();
                     let left = bindings.into_iter().filter_map(|b| b.survives(now, listeners));
                     cell.bindings.store(Arc::new(left.collect()));
