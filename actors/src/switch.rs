@@ -34,7 +34,7 @@ use crate::{
     leg::{LegActor, LegNews},
     metrics::METRICS,
     outbox::{Outbox, Record},
-    port::{Alarm, Port, Refusal, TransactionUser, door::Gatehouse},
+    port::{Alarm, Port, Refusal, TransactionUser, door::Gatehouse, tls::Tls},
     registrar::{self, Registrar},
 };
 use registrations::Waiting;
@@ -61,6 +61,8 @@ pub struct Shared {
     pub marks: ahash::RandomState,
     /// Who may come in.
     pub gatehouse: Arc<Gatehouse>,
+    /// The certificates.
+    pub tls: Arc<Tls>,
     /// How many calls are open on all lanes.
     pub calls: Arc<AtomicUsize>,
     /// Who has registered.
@@ -422,7 +424,7 @@ impl TransactionUser for Switch {
         if method == Method::Register && directory.door.is_some() {
             return self.admits_register(request, from);
         }
-        let origin = match directory.trunk(from.address.ip()) {
+        let origin = match self.port.trunk(&directory, from) {
             Some(trunk) => Origin::Trunk(Arc::clone(trunk)),
             None => Origin::User(self.identify(&directory, request, from)?),
         };
