@@ -6,7 +6,7 @@ use super::{
     message::Message,
     name::Name,
     text::{param, trim},
-    uri::NameAddr,
+    uri::{NameAddr, Uri},
 };
 
 /// What a REFER asks for.
@@ -47,6 +47,10 @@ impl Refer {
             Some(at) => (&uri[..at], &uri[at + 1..]),
             None => (uri, &b""[..]),
         };
+        // It becomes a Request-URI: a blank or a fold in it would say something else there.
+        if Uri::read(uri).is_none() || !uri.iter().all(u8::is_ascii_graphic) {
+            return Err(400);
+        }
         let scheme = uri.iter().position(|o| *o == b':').map_or(&b""[..], |at| &uri[..at]);
         if ![&b"sip"[..], b"sips", b"tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
             return Err(501);
@@ -156,13 +160,16 @@ mod tests {
     fn a_refer_names_one_target() {
         /// The target and whether the referrer is notified.
         type Read = Result<(&'static str, bool), u16>;
-        let rows: [(&str, Read); 9] = [
+        let rows: [(&str, Read); 12] = [
             ("Refer-To: <sip:1002@corp.test>", Ok(("sip:1002@corp.test", true))),
             ("r: sip:1002@corp.test", Ok(("sip:1002@corp.test", true))),
             ("Refer-To: <tel:+4533112233>\r\nRefer-Sub: false", Ok(("tel:+4533112233", false))),
             ("Refer-To: Bob <sip:b@h;method=INVITE;user=phone>", Ok(("sip:b@h;user=phone", true))),
             ("Refer-To: <sip:b@h;method=BYE>", Err(501)),
             ("Refer-To: <http://h/>", Err(501)),
+            ("Refer-To: <sip:b@h SIP/2.0>", Err(400)),
+            ("Refer-To: <sip:b@h\r\n Subject: x>", Err(400)),
+            ("Refer-To: <sip:>", Err(400)),
             ("Refer-To: <sip:b@h>\r\nRefer-To: <sip:c@h>", Err(400)),
             ("Subject: x", Err(400)),
             ("Refer-To: <sip:b@h?Replaces=no-tags>", Err(400)),

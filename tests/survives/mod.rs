@@ -7,6 +7,8 @@ pub mod lane;
 pub mod media;
 pub mod message;
 pub mod notification;
+pub mod refer;
+pub mod register;
 pub mod sdp;
 pub mod stream;
 
@@ -14,12 +16,14 @@ pub mod stream;
 pub type Room = (&'static str, fn(&[u8]));
 
 /// Every room.
-pub const ROOMS: [Room; 7] = [
+pub const ROOMS: [Room; 9] = [
     ("digest", digest::survives),
     ("lane", lane::survives),
     ("media", media::survives),
     ("message", message::agrees),
     ("notification", notification::survives),
+    ("refer", refer::survives),
+    ("register", register::survives),
     ("sdp", sdp::survives),
     ("stream", stream::survives),
 ];

@@ -84,8 +84,17 @@ impl Linphone {
         }
     }
 
+    /// What it has logged, signalling and all.
+    pub fn log(&self) -> String {
+        self.file("log")
+    }
+
     fn shown(&self) -> String {
-        fs::read(self.folder.join("out"))
+        self.file("out")
+    }
+
+    fn file(&self, name: &str) -> String {
+        fs::read(self.folder.join(name))
             .map_or(String::new(), |all| String::from_utf8_lossy(&all).into_owned())
     }
 

@@ -5,6 +5,7 @@ use std::{
     net::{Ipv4Addr, UdpSocket},
     path::{Path, PathBuf},
     process,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -79,9 +80,13 @@ const MESSAGES: [(&str, u16, u16); 62] = [
     ("rfc5118/via-received-param-with-delim", 481, 481),
 ];
 
+/// Answers go to the ports that the messages name: one test at a time.
+static PORTS: Mutex<()> = Mutex::new(());
+
 #[test]
 fn every_torture_message_has_its_answer() {
     let Some(folder) = corpora() else { return };
+    let _alone = PORTS.lock().unwrap_or_else(PoisonError::into_inner);
     // A server of its own for each transport: by the second way the same message is a repetition.
     let (datagrams, streams) = (tormented(), tormented());
     for (path, by_datagram, by_stream) in MESSAGES {
@@ -99,11 +104,41 @@ fn every_torture_message_has_its_answer() {
     }
 }
 
+/// RFC 4475 §3.3.7 among them: where devices may register, a REGISTER without digest credentials that we know is challenged,
+/// whatever its addresses are; one that is malformed is told so all the same.
+#[test]
+fn every_torture_register_is_challenged() {
+    let Some(folder) = corpora() else { return };
+    let _alone = PORTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let door = |over| Office::on(site(), over, "password = \"secret\"\nmissed_calls = \"off\"");
+    let (datagrams, streams) = (door(Over::Udp), door(Over::Udp));
+    let mut challenged = 0;
+    for (path, by_datagram, by_stream) in MESSAGES {
+        let octets = fs::read(folder.join(path)).expect(path);
+        if !octets.starts_with(b"REGISTER ") {
+            continue;
+        }
+        let octets = if path.starts_with("rfc5118/") { mended(octets, path) } else { octets };
+        let proved = |code| if code == 405 { 401 } else { code };
+        assert_eq!(datagram(&datagrams, &octets), proved(by_datagram), "{path}");
+        datagrams.ringpost.is_well();
+        assert_eq!(stream(&streams, &octets), proved(by_stream), "{path} by TCP");
+        streams.ringpost.is_well();
+        challenged += usize::from(by_datagram == 405);
+    }
+    assert_eq!(challenged, 10);
+    datagrams.ends();
+    streams.ends();
+}
+
 /// The answers to a datagram go to the port of its Via, so the sender has an address of its own.
 fn tormented() -> Office {
+    Office::on(site(), Over::Udp, "missed_calls = \"off\"")
+}
+
+fn site() -> Site {
     let sources = tormentor();
-    let site = Site::new().table(&format!("[[trunk]]\nname = \"tormentor\"\nsources = [\"{sources}\"]"));
-    Office::on(site, Over::Udp, "missed_calls = \"off\"")
+    Site::new().table(&format!("[[trunk]]\nname = \"tormentor\"\nsources = [\"{sources}\"]"))
 }
 
 /// Of this process alone: another run of the tests on this machine binds the same ports.
