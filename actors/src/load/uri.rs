@@ -127,7 +127,7 @@ mod tests {
             "<sip:a@host>",
             "sip:a@256.0.0.1",
             "sip:a@[::1",
-            "sip:a@host;transport=tls",
+            "sip:a@host;transport=sctp",
             "sip:a@host?Subject=x",
             "sip:a@ho\r\nst",
             "sip:a@-host",
