@@ -2,6 +2,7 @@
 
 mod ending;
 mod inside;
+mod reliable;
 mod session;
 mod transfer;
 mod trunk;
@@ -23,6 +24,7 @@ use ringpost::{
 
 use self::{
     inside::{Asked, Passed},
+    reliable::{Early, Provisionals},
     session::Timed,
     transfer::Moving,
     trunk::ToTrunk,
@@ -65,6 +67,10 @@ pub struct LegActor {
     timed: Option<Timed>,
     /// Whether the peer takes UPDATE.
     updates: bool,
+    /// Reliable provisional responses to the caller, where there are any.
+    provisionals: Option<Box<Provisionals>>,
+    /// Early dialogs with a device that sends them.
+    early: Vec<Early>,
     leaving: bool,
     /// The CSeq number of our INVITE.
     sequence: u32,
@@ -142,6 +148,8 @@ impl LegActor {
             came_back: false,
             timed: None,
             updates: false,
+            provisionals: None,
+            early: vec![],
             leaving: false,
             sequence: 1,
             trunk: None,
@@ -165,21 +173,27 @@ impl LegActor {
     }
 
     /// A response to our INVITE, or to a request that we passed on.
-    fn responded(&mut self, client: Token, message: SipMessage, ctx: &mut Context<Self>) {
+    fn responded(&mut self, client: Token, mut message: SipMessage, ctx: &mut Context<Self>) {
         let code = message.code().unwrap_or(500);
         if self.trunk.is_some() && self.goes_on(client, &message) {
             return;
         }
-        match &self.side {
-            Side::Called { client: own, answered, .. } if *own == client => {
+        match self.side {
+            Side::Called { client: own, answered, .. } if own == client => {
+                if code < 200 && !self.takes_provisional(client, &message) {
+                    return;
+                }
                 if (200..300).contains(&code) {
-                    if *answered {
+                    if answered {
                         // A device that forks behind our back: each further 2xx is a dialog that nobody wants.
                         return self.port.decline(client, &message, Why::Elsewhere.reason());
                     }
                     self.answered(client, &message, ctx);
                     if self.dialog.is_none() {
                         return self.tell(What::Event(Event::Refused(self.leg, 502), None));
+                    }
+                    if !self.early.is_empty() {
+                        message = self.confirm_early(message);
                     }
                 }
                 if let Some(event) = wire::event(self.leg, code) {
@@ -264,10 +278,7 @@ impl LegActor {
     fn cancelled(&mut self, cancel: &SipMessage) {
         match self.asked_as(cancel.cseq().map_or(0, |cseq| cseq.0)) {
             Some(server) => self.tell(What::Withdrawn(server)),
-            None => {
-                let elsewhere = relay::answered_elsewhere(cancel);
-                self.tell(What::Event(Event::GaveUp { elsewhere }, None));
-            }
+            None => self.gives_up(relay::answered_elsewhere(cancel)),
         }
     }
 
@@ -331,10 +342,10 @@ impl LegActor {
 
     fn say_settled(&mut self, say: Say, ctx: &mut Context<Self>) {
         match say {
-            Say::Progress(code, said) => self.respond(code, said.as_deref(), b""),
+            Say::Progress(code, said) => self.progress(code, said, ctx),
             Say::Answer(said) => self.accept(&said, ctx),
-            Say::Refuse(said) => self.respond(said.code().unwrap_or(480), Some(&said), b""),
-            Say::Reject(code) => self.respond(code, None, b""),
+            Say::Refuse(said) => self.refuse(said.code().unwrap_or(480), Some(&said)),
+            Say::Reject(code) => self.refuse(code, None),
             Say::Cancel(why) => {
                 if let Side::Called { client, cancelled, .. } = &mut self.side {
                     *cancelled = why;
@@ -375,6 +386,9 @@ impl LegActor {
     }
 
     fn accept(&mut self, said: &Arc<SipMessage>, ctx: &mut Context<Self>) {
+        if self.holds(said, ctx) {
+            return;
+        }
         let tag = self.token.text();
         let Side::Caller { invite, answered, .. } = &mut self.side else { return };
         self.dialog = Dialog::uas(invite, &tag);

@@ -12,7 +12,7 @@ use crate::{
         Message, Name,
         build::{Draft, phrase, response},
         outside::Outside,
-        relay::{ALLOW, Passport, SUPPORTED, copy_crossing, crosses, is_private},
+        relay::{ALLOW, Passport, SUPPORTED, SUPPORTED_WITHOUT_OFFER, copy_crossing, crosses, is_private},
         text::number,
         token::{MAGIC, Token},
         uri::{NameAddr, Uri},
@@ -192,7 +192,8 @@ pub fn invite(original: &Message, outgoing: &Outgoing<'_>, branch: Token) -> Byt
     draft.header("From", &[before, after, b";tag=", &tag]).header("To", &to);
     draft.header("Call-ID", &[&tag, b"@", stand.sent_by]);
     draft.header("CSeq", &[b"1 INVITE"]).header("Contact", &[&stand.contact()]).header("Allow", &[ALLOW]);
-    draft.header("Supported", &[SUPPORTED]).lines(outgoing.own);
+    let supported = if original.has_body() { SUPPORTED } else { SUPPORTED_WITHOUT_OFFER };
+    draft.header("Supported", &[supported]).lines(outgoing.own);
     if let Some(product) = stand.product {
         draft.header("User-Agent", &[product]);
     }

@@ -135,6 +135,17 @@ impl Dialog {
             && tag(&self.remote) == Some(&replaces.from_tag[..])
     }
 
+    /// Whether a response to our own request belongs to this dialog: a device may fork behind its address.
+    pub fn is_with(&self, response: &Message) -> bool {
+        let remote = NameAddr::read(&self.remote).and_then(|remote| remote.tag());
+        response.to().and_then(|to| to.tag()) == remote
+    }
+
+    /// Goes on with the CSeq numbers of the early dialog that this one was.
+    pub fn count_on(&mut self, early: &Self) {
+        self.local_seq = self.local_seq.max(early.local_seq);
+    }
+
     /// The CSeq number of our latest request.
     pub fn local_seq(&self) -> u32 {
         self.local_seq

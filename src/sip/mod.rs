@@ -15,6 +15,7 @@ pub mod peer;
 pub mod refer;
 pub mod registration;
 pub mod relay;
+pub mod reliable;
 pub mod sdp;
 pub mod session_timer;
 pub mod text;

@@ -13,10 +13,14 @@ use super::{
 };
 
 /// The methods that Ringpost takes, for Allow.
-pub const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE, REFER";
+pub const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE, REFER, PRACK";
 
 /// The extensions that Ringpost has on each of its legs, for Supported.
-pub const SUPPORTED: &[u8] = b"timer, norefersub";
+pub const SUPPORTED: &[u8] = b"timer, norefersub, 100rel";
+
+/// The same for an INVITE without an offer: a reliable provisional response would bring one, and its PRACK would owe an
+/// answer that nobody has yet (RFC 3262 §5).
+pub const SUPPORTED_WITHOUT_OFFER: &[u8] = b"timer, norefersub";
 
 /// Headers of one hop, dialog or transaction that no [`Name`] stands for, in lower case.
 const STAYS: [&str; 16] = [

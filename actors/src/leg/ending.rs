@@ -12,6 +12,9 @@ use crate::{call::What, guard::caught};
 impl LegActor {
     /// Ends the dialog. RFC 3261 §15: the one that was called says no BYE before the ACK.
     pub(super) fn bye(&mut self, why: Why) {
+        if self.drops_answer(480) {
+            return;
+        }
         match &mut self.side {
             Side::Caller { acked: false, bye, .. } => {
                 *bye = Some(why);
@@ -61,6 +64,7 @@ impl LegActor {
     }
 
     fn leave(&mut self, ctx: &mut Context<Self>) {
+        self.drops_answer(480);
         self.forget_session(ctx);
         self.refuse_asked(ctx);
         let why = match self.side {

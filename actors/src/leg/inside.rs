@@ -11,6 +11,7 @@ use ringpost::{
         dialog::Dialog,
         peer::Peer,
         relay::{self, Passport},
+        reliable::Wish,
         session_timer,
         token::Token,
         transaction::Owner,
@@ -49,9 +50,13 @@ impl LegActor {
         ctx: &mut Context<Self>,
     ) {
         let refreshing = self.is_refreshing() || self.is_meeting();
-        let Some(dialog) = &mut self.dialog else { return self.requested_early(server, &message, from) };
+        let Some(dialog) = &mut self.dialog else { return self.requested_early(server, &message, from, ctx) };
         if !dialog.owns(&message) {
             return self.answer(server, &message, from, 481);
+        }
+        if message.method() == Some(Method::Prack) {
+            // Its dialog may be the early one beside this one, whose numbers are its own.
+            return self.pracked(server, &message, from, ctx);
         }
         if !dialog.in_order(&message) {
             return self.answer(server, &message, from, 500);
@@ -71,7 +76,7 @@ impl LegActor {
                 }
             }
             Method::Refer => self.refers(server, &message, from),
-            Method::Subscribe | Method::Notify | Method::Publish | Method::Register | Method::Prack => {
+            Method::Subscribe | Method::Notify | Method::Publish | Method::Register => {
                 self.answer(server, &message, from, 405)
             }
             // Glare (RFC 3261 §14.2): our own re-INVITE is under way here.
@@ -101,25 +106,29 @@ impl LegActor {
             | Method::Options
             | Method::Info
             | Method::Message
+            | Method::Prack
             | Method::Other => self.hand_on(server, message, from),
         }
     }
 
     /// A request before the answer, or after the end: a caller may say BYE to what is only ringing (RFC 3261 §15).
-    fn requested_early(&mut self, server: Token, message: &SipMessage, from: Peer) {
-        let early = match &self.side {
-            Side::Caller { invite, answered: false, .. } => Dialog::uas(invite, &self.token.text()),
-            Side::Caller { .. } | Side::Called { .. } => None,
+    fn requested_early(&mut self, server: Token, message: &SipMessage, from: Peer, ctx: &mut Context<Self>) {
+        let (early, called) = match &self.side {
+            Side::Caller { invite, answered: false, .. } => {
+                (Dialog::uas(invite, &self.token.text()).is_some_and(|dialog| dialog.owns(message)), false)
+            }
+            Side::Caller { .. } => (false, false),
+            Side::Called { .. } => (self.is_early(message), true),
         };
-        if !early.is_some_and(|dialog| dialog.owns(message)) {
-            return self.answer(server, message, from, 481);
+        match message.method() {
+            _ if !early => self.answer(server, message, from, 481),
+            Some(Method::Prack) if !called => self.pracked(server, message, from, ctx),
+            Some(Method::Bye) if !called => {
+                self.answer(server, message, from, 200);
+                self.gives_up(relay::answered_elsewhere(message));
+            }
+            _ => self.answer(server, message, from, 500),
         }
-        if message.method() != Some(Method::Bye) {
-            return self.answer(server, message, from, 500);
-        }
-        self.answer(server, message, from, 200);
-        let elsewhere = relay::answered_elsewhere(message);
-        self.tell(What::Event(Event::GaveUp { elsewhere }, None));
     }
 
     /// Has the other leg ask its peer.
@@ -192,6 +201,10 @@ impl LegActor {
         let Asked { request, source, .. } = &self.asked[at];
         let (request, source) = (Arc::clone(request), *source);
         let invite = request.method() == Some(Method::Invite);
+        if code < 200 && Wish::of(&request) == Wish::Must {
+            // A re-INVITE: what its sender would have to acknowledge is not told to it at all.
+            return;
+        }
         let renews = (200..300).contains(&code) && (invite || request.method() == Some(Method::Update));
         let lines = if renews { self.session_lines(&request, ctx) } else { vec![] };
         if let Some(said) = said.filter(|_| renews) {

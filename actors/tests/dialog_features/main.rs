@@ -8,5 +8,7 @@ mod office;
 mod support;
 
 mod early_media;
+mod reliable;
 mod session_timers;
 mod transfer;
+mod with_sipp;

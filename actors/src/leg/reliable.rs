@@ -1,0 +1,281 @@
+//! Reliable provisional responses (RFC 3262), each leg for itself: ours to a caller that wants them, and the PRACKs for
+//! those of a device.
+//!
+//! Ringpost offers 100rel only with an INVITE that carries an offer, so that no PRACK of ours ever owes an answer.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use actix::prelude::*;
+use bytes::Bytes;
+use ringpost::{
+    call::{Event, wire},
+    sip::{
+        Message as SipMessage,
+        dialog::Dialog,
+        peer::Peer,
+        reliable::{self, Due, Heard, RAck, Sender, Wish},
+        token::Token,
+        transaction::Owner,
+    },
+};
+
+use super::{LegActor, Side};
+use crate::{call::What, switch::Switch};
+
+/// How many early dialogs of one INVITE have their provisional responses acknowledged.
+const EARLY_DIALOGS: usize = 8;
+
+/// Our reliable provisional responses to the caller.
+pub(super) struct Provisionals {
+    sender: Sender<(u16, Option<Arc<SipMessage>>)>,
+    /// The latest, to be sent again.
+    latest: (u16, Bytes),
+    timer: Option<SpawnHandle>,
+    /// Whose SDP the caller has as the answer to its offer: none other can follow in this dialog.
+    answer: Option<Arc<SipMessage>>,
+    /// The answer to the INVITE waits for the PRACK (§3).
+    held: Option<Arc<SipMessage>>,
+    /// No PRACK came.
+    lost: bool,
+    /// The name that the leg had before it was answered in a dialog of its own.
+    former: Option<Former>,
+}
+
+/// A further name of a leg, until it ends.
+struct Former(Rc<Switch>, Token);
+
+impl Drop for Former {
+    fn drop(&mut self) {
+        self.0.forget_leg(self.1);
+    }
+}
+
+/// An early dialog with a device.
+pub(super) struct Early {
+    heard: Heard,
+    dialog: Dialog,
+    /// The response with its SDP: the answer to our offer.
+    answer: Option<Arc<SipMessage>>,
+}
+
+fn has_body(said: &Option<Arc<SipMessage>>) -> bool {
+    said.as_ref().is_some_and(|said| said.has_body())
+}
+
+fn of_one_dialog(one: &SipMessage, other: &SipMessage) -> bool {
+    let tag = |message: &SipMessage| message.to().and_then(|to| to.tag()).map(<[u8]>::to_vec);
+    one.call_id() == other.call_id() && tag(one) == tag(other)
+}
+
+impl LegActor {
+    /// Tells the caller how far its call is: reliably where it takes nothing else, or where early media hangs on it.
+    pub(super) fn progress(&mut self, code: u16, said: Option<Arc<SipMessage>>, ctx: &mut Context<Self>) {
+        let Side::Caller { invite, .. } = &self.side else { return };
+        let reliably = match Wish::of(invite) {
+            Wish::None => false,
+            Wish::Able => invite.has_body() && has_body(&said),
+            Wish::Must => true,
+        };
+        if !reliably {
+            return self.respond(code, said.as_deref(), b"");
+        }
+        // To a caller without an offer it would be one, and no device waits for the answer.
+        let said = said.filter(|said| invite.has_body() || !said.has_body());
+        let sequence = invite.cseq().map_or(0, |cseq| cseq.0);
+        let random = self.port.random();
+        let provisionals = self.provisionals.get_or_insert_with(|| {
+            Box::new(Provisionals {
+                sender: Sender::new(sequence, random),
+                latest: (code, Bytes::new()),
+                timer: None,
+                answer: None,
+                held: None,
+                lost: false,
+                former: None,
+            })
+        });
+        provisionals.sender.push((code, said));
+        self.send_provisional(ctx);
+    }
+
+    /// Sends the next one, where none is open.
+    fn send_provisional(&mut self, ctx: &mut Context<Self>) {
+        let now = self.port.now();
+        let Some(provisionals) = &mut self.provisionals else { return };
+        let Some((rseq, (code, mut said))) = provisionals.sender.next(now) else { return };
+        if has_body(&said) {
+            let first = provisionals.answer.get_or_insert_with(|| Arc::clone(said.as_ref().expect("a body")));
+            // Another device's media: the caller could not tell whose it follows.
+            said = said.filter(|said| of_one_dialog(first, said));
+        }
+        let Side::Caller { server, invite, source, .. } = &self.side else { return };
+        let server = *server;
+        let lines = reliable::lines(rseq);
+        let bytes = wire::upstream(invite, *source, &self.stand(), code, said.as_deref(), &lines);
+        self.port.respond(server, code, bytes.clone());
+        if let Some(provisionals) = &mut self.provisionals {
+            provisionals.latest = (code, bytes);
+        }
+        self.look(ctx);
+    }
+
+    /// Sends the open one again where that is due, and looks again later.
+    fn look(&mut self, ctx: &mut Context<Self>) {
+        let now = self.port.now();
+        let (Some(provisionals), Side::Caller { server, .. }) = (&mut self.provisionals, &self.side) else {
+            return;
+        };
+        let wait = match provisionals.sender.due(now) {
+            Due::Nothing => return,
+            Due::In(wait) => wait,
+            Due::Again(wait) => {
+                let (code, bytes) = provisionals.latest.clone();
+                self.port.respond(*server, code, bytes);
+                wait
+            }
+            Due::Lost => return self.never_acknowledged(),
+        };
+        if let Some(old) = provisionals.timer.take() {
+            ctx.cancel_future(old);
+        }
+        provisionals.timer = Some(ctx.run_later(Duration::from_millis(wait), |leg, ctx| {
+            leg.guarded(ctx, |leg, ctx| leg.look(ctx));
+        }));
+    }
+
+    /// No PRACK within 64*T1: the caller has gone, whatever it is told (504).
+    fn never_acknowledged(&mut self) {
+        tracing::debug!("No PRACK came for a reliable provisional response");
+        if let Some(provisionals) = &mut self.provisionals {
+            provisionals.lost = true;
+        }
+        self.gives_up(false);
+    }
+
+    /// The caller gives up; where its answer still waited for the PRACK, the call was up for everybody else.
+    pub(super) fn gives_up(&mut self, elsewhere: bool) {
+        let event =
+            if self.drops_answer(487) { Event::HungUp(self.leg) } else { Event::GaveUp { elsewhere } };
+        self.tell(What::Event(event, None));
+    }
+
+    /// Refuses the INVITE.
+    pub(super) fn refuse(&mut self, code: u16, said: Option<&SipMessage>) {
+        let (code, said) = match &mut self.provisionals {
+            Some(provisionals) => {
+                provisionals.sender.finish();
+                if provisionals.lost { (504, None) } else { (code, said) }
+            }
+            None => (code, said),
+        };
+        self.respond(code, said, b"");
+    }
+
+    /// Whether there was an answer that still waited for the PRACK; the INVITE is refused instead.
+    pub(super) fn drops_answer(&mut self, code: u16) -> bool {
+        let held = self.provisionals.as_mut().and_then(|provisionals| provisionals.held.take());
+        if held.is_some() {
+            self.refuse(code, None);
+        }
+        held.is_some()
+    }
+
+    /// A PRACK of the caller. An offer in it is refused: no device waits for one.
+    pub(super) fn pracked(&mut self, server: Token, prack: &SipMessage, from: Peer, ctx: &mut Context<Self>) {
+        let taken = self.provisionals.as_mut().is_some_and(|p| p.sender.acknowledge(RAck::read(prack)));
+        let code = match (taken, prack.has_body()) {
+            (false, _) => 481,
+            (true, true) => 488,
+            (true, false) => 200,
+        };
+        self.answer(server, prack, from, code);
+        if !taken {
+            return;
+        }
+        match self.provisionals.as_mut().and_then(|provisionals| provisionals.held.take()) {
+            Some(said) => self.accept(&said, ctx),
+            None => self.send_provisional(ctx),
+        }
+    }
+
+    /// Whether the answer has to wait for the PRACK of an 18x with SDP. The answer of another device than the one whose
+    /// SDP the caller has makes a dialog of its own, as if a proxy had forked: in the old one its SDP would count for
+    /// nothing (RFC 3261 §13.2.1).
+    pub(super) fn holds(&mut self, said: &Arc<SipMessage>, ctx: &mut Context<Self>) -> bool {
+        let Some(provisionals) = &mut self.provisionals else { return false };
+        let same = provisionals.answer.as_ref().map(|first| of_one_dialog(first, said));
+        if provisionals.sender.is_open() && same == Some(true) {
+            provisionals.held = Some(Arc::clone(said));
+            return true;
+        }
+        provisionals.sender.finish();
+        if same == Some(false) {
+            let mut name = None;
+            self.switch.new_leg(|token| {
+                name = Some(token);
+                Some(ctx.address())
+            });
+            if let (Some(name), Side::Caller { server, .. }) = (name, &self.side) {
+                self.port.adopt(*server, Owner::Leg(name));
+                let former = std::mem::replace(&mut self.token, name);
+                provisionals.former = Some(Former(Rc::clone(&self.switch), former));
+            }
+        }
+        false
+    }
+
+    /// Whether a provisional response of the device is one to listen to; a reliable one gets its PRACK.
+    pub(super) fn takes_provisional(&mut self, client: Token, response: &SipMessage) -> bool {
+        let Some(rseq) = reliable::rseq(response) else { return true };
+        let Side::Called { offered, .. } = self.side else { return true };
+        if !offered && response.has_body() {
+            return false;
+        }
+        let known = self.early.iter().position(|early| early.dialog.is_with(response));
+        let at = match known {
+            Some(at) if !self.early[at].heard.takes(rseq) => return false,
+            Some(at) => at,
+            None if self.early.len() >= EARLY_DIALOGS => return false,
+            None => {
+                let invite = self.port.sent_invite(client);
+                let Some(dialog) = invite.and_then(|invite| Dialog::uac(&invite, response)) else {
+                    return false;
+                };
+                self.early.push(Early { heard: Heard::first(rseq), dialog, answer: None });
+                self.early.len() - 1
+            }
+        };
+        let early = &mut self.early[at];
+        if response.has_body() && early.answer.is_none() {
+            early.answer = Some(Arc::new(response.clone()));
+        }
+        let hop = self.port.peer(early.dialog.next_hop());
+        let mut draft = early.dialog.request(b"PRACK");
+        let peer = hop.map_or(self.peer, |hop| self.toward(hop));
+        self.port.ask(peer, Owner::Nobody, |branch| {
+            self.port.via(&mut draft, &peer, branch);
+            let (rseq, sequence) = (rseq.to_string(), self.sequence.to_string());
+            draft.header("RAck", &[rseq.as_bytes(), b" ", sequence.as_bytes(), b" INVITE"]);
+            draft.empty()
+        });
+        true
+    }
+
+    /// Goes on in the early dialog that the answer confirms: its CSeq numbers, and its SDP where the answer has none.
+    pub(super) fn confirm_early(&mut self, answer: SipMessage) -> SipMessage {
+        let early = std::mem::take(&mut self.early);
+        let Some(early) = early.into_iter().find(|early| early.dialog.is_with(&answer)) else {
+            return answer;
+        };
+        if let Some(dialog) = &mut self.dialog {
+            dialog.count_on(&early.dialog);
+        }
+        let spoken = early.answer.filter(|_| !answer.has_body());
+        spoken.and_then(|early| reliable::with_answer(&answer, &early)).unwrap_or(answer)
+    }
+
+    /// Whether a request of the device belongs to an early dialog.
+    pub(super) fn is_early(&self, request: &SipMessage) -> bool {
+        self.early.iter().any(|early| early.dialog.owns(request))
+    }
+}
