@@ -16,11 +16,13 @@ use crate::{
 mod policy;
 mod registrar;
 mod security;
+mod tls;
 mod trunk;
 
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use registrar::{Registrar, UserLogin};
 pub use security::Security;
+pub use tls::Tls;
 pub use trunk::{CallerId, DiversionHeader, FarEnd, KeepAlive, Outbound, Registration, Trunk, TrunkLogin};
 
 /// Everything a site file says, checked.
@@ -58,6 +60,8 @@ pub struct Site {
     pub metrics: Metrics,
     /// `[security]`.
     pub security: Security,
+    /// `[tls]`.
+    pub tls: Tls,
 }
 
 /// `[metrics]`: what a monitoring system may ask.
@@ -84,6 +88,8 @@ pub struct Sip {
     pub max_message: usize,
     /// `max_connections`: TCP connections open at once. Default 1,000.
     pub max_connections: usize,
+    /// `origins`: the web pages whose scripts may open a WebSocket; empty: all.
+    pub origins: Vec<String>,
     /// `idle_timeout`: when a silent TCP connection is closed. Default 120 s.
     pub idle_timeout: Duration,
     /// `drain`: how long running calls may go on after SIGTERM. Default 30 s.
@@ -97,7 +103,7 @@ pub struct Sip {
 /// A transport and where it listens, `udp:127.0.0.1:5060`.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Listen {
-    /// UDP or TCP.
+    /// The transport.
     pub transport: Transport,
     /// Address and port.
     pub address: SocketAddr,
@@ -110,6 +116,48 @@ pub enum Transport {
     Udp,
     /// A stream: the transport retransmits.
     Tcp,
+    /// A stream behind TLS.
+    Tls,
+    /// A WebSocket (RFC 7118): devices open it, Ringpost never does.
+    Ws,
+    /// A WebSocket behind TLS.
+    Wss,
+}
+
+impl Transport {
+    /// The transport of a URI: its `transport` parameter, or TLS for `sips:`; `None` where neither says.
+    pub fn of_uri(uri: &crate::sip::uri::Uri<'_>) -> Option<Self> {
+        let secure = uri.scheme.eq_ignore_ascii_case(b"sips");
+        let Some(written) = uri.param("transport") else { return secure.then_some(Self::Tls) };
+        let all = [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss];
+        let named = all.into_iter().find(|one| one.name().as_bytes().eq_ignore_ascii_case(written));
+        match (named, secure) {
+            (Some(Self::Ws), true) => Some(Self::Wss),
+            (Some(Self::Udp | Self::Tcp) | None, true) => Some(Self::Tls),
+            (named, _) => named,
+        }
+    }
+
+    /// As it stands in Via and, in either case, in URIs and settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
+        }
+    }
+
+    /// Whether TLS is below it.
+    pub fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
+    }
+
+    /// Whether SIP comes in WebSocket frames.
+    pub fn is_web(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
+    }
 }
 
 /// An address or a CIDR network, `10.0.0.0/8`.

@@ -255,9 +255,10 @@ impl LegActor {
     fn toward(&self, hop: Peer) -> Peer {
         let Peer { transport, listener, connection, .. } = self.peer;
         if hop.transport != transport {
-            return if connection == 0 { hop } else { self.peer };
+            return if self.peer.has_connection() { self.peer } else { hop };
         }
         let listener = if self.port.reaches(listener, hop.address) { listener } else { hop.listener };
+        let connection = if self.peer.has_connection() { connection } else { hop.connection };
         Peer { listener, connection, ..hop }
     }
 

@@ -12,6 +12,7 @@ mod section;
 mod security;
 mod sip;
 mod storage;
+mod tls;
 mod trunk;
 mod um;
 mod uri;
@@ -29,7 +30,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 15] = [
+const SECTIONS: [&str; 16] = [
     "sip",
     "trunk",
     "outbound",
@@ -45,6 +46,7 @@ const SECTIONS: [&str; 15] = [
     "store",
     "metrics",
     "security",
+    "tls",
 ];
 
 /// Reads the site in `file` with what the environment adds. Can be called again at any time (SIGHUP).
@@ -113,6 +115,9 @@ fn whole(layers: &Layers) -> Option<Site> {
     let voicemail = root.table("voicemail").and_then(|table| um::voicemail(table, store.as_ref()));
     let metrics = root.table("metrics").and_then(storage::metrics);
     let security = root.table("security").and_then(security::security);
+    let secure = |sip: &ringpost::settings::Sip| sip.listen.iter().any(|listen| listen.transport.is_secure());
+    let serves = sip.as_ref().is_some_and(secure);
+    let tls = root.table("tls").and_then(|table| tls::tls(table, serves));
     root.end();
     let (um, plans) = um?;
     Some(Site {
@@ -132,5 +137,6 @@ fn whole(layers: &Layers) -> Option<Site> {
         store: store?,
         metrics: metrics?,
         security: security?,
+        tls: tls?,
     })
 }

@@ -33,6 +33,7 @@ use crate::{
     port::{
         door::Gatehouse,
         lanes::{Lanes, Parcel},
+        tls::Tls,
     },
     registrar::Registrar,
     store::{Scribe, Sqlite},
@@ -68,6 +69,7 @@ pub struct Running {
     pub directory: Arc<ArcSwap<Directory>>,
     registrar: Arc<Registrar>,
     gatehouse: Arc<Gatehouse>,
+    tls: Arc<Tls>,
     lanes: Lanes,
     trunks: Trunks,
     outbox: Addr<Outbox>,
@@ -115,6 +117,7 @@ impl Running {
     /// # Errors
     /// What could not be opened.
     pub async fn start(site: Site) -> Result<Self, StartError> {
+        let tls = Tls::new(&site).map_err(StartError::Config)?;
         let sockets = sockets::bind(&site)?;
         let (keeper, fatal) = Keeper::new();
         if let Some(address) = site.metrics.listen {
@@ -151,6 +154,7 @@ impl Running {
         let shared = Shared {
             directory: Arc::clone(&directory),
             gatehouse: Arc::clone(&gatehouse),
+            tls: Arc::clone(&tls),
             outbox: outbox.clone(),
             embedded_um: um_uri,
             marks: ahash::RandomState::new(),
@@ -161,6 +165,8 @@ impl Running {
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         let trunks = Trunks::new(lanes.clone(), Arc::clone(&directory));
+        let renewed = Arc::clone(&tls);
+        keeper.keep("certificates".into(), move || Arc::clone(&renewed).watch());
         let watch = trunks.clone();
         keeper.keep("trunks".into(), move || watch.clone().run());
         announce(&directory.load());
@@ -168,7 +174,7 @@ impl Running {
             Ok(recovered) => drop(actix::spawn(tell_recovered(outbox.clone(), recovered))),
             Err(error) => tracing::error!(%error, "The folder of recordings cannot be read"),
         }
-        Ok(Self { directory, registrar, gatehouse, lanes, trunks, outbox, calls, drain, fatal })
+        Ok(Self { directory, registrar, gatehouse, tls, lanes, trunks, outbox, calls, drain, fatal })
     }
 
     /// Waits for SIGTERM or SIGINT, then drains; SIGHUP reads the users again.
@@ -213,6 +219,7 @@ impl Running {
                 directory.remember(&self.directory.load());
                 self.directory.store(Arc::new(directory));
                 self.gatehouse.reload();
+                self.tls.reload(&self.directory.load().site);
                 self.trunks.reload();
                 tracing::info!(users, "Read the site file again");
             }

@@ -36,7 +36,7 @@ use crate::{
     metrics::METRICS,
     outbox::{Outbox, Record},
     policies::Policies,
-    port::{Alarm, Port, Refusal, TransactionUser, door::Gatehouse},
+    port::{Alarm, Port, Refusal, TransactionUser, door::Gatehouse, tls::Tls},
     registrar::{self, Registrar},
 };
 use registrations::Waiting;
@@ -66,6 +66,8 @@ pub struct Shared {
     pub marks: ahash::RandomState,
     /// Who may come in.
     pub gatehouse: Arc<Gatehouse>,
+    /// The certificates.
+    pub tls: Arc<Tls>,
     /// How many calls are open on all lanes.
     pub calls: Arc<AtomicUsize>,
     /// What users have changed of their policies.
@@ -439,7 +441,7 @@ impl TransactionUser for Switch {
         if method == Method::Register && directory.door.is_some() {
             return self.admits_register(request, from);
         }
-        let origin = match directory.trunk(from.address.ip()) {
+        let origin = match self.port.trunk(&directory, from) {
             Some(trunk) => Origin::Trunk(Arc::clone(trunk)),
             None => Origin::User(self.identify(&directory, request, from)?),
         };

@@ -141,6 +141,9 @@ pub fn contact(transport: Transport, user: &[u8], sent_by: &[u8], host: Option<&
     let transport: &[u8] = match transport {
         Transport::Udp => b"",
         Transport::Tcp => b";transport=tcp",
+        Transport::Tls => b";transport=tls",
+        // RFC 7118 §5: `wss` is no value of the parameter.
+        Transport::Ws | Transport::Wss => b";transport=ws",
     };
     // Behind a name the port stays: the name leads to our address, not to our port.
     let at = memchr::memrchr(b':', sent_by).unwrap_or(sent_by.len());

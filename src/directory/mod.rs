@@ -16,7 +16,7 @@ use crate::{
     address::Caller,
     call::wire::strip_visual,
     settings::{Network, Site, Trunk, UmPlan, User},
-    sip::uri::Uri,
+    sip::{certificate::speaks_for, uri::Uri},
 };
 
 /// A snapshot that all lanes read; a reload puts a new one in its place.
@@ -90,6 +90,11 @@ impl Directory {
     pub fn trunk(&self, source: IpAddr) -> Option<&Arc<Trunk>> {
         let named = self.trunks.iter().find(|trunk| trunk.sources.iter().any(|n| contains(n, source)));
         named.or_else(|| self.registered_at(source))
+    }
+
+    /// The trunk that a verified certificate of these names is of.
+    pub fn trunk_named(&self, names: &[String]) -> Option<&Arc<Trunk>> {
+        self.trunks.iter().find(|trunk| trunk.tls_names.iter().any(|name| speaks_for(names, name)))
     }
 }
 

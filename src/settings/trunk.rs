@@ -16,6 +16,8 @@ pub struct Trunk {
     /// `sources`: addresses and networks that it sends from. May be empty where Ringpost registers: calls then come from
     /// where the registrar answered.
     pub sources: Vec<Network>,
+    /// `tls_names`: who shows a verified certificate of one of these names is this trunk, wherever it sends from.
+    pub tls_names: Vec<String>,
     /// `trust_identity`: whether its P-Asserted-Identity is believed (RFC 3325). Default true.
     pub trust_identity: bool,
     /// `early_media`: `relay` or `ring`; whether its callers hear what devices send before the answer. Default true.

@@ -61,8 +61,11 @@ impl Draft {
     /// The Via of one of our requests; `branch` is given in parts.
     pub fn via(&mut self, transport: Transport, sent_by: &[u8], branch: &[&[u8]]) -> &mut Self {
         self.0.extend_from_slice(match transport {
-            Transport::Udp => b"Via: SIP/2.0/UDP ",
+            Transport::Udp => &b"Via: SIP/2.0/UDP "[..],
             Transport::Tcp => b"Via: SIP/2.0/TCP ",
+            Transport::Tls => b"Via: SIP/2.0/TLS ",
+            Transport::Ws => b"Via: SIP/2.0/WS ",
+            Transport::Wss => b"Via: SIP/2.0/WSS ",
         });
         self.0.extend_from_slice(sent_by);
         self.0.extend_from_slice(b";branch=");

@@ -1,6 +1,7 @@
 //! SIP without sockets: messages, transactions, dialogs (RFC 3261).
 
 pub mod build;
+pub mod certificate;
 pub mod challenge;
 pub mod check;
 pub mod dialog;

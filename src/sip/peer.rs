@@ -10,18 +10,22 @@ use crate::settings::Transport;
 /// The far end of a transport.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub struct Peer {
-    /// UDP or TCP.
+    /// The transport.
     pub transport: Transport,
     /// Its address.
     pub address: SocketAddr,
     /// Which of our listeners it reaches, by number.
     pub listener: u16,
-    /// The TCP connection, by number and the lane that holds it; 0: any, or a new one.
+    /// The connection, by number and the lane that holds it; 0: any, or a new one; or see [`Peer::named`].
     pub connection: u64,
 }
 
 /// Marks a connection number: there is no other way to this peer.
 const ONLY: u64 = 1 << 55;
+/// Marks a connection number: whoever is there has shown a certificate.
+pub const CERTIFIED: u64 = 1 << 54;
+/// Marks what is no connection yet but the number of the name that its certificate has to be of.
+const NAMED: u64 = 1 << 53;
 
 impl Peer {
     /// The same peer, to be reached by its connection or not at all (RFC 5626: the flow of a device behind a NAT).
@@ -41,7 +45,22 @@ impl Peer {
 
     /// Whether the transport retransmits by itself.
     pub fn is_reliable(&self) -> bool {
-        self.transport == Transport::Tcp
+        self.transport != Transport::Udp
+    }
+
+    /// The same peer, whose certificate has to be of the name with that number (RFC 5922 §4).
+    pub fn named(self, name: u32) -> Self {
+        Self { connection: NAMED | u64::from(name), ..self }
+    }
+
+    /// The number of that name.
+    pub fn wanted_name(&self) -> Option<u32> {
+        (self.connection & NAMED != 0).then_some(self.connection as u32)
+    }
+
+    /// Whether it means one connection that has been opened.
+    pub fn has_connection(&self) -> bool {
+        self.connection != 0 && self.connection & NAMED == 0
     }
 }
 

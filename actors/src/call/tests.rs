@@ -126,7 +126,8 @@ impl Lane {
             user(2)
         );
         let site = load::text(Path::new("/lab/site.toml"), &site).expect("a good site");
-        let limits = Limits { connections: 0, message: 65_536, idle: Duration::from_secs(1) };
+        let limits =
+            Limits { connections: 0, message: 65_536, idle: Duration::from_secs(1), origins: vec![] };
         let bound = Listen { transport: Transport::Udp, address };
         let listener = Listener { bound, sent_by: address.to_string().into_bytes().into(), internal: false };
         let port =
@@ -136,10 +137,12 @@ impl Lane {
         let policies = Policies::load(scribe.clone()).await;
         let outbox = outbox(site.outbox.clone(), (scribe, late), mail.clone());
         let registrar = Arc::new(crate::registrar::Registrar::new(&site, None));
+        let tls = crate::port::tls::Tls::new(&site).expect("no certificate, none that is bad");
         let directory = Arc::new(ArcSwap::from_pointee(Directory::of(site)));
         let shared = Shared {
             outbox,
             gatehouse: Gatehouse::new(Arc::clone(&directory)),
+            tls,
             directory,
             embedded_um: None,
             marks: ahash::RandomState::new(),

@@ -20,6 +20,7 @@ pub fn sip(mut section: Section<'_>) -> Option<Sip> {
     // RFC 3261 §18.1.1: a message of 65,535 octets has to be taken on UDP.
     let max_message = section.required("max_message", |raw| raw.size(1 << 10..=16 << 20));
     let max_connections = section.required("max_connections", |raw| raw.count(1..=1_000_000));
+    let origins = section.list("origins", |raw| raw.text().map(str::to_ascii_lowercase));
     let idle_timeout = section.required("idle_timeout", Raw::duration);
     let drain = section.required("drain", Raw::duration_or_zero);
     let silence = section.required("device_timeout", Raw::duration);
@@ -37,6 +38,7 @@ pub fn sip(mut section: Section<'_>) -> Option<Sip> {
         max_calls: size(max_calls?),
         max_message: max_message?,
         max_connections: size(max_connections?),
+        origins,
         idle_timeout: idle_timeout?,
         drain: drain?,
         silence: silence?,
@@ -76,12 +78,15 @@ fn free_listener(raw: &Raw<'_>, taken: &mut Vec<(Listen, String)>) -> Result<Lis
 }
 
 fn listener(raw: &Raw<'_>) -> Result<Listen, String> {
-    const WANTED: &str = "wants \"udp:ADDRESS:PORT\" or \"tcp:ADDRESS:PORT\"";
+    const WANTED: &str = "wants \"udp:ADDRESS:PORT\", or tcp, tls, ws or wss in place of udp";
     let text = raw.text()?;
     let (transport, place) = text.split_once(':').ok_or_else(|| format!("{WANTED}, not {text:?}"))?;
     let transport = match transport {
         "udp" => Transport::Udp,
         "tcp" => Transport::Tcp,
+        "tls" => Transport::Tls,
+        "ws" => Transport::Ws,
+        "wss" => Transport::Wss,
         _ => return Err(format!("{WANTED}, not {text:?}")),
     };
     let address: std::net::SocketAddr =
@@ -95,7 +100,8 @@ fn listener(raw: &Raw<'_>) -> Result<Listen, String> {
 fn overlap(one: Listen, other: Listen) -> bool {
     let (a, b) = (one.address, other.address);
     let wildcard = a.is_ipv4() == b.is_ipv4() && (a.ip().is_unspecified() || b.ip().is_unspecified());
-    one.transport == other.transport && a.port() == b.port() && (a.ip() == b.ip() || wildcard)
+    let udp = |one: Listen| one.transport == Transport::Udp;
+    udp(one) == udp(other) && a.port() == b.port() && (a.ip() == b.ip() || wildcard)
 }
 
 fn domain(raw: &Raw<'_>) -> Result<String, String> {

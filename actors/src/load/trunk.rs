@@ -52,10 +52,18 @@ pub fn trunk(mut section: Section<'_>, outbound: Option<&Outbound>, claims: &mut
         claims.claim(raw, format!("source {}/{}", source.address, source.prefix))?;
         Ok(source)
     };
-    let sources = match section.has("register") {
+    let sources = match section.has("register") || section.has("tls_names") {
         true => section.list("sources", source),
         false => section.at_least_one("sources", source),
     };
+    let tls_names = section.list("tls_names", |raw| {
+        let name = raw.text()?.to_ascii_lowercase();
+        if !uri::is_host(&name) {
+            return Err("wants a name such as \"pbx.example.com\"".to_owned());
+        }
+        claims.claim(raw, format!("tls name {name}"))?;
+        Ok(name)
+    });
     let trust_identity = section.optional("trust_identity", Raw::flag).unwrap_or(true);
     let early_media = section
         .optional("early_media", |raw| one_of(raw, &[("relay", true), ("ring", false)]))
@@ -82,7 +90,7 @@ pub fn trunk(mut section: Section<'_>, outbound: Option<&Outbound>, claims: &mut
         Some(far) => Some(far?),
         None => None,
     };
-    Some(Trunk { name: name?, sources, trust_identity, early_media, transit, rules, far })
+    Some(Trunk { name: name?, sources, tls_names, trust_identity, early_media, transit, rules, far })
 }
 
 fn rules(section: &mut Section<'_>) -> Rules {

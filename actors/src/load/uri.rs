@@ -20,7 +20,7 @@ pub fn sip(text: &str) -> Result<SipUri, String> {
     let (scheme, rest) = text.split_once(':').ok_or_else(wanted)?;
     match scheme.to_ascii_lowercase().as_str() {
         "sip" => {}
-        "sips" => return Err("wants sip:, for Ringpost has no TLS listener yet".to_owned()),
+        "sips" => return Err("wants sip: with ;transport=tls".to_owned()),
         _ => return Err(wanted()),
     }
     let (address, parameters) = rest.split_once(';').unwrap_or((rest, ""));
@@ -84,9 +84,9 @@ fn check_parameters(parameters: &str) -> Result<(), String> {
     }
     for parameter in parameters.split(';') {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        let carried = ["udp", "tcp"].iter().any(|known| value.eq_ignore_ascii_case(known));
+        let carried = ["udp", "tcp", "tls"].iter().any(|known| value.eq_ignore_ascii_case(known));
         if name.eq_ignore_ascii_case("transport") && !carried {
-            return Err("its transport is neither udp nor tcp".to_owned());
+            return Err("its transport is none of udp, tcp and tls".to_owned());
         }
     }
     Ok(())
@@ -127,7 +127,7 @@ mod tests {
             "<sip:a@host>",
             "sip:a@256.0.0.1",
             "sip:a@[::1",
-            "sip:a@host;transport=tls",
+            "sip:a@host;transport=sctp",
             "sip:a@host?Subject=x",
             "sip:a@ho\r\nst",
             "sip:a@-host",

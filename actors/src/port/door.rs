@@ -156,6 +156,11 @@ impl Door {
         is_trunk
     }
 
+    /// Whether one of these names is a trunk's.
+    pub fn trusts_name(&self, names: &[String]) -> bool {
+        self.house.directory.load().trunk_named(names).is_some()
+    }
+
     /// Whether a stranger gets no answer.
     pub fn is_banned(&self, ip: IpAddr) -> bool {
         let banned = self.house.ask(|inner, now| inner.gate.is_banned(ip, now));
@@ -179,12 +184,17 @@ impl Door {
         true
     }
 
-    /// What a request may cost, whoever sends it; `known`: it is a retransmission of one that has passed.
+    /// What a request may cost, whoever sends it; `trusted`: it is a trunk; `known`: it is a retransmission of one that has passed.
     ///
     /// # Errors
     /// The response to send.
-    pub fn admits(&self, message: &Message, ip: IpAddr, known: impl Fn() -> bool) -> Result<(), Refusal> {
-        let trusted = self.trusts(ip);
+    pub fn admits(
+        &self,
+        message: &Message,
+        ip: IpAddr,
+        trusted: bool,
+        known: impl Fn() -> bool,
+    ) -> Result<(), Refusal> {
         let settings = self.settings.borrow();
         if let Err((code, phrase)) = security::size(&settings, message) {
             METRICS.oversized_total.one();
@@ -206,11 +216,8 @@ impl Door {
         Err(Refusal::with(503, "Retry-After", RETRY_AFTER))
     }
 
-    /// Whether a source may be told no. A stranger is told so only so often, and too many failures ban it.
+    /// Whether a stranger may be told no. It is told so only so often, and too many failures ban it.
     pub fn may_refuse(&self, ip: IpAddr, code: u16) -> bool {
-        if self.trusts(ip) {
-            return true;
-        }
         // Every device is challenged; how often, requests_per_second says.
         if matches!(code, 401 | 407) {
             return true;

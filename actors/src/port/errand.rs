@@ -3,12 +3,15 @@
 use std::{cell::RefCell, net::SocketAddr, rc::Rc};
 
 use bytes::Bytes;
-use ringpost::sip::{
-    Message,
-    build::Draft,
-    peer::Peer,
-    token::{Table, Token},
-    transaction::Owner,
+use ringpost::{
+    settings::Transport,
+    sip::{
+        Message,
+        build::Draft,
+        peer::Peer,
+        token::{Table, Token},
+        transaction::Owner,
+    },
 };
 use tokio::sync::oneshot;
 
@@ -138,9 +141,16 @@ impl Port {
         }
         let uri = ringpost::sip::uri::Uri::read(uri).filter(|uri| uri.is_sip())?;
         let host = std::str::from_utf8(uri.host).ok()?.to_owned();
-        let tcp = uri.param("transport").is_some_and(|t| t.eq_ignore_ascii_case(b"tcp"));
-        let transport = tcp.then_some(ringpost::settings::Transport::Tcp);
-        let found = tokio::net::lookup_host((host, uri.port.unwrap_or(5060))).await;
-        found.ok()?.find_map(|address| self.reach(address, transport))
+        let transport = Transport::of_uri(&uri);
+        let secure = transport.is_some_and(Transport::is_secure);
+        let port = uri.port.unwrap_or(if secure { 5061 } else { 5060 });
+        // Its certificate has to be of the name that was asked for, whatever address that has.
+        let name = match secure {
+            true => Some(self.tls()?.number(&host.to_ascii_lowercase())?),
+            false => None,
+        };
+        let found = tokio::net::lookup_host((host, port)).await;
+        let peer = found.ok()?.find_map(|address| self.reach(address, transport))?;
+        Some(name.map_or(peer, |name| peer.named(name)))
     }
 }

@@ -6,26 +6,31 @@ pub mod door;
 pub mod errand;
 pub mod lanes;
 mod reach;
+mod secure;
 pub mod stream;
 #[cfg(test)]
 mod tests;
 mod time;
+pub mod tls;
 pub mod udp;
+mod web;
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use ringpost::{
-    settings::{Listen, Transport},
+    directory::Directory,
+    settings::{Listen, Transport, Trunk},
     sip::{
         Message, Method,
         build::{phrase, reply_peer, response},
         check,
-        peer::{Peer, Transmit},
+        peer::{CERTIFIED, Peer, Transmit},
         token::{MAGIC, Token},
         transaction::{News, Output, Owner, Transactions, stateless_tag, timer::Wheel},
     },
@@ -36,6 +41,7 @@ use self::{
     errand::Errands,
     lanes::{Lanes, Parcel},
     stream::Streams,
+    tls::Tls,
 };
 use crate::guard::caught;
 
@@ -126,6 +132,7 @@ pub struct Port {
     pub lanes: Lanes,
     /// Who may come in; nothing is asked where there is none.
     door: OnceCell<Door>,
+    tls: OnceCell<Arc<Tls>>,
     product: OnceCell<Option<Box<[u8]>>>,
     started: Instant,
     sleeps_until: Cell<u64>,
@@ -160,6 +167,7 @@ impl Port {
             errands: Errands::new(lane),
             lanes,
             door: OnceCell::new(),
+            tls: OnceCell::new(),
             product: OnceCell::new(),
             started: Instant::now(),
             sleeps_until: Cell::new(0),
@@ -183,6 +191,29 @@ impl Port {
     /// What stands in User-Agent and Server, if not what the other side says of itself.
     pub fn product(&self) -> Option<&[u8]> {
         self.product.get()?.as_deref()
+    }
+
+    /// Has TLS spoken with these certificates; once, before the sockets open.
+    pub fn secure(&self, tls: Arc<Tls>) {
+        assert!(self.tls.set(tls).is_ok(), "a lane has one set of certificates");
+    }
+
+    /// The certificates, where TLS is spoken.
+    fn tls(&self) -> Option<Arc<Tls>> {
+        self.tls.get().cloned()
+    }
+
+    /// The trunk that a peer is: by its address, or by the certificate that it has shown.
+    pub fn trunk<'d>(&self, directory: &'d Directory, from: &Peer) -> Option<&'d Arc<Trunk>> {
+        directory.trunk(from.address.ip()).or_else(|| directory.trunk_named(&self.shown(from)?))
+    }
+
+    fn shown(&self, from: &Peer) -> Option<Arc<[String]>> {
+        self.tls.get().filter(|_| from.connection & CERTIFIED != 0)?.shown(from)
+    }
+
+    fn trusts(&self, door: &Door, from: &Peer) -> bool {
+        door.trusts(from.address.ip()) || self.shown(from).is_some_and(|names| door.trusts_name(&names))
     }
 
     /// The door, if there is one.
@@ -223,7 +254,7 @@ impl Port {
             Err(reason) => return tracing::debug!(from = %from.address, %reason, "Not SIP"),
         };
         let ip = from.address.ip();
-        if self.door_for(&from).is_some_and(|door| !door.trusts(ip) && !door.hears(&message, ip)) {
+        if self.door_for(&from).is_some_and(|door| !self.trusts(door, &from) && !door.hears(&message, ip)) {
             return;
         }
         match message.method() {
@@ -258,7 +289,7 @@ impl Port {
         }
         if let Some(door) = self.door_for(&from) {
             let known = || self.transactions.borrow().knows(&message);
-            match door.admits(&message, from.address.ip(), known) {
+            match door.admits(&message, from.address.ip(), self.trusts(door, &from), known) {
                 Ok(()) => {}
                 Err(_) if method == Method::Ack => return,
                 Err(refusal) => return self.refuse(&message, &from, &refusal),
@@ -266,7 +297,7 @@ impl Port {
         }
         // A forged source must not be told of calls that never were, however often it asks.
         if method == Method::Cancel
-            && self.door_for(&from).is_some_and(|door| !door.trusts(from.address.ip()))
+            && self.door_for(&from).is_some_and(|door| !self.trusts(door, &from))
             && !self.transactions.borrow().knows(&message)
         {
             return self.refuse(&message, &from, &Refusal::plain(481));
@@ -303,7 +334,10 @@ impl Port {
 
     /// Answers without a transaction (RFC 3261 §8.2.7).
     fn refuse(self: &Rc<Self>, request: &Message, from: &Peer, refusal: &Refusal) {
-        if self.door_for(from).is_some_and(|door| !door.may_refuse(from.address.ip(), refusal.code)) {
+        if self
+            .door_for(from)
+            .is_some_and(|door| !self.trusts(door, from) && !door.may_refuse(from.address.ip(), refusal.code))
+        {
             return;
         }
         let phrase = if refusal.phrase.is_empty() { phrase(refusal.code) } else { refusal.phrase };
@@ -361,7 +395,9 @@ impl Port {
                     tracing::debug!(to = %peer.address, %error, "Could not send a datagram");
                 }
             }
-            Transport::Tcp => self.send_on_stream(peer, bytes),
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+                self.send_on_stream(peer, bytes)
+            }
         }
     }
 

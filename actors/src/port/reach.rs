@@ -28,13 +28,14 @@ impl Port {
         draft.via(peer.transport, sent_by, &[MAGIC, &branch.text()]);
     }
 
-    /// The peer that a literal `sip:` URI names (`;transport=tcp` taken into account); `None` for a host name, another
+    /// The peer that a literal `sip:` URI names (its transport taken into account); `None` for a host name, another
     /// scheme, or where no listener of ours reaches it.
     pub fn peer(&self, uri: &[u8]) -> Option<Peer> {
         let uri = ringpost::sip::uri::Uri::read(uri).filter(|uri| uri.is_sip())?;
-        let address = ringpost::sip::build::literal(uri.host, uri.port)?;
-        let tcp = uri.param("transport").is_some_and(|t| t.eq_ignore_ascii_case(b"tcp"));
-        self.reach(address, if tcp { Some(Transport::Tcp) } else { None })
+        let transport = Transport::of_uri(&uri);
+        let secure = transport.is_some_and(Transport::is_secure);
+        let address = ringpost::sip::build::literal(uri.host, uri.port.or(secure.then_some(5061)))?;
+        self.reach(address, transport)
     }
 
     /// Whether a listener can send to an address.

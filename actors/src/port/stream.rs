@@ -1,4 +1,4 @@
-//! TCP: connections that are accepted or opened when a message needs one (RFC 3261 §18).
+//! TCP, TLS and WebSockets: connections that are accepted or opened when a message needs one (RFC 3261 §18).
 
 use std::{
     cell::{Cell, RefCell},
@@ -15,13 +15,13 @@ use ringpost::{
     settings::Transport,
     sip::{
         frame::{Frame, Framer, Unframed},
-        peer::{Peer, Transmit},
+        peer::{CERTIFIED, Peer, Transmit},
         transaction::timer::T1_64,
     },
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::mpsc,
 };
@@ -32,7 +32,7 @@ use crate::{keeper::Keeper, metrics::METRICS};
 /// How many messages may wait for one connection; a peer that reads more slowly is cut off.
 const WAITING: usize = 256;
 /// A message that has begun must be complete within this time (64*T1).
-const UNFINISHED: Duration = Duration::from_millis(T1_64);
+pub(super) const UNFINISHED: Duration = Duration::from_millis(T1_64);
 /// How long opening a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -40,11 +40,13 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub struct Streams {
     open: RefCell<HashMap<u64, Connection>>,
     next: Cell<u64>,
-    limits: Limits,
+    /// Handshakes under way.
+    pub(super) handshakes: Cell<usize>,
+    pub(super) limits: Limits,
 }
 
 /// The bounds of a lane's connections.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections open at once.
     pub connections: usize,
@@ -52,22 +54,37 @@ pub struct Limits {
     pub message: usize,
     /// How long a connection may be silent.
     pub idle: Duration,
+    /// The pages whose scripts may open a WebSocket; empty: all.
+    pub origins: Vec<String>,
 }
 
 struct Connection {
     address: SocketAddr,
+    transport: Transport,
+    /// The name that its certificate had to be of.
+    name: Option<u32>,
     outgoing: mpsc::Sender<Bytes>,
 }
 
 impl Streams {
     /// No connections yet; their numbers carry the lane's.
     pub fn new(lane: u8, limits: Limits) -> Self {
-        Self { open: RefCell::default(), next: Cell::new(u64::from(lane) << 56 | 1), limits }
+        Self {
+            open: RefCell::default(),
+            next: Cell::new(u64::from(lane) << 56 | 1),
+            handshakes: Cell::new(0),
+            limits,
+        }
     }
 
     /// How many connections are open.
     pub fn count(&self) -> usize {
         self.open.borrow().len()
+    }
+
+    /// Whether no further connection may open.
+    pub(super) fn is_full(&self) -> bool {
+        self.count() >= self.limits.connections
     }
 
     /// How many connections a source has open.
@@ -81,17 +98,47 @@ impl Streams {
         let own = open.get(&peer.number());
         let one = match peer.is_by_its_connection_only() {
             true => own,
-            false => own.or_else(|| open.values().find(|c| c.address == peer.address)),
+            false => own.or_else(|| open.values().find(|one| one.leads_to(peer))),
         };
         one.map(|connection| connection.outgoing.clone())
     }
 
-    fn add(&self, address: SocketAddr) -> (u64, mpsc::Receiver<Bytes>) {
-        let number = self.next.get();
-        self.next.set(number + 1);
+    /// `certified`: the peer shows a certificate.
+    pub(super) fn add(&self, peer: &Peer, certified: bool) -> (u64, mpsc::Receiver<Bytes>) {
+        let number = self.next.get() | if certified { CERTIFIED } else { 0 };
+        self.next.set(self.next.get() + 1);
+        let Peer { address, transport, .. } = *peer;
+        let name = peer.wanted_name();
         let (outgoing, queue) = mpsc::channel(WAITING);
-        self.open.borrow_mut().insert(number, Connection { address, outgoing });
+        self.open.borrow_mut().insert(number, Connection { address, transport, name, outgoing });
         (number, queue)
+    }
+}
+
+impl Connection {
+    /// Whether it is one to that peer; where a certificate had to be of a name, of the same one.
+    fn leads_to(&self, peer: &Peer) -> bool {
+        self.address == peer.address
+            && self.transport == peer.transport
+            && peer.wanted_name().is_none_or(|wanted| self.name == Some(wanted))
+    }
+}
+
+/// Counts a handshake for as long as it lasts.
+pub(super) struct Handshake<'s>(&'s Cell<usize>);
+
+impl<'s> Handshake<'s> {
+    pub(super) fn begin(under_way: &'s Cell<usize>, limit: usize) -> Option<Self> {
+        (under_way.get() < limit).then(|| {
+            under_way.set(under_way.get() + 1);
+            Self(under_way)
+        })
+    }
+}
+
+impl Drop for Handshake<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }
 
@@ -140,9 +187,21 @@ impl Port {
                     tracing::debug!(from = %address.ip(), "Refused a connection of a source that has too many or is banned");
                 }
                 Ok((stream, address)) if self.streams.count() < self.streams.limits.connections => {
-                    let (connection, queue) = self.streams.add(address);
-                    let peer = Peer { transport: Transport::Tcp, address, listener, connection };
-                    actix::spawn(Rc::clone(&self).carry(stream, peer, queue));
+                    let transport = self.listeners[usize::from(listener)].bound.transport;
+                    let peer = Peer { transport, address, listener, connection: 0 };
+                    match transport {
+                        Transport::Udp | Transport::Tcp => {
+                            let (connection, queue) = self.streams.add(&peer, false);
+                            actix::spawn(Rc::clone(&self).carry_tcp(
+                                stream,
+                                Peer { connection, ..peer },
+                                queue,
+                            ));
+                        }
+                        Transport::Tls | Transport::Ws | Transport::Wss => {
+                            actix::spawn(Rc::clone(&self).greet(stream, peer));
+                        }
+                    }
                 }
                 Ok((_, address)) => {
                     METRICS.connections_refused_total.one();
@@ -169,7 +228,7 @@ impl Port {
     /// Sends on the peer's connection, on another one to its address, or on a new one.
     pub(super) fn send_on_stream(self: &Rc<Self>, peer: Peer, bytes: Bytes) {
         let lane = (peer.connection >> 56) as u8;
-        if peer.connection != 0 && self.is_elsewhere(lane) {
+        if peer.has_connection() && self.is_elsewhere(lane) {
             self.lanes.send(lane, Parcel::Transmit(Transmit { peer, bytes }));
             return;
         }
@@ -184,7 +243,10 @@ impl Port {
                     actix::spawn(async move { port.guarded(|| port.undeliverable(bytes)) });
                 }
             }
-            None if peer.is_by_its_connection_only() => self.later_undeliverable(bytes),
+            // A device opens its WebSocket; nobody else can.
+            None if peer.is_by_its_connection_only() || peer.transport.is_web() => {
+                self.later_undeliverable(bytes)
+            }
             None => self.connect(peer, bytes),
         }
     }
@@ -195,7 +257,8 @@ impl Port {
             tracing::warn!(to = %peer.address.ip(), "Opened no connection: the limit is reached");
             return self.later_undeliverable(bytes);
         }
-        let (connection, queue) = self.streams.add(peer.address);
+        let wanted = peer;
+        let (connection, queue) = self.streams.add(&peer, peer.transport.is_secure());
         let peer = Peer { connection, ..peer };
         if let Some(outgoing) = self.streams.find(&peer) {
             // The queue is new and empty.
@@ -203,10 +266,14 @@ impl Port {
         }
         let port = Rc::clone(self);
         actix::spawn(async move {
-            match tokio::time::timeout(CONNECT, TcpStream::connect(peer.address)).await {
-                Ok(Ok(stream)) => port.carry(stream, peer, queue).await,
-                Ok(Err(error)) => port.give_up(peer, queue, &error.to_string()),
-                Err(_) => port.give_up(peer, queue, "no answer to the connection attempt"),
+            let stream = match tokio::time::timeout(CONNECT, TcpStream::connect(peer.address)).await {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) => return port.give_up(peer, queue, &error.to_string()),
+                Err(_) => return port.give_up(peer, queue, "no answer to the connection attempt"),
+            };
+            match peer.transport.is_secure() {
+                true => port.connect_tls(stream, wanted, peer, queue).await,
+                false => port.carry_tcp(stream, peer, queue).await,
             }
         });
     }
@@ -217,29 +284,42 @@ impl Port {
         actix::spawn(async move { port.guarded(|| port.undeliverable(bytes)) });
     }
 
-    fn give_up(self: &Rc<Self>, peer: Peer, queue: mpsc::Receiver<Bytes>, reason: &str) {
+    pub(super) fn give_up(self: &Rc<Self>, peer: Peer, queue: mpsc::Receiver<Bytes>, reason: &str) {
         tracing::info!(to = %peer.address, reason, "Could not connect");
         self.streams.open.borrow_mut().remove(&peer.connection);
         self.return_all(queue);
     }
 
     /// What waited for a connection that has gone comes back.
-    fn return_all(self: &Rc<Self>, mut queue: mpsc::Receiver<Bytes>) {
+    pub(super) fn return_all(self: &Rc<Self>, mut queue: mpsc::Receiver<Bytes>) {
         queue.close();
         while let Ok(bytes) = queue.try_recv() {
             self.guarded(|| self.undeliverable(bytes));
         }
     }
 
-    async fn carry(self: Rc<Self>, stream: TcpStream, peer: Peer, mut queue: mpsc::Receiver<Bytes>) {
+    async fn carry_tcp(self: Rc<Self>, stream: TcpStream, peer: Peer, queue: mpsc::Receiver<Bytes>) {
         let _ = stream.set_nodelay(true);
-        let (reader, mut writer) = stream.into_split();
+        let (reader, writer) = stream.into_split();
+        self.carry((reader, writer), peer, queue).await;
+    }
+
+    pub(super) async fn carry(
+        self: Rc<Self>,
+        (reader, mut writer): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+        peer: Peer,
+        mut queue: mpsc::Receiver<Bytes>,
+    ) {
         // What is being written when the connection breaks has not arrived.
         let half_sent = RefCell::new(None);
         let write = async {
             while let Some(bytes) = queue.recv().await {
                 half_sent.replace(Some(bytes.clone()));
-                match tokio::time::timeout(UNFINISHED, writer.write_all(&bytes)).await {
+                let sent = async {
+                    writer.write_all(&bytes).await?;
+                    writer.flush().await
+                };
+                match tokio::time::timeout(UNFINISHED, sent).await {
                     Ok(Ok(())) => drop(half_sent.take()),
                     Ok(Err(error)) => return error.to_string(),
                     Err(_) => return "the peer does not read".into(),
@@ -251,16 +331,23 @@ impl Port {
             reason = Rc::clone(&self).read_stream(reader, peer) => reason,
             reason = write => reason,
         };
-        tracing::debug!(peer = %peer.address, reason, "Connection closed");
-        self.streams.open.borrow_mut().remove(&peer.connection);
-        self.guarded(|| self.user().closed(peer.connection));
+        self.close(peer, &reason);
         if let Some(bytes) = half_sent.take() {
             self.guarded(|| self.undeliverable(bytes));
         }
         self.return_all(queue);
     }
 
-    async fn read_stream(self: Rc<Self>, mut reader: tokio::net::tcp::OwnedReadHalf, peer: Peer) -> String {
+    pub(super) fn close(self: &Rc<Self>, peer: Peer, reason: &str) {
+        tracing::debug!(peer = %peer.address, reason, "Connection closed");
+        self.streams.open.borrow_mut().remove(&peer.connection);
+        if let Some(tls) = self.tls().filter(|_| peer.connection & CERTIFIED != 0) {
+            tls.forget(peer.connection);
+        }
+        self.guarded(|| self.user().closed(peer.connection));
+    }
+
+    async fn read_stream(self: Rc<Self>, mut reader: impl AsyncRead + Unpin, peer: Peer) -> String {
         let mut buffer = BytesMut::with_capacity(4_096);
         let mut framer = Framer::new(self.streams.limits.message);
         // Since when it is silent, or the message in the buffer has been coming.

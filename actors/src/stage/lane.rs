@@ -60,9 +60,11 @@ fn start(
         connections: settings.max_connections.div_ceil(lanes.count()),
         message: settings.max_message,
         idle: settings.idle_timeout,
+        origins: settings.origins.clone(),
     };
     let most = settings.max_calls.div_ceil(lanes.count());
     let port = Port::new(lane, sockets.listeners, lanes, Streams::new(lane, limits), settings.silence);
+    port.secure(Arc::clone(&shared.tls));
     port.guard(Door::new(Arc::clone(&shared.gatehouse)));
     let switch = Switch::new(Rc::clone(&port), shared, most);
     let name = format!("lane {lane}");
@@ -124,7 +126,12 @@ fn open_um(office: Arc<Office>, socket: std::net::UdpSocket, keeper: &Keeper) ->
     let bound = Listen { transport: Transport::Udp, address };
     let listener = Listener { bound, sent_by: address.to_string().into_bytes().into(), internal: false };
     let settings = office.directory.load().site.sip.clone();
-    let limits = Limits { connections: 0, message: settings.max_message, idle: settings.idle_timeout };
+    let limits = Limits {
+        connections: 0,
+        message: settings.max_message,
+        idle: settings.idle_timeout,
+        origins: vec![],
+    };
     // The UM's port is a lane of its own world: nobody else hands it anything.
     let (lanes, _) = Lanes::new(1);
     let port = Port::new(0, vec![listener], lanes, Streams::new(0, limits), settings.silence);

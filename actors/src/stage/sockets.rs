@@ -22,7 +22,7 @@ pub struct LaneSockets {
 pub enum Bound {
     /// UDP.
     Udp(UdpSocket),
-    /// TCP.
+    /// TCP, whatever is above it.
     Tcp(TcpListener),
 }
 
@@ -59,12 +59,11 @@ fn bind_lane(site: &Site, shared: bool) -> Result<LaneSockets, StartError> {
 fn bind_one(listen: Listen, shared: bool) -> Result<Bound, StartError> {
     let bound = match listen.transport {
         Transport::Udp => udp::bind(listen.address, shared).map(Bound::Udp),
-        Transport::Tcp => stream::bind(listen.address, shared).map(Bound::Tcp),
+        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+            stream::bind(listen.address, shared).map(Bound::Tcp)
+        }
     };
-    let name = match listen.transport {
-        Transport::Udp => "udp",
-        Transport::Tcp => "tcp",
-    };
+    let name = listen.transport.name().to_ascii_lowercase();
     bound.map_err(|error| {
         StartError::Config(format!("sip.listen: {name}:{} cannot be opened: {error}", listen.address))
     })

@@ -44,7 +44,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[stores]",
         &[
             "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, registrar, um, mail, user, bypass, policy, \
-             feature_codes, outbox, store, voicemail, metrics, security",
+             feature_codes, outbox, store, voicemail, metrics, security, tls",
         ],
     ),
     (
@@ -275,11 +275,20 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         &["site.toml:2: sip.listen: needs at least one entry"],
     ),
     (
+        "a TLS listener without a certificate, and one on a port that TCP has",
+        "\"tcp:127.0.0.1:5060\"",
+        "\"tcp:127.0.0.1:5060\", \"ws:127.0.0.1:5060\", \"tls:127.0.0.1:5061\"",
+        &[
+            "site.toml: tls.certificates: is missing: a tls or wss listener needs one",
+            "site.toml:2: sip.listen[2]: listens on the same address and port as sip.listen[1] (line 2)",
+        ],
+    ),
+    (
         "bad port",
         "udp:127.0.0.1:5060",
         "udp:127.0.0.1:70000",
         &[
-            "site.toml:2: sip.listen[0]: wants \"udp:ADDRESS:PORT\" or \"tcp:ADDRESS:PORT\" (IPv6 in brackets, port 1 to \
+            "site.toml:2: sip.listen[0]: wants \"udp:ADDRESS:PORT\", or tcp, tls, ws or wss in place of udp (IPv6 in brackets, port 1 to \
          65535), not \"udp:127.0.0.1:70000\"",
         ],
     ),

@@ -1,0 +1,142 @@
+//! A CA of the test's own, and the ends of TLS connections that it certifies.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName},
+};
+use socket2::{Domain, Socket, Type};
+
+pub type Client = StreamOwned<ClientConnection, TcpStream>;
+
+/// A certificate and its key.
+pub struct Pair {
+    pub certificate: rcgen::Certificate,
+    pub key: KeyPair,
+}
+
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate's content; without names it has none (nosan).
+pub fn params(names: &[&str]) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "peer");
+    params.subject_alt_names = names
+        .iter()
+        .map(|name| match name.parse() {
+            Ok(address) => SanType::IpAddress(address),
+            Err(_) => SanType::DnsName((*name).try_into().expect("ASCII")),
+        })
+        .collect();
+    params
+}
+
+impl Authority {
+    pub fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().expect("a key");
+        Self(CertifiedIssuer::self_signed(params, key).expect("a CA"))
+    }
+
+    pub fn signs(&self, params: &CertificateParams) -> Pair {
+        let key = KeyPair::generate().expect("a key");
+        Pair { certificate: params.signed_by(&key, &self.0).expect("a certificate"), key }
+    }
+
+    /// Writes the CA, and a certificate for Ringpost; gives back what the site says of them.
+    pub fn site(&self, folder: &Path, names: &[&str]) -> String {
+        fs::create_dir_all(folder.join("ca")).expect("a folder");
+        fs::write(folder.join("ca/own.pem"), self.0.pem()).expect("a file");
+        self.renews(folder, names);
+        "[tls]\ncertificates = [\"own.pem\"]\nkeys = [\"own.key\"]\nca = \"ca\"\nreload = \"100ms\"\n\
+         handshake_timeout = \"1s\"\nhandshakes = 8"
+            .into()
+    }
+
+    /// A new certificate in place of the old one.
+    pub fn renews(&self, folder: &Path, names: &[&str]) {
+        let own = self.signs(&params(names));
+        fs::write(folder.join("own.key"), own.key.serialize_pem()).expect("a file");
+        fs::write(folder.join("own.pem"), own.certificate.pem()).expect("a file");
+    }
+
+    /// Connects to Ringpost under a name, from where its trunk is.
+    pub fn connect(&self, to: SocketAddr, name: &str) -> Client {
+        self.connect_from("127.0.0.1", to, (name, None))
+    }
+
+    /// The same from elsewhere, and shows a certificate where there is one.
+    pub fn connect_from(&self, from: &str, to: SocketAddr, (name, own): (&str, Option<&Pair>)) -> Client {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).expect("a CA");
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots);
+        let config = match own {
+            Some(pair) => config.with_client_auth_cert(chain(pair), key(pair)).expect("a pair"),
+            None => config.with_no_client_auth(),
+        };
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        let connection = ClientConnection::new(Arc::new(config), name).expect("a connection");
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let from = SocketAddr::new(from.parse().expect("an address"), 0);
+        socket.bind(&from.into()).expect("loopback");
+        socket.connect(&to.into()).expect("Ringpost listens");
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
+        StreamOwned::new(connection, stream)
+    }
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn chain(pair: &Pair) -> Vec<CertificateDer<'static>> {
+    vec![pair.certificate.der().clone()]
+}
+
+fn key(pair: &Pair) -> PrivateKeyDer<'static> {
+    PrivateKeyDer::try_from(pair.key.serialize_der()).expect("a key")
+}
+
+/// A TLS server that shows this certificate and takes one connection.
+pub struct Server(TcpListener, Arc<ServerConfig>);
+
+impl Server {
+    pub fn new(pair: &Pair) -> Self {
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(chain(pair), key(pair))
+            .expect("a pair");
+        Self(TcpListener::bind("127.0.0.1:0").expect("a port"), Arc::new(config))
+    }
+
+    pub fn uri(&self) -> String {
+        format!("sip:desk@{};transport=tls", self.0.local_addr().expect("bound"))
+    }
+
+    /// The first octets that come, or why none did.
+    pub fn hears(&self) -> Result<String, std::io::Error> {
+        use std::io::Read;
+        let (stream, _) = self.0.accept()?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let connection = ServerConnection::new(Arc::clone(&self.1)).expect("a connection");
+        let mut octets = [0; 4_096];
+        let length = StreamOwned::new(connection, stream).read(&mut octets)?;
+        Ok(String::from_utf8_lossy(&octets[..length]).into_owned())
+    }
+}
