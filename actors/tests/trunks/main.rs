@@ -1,4 +1,4 @@
-//! Calls that leave by trunks, registrations at providers, and whole sample sites.
+//! Calls that leave by trunks, and registrations at providers.
 
 #[path = "../support/call/mod.rs"]
 mod support;
@@ -11,7 +11,6 @@ mod challenges;
 mod kamailio;
 mod outbound;
 mod registering;
-mod sites;
 mod ways;
 
 use support::{Over, Peer, Ringpost, Site};
