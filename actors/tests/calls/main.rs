@@ -14,6 +14,7 @@ mod octets;
 mod office;
 
 mod phones;
+mod policy;
 mod races;
 mod refusals;
 mod registered;
