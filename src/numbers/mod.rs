@@ -3,7 +3,7 @@
 use crate::call::wire::strip_visual;
 
 /// The shortest E.164 number with its country code; what is shorter and has no prefix is an extension or a service.
-const SHORTEST: usize = 8;
+const SHORTEST: usize = 7;
 
 /// How numbers are written where the site is: what makes a dialled number an E.164 number.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
