@@ -123,7 +123,7 @@ numbers! {
     Counter half_sent_total: "Connections closed because a message was not complete within message_timeout.";
     Counter handshakes_failed_total: "TLS and WebSocket handshakes that failed; the log says why.";
     Counter handshakes_refused_total: "Connections closed at once because tls.handshakes was reached.";
-    Gauge certificate_end: "When the first certificate of [tls] ends, in seconds since 1970; 0: there is none.";
+    Gauge certificate_end: "When the first certificate that `[tls]` names ends, in seconds since 1970; 0: there is none.";
     Counter tls_reloads_total: "Times that changed certificates were read again.";
     Counter faults_total: "Faults (panics) that were caught; each is a bug worth a report.";
     Counter restarts_total: "Parts that ended by a fault and were started again.";

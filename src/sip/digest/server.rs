@@ -51,7 +51,7 @@ pub struct Doorkeeper {
 /// Credentials that are right.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Passed {
-    /// The name of the nonce in the replay [`Window`].
+    /// The name of the nonce in the replay window.
     pub nonce: u64,
     /// How often the client says that it has used it.
     pub count: u32,
