@@ -91,7 +91,7 @@ fn nobody_hears_of_what_nobody_owns() {
         lane.transactions.orphan(bye, None);
         match end {
             0 => lane.response(bye, 200, "BYE", "a"),
-            1 => lane.with(|it, _, out| it.undeliverable(bye, out)),
+            1 => lane.with(|it, now, out| it.undeliverable(bye, now, out)),
             _ => {}
         }
     }
@@ -104,7 +104,7 @@ fn nobody_hears_of_what_nobody_owns() {
 fn what_could_not_be_sent_counts_as_503() {
     let mut lane = Lane::tcp();
     let info = lane.request("INFO");
-    lane.with(|it, _, out| it.undeliverable(info, out));
+    lane.with(|it, now, out| it.undeliverable(info, now, out));
     assert_eq!((lane.log(), lane.len()), (vec!["0 > INFO".into(), "0 * Failed 503".into()], 0));
 }
 

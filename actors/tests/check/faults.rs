@@ -44,7 +44,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[stores]",
         &[
             "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, registrar, um, mail, user, bypass, policy, \
-             feature_codes, outbox, store, voicemail, metrics, security, tls",
+             feature_codes, outbox, store, voicemail, metrics, security, tls, dns",
         ],
     ),
     (
