@@ -2,20 +2,22 @@
 
 pub mod dtmf;
 pub mod g711;
+mod greeting;
 mod latch;
+mod limits;
 pub mod mailbox;
 pub mod rtp;
 mod speaker;
 pub mod take;
 pub mod wav;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use crate::{settings::Voicemail, sip::sdp::Agreed};
+pub use self::{greeting::Greeting, limits::Limits, speaker::Seed};
+use crate::sip::sdp::Agreed;
 use dtmf::{Key, Keypad};
 use g711::Codec;
 use latch::Latch;
-pub use speaker::Seed;
 use speaker::{Playing, Speaker};
 use take::{Take, Worth};
 
@@ -42,30 +44,6 @@ pub enum Script {
     Ask,
     /// The announcement once.
     Announce,
-}
-
-/// When a session ends by itself.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Limits {
-    /// Silence that ends the recording.
-    pub silence: Duration,
-    /// The longest recording.
-    pub max_message: Duration,
-    /// Voiced audio below it is no message.
-    pub min_message: Duration,
-    /// The longest session, greeting and holds included.
-    pub max_call: Duration,
-    /// How long the ACK may take after the 200 (RFC 3261 §13.3.1.4: 64*T1).
-    pub begin: Duration,
-}
-
-/// Audio in both codecs, position for position the same.
-#[derive(Clone, Debug)]
-pub struct Greeting {
-    /// A-law.
-    pub pcma: Arc<[u8]>,
-    /// µ-law.
-    pub pcmu: Arc<[u8]>,
 }
 
 /// What to do, in the imperative.
@@ -143,8 +121,6 @@ const HELD: Duration = Duration::from_millis(200);
 const AGAIN: Duration = Duration::from_secs(1);
 const BEEP_HERTZ: f64 = 1000.0;
 const BEEP_LOUDNESS: f64 = 0.25;
-const DONE_HERTZ: f64 = 650.0;
-const DONE_LENGTH: Duration = Duration::from_millis(200);
 const BEEP_LENGTH: Duration = Duration::from_millis(500);
 
 impl Session {
@@ -387,56 +363,5 @@ impl Recording {
             .chain(quiet)
             .min()
             .unwrap_or_default()
-    }
-}
-
-impl Limits {
-    /// For an announcement: over after `longest`, whatever happens.
-    pub fn announcement(longest: Duration) -> Self {
-        let (silence, max_message, min_message) = (longest, longest, Duration::ZERO);
-        Self { silence, max_message, min_message, max_call: longest, begin: longest }
-    }
-
-    /// Whether so much is a message.
-    pub fn is_message(&self, worth: Worth) -> bool {
-        worth.octets > 0 && worth.voiced >= self.min_message
-    }
-}
-
-impl From<&Voicemail> for Limits {
-    fn from(settings: &Voicemail) -> Self {
-        let &Voicemail { silence, max_message, min_message, .. } = settings;
-        // Exchange's distance between the longest recording and the longest call is ten minutes, too.
-        let max_call = max_message + Duration::from_secs(600);
-        Self { silence, max_message, min_message, max_call, begin: Duration::from_secs(32) }
-    }
-}
-
-impl Greeting {
-    /// From a file that was read.
-    pub fn new(wav: &wav::Wav) -> Self {
-        Self { pcma: wav.to_codec(Codec::Pcma).into(), pcmu: wav.to_codec(Codec::Pcmu).into() }
-    }
-
-    /// Two short tones: it is done.
-    pub fn done() -> Self {
-        let pair = |codec: Codec| {
-            let tone = codec.tone(DONE_HERTZ, BEEP_LOUDNESS, DONE_LENGTH);
-            let gap = vec![codec.silence(); tone.len()];
-            [&gap[..], &tone, &gap, &tone, &gap].concat()
-        };
-        Self { pcma: pair(Codec::Pcma).into(), pcmu: pair(Codec::Pcmu).into() }
-    }
-
-    /// How long it sounds.
-    pub fn length(&self) -> Duration {
-        g711::time_of(self.pcma.len() as u64)
-    }
-
-    fn octets(&self, codec: Codec) -> &[u8] {
-        match codec {
-            Codec::Pcma => &self.pcma,
-            Codec::Pcmu => &self.pcmu,
-        }
     }
 }

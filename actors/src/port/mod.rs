@@ -4,6 +4,7 @@
 
 pub mod door;
 pub mod errand;
+mod incoming;
 pub mod lanes;
 mod reach;
 mod secure;
@@ -13,6 +14,7 @@ mod tests;
 mod time;
 pub mod tls;
 pub mod udp;
+mod user;
 mod web;
 
 use std::{
@@ -27,15 +29,14 @@ use ringpost::{
     directory::Directory,
     settings::{Listen, Transport, Trunk},
     sip::{
-        Message, Method,
-        build::{phrase, reply_peer, response},
-        check,
+        Message,
         peer::{CERTIFIED, Peer, Transmit},
-        token::{MAGIC, Token},
-        transaction::{News, Output, Owner, Transactions, stateless_tag, timer::Wheel},
+        token::Token,
+        transaction::{News, Output, Owner, Transactions, timer::Wheel},
     },
 };
 
+pub use self::user::{Alarm, Refusal, TransactionUser};
 use self::{
     door::Door,
     errand::Errands,
@@ -44,63 +45,6 @@ use self::{
     tls::Tls,
 };
 use crate::guard::caught;
-
-/// Who hears what comes of a lane's messages.
-pub trait TransactionUser {
-    /// Whether a request outside any transaction may come in; a refusal is answered without keeping anything.
-    ///
-    /// # Errors
-    /// The response to send.
-    fn admits(&self, request: &Message, from: &Peer) -> Result<(), Refusal>;
-
-    /// Something happened.
-    fn hears(&self, news: News);
-
-    /// A timer of its own has run out.
-    fn rings(&self, alarm: Alarm);
-
-    /// Whether a connection is kept open however silent it is.
-    fn keeps(&self, _connection: u64) -> bool {
-        false
-    }
-
-    /// A connection has closed.
-    fn closed(&self, _connection: u64) {}
-}
-
-/// A response that says no.
-#[derive(Debug)]
-pub struct Refusal {
-    /// Status code.
-    pub code: u16,
-    /// Reason phrase; the RFC's own where empty.
-    pub phrase: &'static str,
-    /// Further header fields.
-    pub headers: Vec<(&'static str, Vec<u8>)>,
-    /// Whether a retransmission of a request that was taken must pass all the same.
-    pub only_new: bool,
-}
-
-impl Refusal {
-    /// A refusal that needs no further header.
-    pub fn plain(code: u16) -> Self {
-        Self { code, phrase: "", headers: vec![], only_new: false }
-    }
-
-    /// A refusal with one further header.
-    pub fn with(code: u16, name: &'static str, value: &[u8]) -> Self {
-        Self { headers: vec![(name, value.to_vec())], ..Self::plain(code) }
-    }
-}
-
-/// A timer of the transaction user: whose it is, and which.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Alarm {
-    /// Its owner.
-    pub owner: Token,
-    /// Its number.
-    pub number: u32,
-}
 
 /// One of the lane's sockets.
 #[derive(Debug)]
@@ -245,108 +189,6 @@ impl Port {
                 "A fault in Ringpost: one message or timer is lost, the lane goes on"
             );
         }
-    }
-
-    /// One datagram, or one message off a stream.
-    pub fn received(self: &Rc<Self>, octets: Bytes, from: Peer) {
-        let message = match Message::read(octets) {
-            Ok(message) => message,
-            Err(reason) => return tracing::debug!(from = %from.address, %reason, "Not SIP"),
-        };
-        let ip = from.address.ip();
-        if self.door_for(&from).is_some_and(|door| !self.trusts(door, &from) && !door.hears(&message, ip)) {
-            return;
-        }
-        match message.method() {
-            None if !check::response(&message) => {
-                tracing::debug!(from = %from.address, "Dropped a malformed response")
-            }
-            None => {
-                match message.via().and_then(|via| Token::of_branch(via.branch()?.get(..MAGIC.len() + 16)?)) {
-                    Some(branch) if self.is_elsewhere(branch.lane()) => {
-                        self.lanes.hand_over(branch.lane(), message, from)
-                    }
-                    Some(_) => self.take(message, from),
-                    None => tracing::debug!(from = %from.address, "Dropped a response to nothing of ours"),
-                }
-            }
-            Some(method) => self.request(method, message, from),
-        }
-    }
-
-    fn request(self: &Rc<Self>, method: Method, message: Message, from: Peer) {
-        if let Err(rejection) = check::request(&message) {
-            tracing::debug!(from = %from.address, code = rejection.code, reason = rejection.phrase, "Rejected");
-            if method != Method::Ack {
-                let refusal = Refusal { phrase: rejection.phrase, ..Refusal::plain(rejection.code) };
-                self.refuse(&message, &from, &refusal);
-            }
-            return;
-        }
-        let lane = self.lane_of(&message);
-        if self.is_elsewhere(lane) {
-            return self.lanes.hand_over(lane, message, from);
-        }
-        if let Some(door) = self.door_for(&from) {
-            let known = || self.transactions.borrow().knows(&message);
-            match door.admits(&message, from.address.ip(), self.trusts(door, &from), known) {
-                Ok(()) => {}
-                Err(_) if method == Method::Ack => return,
-                Err(refusal) => return self.refuse(&message, &from, &refusal),
-            }
-        }
-        // A forged source must not be told of calls that never were, however often it asks.
-        if method == Method::Cancel
-            && self.door_for(&from).is_some_and(|door| !self.trusts(door, &from))
-            && !self.transactions.borrow().knows(&message)
-        {
-            return self.refuse(&message, &from, &Refusal::plain(481));
-        }
-        if !matches!(method, Method::Ack | Method::Cancel)
-            && let Err(refusal) = self.user().admits(&message, &from)
-            && !(refusal.only_new && self.transactions.borrow().knows(&message))
-        {
-            return self.refuse(&message, &from, &refusal);
-        }
-        self.take(message, from);
-    }
-
-    /// A message that is this lane's.
-    pub fn take(self: &Rc<Self>, message: Message, from: Peer) {
-        let now = self.now();
-        self.transactions.borrow_mut().received(message, from, now, &mut self.output.borrow_mut());
-        self.flush();
-    }
-
-    fn user(&self) -> Rc<dyn TransactionUser> {
-        self.user.borrow().clone().expect("a lane serves somebody before its sockets open")
-    }
-
-    /// The lane whose tag a request carries; outside a dialog the Call-ID decides, so that a CANCEL finds its INVITE.
-    fn lane_of(&self, request: &Message) -> u8 {
-        let tag = request.to().and_then(|to| to.tag()).and_then(Token::read);
-        tag.map_or_else(|| self.lanes.of_call(request.call_id()), Token::lane)
-    }
-
-    fn is_elsewhere(&self, lane: u8) -> bool {
-        lane != self.lane && self.lanes.has(lane)
-    }
-
-    /// Answers without a transaction (RFC 3261 §8.2.7).
-    fn refuse(self: &Rc<Self>, request: &Message, from: &Peer, refusal: &Refusal) {
-        if self
-            .door_for(from)
-            .is_some_and(|door| !self.trusts(door, from) && !door.may_refuse(from.address.ip(), refusal.code))
-        {
-            return;
-        }
-        let phrase = if refusal.phrase.is_empty() { phrase(refusal.code) } else { refusal.phrase };
-        let tag = stateless_tag(request);
-        let mut draft = response(request, from.address, refusal.code, phrase.as_bytes(), &tag);
-        for (name, value) in &refusal.headers {
-            draft.header(name, &[value]);
-        }
-        self.transmit(Transmit { peer: reply_peer(request, *from), bytes: draft.empty() });
     }
 
     /// Sends what waits and passes the news on. Whatever the user does meanwhile is sent by its own call.

@@ -18,7 +18,7 @@ use ringpost::{
     voicemail::Greeting,
 };
 
-use super::{RETRY_AFTER, Switch};
+use super::{Switch, opening::RETRY_AFTER};
 use crate::{
     call::Reach,
     metrics::METRICS,

@@ -9,7 +9,7 @@ pub mod sipp;
 
 use std::{
     net::{TcpListener, UdpSocket},
-    sync::atomic::{AtomicU16, Ordering},
+    sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -38,16 +38,17 @@ pub fn within(patience: Duration, what: &str, mut so: impl FnMut() -> bool) {
 /// `count` ports in a row that are free for UDP and TCP. They lie below the range of ephemeral ports, so that no socket of another
 /// test takes one before it is used.
 pub fn ports(count: u16) -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     const FIRST: u16 = 11_000;
-    const SPAN: u16 = 20_000;
-    let start = (std::process::id() % 97) as u16 * 200;
+    const SPAN: u32 = 20_000;
+    let start = std::process::id() % 97 * 200;
     loop {
-        let offset = NEXT.fetch_add(count, Ordering::Relaxed).wrapping_add(start) % (SPAN - count);
+        // Each port is handed out once per round: a row that would go over the end is left out.
+        let offset = ((NEXT.fetch_add(count.into(), Ordering::Relaxed) + start) % SPAN) as u16;
         let free = |port| {
             UdpSocket::bind(("127.0.0.1", port)).is_ok() && TcpListener::bind(("127.0.0.1", port)).is_ok()
         };
-        if (FIRST + offset..FIRST + offset + count).all(free) {
+        if u32::from(offset + count) <= SPAN && (FIRST + offset..FIRST + offset + count).all(free) {
             return FIRST + offset;
         }
     }

@@ -1,0 +1,99 @@
+//! What a call is made of, and what its actor is told.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use ringpost::{
+    call::{Event, Leg},
+    directory::{Directory, Origin, Target},
+    registrar::Device,
+    settings::User,
+    sip::{Message as SipMessage, refer::Refer, token::Token},
+};
+
+use crate::leg::LegActor;
+
+/// What was dialled.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reach {
+    /// A number of the user.
+    Rings,
+    /// A number of the user's voice mail.
+    VoiceMail,
+    /// A feature code, which is taken.
+    Code,
+}
+
+/// What a call is made of.
+pub struct Setup {
+    /// The call's name in the switch.
+    pub token: Token,
+    /// The snapshot that it keeps.
+    pub directory: Arc<Directory>,
+    /// Who is called.
+    pub user: Arc<User>,
+    /// The user's devices, fixed and registered.
+    pub devices: Vec<Device>,
+    /// The caller's INVITE.
+    pub invite: Arc<SipMessage>,
+    /// Who calls.
+    pub origin: Origin,
+    /// What was dialled.
+    pub reach: Reach,
+    /// The trunks that lead to a number outside, in order.
+    pub ways: Vec<Target>,
+    /// The mark that tells a loop.
+    pub mark: [u8; 16],
+}
+
+/// What a leg tells its call.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Told {
+    /// Which leg.
+    pub leg: Leg,
+    /// What.
+    pub what: What,
+}
+
+/// What happened on a leg.
+pub enum What {
+    /// An event of the machine, and the message that it came with.
+    Event(Event, Option<Arc<SipMessage>>),
+    /// A request inside the dialog, for the other leg.
+    Inside(Token, Arc<SipMessage>),
+    /// The peer's answer to a request of the other leg.
+    Replied(Token, Arc<SipMessage>),
+    /// A request of the other leg could not be passed on.
+    Denied(Token, u16),
+    /// The ACK of the answer, or of the one to a re-INVITE that came in that transaction.
+    Acknowledged(Option<Token>, Arc<SipMessage>),
+    /// The peer takes a re-INVITE back.
+    Withdrawn(Token),
+    /// The peer refers the other party to somebody else.
+    Referred(Box<Refer>),
+    /// The leg that was let go for a transfer is back.
+    Returned(Addr<LegActor>),
+    /// The leg gives its place to another, whose peer has said this about media.
+    GivesPlace(Addr<LegActor>, Arc<SipMessage>),
+}
+
+/// A timer of the call has run out.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Rang(pub u32);
+
+/// One of the call's actors has panicked.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Broken {
+    /// The leg whose actor it was; `None` for the call's own.
+    pub leg: Option<Leg>,
+    /// What the panic said.
+    pub fault: &'static str,
+}
+
+/// End the call whatever its state.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct End;
