@@ -104,6 +104,8 @@ pub struct Sip {
     pub max_udp: usize,
     /// `udp_fallback`: how long opening that connection may take before the request goes by UDP all the same. Default 1 s.
     pub udp_fallback: Duration,
+    /// `tcp_retry`: how long such requests then go there by UDP at once. Default 10 min.
+    pub tcp_retry: Duration,
     /// `session_expires` (default none, `0s`) and `min_se` (default and least 90 s), in whole seconds (RFC 4028).
     pub session: Terms,
 }

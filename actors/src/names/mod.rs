@@ -240,12 +240,17 @@ impl Names {
         let time = self.settings.load().avoid;
         // What a server asks for by Retry-After is in seconds; nobody is avoided for hours at its word.
         let time = at_least.map_or(time, |asked| asked.clamp(time, time.saturating_mul(10)));
-        lock(&self.avoid).failed(place, time, self.now());
+        let mut avoid = lock(&self.avoid);
+        avoid.failed(place, time, self.now());
         self.avoids.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a place failed lately.
-    pub fn avoids(&self, place: &Hop) -> bool {
-        self.avoids.load(Ordering::Relaxed) && lock(&self.avoid).has(place, self.now())
+    /// A place did its work.
+    pub fn works(&self, place: &Hop) {
+        if self.avoids.load(Ordering::Relaxed) {
+            let mut avoid = lock(&self.avoid);
+            avoid.answered(place);
+            self.avoids.store(!avoid.is_empty(), Ordering::Relaxed);
+        }
     }
 }

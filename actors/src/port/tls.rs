@@ -1,17 +1,22 @@
 //! TLS: the site's certificates, whom they let Ringpost believe, and their renewal while it runs.
 
+mod alias;
 mod files;
 mod verify;
 
 use std::{
     collections::HashMap,
     io,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use ringpost::{settings::Site, sip::peer::Peer};
+use ringpost::{
+    settings::Site,
+    sip::{certificate::speaks_for, peer::Peer},
+};
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
     client::ResolvesClientCert,
@@ -23,7 +28,7 @@ use rustls::{
 use tokio::{net::TcpStream, sync::Notify};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
-use self::files::Identity;
+use self::{alias::Aliases, files::Identity};
 use crate::metrics::{METRICS, State};
 
 /// Names of peers that certificates are checked against; they come from URIs, so there may be many.
@@ -36,6 +41,7 @@ pub struct Tls {
     wanted: Mutex<Names>,
     /// The names in the certificates of the connections that are open.
     shown: Mutex<HashMap<u64, Arc<[String]>, ahash::RandomState>>,
+    aliases: Mutex<Aliases>,
     changed: Notify,
 }
 
@@ -73,7 +79,7 @@ impl Shown {
 impl ResolvesServerCert for Shown {
     fn resolve(&self, hello: rustls::server::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let named = hello.server_name().and_then(|name| {
-            self.0.iter().find(|identity| ringpost::sip::certificate::speaks_for(&identity.names, name))
+            self.0.iter().find(|identity| speaks_for(&identity.names, name))
         });
         named.map(|identity| Arc::clone(&identity.key)).or_else(|| self.first())
     }
@@ -109,6 +115,7 @@ impl Tls {
             settings: Mutex::new(asked),
             wanted: Mutex::default(),
             shown: Mutex::default(),
+            aliases: Mutex::default(),
             changed: Notify::new(),
         }))
     }
@@ -177,6 +184,22 @@ impl Tls {
     /// A connection has closed.
     pub fn forget(&self, connection: u64) {
         lock(&self.shown).remove(&connection);
+        lock(&self.aliases).forget(connection);
+    }
+
+    /// Who is at the other end of a connection may be called on it (RFC 5923): `host` and `port` are the sent-by of its
+    /// Via. Its certificate has to be of that host.
+    pub fn alias(&self, peer: &Peer, host: &str, port: u16) {
+        let number = self.shown(peer).filter(|names| speaks_for(names, host)).and_then(|_| self.number(host));
+        if let Some(number) = number {
+            let end = (number, SocketAddr::new(peer.address.ip(), port));
+            lock(&self.aliases).note(end, peer.number());
+        }
+    }
+
+    /// The connection that the peer itself has opened for us to call it on.
+    pub fn opened_by(&self, peer: &Peer) -> Option<u64> {
+        lock(&self.aliases).find((peer.wanted_name()?, peer.address))
     }
 
     /// The names in the verified certificate of whoever is at the other end.

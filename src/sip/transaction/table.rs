@@ -61,9 +61,9 @@ impl Transactions {
         }
     }
 
-    /// Which requests are too large for UDP.
-    pub fn with_size(self, size: Size) -> Self {
-        Self { size, ..self }
+    /// Says which requests are too large for UDP.
+    pub fn limit(&mut self, size: Size) {
+        self.size = size;
     }
 
     /// How long, in milliseconds, a peer may leave an INVITE without any answer; Timer B is 64*T1 (§17.1.1.2).
@@ -208,6 +208,11 @@ impl Transactions {
             Entry::InviteClient(invite) => Message::read_own(&invite.request()),
             Entry::InviteServer(..) | Entry::Client(_) | Entry::Server(..) => None,
         }
+    }
+
+    /// Whether an INVITE has had no answer at all.
+    pub fn is_silent(&self, client: Token) -> bool {
+        matches!(self.entries.find(client), Some(Entry::InviteClient(invite)) if invite.is_calling())
     }
 
     /// Sends the ACK for a 2xx and keeps it for the 2xx's retransmissions (§13.2.2.4).
