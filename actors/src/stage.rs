@@ -28,6 +28,7 @@ use crate::{
     channel::{self, SipInfo},
     keeper::Keeper,
     load, metrics,
+    names::{self, Names},
     outbox::{self, Channels, Outbox},
     policies::Policies,
     port::{
@@ -36,7 +37,6 @@ use crate::{
         tls::Tls,
     },
     registrar::Registrar,
-    names::{self, Names},
     store::{Scribe, Sqlite},
     switch::{Questions, Shared},
     trunks::Trunks,

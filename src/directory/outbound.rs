@@ -60,7 +60,8 @@ impl Directory {
         // `maddr` leads there as well as the host does; where other names lead is known when they are called.
         [Some(uri.host), uri.param("maddr")].into_iter().flatten().any(|host| {
             let far = self.trunks.iter().filter_map(|trunk| trunk.far.as_ref());
-            far.filter_map(|far| Uri::read(far.target.as_bytes())).any(|target| bare(target.host) == bare(host))
+            far.filter_map(|far| Uri::read(far.target.as_bytes()))
+                .any(|target| bare(target.host) == bare(host))
                 || literal(host, None).is_some_and(|at| self.trunk(at.ip()).is_some())
         })
     }

@@ -71,7 +71,11 @@ impl Draft {
         self.0.extend_from_slice(b";branch=");
         branch.iter().for_each(|part| self.0.extend_from_slice(part));
         // RFC 5923 §5: requests to us may come on our TLS connections.
-        self.0.extend_from_slice(if transport == Transport::Tls { b";alias;rport\r\n" } else { b";rport\r\n" });
+        self.0.extend_from_slice(if transport == Transport::Tls {
+            b";alias;rport\r\n"
+        } else {
+            b";rport\r\n"
+        });
         self
     }
 

@@ -53,7 +53,8 @@ impl Peer {
 
     /// The way by UDP that [`Peer::by_tcp`] left.
     pub fn back_to_udp(&self) -> Option<Self> {
-        let back = Self { transport: Transport::Udp, listener: self.connection as u16, connection: 0, ..*self };
+        let back =
+            Self { transport: Transport::Udp, listener: self.connection as u16, connection: 0, ..*self };
         (self.connection & TOO_LARGE != 0).then_some(back)
     }
 

@@ -138,19 +138,19 @@ fn a_uri_leads_where_rfc_3263_says() {
         ("a transport that this end has not", "sip:example.com;transport=tls", plain, ""),
         ("a WebSocket is never opened", "sip:example.com;transport=ws", V4, ""),
         ("a port: addresses only", "sip:user@example.com:5070", V4, "UDP 192.0.2.9:5070"),
-        (
-            "a port and a transport",
-            "sip:Example.COM.:5070;transport=tcp",
-            V4,
-            "TCP 192.0.2.9:5070",
-        ),
+        ("a port and a transport", "sip:Example.COM.:5070;transport=tcp", V4, "TCP 192.0.2.9:5070"),
         ("a port and sips", "sips:example.com:5070", V4, "TLS 192.0.2.9:5070"),
         ("an address asks nobody", "sip:192.0.2.7", V4, "UDP 192.0.2.7:5060"),
         ("nor with sips", "sips:192.0.2.7", V4, "TLS 192.0.2.7:5061"),
         ("nor in IPv6", "sip:[2001:db8::7]:5065;transport=tcp", ALL, "TCP [2001:db8::7]:5065"),
         ("maddr is the target", "sip:elsewhere.test;maddr=192.0.2.8", V4, "UDP 192.0.2.8:5060"),
         ("maddr by name", "sip:192.0.2.7:5066;maddr=example.com", V4, "UDP 192.0.2.9:5066"),
-        ("IPv6 before IPv4", "sip:server2.example.com:5060", ALL, "UDP [2001:db8::2]:5060, UDP 192.0.2.2:5060"),
+        (
+            "IPv6 before IPv4",
+            "sip:server2.example.com:5060",
+            ALL,
+            "UDP [2001:db8::2]:5060, UDP 192.0.2.2:5060",
+        ),
         ("no such name", "sip:nobody.example.com", V4, ""),
     ] {
         assert_eq!(play(uri, able, &zone, 1).1, expected, "{what}");
@@ -224,7 +224,11 @@ fn zones_of_every_kind_lead_somewhere_or_nowhere() {
             "UDP 192.0.2.1:6",
         ),
         ("no port at all", "_sip._udp.h.test SRV 0 0 0 h.test", ""),
-        ("no answer for services: on without", "h.test NAPTR FAILS\n _sip._udp.h.test SRV FAILS", "UDP 192.0.2.1:5060"),
+        (
+            "no answer for services: on without",
+            "h.test NAPTR FAILS\n _sip._udp.h.test SRV FAILS",
+            "UDP 192.0.2.1:5060",
+        ),
     ] {
         let zone = Zone::read(&format!("{records}{host}"));
         assert_eq!(play("sip:h.test", V4, &zone, 1).1, expected, "{what}");
@@ -251,7 +255,9 @@ fn what_nobody_answers_in_time_is_done_without() {
 fn a_zone_of_any_size_is_tried_within_bounds() {
     let mut records = String::from("h.test NAPTR 1 1 s SIP+D2U _s\n");
     for n in 0..200 {
-        records += &format!("h.test NAPTR 1 2 s SIP+D2T _s{n}\n _s SRV 0 {n} 5060 t{n}\n t{n} A 192.0.2.{n}\n t{n} A 198.51.100.{n}\n");
+        records += &format!(
+            "h.test NAPTR 1 2 s SIP+D2T _s{n}\n _s SRV 0 {n} 5060 t{n}\n t{n} A 192.0.2.{n}\n t{n} A 198.51.100.{n}\n"
+        );
     }
     let (rounds, places) = play("sip:h.test", V4, &Zone::read(&records), 1);
     assert!(rounds.iter().all(|round| round.split(", ").count() <= 12), "{rounds:?}");
@@ -322,6 +328,11 @@ fn weights_share_the_calls() {
     }
     // A draw of 0 among 0..=4 chooses weight 0, of 1 weight 1, of 2 to 4 weight 3.
     assert!((5_700..6_300).contains(&first[0]) && (1_700..2_300).contains(&first[1]), "{first:?}");
-    let all_zero = Zone::read("_sip._udp.h.test SRV 0 0 5060 a\n _sip._udp.h.test SRV 0 0 5060 b\n a A 192.0.2.1\n b A 192.0.2.2");
-    assert_eq!(play("sip:h.test;transport=udp", V4, &all_zero, 5).1, "UDP 192.0.2.1:5060, UDP 192.0.2.2:5060");
+    let all_zero = Zone::read(
+        "_sip._udp.h.test SRV 0 0 5060 a\n _sip._udp.h.test SRV 0 0 5060 b\n a A 192.0.2.1\n b A 192.0.2.2",
+    );
+    assert_eq!(
+        play("sip:h.test;transport=udp", V4, &all_zero, 5).1,
+        "UDP 192.0.2.1:5060, UDP 192.0.2.2:5060"
+    );
 }

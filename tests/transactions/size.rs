@@ -5,7 +5,7 @@ use ringpost::{
     sip::{build::Draft, peer::Peer, token::Token, transaction::Size},
 };
 
-use crate::lane::{Lane, LEG, peer};
+use crate::lane::{LEG, Lane, peer};
 
 /// Our UDP and TCP listeners; requests above 600 octets change over, and an address that refuses has a minute.
 fn lane() -> Lane {

@@ -32,7 +32,12 @@ impl LegActor {
     }
 
     /// Whether a response is one after which the next server is tried, so that nobody else needs to hear of it.
-    pub(super) fn passes_on(&mut self, client: Token, response: &SipMessage, ctx: &mut Context<Self>) -> bool {
+    pub(super) fn passes_on(
+        &mut self,
+        client: Token,
+        response: &SipMessage,
+        ctx: &mut Context<Self>,
+    ) -> bool {
         if !matches!(self.side, Side::Called { client: own, answered: false, .. } if own == client) {
             return false;
         }

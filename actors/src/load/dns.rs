@@ -47,6 +47,8 @@ fn server(raw: &Raw<'_>) -> Result<SocketAddr, String> {
     let server = text.parse().ok().or_else(|| Some(SocketAddr::new(bare.parse::<IpAddr>().ok()?, 53)));
     let usable = |at: &SocketAddr| at.port() != 0 && !at.ip().is_unspecified() && !at.ip().is_multicast();
     server.filter(usable).ok_or_else(|| {
-        format!("wants the address of a DNS server such as \"192.0.2.53\" or \"192.0.2.53:5353\", not {text:?}")
+        format!(
+            "wants the address of a DNS server such as \"192.0.2.53\" or \"192.0.2.53:5353\", not {text:?}"
+        )
     })
 }

@@ -28,6 +28,8 @@ use crate::{
 const PART: &str = "dns";
 /// How long names of the hosts file are kept before it is looked at again, in seconds.
 const HOSTS_TTL: u32 = 60;
+/// Servers that are asked at once: all that a resolv.conf may name.
+const AT_ONCE: usize = 3;
 
 /// Starts the thread; it works until the end of the program.
 pub fn start(names: Arc<Names>, orders: mpsc::UnboundedReceiver<Order>, keeper: Keeper) {
@@ -88,9 +90,11 @@ fn resolver(settings: &Dns) -> Result<TokioResolver, NetError> {
         }
     };
     let options = builder.options_mut();
-    // Two tries within the time that a call waits. What is known is remembered here, and the hosts file read.
-    options.timeout = settings.timeout / 2;
-    options.attempts = 1;
+    // One try as long as a call waits, in which every server is asked several times. What is known is remembered here,
+    // and the hosts file read.
+    options.timeout = settings.timeout;
+    options.attempts = 0;
+    options.num_concurrent_reqs = AT_ONCE;
     options.cache_size = 0;
     options.use_hosts_file = ResolveHosts::Never;
     builder.build()
@@ -155,7 +159,8 @@ impl Asked {
         let addresses = found.into_iter().flat_map(|found| found.answers());
         let addresses: Vec<_> = addresses.filter_map(|record| record.data.ip_addr()).collect();
         (v4.is_some() || v6.is_some()).then(|| {
-            let said = if addresses.is_empty() { Answer::Nothing } else { Answer::Addresses(addresses.into()) };
+            let said =
+                if addresses.is_empty() { Answer::Nothing } else { Answer::Addresses(addresses.into()) };
             (said, Some(HOSTS_TTL))
         })
     }

@@ -138,8 +138,11 @@ impl Names {
         loop {
             match locate.next() {
                 Step::Done(places) => return !places.is_empty(),
-                Step::Ask(questions) if self.remember(&mut locate, questions, true).is_none() => return false,
-                Step::Ask(_) => {}
+                Step::Ask(questions) => {
+                    if self.remember(&mut locate, questions, true).is_none() {
+                        return false;
+                    }
+                }
             }
         }
     }
@@ -148,7 +151,7 @@ impl Names {
         let mut coming = FuturesUnordered::new();
         for question in questions {
             let late = tokio::time::Instant::now() >= end;
-            match if late { Ask::Now(self.old(&question)) } else { self.ask(&question) } {
+            match if late { Ask::Now(self.too_late(&question)) } else { self.ask(&question) } {
                 Ask::Now(answer) => locate.hears(question, answer),
                 Ask::Later(answer) => coming.push(async move { (question, answer.await) }),
             }
@@ -176,6 +179,20 @@ impl Names {
                 answer
             }
             Known::Unknown => Answer::Failed,
+        }
+    }
+
+    /// The time is up before this was asked: for a while nobody else waits for it either.
+    fn too_late(&self, question: &Question) -> Answer {
+        let now = self.now();
+        let mut known = lock(&self.known);
+        match known.cache.look(question, now) {
+            Known::Fresh(answer) => answer,
+            Known::Stale(_) | Known::Unknown => {
+                let serves = known.cache.put(question.clone(), Answer::Failed, None, now);
+                METRICS.dns_stale_total.add(u64::from(serves != Answer::Failed));
+                serves
+            }
         }
     }
 

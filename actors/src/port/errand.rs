@@ -3,14 +3,12 @@
 use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
 
 use bytes::Bytes;
-use ringpost::{
-    sip::{
-        Message,
-        build::Draft,
-        peer::Peer,
-        token::{Table, Token},
-        transaction::Owner,
-    },
+use ringpost::sip::{
+    Message,
+    build::Draft,
+    peer::Peer,
+    token::{Table, Token},
+    transaction::Owner,
 };
 use tokio::sync::oneshot;
 
@@ -114,7 +112,9 @@ impl Port {
         let nothing = |code| Reply { code, message: None, sent: None };
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting { answer, sent: None };
-        let Some(token) = self.errands.0.borrow_mut().insert(self.random(), waiting) else { return nothing(503) };
+        let Some(token) = self.errands.0.borrow_mut().insert(self.random(), waiting) else {
+            return nothing(503);
+        };
         let client = self.ask(peer, Owner::Errand(token), |branch| {
             let bytes = self.written(errand, &peer, (token, branch));
             if let Some(waiting) = self.errands.0.borrow_mut().find_mut(token) {

@@ -35,7 +35,7 @@ impl Port {
                 one.bound.transport == Transport::Tcp && one.bound.address.ip() == own
             };
             let at = self.listeners.iter().position(fits)?;
-            (udp.bound.transport == Transport::Udp && !udp.internal).then(|| at as u16)
+            (udp.bound.transport == Transport::Udp && !udp.internal).then_some(at as u16)
         };
         let instead = self.listeners.iter().map(instead).collect();
         let retry = settings.tcp_retry.as_millis() as u64;
@@ -46,7 +46,8 @@ impl Port {
         let has = |wanted: Transport| {
             self.listeners.iter().any(|listener| listener.bound.transport == wanted && !listener.internal)
         };
-        let family = |v4: bool| self.listeners.iter().any(|one| one.bound.address.is_ipv4() == v4 && !one.internal);
+        let family =
+            |v4: bool| self.listeners.iter().any(|one| one.bound.address.is_ipv4() == v4 && !one.internal);
         Abilities {
             udp: has(Transport::Udp),
             tcp: has(Transport::Tcp),

@@ -78,9 +78,9 @@ impl Shown {
 
 impl ResolvesServerCert for Shown {
     fn resolve(&self, hello: rustls::server::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let named = hello.server_name().and_then(|name| {
-            self.0.iter().find(|identity| speaks_for(&identity.names, name))
-        });
+        let named = hello
+            .server_name()
+            .and_then(|name| self.0.iter().find(|identity| speaks_for(&identity.names, name)));
         named.map(|identity| Arc::clone(&identity.key)).or_else(|| self.first())
     }
 }

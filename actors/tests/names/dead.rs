@@ -78,7 +78,12 @@ fn what_is_known_serves_while_the_dns_is_dead() {
     let site = Site::new();
     let (mut phone, zone) = zone(&site);
     let mut dns = Dns::new(&zone);
-    let mut office = Office::of(site, &dns, "timeout = \"1s\"\nmax_ttl = \"1s\"\nnegative_ttl = \"1s\"\nretry = \"1s\"", "sip.test");
+    let mut office = Office::of(
+        site,
+        &dns,
+        "timeout = \"1s\"\nmax_ttl = \"1s\"\nnegative_ttl = \"1s\"\nretry = \"1s\"",
+        "sip.test",
+    );
     reaches(&mut office, &mut phone);
     dns.dies();
     reaches(&mut office, &mut phone);
@@ -88,7 +93,10 @@ fn what_is_known_serves_while_the_dns_is_dead() {
     assert!(office.number("dns_stale_total") > 0);
     // It lives again, and says something else.
     let mut other = Peer::new(Over::Udp, "127.0.0.23", office.ringpost.sip);
-    dns.says_only(&format!("_sip._udp.sip.test SRV 0 0 {} b.test\nb.test A 127.0.0.23", other.address.port()));
+    dns.says_only(&format!(
+        "_sip._udp.sip.test SRV 0 0 {} b.test\nb.test A 127.0.0.23",
+        other.address.port()
+    ));
     dns.lives();
     until("the new address", || {
         let invite = office.pbx.invite("1001");

@@ -70,7 +70,8 @@ impl Dns {
         udp.set_read_timeout(Some(Duration::from_millis(20))).expect("a socket");
         tcp.set_nonblocking(true).expect("a socket");
         let (one, other) = (Arc::clone(&self.state), Arc::clone(&self.state));
-        self.threads = vec![thread::spawn(move || one.serve_udp(&udp)), thread::spawn(move || other.serve_tcp(&tcp))];
+        self.threads =
+            vec![thread::spawn(move || one.serve_udp(&udp)), thread::spawn(move || other.serve_tcp(&tcp))];
     }
 
     /// Its ports are closed.
@@ -208,8 +209,10 @@ impl State {
             }
         }
         if answer.answers.is_empty() {
-            let exists = !named.is_empty() || zone.iter().any(|record| record.0.ends_with(&format!(".{name}")));
-            answer.metadata.response_code = if exists { ResponseCode::NoError } else { ResponseCode::NXDomain };
+            let exists =
+                !named.is_empty() || zone.iter().any(|record| record.0.ends_with(&format!(".{name}")));
+            answer.metadata.response_code =
+                if exists { ResponseCode::NoError } else { ResponseCode::NXDomain };
             let test = Name::from_ascii("test.").expect("a name");
             let soa = SOA::new(test.clone(), test.clone(), 1, 60, 60, 60, 60);
             answer.add_authority(Record::from_rdata(test, 60, RData::SOA(soa)));

@@ -33,10 +33,6 @@ struct Office {
 }
 
 impl Office {
-    fn new(dns: &Dns, lines: &str, device: &str) -> Self {
-        Self::of(Site::new(), dns, lines, device)
-    }
-
     fn of(site: Site, dns: &Dns, lines: &str, device: &str) -> Self {
         let http = ports(1);
         let site = site.table(&dns.table(lines)).table(&format!(
@@ -50,11 +46,6 @@ impl Office {
     fn number(&self, name: &str) -> u64 {
         metrics::number(self.http, name)
     }
-}
-
-/// A device at an address of its own.
-fn device(over: Over, last: u8, ringpost: &Ringpost) -> Peer {
-    Peer::new(over, &format!("127.0.0.{last}"), ringpost.sip)
 }
 
 /// A port that is free at every loopback address.

@@ -145,7 +145,7 @@ fn a_leg_fails_only_when_every_server_has_failed() {
         peer.answer(&out, 503);
         peer.expect("ACK");
     }
-    office.pbx.refused(&invite, 503);
+    office.pbx.refused(&invite, 480);
     // Any other refusal is the device's: nobody else is asked.
     let invite = office.pbx.invite("1001");
     let out = peers[0].expect("INVITE");

@@ -186,10 +186,14 @@ impl Transactions {
         let (peer, request) = match self.entries.find(client) {
             Some(Entry::InviteClient(invite)) if invite.is_calling() => (invite.peer, invite.request()),
             Some(Entry::Client(request)) => (request.peer, request.request()),
-            Some(Entry::InviteClient(_) | Entry::InviteServer(..) | Entry::Server(..)) | None => return false,
+            Some(Entry::InviteClient(_) | Entry::InviteServer(..) | Entry::Server(..)) | None => {
+                return false;
+            }
         };
         let Some(back) = peer.back_to_udp() else { return false };
-        let Some(request) = with_via(&request, back.transport, self.sent_by(back.listener)) else { return false };
+        let Some(request) = with_via(&request, back.transport, self.sent_by(back.listener)) else {
+            return false;
+        };
         self.size.refused(back.address, now);
         out.fell_back += 1;
         out.send(back, request.clone());
