@@ -25,6 +25,7 @@ pub mod transaction;
 pub mod typed;
 pub mod uri;
 mod via;
+pub mod websocket;
 
 pub use message::Message;
 pub use name::{Method, Name};
