@@ -28,6 +28,8 @@ use crate::{
 const PART: &str = "dns";
 /// How long names of the hosts file are kept before it is looked at again, in seconds.
 const HOSTS_TTL: u32 = 60;
+/// Aliases that the name of a service may stand for, one after the other.
+const MOST_ALIASES: u8 = 4;
 /// Servers that are asked at once: all that a resolv.conf may name.
 const AT_ONCE: usize = 3;
 
@@ -67,7 +69,7 @@ fn open(settings: &Dns) -> Option<Rc<Asked>> {
         }
         Err(error) => {
             METRICS.health.set(PART, State::Yellow(error.to_string()));
-            tracing::error!(%error, "No DNS server can be asked: names in URIs lead nowhere");
+            tracing::warn!(%error, "No DNS server can be asked: names in URIs lead nowhere");
             None
         }
     }
@@ -112,6 +114,16 @@ impl Drop for Pending {
         let (answer, ttl) = std::mem::replace(&mut self.said, (Answer::Failed, None));
         self.names.answered(&self.question, answer, ttl);
     }
+}
+
+/// The task of a question breaks.
+#[cfg(test)]
+pub(super) fn breaks(names: &Arc<Names>, question: Question) {
+    let broken = crate::guard::caught(|| {
+        let _pending = Pending { names: Arc::clone(names), question, said: (Answer::Failed, None) };
+        panic!("broken by the test");
+    });
+    assert!(broken.is_err());
 }
 
 async fn answer(asked: Option<Rc<Asked>>, mut pending: Pending) {
@@ -169,17 +181,36 @@ impl Asked {
         let Ok(mut name) = Name::from_ascii(&question.name) else { return (Answer::Nothing, None) };
         // Only names of one label are looked for in the system's search domains.
         name.set_fqdn(domain(question).contains('.'));
-        match self.resolver.lookup(name, record_type(question.kind)).await {
-            Ok(found) => {
-                let ttl = found.answers().iter().map(|record| record.ttl).min();
-                (read(question.kind, found.answers().iter().map(|record| &record.data)), ttl)
-            }
-            Err(NetError::Dns(DnsError::NoRecordsFound(none))) => (Answer::Nothing, none.negative_ttl),
-            Err(error) => {
-                tracing::debug!(name = %question.name, %error, "The DNS does not answer");
-                (Answer::Failed, None)
-            }
+        let mut aliases = MOST_ALIASES;
+        loop {
+            let error = match self.resolver.lookup(name.clone(), record_type(question.kind)).await {
+                Ok(found) => {
+                    let ttl = found.answers().iter().map(|record| record.ttl).min();
+                    return (read(question.kind, found.answers().iter().map(|record| &record.data)), ttl);
+                }
+                Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
+                    // Behind an alias the resolver takes the target of an SRV record for a further one.
+                    let strays = question.kind == Kind::Srv && none.query.name() != &name && aliases > 0;
+                    match if strays { self.alias(&name).await } else { None } {
+                        Some(other) => (name, aliases) = (other, aliases - 1),
+                        None => return (Answer::Nothing, none.negative_ttl),
+                    }
+                    continue;
+                }
+                Err(error) => error,
+            };
+            tracing::debug!(name = %question.name, %error, "The DNS does not answer");
+            return (Answer::Failed, None);
         }
+    }
+
+    /// The name that a name is an alias of.
+    async fn alias(&self, name: &Name) -> Option<Name> {
+        let found = self.resolver.lookup(name.clone(), RecordType::CNAME).await.ok()?;
+        found.answers().iter().find_map(|record| match &record.data {
+            RData::CNAME(alias) => Some(alias.0.clone()),
+            _ => None,
+        })
     }
 }
 

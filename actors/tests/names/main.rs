@@ -34,10 +34,14 @@ struct Office {
 
 impl Office {
     fn of(site: Site, dns: &Dns, lines: &str, device: &str) -> Self {
+        Self::ringing_for(site, dns, lines, (device, "8s"))
+    }
+
+    fn ringing_for(site: Site, dns: &Dns, lines: &str, (device, time): (&str, &str)) -> Self {
         let http = ports(1);
         let site = site.table(&dns.table(lines)).table(&format!(
             "[metrics]\nlisten = \"127.0.0.1:{http}\"\n[[user]]\naddress = \"sip:1001@corp.test\"\n\
-             numbers = [\"1001\"]\nmissed_calls = \"off\"\nring_for = \"8s\"\ndevices = [\"sip:desk@{device}\"]"
+             numbers = [\"1001\"]\nmissed_calls = \"off\"\nring_for = {time:?}\ndevices = [\"sip:desk@{device}\"]"
         ));
         let pbx = site.peer(Over::Udp);
         Self { pbx, ringpost: site.start(), http }
