@@ -8,6 +8,7 @@ pub mod dialog;
 pub mod digest;
 pub mod frame;
 mod line;
+pub mod locate;
 pub mod message;
 pub mod name;
 pub mod outside;

@@ -55,6 +55,8 @@ pub struct Limits {
     pub message: usize,
     /// How long a connection may be silent.
     pub idle: Duration,
+    /// How long a connection for a request that is too large for UDP may take to open.
+    pub udp_fallback: Duration,
     /// The pages whose scripts may open a WebSocket; empty: all.
     pub origins: Vec<String>,
 }
@@ -273,8 +275,17 @@ impl Port {
             None if peer.is_by_its_connection_only() || peer.transport.is_web() => {
                 self.later_undeliverable(bytes)
             }
-            None => self.connect(peer, bytes),
+            None => match self.opened_by(&peer) {
+                Some(peer) => self.send_on_stream(peer, bytes),
+                None => self.connect(peer, bytes),
+            },
         }
+    }
+
+    /// The peer by a connection that it has opened itself and wants to be called on (RFC 5923), on whatever lane.
+    fn opened_by(&self, peer: &Peer) -> Option<Peer> {
+        let connection = peer.wanted_name().and_then(|_| self.tls()?.opened_by(peer))?;
+        Some(Peer { connection, ..*peer }.by_its_connection_only())
     }
 
     fn connect(self: &Rc<Self>, peer: Peer, bytes: Bytes) {
@@ -292,7 +303,11 @@ impl Port {
         }
         let port = Rc::clone(self);
         actix::spawn(async move {
-            let stream = match tokio::time::timeout(CONNECT, TcpStream::connect(peer.address)).await {
+            let patience = match wanted.back_to_udp() {
+                Some(_) => port.streams.limits.udp_fallback,
+                None => CONNECT,
+            };
+            let stream = match tokio::time::timeout(patience, TcpStream::connect(peer.address)).await {
                 Ok(Ok(stream)) => stream,
                 Ok(Err(error)) => return port.give_up(peer, queue, &error.to_string()),
                 Err(_) => return port.give_up(peer, queue, "no answer to the connection attempt"),

@@ -1,11 +1,13 @@
 //! TLS: the site's certificates, whom they let Ringpost believe, and their renewal while it runs.
 
+mod alias;
 mod files;
 mod verify;
 
 use std::{
     collections::HashMap,
     io,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -14,7 +16,7 @@ use arc_swap::ArcSwap;
 use ringpost::{
     settings::{self, Site},
     sip::{
-        certificate::{Daily, choose},
+        certificate::{Daily, choose, speaks_for},
         peer::Peer,
     },
 };
@@ -29,7 +31,7 @@ use rustls::{
 use tokio::{net::TcpStream, sync::Notify};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
-use self::files::Identity;
+use self::{alias::Aliases, files::Identity};
 use crate::metrics::{METRICS, State};
 
 /// Names of peers that certificates are checked against; they come from URIs, so there may be many.
@@ -42,6 +44,7 @@ pub struct Tls {
     wanted: Mutex<Names>,
     /// The names in the certificates of the connections that are open.
     shown: Mutex<HashMap<u64, Arc<[String]>, ahash::RandomState>>,
+    aliases: Mutex<Aliases>,
     changed: Notify,
 }
 
@@ -123,6 +126,7 @@ impl Tls {
             settings: Mutex::new(asked),
             wanted: Mutex::default(),
             shown: Mutex::default(),
+            aliases: Mutex::default(),
             changed: Notify::new(),
         }))
     }
@@ -197,6 +201,23 @@ impl Tls {
     /// A connection has closed.
     pub fn forget(&self, connection: u64) {
         lock(&self.shown).remove(&connection);
+        lock(&self.aliases).forget(connection);
+    }
+
+    /// Who is at the other end of a connection may be called on it (RFC 5923): `host` and `port` are the sent-by of its
+    /// Via. Its certificate has to be of that host.
+    pub fn alias(&self, peer: &Peer, host: &str, port: u16) {
+        let number =
+            self.shown(peer).filter(|names| speaks_for(names, host, false)).and_then(|_| self.number(host));
+        if let Some(number) = number {
+            let end = (number, SocketAddr::new(peer.address.ip(), port));
+            lock(&self.aliases).note(end, peer.number());
+        }
+    }
+
+    /// The connection that the peer itself has opened for us to call it on.
+    pub fn opened_by(&self, peer: &Peer) -> Option<u64> {
+        lock(&self.aliases).find((peer.wanted_name()?, peer.address))
     }
 
     /// The names in the verified certificate of whoever is at the other end.
