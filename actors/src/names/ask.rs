@@ -1,6 +1,6 @@
 //! Asks the DNS, on a thread of its own.
 
-use std::{rc::Rc, sync::Arc};
+use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use actix::prelude::*;
 use hickory_resolver::{
@@ -45,6 +45,8 @@ pub fn start(names: Arc<Names>, orders: mpsc::UnboundedReceiver<Order>, keeper: 
 struct Asked {
     hosts: Hosts,
     resolver: TokioResolver,
+    /// Whether the last question had an answer, whatever it was.
+    answers: Cell<bool>,
 }
 
 async fn serve(names: Arc<Names>, orders: Rc<Mutex<mpsc::UnboundedReceiver<Order>>>) {
@@ -65,7 +67,8 @@ fn open(settings: &Dns) -> Option<Rc<Asked>> {
     match resolver(settings) {
         Ok(resolver) => {
             METRICS.health.set(PART, State::Green);
-            Some(Rc::new(Asked { hosts: Hosts::from_system().unwrap_or_default(), resolver }))
+            let hosts = Hosts::from_system().unwrap_or_default();
+            Some(Rc::new(Asked { hosts, resolver, answers: Cell::new(true) }))
         }
         Err(error) => {
             METRICS.health.set(PART, State::Yellow(error.to_string()));
@@ -136,7 +139,10 @@ async fn answer(asked: Option<Rc<Asked>>, mut pending: Pending) {
     let patience = pending.names.settings.load().timeout;
     match tokio::time::timeout(patience, asked.lookup(&pending.question)).await {
         Ok(said) => pending.said = said,
-        Err(_) => tracing::debug!(name = %pending.question.name, "No DNS server answers in time"),
+        Err(_) => {
+            asked.note(false);
+            tracing::debug!(name = %pending.question.name, "No DNS server answers in time");
+        }
     }
 }
 
@@ -158,6 +164,14 @@ fn domain(question: &Question) -> &str {
 }
 
 impl Asked {
+    /// Tells the health report whether anybody answers, where that changes.
+    fn note(&self, answers: bool) {
+        if self.answers.replace(answers) != answers {
+            let state = if answers { State::Green } else { State::Yellow("no DNS server answers".into()) };
+            METRICS.health.set(PART, state);
+        }
+    }
+
     /// What the hosts file says: a name that stands there has no records but its addresses.
     fn in_hosts(&self, question: &Question) -> Option<(Answer, Option<u32>)> {
         let name = Name::from_ascii(domain(question)).ok()?;
@@ -185,10 +199,12 @@ impl Asked {
         loop {
             let error = match self.resolver.lookup(name.clone(), record_type(question.kind)).await {
                 Ok(found) => {
+                    self.note(true);
                     let ttl = found.answers().iter().map(|record| record.ttl).min();
                     return (read(question.kind, found.answers().iter().map(|record| &record.data)), ttl);
                 }
                 Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
+                    self.note(true);
                     // Behind an alias the resolver takes the target of an SRV record for a further one.
                     let strays = question.kind == Kind::Srv && none.query.name() != &name && aliases > 0;
                     match if strays { self.alias(&name).await } else { None } {
@@ -199,6 +215,7 @@ impl Asked {
                 }
                 Err(error) => error,
             };
+            self.note(matches!(error, NetError::Dns(_)));
             tracing::debug!(name = %question.name, %error, "The DNS does not answer");
             return (Answer::Failed, None);
         }

@@ -11,7 +11,7 @@ mod authority;
 #[allow(dead_code, reason = "a part of it serves here")]
 mod phone;
 
-mod aliases;
+mod connections;
 mod dead;
 mod dns;
 mod large;
@@ -45,6 +45,10 @@ impl Office {
         ));
         let pbx = site.peer(Over::Udp);
         Self { pbx, ringpost: site.start(), http }
+    }
+
+    fn health(&self) -> String {
+        metrics::ask(self.http, "GET /health HTTP/1.0\r\n\r\n")
     }
 
     fn number(&self, name: &str) -> u64 {
