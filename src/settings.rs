@@ -13,12 +13,14 @@ use crate::{
     sip::session_timer::Terms,
 };
 
+mod dns;
 mod policy;
 mod registrar;
 mod security;
 mod tls;
 mod trunk;
 
+pub use dns::Dns;
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use registrar::{Registrar, UserLogin};
 pub use security::Security;
@@ -62,6 +64,8 @@ pub struct Site {
     pub security: Security,
     /// `[tls]`.
     pub tls: Tls,
+    /// `[dns]`.
+    pub dns: Dns,
 }
 
 /// `[metrics]`: what a monitoring system may ask.
@@ -98,6 +102,12 @@ pub struct Sip {
     pub drain: Duration,
     /// `device_timeout`: how long a device that answers nothing at all is waited for. Default 32 s (Timer B).
     pub silence: Duration,
+    /// `max_udp`: a larger request goes by TCP (RFC 3261 §18.1.1). Default 1,300 octets.
+    pub max_udp: usize,
+    /// `udp_fallback`: how long opening that connection may take before the request goes by UDP all the same. Default 1 s.
+    pub udp_fallback: Duration,
+    /// `tcp_retry`: how long such requests then go there by UDP at once. Default 10 min.
+    pub tcp_retry: Duration,
     /// `session_expires` (default none, `0s`) and `min_se` (default and least 90 s), in whole seconds (RFC 4028).
     pub session: Terms,
 }

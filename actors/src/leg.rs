@@ -2,6 +2,7 @@
 
 mod called;
 mod ending;
+mod further;
 mod inside;
 mod reliable;
 mod replaced;
@@ -25,6 +26,7 @@ use ringpost::{
 };
 
 use self::{
+    further::Further,
     inside::{Asked, Passed},
     reliable::{Early, Provisionals},
     session::Timed,
@@ -87,6 +89,8 @@ pub struct LegActor {
     sequence: u32,
     /// What a leg to a trunk has besides.
     trunk: Option<Box<ToTrunk>>,
+    /// Where else its INVITE goes, where its URI leads to several servers.
+    further: Option<Box<Further>>,
 }
 
 /// Which end of the INVITE we are.
@@ -176,6 +180,7 @@ impl LegActor {
             leaving: false,
             sequence: 1,
             trunk: None,
+            further: None,
         }
     }
 
@@ -228,7 +233,7 @@ impl LegActor {
     fn hear(&mut self, news: LegNews, ctx: &mut Context<Self>) {
         match news {
             LegNews::Response(client, message) => self.responded(client, message, ctx),
-            LegNews::Failed(client, code) => self.failed(client, code),
+            LegNews::Failed(client, code) => self.failed(client, code, ctx),
             LegNews::Request(server, message, from) => self.requested(server, message, from, ctx),
             LegNews::Ack(message) => self.acknowledged(message),
             LegNews::Cancelled(message) => self.cancelled(&message),
@@ -253,6 +258,7 @@ impl LegActor {
                 if let Side::Called { client, cancelled, .. } = &mut self.side {
                     *cancelled = why;
                     self.port.cancel(*client, why.reason());
+                    self.further = None;
                     if let Some(trunk) = &mut self.trunk {
                         trunk.taken_back();
                     }
@@ -322,10 +328,8 @@ impl Actor for LegActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        if let Some(limit) = self.trunk.as_deref().and_then(ToTrunk::limit) {
-            ctx.run_later(limit, |leg, ctx| {
-                leg.guarded(ctx, |leg, _| leg.silent());
-            });
+        if self.trunk.is_some() || self.further.is_some() {
+            self.watch(ctx);
         }
     }
 }

@@ -6,6 +6,7 @@
 //! - [`port`]: a lane's sockets and transactions; tells the [`switch`].
 //! - [`switch`]: finds the leg of a message and begins calls; tells legs and calls.
 //! - [`registrar`]: which devices have registered, and whether a request comes from one; asks the [`store`].
+//! - [`names`]: what names in URIs mean: answers of the DNS, remembered for all lanes; asks a thread of its own.
 //! - [`leg`]: one leg of a call: its INVITE and dialog; tells its call and the port.
 //! - [`call`]: one call: asks the call machine, tells its legs and the outbox.
 //! - [`outbox`]: keeps notices until they are told; asks the [`store`] and the [`channel`]s.
@@ -28,6 +29,7 @@ pub mod leg;
 pub mod load;
 pub mod log;
 pub mod metrics;
+pub mod names;
 pub mod outbox;
 pub mod policies;
 pub mod port;

@@ -1,6 +1,7 @@
 //! Reads a site: defaults, site file and environment become a checked [`Site`], or every problem at once.
 
 mod claims;
+mod dns;
 mod key;
 mod layers;
 mod mail;
@@ -30,7 +31,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 16] = [
+const SECTIONS: [&str; 17] = [
     "sip",
     "trunk",
     "outbound",
@@ -47,6 +48,7 @@ const SECTIONS: [&str; 16] = [
     "metrics",
     "security",
     "tls",
+    "dns",
 ];
 
 /// Reads the site in `file` with what the environment adds. Can be called again at any time (SIGHUP).
@@ -118,6 +120,7 @@ fn whole(layers: &Layers) -> Option<Site> {
     let secure = |sip: &ringpost::settings::Sip| sip.listen.iter().any(|listen| listen.transport.is_secure());
     let serves = sip.as_ref().is_some_and(secure);
     let tls = root.table("tls").and_then(|table| tls::tls(table, serves));
+    let dns = root.table("dns").and_then(dns::dns);
     root.end();
     let (um, plans) = um?;
     Some(Site {
@@ -138,5 +141,6 @@ fn whole(layers: &Layers) -> Option<Site> {
         metrics: metrics?,
         security: security?,
         tls: tls?,
+        dns: dns?,
     })
 }

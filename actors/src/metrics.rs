@@ -126,8 +126,20 @@ numbers! {
     Counter half_sent_total: "Connections closed because a message was not complete within message_timeout.";
     Counter handshakes_failed_total: "TLS and WebSocket handshakes that failed; the log says why.";
     Counter handshakes_refused_total: "Connections closed at once because tls.handshakes was reached.";
+    Counter source_handshakes_refused_total: "Connections closed at once because tls.handshakes_per_source was reached.";
+    Counter accept_failures_total: "Times that a listener could not accept a connection; out of files, most likely.";
     Gauge certificate_end: "When the first certificate that `[tls]` names ends, in seconds since 1970; 0: there is none.";
+    Gauge certificates_ending: "Certificates that `[tls]` names that end within tls.expiry_warning, or have ended.";
     Counter tls_reloads_total: "Times that changed certificates were read again.";
+    Counter dns_cache_hits_total: "Requests to names whose addresses were all known.";
+    Counter dns_queries_total: "Questions asked of DNS servers.";
+    Counter dns_failures_total: "Questions that no DNS server answered, or not with what helps.";
+    Counter dns_timeouts_total: "Requests that waited for the DNS until `[dns] timeout`.";
+    Counter dns_stale_total: "Questions that an old answer had to serve for.";
+    Counter dns_refused_total: "Questions not asked because of `[dns] max_queries`.";
+    Counter targets_failed_total: "SIP servers found by name that did not answer or said 503, so that the next was tried.";
+    Counter too_large_for_udp_total: "Requests that went by TCP because of max_udp.";
+    Counter back_to_udp_total: "Those of them that went by UDP after all, because nobody took a connection.";
     Counter faults_total: "Faults (panics) that were caught; each is a bug worth a report.";
     Counter restarts_total: "Parts that ended by a fault and were started again.";
 }

@@ -28,6 +28,7 @@ use crate::{
     channel::{self, SipInfo},
     keeper::Keeper,
     load, metrics,
+    names::{self, Names},
     outbox::{self, Channels, Outbox},
     policies::Policies,
     port::{
@@ -70,6 +71,7 @@ pub struct Running {
     registrar: Arc<Registrar>,
     gatehouse: Arc<Gatehouse>,
     tls: Arc<Tls>,
+    names: Arc<Names>,
     lanes: Lanes,
     trunks: Trunks,
     outbox: Addr<Outbox>,
@@ -151,10 +153,14 @@ impl Running {
             start_um(&directory, (&outbox, &ports), socket, keeper.clone())?;
         }
         let gatehouse = Gatehouse::new(Arc::clone(&directory));
+        let (names, orders) = Names::new(directory.load().site.dns.clone());
+        let names = Arc::new(names);
+        names::start(Arc::clone(&names), orders, keeper.clone());
         let shared = Shared {
             directory: Arc::clone(&directory),
             gatehouse: Arc::clone(&gatehouse),
             tls: Arc::clone(&tls),
+            names: Arc::clone(&names),
             outbox: outbox.clone(),
             embedded_um: um_uri,
             marks: ahash::RandomState::new(),
@@ -174,7 +180,7 @@ impl Running {
             Ok(recovered) => drop(actix::spawn(tell_recovered(outbox.clone(), recovered))),
             Err(error) => tracing::error!(%error, "The folder of recordings cannot be read"),
         }
-        Ok(Self { directory, registrar, gatehouse, tls, lanes, trunks, outbox, calls, drain, fatal })
+        Ok(Self { directory, registrar, gatehouse, tls, names, lanes, trunks, outbox, calls, drain, fatal })
     }
 
     /// Waits for SIGTERM or SIGINT, then drains; SIGHUP reads the users again.
@@ -220,6 +226,7 @@ impl Running {
                 self.directory.store(Arc::new(directory));
                 self.gatehouse.reload();
                 self.tls.reload(&self.directory.load().site);
+                self.names.reload(self.directory.load().site.dns.clone());
                 self.trunks.reload();
                 tracing::info!(users, "Read the site file again");
             }

@@ -35,6 +35,7 @@ use crate::{
     call::{CallActor, End, Rang},
     leg::{LegActor, LegNews},
     metrics::METRICS,
+    names::Names,
     outbox::{Outbox, Record},
     policies::Policies,
     port::{Alarm, Port, Refusal, TransactionUser, door::Gatehouse, tls::Tls},
@@ -66,6 +67,8 @@ pub struct Shared {
     pub gatehouse: Arc<Gatehouse>,
     /// The certificates.
     pub tls: Arc<Tls>,
+    /// What names in URIs mean.
+    pub names: Arc<Names>,
     /// How many calls are open on all lanes.
     pub calls: Arc<AtomicUsize>,
     /// What users have changed of their policies.

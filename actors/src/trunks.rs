@@ -13,7 +13,9 @@ use ringpost::{
     settings::{FarEnd, KeepAlive, Trunk},
     sip::{
         Message as SipMessage,
+        build::literal,
         registration::{Next, Registration},
+        uri::Uri,
     },
 };
 use tokio::sync::{Notify, oneshot};
@@ -29,6 +31,9 @@ use crate::{
 
 /// How long the end of a registration is waited for when Ringpost stops.
 const FAREWELL: Duration = Duration::from_millis(500);
+
+/// How many servers of one name OPTIONS waits for.
+const SERVERS: u32 = 3;
 
 /// What the tasks of all trunks share.
 #[derive(Clone)]
@@ -172,7 +177,7 @@ impl Trunks {
         let mut failed = 0;
         loop {
             let since = Instant::now();
-            let reply = self.ask(trunk.options(), trunk.far.timeout.min(every)).await;
+            let reply = self.ask(trunk.options(), trunk.patience().min(every)).await;
             // Any answer is one of a trunk that lives, but that it cannot work (503) or that nobody is behind it (408).
             let lives = !matches!(reply.code, 408 | 503);
             failed = if lives { 0 } else { failed + 1 };
@@ -202,6 +207,13 @@ impl Watched {
         let far = trunk.far.clone().filter(|far| far.registration.is_some() || far.keep_alive.is_some())?;
         let (name, domain) = (trunk.name.clone(), domain.to_owned());
         Some(Self { name, domain, far, lives: Cell::new(true), registered: Cell::new(true) })
+    }
+
+    /// How long an answer to OPTIONS may take. A name may lead to several servers, of which the first are dead.
+    fn patience(&self) -> Duration {
+        let host = Uri::read(self.far.target.as_bytes()).map(|uri| uri.host);
+        let named = host.is_some_and(|host| literal(host, None).is_none());
+        if named { self.far.timeout.saturating_mul(SERVERS) } else { self.far.timeout }
     }
 
     fn forget(&self) {

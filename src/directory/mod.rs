@@ -94,7 +94,8 @@ impl Directory {
 
     /// The trunk that a verified certificate of these names is of.
     pub fn trunk_named(&self, names: &[String]) -> Option<&Arc<Trunk>> {
-        self.trunks.iter().find(|trunk| trunk.tls_names.iter().any(|name| speaks_for(names, name)))
+        let wildcards = self.site.tls.wildcards;
+        self.trunks.iter().find(|trunk| trunk.tls_names.iter().any(|name| speaks_for(names, name, wildcards)))
     }
 }
 

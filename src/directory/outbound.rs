@@ -56,10 +56,14 @@ impl Directory {
     /// `allowed_prefixes` does not guard (T19).
     pub fn is_at_trunk(&self, uri: &[u8]) -> bool {
         let Some(uri) = Uri::read(uri) else { return false };
-        let far = self.trunks.iter().filter_map(|trunk| trunk.far.as_ref());
-        far.filter_map(|far| Uri::read(far.target.as_bytes()))
-            .any(|target| target.host.eq_ignore_ascii_case(uri.host))
-            || literal(uri.host, None).is_some_and(|at| self.trunk(at.ip()).is_some())
+        let bare = |host: &[u8]| host.strip_suffix(b".").unwrap_or(host).to_ascii_lowercase();
+        // `maddr` leads there as well as the host does; where other names lead is known when they are called.
+        [Some(uri.host), uri.param("maddr")].into_iter().flatten().any(|host| {
+            let far = self.trunks.iter().filter_map(|trunk| trunk.far.as_ref());
+            far.filter_map(|far| Uri::read(far.target.as_bytes()))
+                .any(|target| bare(target.host) == bare(host))
+                || literal(host, None).is_some_and(|at| self.trunk(at.ip()).is_some())
+        })
     }
 
     /// The first healthy trunk for a number outside, in the order of the site; `None` where it may not or cannot be

@@ -26,6 +26,9 @@ pub struct Binding {
     /// The way it came, where calls to it go back that way; `None`: calls go where the URI or the Path says.
     #[serde(default)]
     pub flow: Option<Flow>,
+    /// Whether who registered it is a trunk: such a binding may lead to a trunk, others may not.
+    #[serde(default)]
+    pub trusted: bool,
 }
 
 /// The way from a device to us: a connection, or the two ends of its datagrams.

@@ -13,6 +13,8 @@ pub struct Device {
     pub route: String,
     /// The way it registered by, where calls go back that way.
     pub flow: Option<Flow>,
+    /// Whether a name in its URI or Route must not turn out to be a trunk's: nobody trusted registered it.
+    pub guarded: bool,
     /// Further flows of the same device, to be tried one after the other where this one is dead (RFC 5626 §5.3).
     pub others: Vec<Device>,
 }
@@ -20,12 +22,12 @@ pub struct Device {
 impl Device {
     /// A device of the site file.
     pub fn fixed(uri: &str) -> Self {
-        Self { uri: uri.to_owned(), route: String::new(), flow: None, others: vec![] }
+        Self { uri: uri.to_owned(), route: String::new(), flow: None, guarded: false, others: vec![] }
     }
 
     fn of(binding: &Binding) -> Self {
         let (uri, route) = (binding.uri.clone(), binding.path.clone());
-        Self { uri, route, flow: binding.flow, others: vec![] }
+        Self { uri, route, flow: binding.flow, guarded: !binding.trusted, others: vec![] }
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Wish {
     path: String,
     call_id: String,
     cseq: u32,
+    /// Whether a trunk sent it: see [`Binding::trusted`].
+    pub trusted: bool,
     /// Whether the flow it came by is the way back, and whether it is the only one.
     flow: Option<bool>,
 }
@@ -80,7 +82,7 @@ impl Wish {
         let call_id = text(request.call_id(), "Bad Call-ID")?;
         let cseq = request.cseq().map_or(0, |cseq| cseq.0);
         let flow = way_back(request, from, &path, &contacts);
-        Ok(Self { star, contacts, gruu: supports("gruu"), path, call_id, cseq, flow })
+        Ok(Self { star, contacts, gruu: supports("gruu"), path, call_id, cseq, flow, trusted: false })
     }
 
     /// Where calls would go: the URI of each Contact, and of each hop of the Path.
@@ -111,6 +113,7 @@ impl Wish {
             cseq: self.cseq,
             expires,
             flow: self.flow.map(|way| Flow { peer: *from, only: only(way) }),
+            trusted: self.trusted,
         }
     }
 }

@@ -9,8 +9,12 @@ pub struct Tls {
     pub identities: Vec<(PathBuf, PathBuf)>,
     /// `ca`: a folder of CA certificates in PEM; without it the system's.
     pub ca: Option<PathBuf>,
-    /// `handshakes`: under way at once, per lane. Default 100.
+    /// `wildcards`: a peer's certificate of `*.example.com` speaks for `sip.example.com`. Default true.
+    pub wildcards: bool,
+    /// `handshakes`: of strangers, under way at once, per lane. Default 100.
     pub handshakes: usize,
+    /// `handshakes_per_source`: of these, of one source. Default 20.
+    pub handshakes_per_source: usize,
     /// `handshake_timeout`: how long one may take. Default 5 s.
     pub patience: Duration,
     /// `reload`: how often the files are looked at. Default 5 s.

@@ -70,7 +70,12 @@ impl Draft {
         self.0.extend_from_slice(sent_by);
         self.0.extend_from_slice(b";branch=");
         branch.iter().for_each(|part| self.0.extend_from_slice(part));
-        self.0.extend_from_slice(b";rport\r\n");
+        // RFC 5923 §5: requests to us may come on our TLS connections.
+        self.0.extend_from_slice(if transport == Transport::Tls {
+            b";alias;rport\r\n"
+        } else {
+            b";rport\r\n"
+        });
         self
     }
 
@@ -91,6 +96,24 @@ impl Draft {
 
 fn digits(code: u16) -> [u8; 3] {
     [code / 100, code / 10 % 10, code % 10].map(|digit| b'0' + digit as u8)
+}
+
+/// The same request for another server: a Via and a Contact of ours in place of those before (RFC 3263 §4.3).
+pub fn elsewhere(
+    request: &Message,
+    (transport, sent_by, branch): (Transport, &[u8], &[&[u8]]),
+    contact: &[u8],
+) -> Bytes {
+    let mut draft = Draft::request(request.method_name(), request.uri());
+    draft.via(transport, sent_by, branch);
+    for field in request.fields() {
+        if field.name == Name::Contact {
+            draft.header("Contact", &[contact]);
+        } else if !matches!(field.name, Name::Via | Name::ContentLength) {
+            draft.lines(request.written(field));
+        }
+    }
+    draft.body(&request.body())
 }
 
 /// Starts a response to `request`: status line, Vias with `received` and `rport`, From, To (with `tag` where it has none
@@ -172,7 +195,10 @@ fn is_address(host: &[u8], source: SocketAddr) -> bool {
 /// wherever a stranger names.
 pub fn reply_peer(request: &Message, from: Peer) -> Peer {
     if from.is_reliable() {
-        return from;
+        // By its connection; where that has gone, by a new one to the port that the sent-by names.
+        let default = if from.transport.is_secure() { 5061 } else { 5060 };
+        let port = request.via().and_then(|via| via.port).unwrap_or(default);
+        return Peer { address: SocketAddr::new(from.address.ip(), port), ..from };
     }
     let port = match request.via() {
         Some(via) if via.param("rport").is_some() => from.address.port(),

@@ -8,6 +8,7 @@ pub mod dialog;
 pub mod digest;
 pub mod frame;
 mod line;
+pub mod locate;
 pub mod message;
 pub mod name;
 pub mod outside;
@@ -26,6 +27,7 @@ pub mod transaction;
 pub mod typed;
 pub mod uri;
 mod via;
+pub mod websocket;
 
 pub use message::Message;
 pub use name::{Method, Name};

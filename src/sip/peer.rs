@@ -26,6 +26,8 @@ const ONLY: u64 = 1 << 55;
 pub const CERTIFIED: u64 = 1 << 54;
 /// Marks what is no connection yet but the number of the name that its certificate has to be of.
 const NAMED: u64 = 1 << 53;
+/// Marks what is no connection but the number of the UDP listener that a request would leave by if it were smaller.
+const TOO_LARGE: u64 = 1 << 52;
 
 impl Peer {
     /// The same peer, to be reached by its connection or not at all (RFC 5626: the flow of a device behind a NAT).
@@ -41,6 +43,19 @@ impl Peer {
     /// The connection without that mark.
     pub fn number(&self) -> u64 {
         self.connection & !ONLY
+    }
+
+    /// The same peer by TCP, for a request that is too large for UDP; `listener` is ours of TCP.
+    pub fn by_tcp(self, listener: u16) -> Self {
+        let connection = TOO_LARGE | u64::from(self.listener);
+        Self { transport: Transport::Tcp, listener, connection, ..self }
+    }
+
+    /// The way by UDP that [`Peer::by_tcp`] left.
+    pub fn back_to_udp(&self) -> Option<Self> {
+        let back =
+            Self { transport: Transport::Udp, listener: self.connection as u16, connection: 0, ..*self };
+        (self.connection & TOO_LARGE != 0).then_some(back)
     }
 
     /// Whether the transport retransmits by itself.
@@ -60,7 +75,7 @@ impl Peer {
 
     /// Whether it means one connection that has been opened.
     pub fn has_connection(&self) -> bool {
-        self.connection != 0 && self.connection & NAMED == 0
+        self.number() != 0 && self.connection & (NAMED | TOO_LARGE) == 0
     }
 }
 

@@ -15,6 +15,7 @@ fn binding(uri: &str, instance: Option<&str>, q: u16, expires: u64) -> Binding {
         cseq: 1,
         expires,
         flow: None,
+        trusted: false,
     }
 }
 

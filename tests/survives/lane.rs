@@ -106,7 +106,7 @@ impl Lane {
             }
             7 => {
                 let client = which(&self.clients, dice);
-                self.with(0, |it, _, out| it.undeliverable(client, out));
+                self.with(0, |it, now, out| it.undeliverable(client, now, out));
             }
             8 => self.transactions.adopt(which(&self.servers, dice), LEG),
             9 => {

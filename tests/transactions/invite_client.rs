@@ -336,22 +336,22 @@ fn ringing_that_everybody_forgot_ends_after_an_hour() {
 fn what_could_not_be_sent_counts_as_503() {
     let mut lane = Lane::tcp();
     let invite = lane.invite();
-    lane.with(|it, _, out| it.undeliverable(invite, out));
-    lane.with(|it, _, out| it.undeliverable(invite, out));
+    lane.with(|it, now, out| it.undeliverable(invite, now, out));
+    lane.with(|it, now, out| it.undeliverable(invite, now, out));
     lane.response(invite, 200, "INVITE", "a");
     assert_eq!((lane.log(), lane.len()), (vec!["0 > INVITE".into(), "0 * Failed 503".into()], 0));
 
     // An ACK that could not be sent does not undo the answer.
     let invite = lane.invite();
     lane.response(invite, 200, "INVITE", "a");
-    lane.with(|it, _, out| it.undeliverable(invite, out));
+    lane.with(|it, now, out| it.undeliverable(invite, now, out));
     lane.response(invite, 200, "INVITE", "a");
     assert_eq!(lane.log(), ["0 > INVITE", "0 * Response 200 INVITE"]);
 
     // Nobody hears of what nobody owns.
     let orphan = lane.invite();
     lane.transactions.orphan(orphan, None);
-    lane.with(|it, _, out| it.undeliverable(orphan, out));
+    lane.with(|it, now, out| it.undeliverable(orphan, now, out));
     assert_eq!((lane.log(), lane.len()), (vec!["0 > INVITE".into()], 1));
 }
 

@@ -61,7 +61,7 @@ impl Lane {
 
     fn new(peer: Peer) -> Self {
         let mut dice = fastrand::Rng::with_seed(7);
-        let sent_by = vec![Box::from(&b"192.0.2.1:5060"[..])];
+        let sent_by = [&b"192.0.2.1:5060"[..], b"192.0.2.1:5062"].map(Box::from).into();
         Self {
             transactions: Transactions::new(2, sent_by, Box::new(move || dice.u32(..))),
             now: 0,

@@ -124,7 +124,7 @@ fn perform(lane: &mut Lane, clients: &mut Vec<Token>, servers: &mut Vec<Token>, 
         Step::Orphan { which } => lane.transactions.orphan(client(which), None),
         Step::Undeliverable { which } => {
             let client = client(which);
-            lane.with(|it, _, out| it.undeliverable(client, out));
+            lane.with(|it, now, out| it.undeliverable(client, now, out));
         }
         Step::Wait(time) => lane.until(lane.now + time),
     }

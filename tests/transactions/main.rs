@@ -8,3 +8,4 @@ mod leaks;
 mod loss;
 mod matching;
 mod others;
+mod size;

@@ -1,6 +1,8 @@
 //! The transactions of every other method (RFC 3261 §17.1.2, §17.2.2).
 
-use ringpost::{settings::Transport, sip::peer::Peer};
+use std::net::SocketAddr;
+
+use ringpost::sip::peer::Peer;
 
 use crate::lane::Lane;
 
@@ -91,7 +93,7 @@ fn nobody_hears_of_what_nobody_owns() {
         lane.transactions.orphan(bye, None);
         match end {
             0 => lane.response(bye, 200, "BYE", "a"),
-            1 => lane.with(|it, _, out| it.undeliverable(bye, out)),
+            1 => lane.with(|it, now, out| it.undeliverable(bye, now, out)),
             _ => {}
         }
     }
@@ -104,7 +106,7 @@ fn nobody_hears_of_what_nobody_owns() {
 fn what_could_not_be_sent_counts_as_503() {
     let mut lane = Lane::tcp();
     let info = lane.request("INFO");
-    lane.with(|it, _, out| it.undeliverable(info, out));
+    lane.with(|it, now, out| it.undeliverable(info, now, out));
     assert_eq!((lane.log(), lane.len()), (vec!["0 > INFO".into(), "0 * Failed 503".into()], 0));
 }
 
@@ -170,5 +172,7 @@ fn a_response_goes_where_the_via_says() {
     lane.peer = connection;
     lane.receive(&OPTIONS.replace("192.0.2.9:5070", "10.0.0.1:9999"));
     lane.respond(200);
-    assert_eq!((lane.sent[0].0, Transport::Tcp), (connection, connection.transport), "the same connection");
+    // RFC 3261 §18.2.2: the same connection, or, where that has gone, one to the port of the sent-by.
+    let there = SocketAddr::new(connection.address.ip(), 9999);
+    assert_eq!(lane.sent[0].0, Peer { address: there, ..connection });
 }

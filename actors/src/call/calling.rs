@@ -45,11 +45,13 @@ struct Place {
     flow: Option<Peer>,
     /// The trunk that it leaves by.
     trunk: Option<Arc<Trunk>>,
+    /// A device has registered it which may not call by trunks as it likes.
+    guarded: bool,
 }
 
 impl Place {
     fn at(uri: String) -> Self {
-        Self { uri, route: String::new(), flow: None, trunk: None }
+        Self { uri, route: String::new(), flow: None, trunk: None, guarded: false }
     }
 
     /// Where its requests go first: the first URI of the Route, else the Request-URI.
@@ -64,13 +66,16 @@ impl CallActor {
     pub(super) fn invite(&mut self, leg: Leg, ctx: &mut Context<Self>) {
         let Some(place) = self.place(leg) else { return self.refused_at_once(leg, ctx) };
         if let Some(peer) = place.flow.or_else(|| self.port.peer(place.first_hop())) {
-            return self.send_invite(leg, (place, peer), ctx);
+            return self.send_invite(leg, (place, peer, vec![]), ctx);
+        }
+        self.sought.push(leg);
+        if let Some(peers) = self.port.at_hand(place.first_hop()) {
+            return self.found(leg, (place, peers), ctx);
         }
         let port = Rc::clone(&self.port);
-        self.sought.push(leg);
-        let found = async move { (port.resolve(place.first_hop()).await, place) };
-        ctx.spawn(found.into_actor(self).map(move |(peer, place), call, ctx| {
-            call.guarded(ctx, |call, ctx| call.found(leg, (place, peer), ctx));
+        let found = async move { (port.locate(place.first_hop()).await, place) };
+        ctx.spawn(found.into_actor(self).map(move |(peers, place), call, ctx| {
+            call.guarded(ctx, |call, ctx| call.found(leg, (place, peers), ctx));
         }));
     }
 
@@ -83,7 +88,8 @@ impl CallActor {
             Leg::Phone(number) => {
                 let device = self.devices.get(usize::from(number))?;
                 let flow = device.flow.map_or(Some(None), |flow| self.way_back(&flow))?;
-                Some(Place { flow, route: device.route.clone(), ..Place::at(device.uri.clone()) })
+                let (route, guarded) = (device.route.clone(), device.guarded);
+                Some(Place { flow, route, guarded, ..Place::at(device.uri.clone()) })
             }
             Leg::Um(_) if self.reach == Reach::Code => Some(Place::at(self.switch.done_uri()?)),
             Leg::Um(number) => Some(Place::at(self.switch.um_uri(self.um.get(usize::from(number))?)?)),
@@ -94,7 +100,7 @@ impl CallActor {
     /// The way that a device has registered by, `Some(None)` where its URI serves instead; `None` where nothing does.
     fn way_back(&self, flow: &Flow) -> Option<Option<Peer>> {
         let open = !flow.peer.is_reliable() || self.switch.has_flow(flow.peer.connection);
-        match (open, flow.only && flow.peer.is_reliable()) {
+        match (open, flow.only) {
             (true, true) => Some(Some(flow.peer.by_its_connection_only())),
             (true, false) => Some(Some(flow.peer)),
             (false, true) => None,
@@ -157,13 +163,22 @@ impl CallActor {
     }
 
     /// The address of a leg is known, or cannot be. A leg that was taken back meanwhile is not called any more.
-    fn found(&mut self, leg: Leg, (place, peer): (Place, Option<Peer>), ctx: &mut Context<Self>) {
+    fn found(&mut self, leg: Leg, (place, mut peers): (Place, Vec<Peer>), ctx: &mut Context<Self>) {
         let Some(at) = self.sought.iter().position(|sought| *sought == leg) else { return };
         self.sought.swap_remove(at);
-        match peer {
-            _ if self.machine.is_over() => {}
-            Some(peer) => self.send_invite(leg, (place, peer), ctx),
-            None => self.refused_at_once(leg, ctx),
+        if place.guarded {
+            // What the DNS says of a name that a device has registered must not lead past `allowed_prefixes` (T19).
+            peers.retain(|peer| self.directory.trunk(peer.address.ip()).is_none());
+        }
+        if self.machine.is_over() {
+            return;
+        }
+        match peers.is_empty() {
+            true => self.refused_at_once(leg, ctx),
+            false => {
+                let first = peers.remove(0);
+                self.send_invite(leg, (place, first, peers), ctx);
+            }
         }
     }
 
@@ -172,7 +187,12 @@ impl CallActor {
         ctx.notify(Told { leg, what: What::Event(Event::Refused(leg, 503), None) });
     }
 
-    fn send_invite(&mut self, leg: Leg, (place, peer): (Place, Peer), ctx: &mut Context<Self>) {
+    fn send_invite(
+        &mut self,
+        leg: Leg,
+        (place, peer, further): (Place, Peer, Vec<Peer>),
+        ctx: &mut Context<Self>,
+    ) {
         let Place { uri, route, trunk, .. } = place;
         let reason = self.diverted(leg);
         let outside = trunk.as_deref().and_then(|trunk| self.outside(trunk, uri.as_bytes(), reason));
@@ -217,7 +237,7 @@ impl CallActor {
             let mut written = Bytes::new();
             let client = port.invite(peer, Owner::Leg(token), |branch| {
                 let invite = wire::invite(&self.invite, &outgoing, branch);
-                if trunk.is_some() {
+                if trunk.is_some() || !further.is_empty() {
                     written = invite.clone();
                 }
                 invite
@@ -229,6 +249,9 @@ impl CallActor {
             }
             if relays_offer {
                 actor.relays_offer();
+            }
+            if !further.is_empty() {
+                actor.to_further(further, written.clone());
             }
             if let Some(trunk) = trunk {
                 actor.to_trunk(trunk, written, hasty);

@@ -126,8 +126,13 @@ impl Lane {
             user(2)
         );
         let site = load::text(Path::new("/lab/site.toml"), &site).expect("a good site");
-        let limits =
-            Limits { connections: 0, message: 65_536, idle: Duration::from_secs(1), origins: vec![] };
+        let limits = Limits {
+            connections: 0,
+            message: 65_536,
+            idle: Duration::from_secs(1),
+            udp_fallback: Duration::from_secs(1),
+            origins: vec![],
+        };
         let bound = Listen { transport: Transport::Udp, address };
         let listener = Listener { bound, sent_by: address.to_string().into_bytes().into(), internal: false };
         let port =
@@ -138,11 +143,13 @@ impl Lane {
         let outbox = outbox(site.outbox.clone(), (scribe, late), mail.clone());
         let registrar = Arc::new(crate::registrar::Registrar::new(&site, None));
         let tls = crate::port::tls::Tls::new(&site).expect("no certificate, none that is bad");
+        let names = Arc::new(crate::names::Names::new(site.dns.clone()).0);
         let directory = Arc::new(ArcSwap::from_pointee(Directory::of(site)));
         let shared = Shared {
             outbox,
             gatehouse: Gatehouse::new(Arc::clone(&directory)),
             tls,
+            names,
             directory,
             embedded_um: None,
             marks: ahash::RandomState::new(),

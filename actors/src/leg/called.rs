@@ -21,6 +21,9 @@ impl LegActor {
     /// A response to our INVITE, or to a request that we passed on.
     pub(super) fn responded(&mut self, client: Token, mut message: SipMessage, ctx: &mut Context<Self>) {
         let code = message.code().unwrap_or(500);
+        if self.further.is_some() && self.passes_on(client, &message, ctx) {
+            return;
+        }
         if self.trunk.is_some() && self.goes_on(client, &message) {
             return;
         }
@@ -123,9 +126,12 @@ impl LegActor {
         self.port.acknowledge(client, self.peer, ack);
     }
 
-    pub(super) fn failed(&mut self, client: Token, code: u16) {
+    pub(super) fn failed(&mut self, client: Token, code: u16, ctx: &mut Context<Self>) {
         match self.side {
             Side::Called { client: own, answered: false, .. } if own == client => {
+                if self.further.is_some() && self.tries_next(None, ctx) {
+                    return;
+                }
                 self.tell(What::Event(Event::Refused(self.leg, code), None));
             }
             Side::Called { .. } | Side::Caller { .. } => {

@@ -45,6 +45,16 @@ impl ToTrunk {
         self.far().filter(|_| self.hasty).map(|far| far.timeout)
     }
 
+    /// How long it may stay silent before another server of its name is tried.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        self.far().map(|far| far.timeout)
+    }
+
+    /// Its INVITE went out once more, as this.
+    pub(super) fn sends(&mut self, invite: Bytes) {
+        self.sent = SipMessage::read(invite).ok();
+    }
+
     /// The INVITE was cancelled: a challenge that comes now is not answered.
     pub(super) fn taken_back(&mut self) {
         self.taken_back = true;

@@ -19,6 +19,9 @@ pub fn sip(mut section: Section<'_>) -> Option<Sip> {
     let max_calls = section.required("max_calls", |raw| raw.count(1..=10_000_000));
     // RFC 3261 §18.1.1: a message of 65,535 octets has to be taken on UDP.
     let max_message = section.required("max_message", |raw| raw.size(1 << 10..=16 << 20));
+    let max_udp = section.required("max_udp", |raw| raw.size(548..=65_535));
+    let udp_fallback = section.required("udp_fallback", Raw::duration);
+    let tcp_retry = section.required("tcp_retry", Raw::duration);
     let max_connections = section.required("max_connections", |raw| raw.count(1..=1_000_000));
     let origins = section.list("origins", |raw| raw.text().map(str::to_ascii_lowercase));
     let idle_timeout = section.required("idle_timeout", Raw::duration);
@@ -39,6 +42,9 @@ pub fn sip(mut section: Section<'_>) -> Option<Sip> {
         max_calls: size(max_calls?),
         max_message: max_message?,
         max_connections: size(max_connections?),
+        max_udp: max_udp?,
+        udp_fallback: udp_fallback?,
+        tcp_retry: tcp_retry?,
         origins,
         idle_timeout: idle_timeout?,
         max_transfers: size(max_transfers?),

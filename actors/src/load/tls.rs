@@ -9,7 +9,9 @@ pub fn tls(mut section: Section<'_>, serves: bool) -> Option<Tls> {
     let certificates = section.list("certificates", Raw::path);
     let keys = section.list("keys", Raw::path);
     let ca = section.optional("ca", Raw::path);
+    let wildcards = section.required("wildcards", Raw::flag);
     let handshakes = section.required("handshakes", |raw| raw.count(1..=100_000));
+    let of_source = section.required("handshakes_per_source", |raw| raw.count(1..=100_000));
     let patience = section.required("handshake_timeout", Raw::duration);
     let reload = section.required("reload", Raw::duration);
     let warning = section.required("expiry_warning", Raw::duration);
@@ -22,7 +24,9 @@ pub fn tls(mut section: Section<'_>, serves: bool) -> Option<Tls> {
     Some(Tls {
         identities: certificates.into_iter().zip(keys).collect(),
         ca,
+        wildcards: wildcards?,
         handshakes: usize::try_from(handshakes?).ok()?,
+        handshakes_per_source: usize::try_from(of_source?).ok()?,
         patience: patience?,
         reload: reload?,
         warning: warning?,

@@ -1,17 +1,14 @@
 //! Requests outside any dialog, sent for somebody on another thread: the missed-call INFO, a trunk's REGISTER and OPTIONS.
 
-use std::{cell::RefCell, net::SocketAddr, rc::Rc};
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
 
 use bytes::Bytes;
-use ringpost::{
-    settings::Transport,
-    sip::{
-        Message,
-        build::Draft,
-        peer::Peer,
-        token::{Table, Token},
-        transaction::Owner,
-    },
+use ringpost::sip::{
+    Message,
+    build::Draft,
+    peer::Peer,
+    token::{Table, Token},
+    transaction::Owner,
 };
 use tokio::sync::oneshot;
 
@@ -84,27 +81,60 @@ impl Errands {
 }
 
 impl Port {
-    /// Sends a request outside any dialog; a host name is looked up first.
+    /// Sends a request outside any dialog: to the first of those whom its URI leads to, and where that fails to the next
+    /// (RFC 3263 §4.3).
     pub fn run(self: Rc<Self>, Asked { errand, answer }: Asked) {
         actix::spawn(async move {
             let hop = errand.next_hop.as_ref().unwrap_or(&errand.uri);
-            let Some(peer) = self.resolve(hop.as_bytes()).await else {
-                let _ = answer.send(Reply { code: 503, message: None, sent: None });
-                return;
-            };
-            let waiting = Waiting { answer, sent: None };
-            let Some(token) = self.errands.0.borrow_mut().insert(self.random(), waiting) else { return };
-            let sent = self.ask(peer, Owner::Errand(token), |branch| {
-                let bytes = self.written(&errand, &peer, (token, branch));
-                if let Some(waiting) = self.errands.0.borrow_mut().find_mut(token) {
-                    waiting.sent = Some((bytes.clone(), peer.address));
+            let places = self.locate(hop.as_bytes()).await;
+            let last = places.len().saturating_sub(1);
+            let mut reply = Reply { code: 503, message: None, sent: None };
+            for (at, peer) in places.into_iter().enumerate() {
+                let patience = if at < last { self.next_after() } else { None };
+                reply = Rc::clone(&self).send_once(&errand, peer, patience).await;
+                if reply.code != 503 && (reply.code != 408 || reply.message.is_some()) {
+                    self.place_answered(&peer);
+                    break;
                 }
-                bytes
-            });
-            if sent.is_none() {
-                self.errands.finished(token, 503, None);
+                if last > 0 {
+                    self.place_failed(&peer, reply.message.as_ref());
+                }
+                if answer.is_closed() {
+                    break;
+                }
             }
+            // Nobody waits any more: nothing to tell.
+            let _ = answer.send(reply);
         });
+    }
+
+    async fn send_once(self: Rc<Self>, errand: &Errand, peer: Peer, patience: Option<Duration>) -> Reply {
+        let nothing = |code| Reply { code, message: None, sent: None };
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting { answer, sent: None };
+        let Some(token) = self.errands.0.borrow_mut().insert(self.random(), waiting) else {
+            return nothing(503);
+        };
+        let client = self.ask(peer, Owner::Errand(token), |branch| {
+            let bytes = self.written(errand, &peer, (token, branch));
+            if let Some(waiting) = self.errands.0.borrow_mut().find_mut(token) {
+                waiting.sent = Some((bytes.clone(), peer.address));
+            }
+            bytes
+        });
+        let Some(client) = client else {
+            self.errands.finished(token, 503, None);
+            return nothing(503);
+        };
+        let Some(patience) = patience else { return answered.await.unwrap_or_else(|_| nothing(503)) };
+        match tokio::time::timeout(patience, answered).await {
+            Ok(reply) => reply.unwrap_or_else(|_| nothing(503)),
+            Err(_) => {
+                self.orphan(client, None);
+                self.errands.0.borrow_mut().remove(token);
+                nothing(408)
+            }
+        }
     }
 
     fn written(&self, errand: &Errand, peer: &Peer, (token, branch): (Token, Token)) -> Bytes {
@@ -132,25 +162,5 @@ impl Port {
             draft.header(name, &[value]);
         }
         draft.body(body)
-    }
-
-    /// The peer that a `sip:` URI names; a host name is looked up (addresses only).
-    pub async fn resolve(&self, uri: &[u8]) -> Option<Peer> {
-        if let Some(peer) = self.peer(uri) {
-            return Some(peer);
-        }
-        let uri = ringpost::sip::uri::Uri::read(uri).filter(|uri| uri.is_sip())?;
-        let host = std::str::from_utf8(uri.host).ok()?.to_owned();
-        let transport = Transport::of_uri(&uri);
-        let secure = transport.is_some_and(Transport::is_secure);
-        let port = uri.port.unwrap_or(if secure { 5061 } else { 5060 });
-        // Its certificate has to be of the name that was asked for, whatever address that has.
-        let name = match secure {
-            true => Some(self.tls()?.number(&host.to_ascii_lowercase())?),
-            false => None,
-        };
-        let found = tokio::net::lookup_host((host, port)).await;
-        let peer = found.ok()?.find_map(|address| self.reach(address, transport))?;
-        Some(name.map_or(peer, |name| peer.named(name)))
     }
 }

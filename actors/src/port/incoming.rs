@@ -7,7 +7,7 @@ use ringpost::sip::{
     Message, Method,
     build::{phrase, reply_peer, response},
     check,
-    peer::{Peer, Transmit},
+    peer::{CERTIFIED, Peer, Transmit},
     token::{MAGIC, Token},
     transaction::stateless_tag,
 };
@@ -51,6 +51,9 @@ impl Port {
             }
             return;
         }
+        if from.connection & CERTIFIED != 0 {
+            self.note_alias(&message, &from);
+        }
         let lane = self.lane_of(&message);
         if self.is_elsewhere(lane) {
             return self.lanes.hand_over(lane, message, from);
@@ -77,6 +80,14 @@ impl Port {
             return self.refuse(&message, &from, &refusal);
         }
         self.take(message, from);
+    }
+
+    /// RFC 5923 §7.2: whoever shows a certificate of the name in its Via may be called on its connection, if it says so.
+    fn note_alias(&self, message: &Message, from: &Peer) {
+        let Some(via) = message.via().filter(|via| via.param("alias").is_some()) else { return };
+        if let (Some(tls), Ok(host)) = (self.tls(), std::str::from_utf8(via.host)) {
+            tls.alias(from, &host.to_ascii_lowercase(), via.port.unwrap_or(5061));
+        }
     }
 
     /// A message that is this lane's.

@@ -6,6 +6,7 @@ pub mod door;
 pub mod errand;
 mod incoming;
 pub mod lanes;
+mod locate;
 mod reach;
 mod secure;
 pub mod stream;
@@ -44,7 +45,7 @@ use self::{
     stream::Streams,
     tls::Tls,
 };
-use crate::guard::caught;
+use crate::{guard::caught, metrics::METRICS, names::Names};
 
 /// One of the lane's sockets.
 #[derive(Debug)]
@@ -77,6 +78,7 @@ pub struct Port {
     /// Who may come in; nothing is asked where there is none.
     door: OnceCell<Door>,
     tls: OnceCell<Arc<Tls>>,
+    names: OnceCell<Arc<Names>>,
     product: OnceCell<Option<Box<[u8]>>>,
     started: Instant,
     sleeps_until: Cell<u64>,
@@ -112,6 +114,7 @@ impl Port {
             lanes,
             door: OnceCell::new(),
             tls: OnceCell::new(),
+            names: OnceCell::new(),
             product: OnceCell::new(),
             started: Instant::now(),
             sleeps_until: Cell::new(0),
@@ -200,6 +203,10 @@ impl Port {
             if output.transmit.is_empty() {
                 output.transmit = waiting;
             }
+            if output.too_large + output.fell_back > 0 {
+                METRICS.too_large_for_udp_total.add(std::mem::take(&mut output.too_large));
+                METRICS.back_to_udp_total.add(std::mem::take(&mut output.fell_back));
+            }
             std::mem::take(&mut output.news)
         };
         self.wake_earlier();
@@ -252,7 +259,8 @@ impl Port {
                 self.lanes.send(branch.lane(), Parcel::Undelivered(message.raw().clone()));
                 return;
             }
-            self.transactions.borrow_mut().undeliverable(branch, &mut self.output.borrow_mut());
+            let now = self.now();
+            self.transactions.borrow_mut().undeliverable(branch, now, &mut self.output.borrow_mut());
             self.flush();
         }
     }
@@ -325,6 +333,11 @@ impl Port {
         let now = self.now();
         self.transactions.borrow_mut().cancel(client, reason, now, &mut self.output.borrow_mut());
         self.flush();
+    }
+
+    /// Whether an INVITE has had no answer at all, not even 100.
+    pub fn is_silent(&self, client: Token) -> bool {
+        self.transactions.borrow().is_silent(client)
     }
 
     /// Leaves a request to itself.

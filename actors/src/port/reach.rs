@@ -28,10 +28,13 @@ impl Port {
         draft.via(peer.transport, sent_by, &[MAGIC, &branch.text()]);
     }
 
-    /// The peer that a literal `sip:` URI names (its transport taken into account); `None` for a host name, another
-    /// scheme, or where no listener of ours reaches it.
+    /// The peer that a literal `sip:` URI names (its transport taken into account); `None` for a host name (or
+    /// `maddr`), another scheme, or where no listener of ours reaches it.
     pub fn peer(&self, uri: &[u8]) -> Option<Peer> {
         let uri = ringpost::sip::uri::Uri::read(uri).filter(|uri| uri.is_sip())?;
+        if !uri.params.is_empty() && uri.param("maddr").is_some() {
+            return None;
+        }
         let transport = Transport::of_uri(&uri);
         let secure = transport.is_some_and(Transport::is_secure);
         let address = ringpost::sip::build::literal(uri.host, uri.port.or(secure.then_some(5061)))?;

@@ -17,20 +17,19 @@ use crate::metrics::METRICS;
 /// A connection behind its handshakes.
 enum Greeted {
     Tls(Box<TlsStream<TcpStream>>),
-    Ws(Box<tokio_tungstenite::WebSocketStream<TcpStream>>),
-    Wss(Box<tokio_tungstenite::WebSocketStream<TlsStream<TcpStream>>>),
+    Ws(Box<web::Socket<TcpStream>>),
+    Wss(Box<web::Socket<TlsStream<TcpStream>>>),
 }
 
 impl Port {
     /// Does the handshakes of a connection that was accepted, and carries it.
     pub(super) async fn greet(self: Rc<Self>, stream: TcpStream, peer: Peer) {
         let Some(tls) = self.tls() else { return };
-        let (patience, limit) = tls.bounds();
-        let Some(handshake) = Handshake::begin(&self.streams.handshakes, limit) else {
-            METRICS.handshakes_refused_total.one();
-            return tracing::debug!(from = %peer.address.ip(), "Refused a handshake: the limit is reached");
+        let (ip, settings) = (peer.address.ip(), tls.settings());
+        let Some(handshake) = Handshake::begin(&self.streams, ip, self.is_strange(ip), &settings) else {
+            return tracing::debug!(from = %ip, "Refused a handshake: the limit is reached");
         };
-        let greeted = match tokio::time::timeout(patience, self.handshakes(stream, &peer)).await {
+        let greeted = match tokio::time::timeout(settings.patience, self.handshakes(stream, &peer)).await {
             Ok(Ok(greeted)) => greeted,
             failed => {
                 let reason = match failed {
@@ -61,19 +60,20 @@ impl Port {
     async fn handshakes(&self, stream: TcpStream, peer: &Peer) -> Result<Greeted, String> {
         let _ = stream.set_nodelay(true);
         let (limit, origins) = (self.streams.limits.message, &self.streams.limits.origins);
+        let patience = self.half_sent();
         if peer.transport == Transport::Ws {
-            return Ok(Greeted::Ws(Box::new(web::accept(stream, limit, origins).await?)));
+            return Ok(Greeted::Ws(Box::new(web::accept(stream, limit, origins, patience).await?)));
         }
         let tls = self.tls().ok_or("there is no certificate")?;
         let web = peer.transport == Transport::Wss;
         let stream = tls.accept(stream, web).await.map_err(|error| error.to_string())?;
         match web {
-            true => Ok(Greeted::Wss(Box::new(web::accept(stream, limit, origins).await?))),
+            true => Ok(Greeted::Wss(Box::new(web::accept(stream, limit, origins, patience).await?))),
             false => Ok(Greeted::Tls(Box::new(stream))),
         }
     }
 
-    async fn carry_web<S>(self: Rc<Self>, socket: tokio_tungstenite::WebSocketStream<S>, peer: Peer)
+    async fn carry_web<S>(self: Rc<Self>, socket: web::Socket<S>, peer: Peer)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -94,7 +94,7 @@ impl Port {
     ) {
         let Some(tls) = self.tls() else { return self.give_up(peer, queue, "there is no TLS") };
         let _ = stream.set_nodelay(true);
-        match tokio::time::timeout(tls.bounds().0, tls.connect(stream, &wanted)).await {
+        match tokio::time::timeout(tls.settings().patience, tls.connect(stream, &wanted)).await {
             Ok(Ok(stream)) => {
                 tls.note(peer.connection, stream.get_ref().1.peer_certificates());
                 Rc::clone(&self).carry(tokio::io::split(stream), peer, queue).await;

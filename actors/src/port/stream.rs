@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use ringpost::{
     security::source_of,
-    settings::Transport,
+    settings::{Tls, Transport},
     sip::{
         peer::{CERTIFIED, Peer, Transmit},
         transaction::timer::T1_64,
@@ -41,8 +41,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub struct Streams {
     open: RefCell<HashMap<u64, Connection>>,
     next: Cell<u64>,
-    /// Handshakes under way.
-    pub(super) handshakes: Cell<usize>,
+    /// Handshakes under way: from where, and whether that is a stranger.
+    handshakes: RefCell<Vec<(u64, bool)>>,
     pub(super) limits: Limits,
 }
 
@@ -55,6 +55,8 @@ pub struct Limits {
     pub message: usize,
     /// How long a connection may be silent.
     pub idle: Duration,
+    /// How long a connection for a request that is too large for UDP may take to open.
+    pub udp_fallback: Duration,
     /// The pages whose scripts may open a WebSocket; empty: all.
     pub origins: Vec<String>,
 }
@@ -73,7 +75,7 @@ impl Streams {
         Self {
             open: RefCell::default(),
             next: Cell::new(u64::from(lane) << 56 | 1),
-            handshakes: Cell::new(0),
+            handshakes: RefCell::default(),
             limits,
         }
     }
@@ -83,15 +85,20 @@ impl Streams {
         self.open.borrow().len()
     }
 
-    /// Whether no further connection may open.
+    /// Whether no further connection may open; a handshake is to become one.
     pub(super) fn is_full(&self) -> bool {
-        self.count() >= self.limits.connections
+        self.count() + self.handshakes.borrow().len() >= self.limits.connections
     }
 
     /// How many connections a source has open.
     fn of_source(&self, ip: IpAddr) -> usize {
         let source = source_of(ip);
-        self.open.borrow().values().filter(|one| source_of(one.address.ip()) == source).count()
+        let open = self.open.borrow().values().filter(|one| source_of(one.address.ip()) == source).count();
+        open + self.handshakes_of(source)
+    }
+
+    fn handshakes_of(&self, source: u64) -> usize {
+        self.handshakes.borrow().iter().filter(|(one, _)| *one == source).count()
     }
 
     fn find(&self, peer: &Peer) -> Option<mpsc::Sender<Bytes>> {
@@ -126,20 +133,34 @@ impl Connection {
 }
 
 /// Counts a handshake for as long as it lasts.
-pub(super) struct Handshake<'s>(&'s Cell<usize>);
+pub(super) struct Handshake<'s>(&'s Streams, (u64, bool));
 
 impl<'s> Handshake<'s> {
-    pub(super) fn begin(under_way: &'s Cell<usize>, limit: usize) -> Option<Self> {
-        (under_way.get() < limit).then(|| {
-            under_way.set(under_way.get() + 1);
-            Self(under_way)
-        })
+    /// `None`, and counted, where strangers have too many under way already.
+    pub(super) fn begin(streams: &'s Streams, ip: IpAddr, stranger: bool, tls: &Tls) -> Option<Self> {
+        let source = source_of(ip);
+        if stranger {
+            let strangers = streams.handshakes.borrow().iter().filter(|(_, stranger)| *stranger).count();
+            if strangers >= tls.handshakes {
+                METRICS.handshakes_refused_total.one();
+                return None;
+            }
+            if streams.handshakes_of(source) >= tls.handshakes_per_source {
+                METRICS.source_handshakes_refused_total.one();
+                return None;
+            }
+        }
+        streams.handshakes.borrow_mut().push((source, stranger));
+        Some(Self(streams, (source, stranger)))
     }
 }
 
 impl Drop for Handshake<'_> {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        let mut under_way = self.0.handshakes.borrow_mut();
+        if let Some(at) = under_way.iter().position(|one| *one == self.1) {
+            under_way.swap_remove(at);
+        }
     }
 }
 
@@ -187,7 +208,7 @@ impl Port {
                     METRICS.source_connections_refused_total.one();
                     tracing::debug!(from = %address.ip(), "Refused a connection of a source that has too many or is banned");
                 }
-                Ok((stream, address)) if self.streams.count() < self.streams.limits.connections => {
+                Ok((stream, address)) if !self.streams.is_full() => {
                     let transport = self.listeners[usize::from(listener)].bound.transport;
                     let peer = Peer { transport, address, listener, connection: 0 };
                     match transport {
@@ -210,11 +231,17 @@ impl Port {
                 }
                 Err(error) => {
                     // Out of file descriptors, most likely: the listener recovers when some are free again.
+                    METRICS.accept_failures_total.one();
                     tracing::error!(%error, "Could not accept a connection");
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
             }
         }
+    }
+
+    /// Whether nothing is known of an address: neither is it a trunk's, nor has a device proved there who it is.
+    pub(super) fn is_strange(&self, ip: IpAddr) -> bool {
+        self.door().is_some_and(|door| !door.trusts(ip) && !door.is_proven(ip))
     }
 
     /// Whether a stranger may open no further connection.
@@ -248,12 +275,21 @@ impl Port {
             None if peer.is_by_its_connection_only() || peer.transport.is_web() => {
                 self.later_undeliverable(bytes)
             }
-            None => self.connect(peer, bytes),
+            None => match self.opened_by(&peer) {
+                Some(peer) => self.send_on_stream(peer, bytes),
+                None => self.connect(peer, bytes),
+            },
         }
     }
 
+    /// The peer by a connection that it has opened itself and wants to be called on (RFC 5923), on whatever lane.
+    fn opened_by(&self, peer: &Peer) -> Option<Peer> {
+        let connection = peer.wanted_name().and_then(|_| self.tls()?.opened_by(peer))?;
+        Some(Peer { connection, ..*peer }.by_its_connection_only())
+    }
+
     fn connect(self: &Rc<Self>, peer: Peer, bytes: Bytes) {
-        if self.streams.count() >= self.streams.limits.connections {
+        if self.streams.is_full() {
             METRICS.connections_refused_total.one();
             tracing::warn!(to = %peer.address.ip(), "Opened no connection: the limit is reached");
             return self.later_undeliverable(bytes);
@@ -267,7 +303,11 @@ impl Port {
         }
         let port = Rc::clone(self);
         actix::spawn(async move {
-            let stream = match tokio::time::timeout(CONNECT, TcpStream::connect(peer.address)).await {
+            let patience = match wanted.back_to_udp() {
+                Some(_) => port.streams.limits.udp_fallback,
+                None => CONNECT,
+            };
+            let stream = match tokio::time::timeout(patience, TcpStream::connect(peer.address)).await {
                 Ok(Ok(stream)) => stream,
                 Ok(Err(error)) => return port.give_up(peer, queue, &error.to_string()),
                 Err(_) => return port.give_up(peer, queue, "no answer to the connection attempt"),

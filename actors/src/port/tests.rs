@@ -6,8 +6,13 @@ use tokio::sync::mpsc::Receiver;
 use super::*;
 
 fn port(lane: u8, lanes: Lanes) -> Rc<Port> {
-    let limits =
-        stream::Limits { connections: 9, message: 1_000, idle: Duration::from_secs(1), origins: vec![] };
+    let limits = stream::Limits {
+        connections: 9,
+        message: 1_000,
+        idle: Duration::from_secs(1),
+        udp_fallback: Duration::from_secs(1),
+        origins: vec![],
+    };
     let address = "127.0.0.1:5060".parse().expect("an address");
     let bound = Listen { transport: Transport::Tcp, address };
     let listener = Listener { bound, sent_by: Box::from(&b"127.0.0.1:5060"[..]), internal: false };

@@ -1,17 +1,25 @@
 //! TLS: the site's certificates, whom they let Ringpost believe, and their renewal while it runs.
 
+mod alias;
 mod files;
 mod verify;
 
 use std::{
     collections::HashMap,
     io,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use arc_swap::ArcSwap;
-use ringpost::{settings::Site, sip::peer::Peer};
+use ringpost::{
+    settings::{self, Site},
+    sip::{
+        certificate::{Daily, choose, speaks_for},
+        peer::Peer,
+    },
+};
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
     client::ResolvesClientCert,
@@ -23,7 +31,7 @@ use rustls::{
 use tokio::{net::TcpStream, sync::Notify};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
-use self::files::Identity;
+use self::{alias::Aliases, files::Identity};
 use crate::metrics::{METRICS, State};
 
 /// Names of peers that certificates are checked against; they come from URIs, so there may be many.
@@ -36,13 +44,14 @@ pub struct Tls {
     wanted: Mutex<Names>,
     /// The names in the certificates of the connections that are open.
     shown: Mutex<HashMap<u64, Arc<[String]>, ahash::RandomState>>,
+    aliases: Mutex<Aliases>,
     changed: Notify,
 }
 
 /// What the site asks for.
 #[derive(Clone, Eq, PartialEq)]
 struct Asked {
-    tls: ringpost::settings::Tls,
+    tls: settings::Tls,
     /// Whether a peer may be a trunk by its certificate, so that it is asked for one.
     asks: bool,
 }
@@ -55,6 +64,9 @@ struct Names {
 
 struct Ready {
     stamp: files::Stamp,
+    dated: Vec<files::Dated>,
+    /// When another CA is good than those that are believed.
+    turns: Option<i64>,
     /// With and without a request for the peer's certificate; browsers would trouble their user with it.
     server: Option<[Arc<ServerConfig>; 2]>,
     client: Arc<ClientConfig>,
@@ -65,28 +77,33 @@ struct Ready {
 struct Shown(Vec<Identity>);
 
 impl Shown {
-    fn first(&self) -> Option<Arc<CertifiedKey>> {
-        self.0.first().map(|identity| Arc::clone(&identity.key))
+    /// The time is that of the handshake, for files may be older than what they hold.
+    fn choose(&self, asked: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        let own = self.0.iter().map(|identity| (&identity.names[..], identity.validity));
+        choose(own, asked, now()).map(|at| Arc::clone(&self.0[at].key))
     }
 }
 
 impl ResolvesServerCert for Shown {
     fn resolve(&self, hello: rustls::server::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let named = hello.server_name().and_then(|name| {
-            self.0.iter().find(|identity| ringpost::sip::certificate::speaks_for(&identity.names, name))
-        });
-        named.map(|identity| Arc::clone(&identity.key)).or_else(|| self.first())
+        self.choose(hello.server_name())
     }
 }
 
 impl ResolvesClientCert for Shown {
     fn resolve(&self, _: &[&[u8]], schemes: &[rustls::SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.first().filter(|key| key.key.choose_scheme(schemes).is_some())
+        self.choose(None).filter(|key| key.key.choose_scheme(schemes).is_some())
     }
 
     fn has_certs(&self) -> bool {
         !self.0.is_empty()
     }
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -105,10 +122,11 @@ impl Tls {
     pub fn new(site: &Site) -> Result<Arc<Self>, String> {
         let asked = asked(site);
         Ok(Arc::new(Self {
-            ready: ArcSwap::from_pointee(ready(&asked)?),
+            ready: ArcSwap::from_pointee(ready(&asked, now())?),
             settings: Mutex::new(asked),
             wanted: Mutex::default(),
             shown: Mutex::default(),
+            aliases: Mutex::default(),
             changed: Notify::new(),
         }))
     }
@@ -119,22 +137,29 @@ impl Tls {
         self.changed.notify_one();
     }
 
-    /// Looks at the files for ever.
+    /// Looks at the files and at the calendar for ever.
     pub async fn watch(self: Arc<Self>) {
+        let mut daily = Daily::default();
+        // Starting has told the first time.
+        daily.is_due(now());
         loop {
             let every = lock(&self.settings).tls.reload;
             let told = tokio::time::timeout(every, self.changed.notified()).await.is_ok();
-            self.look(told);
+            self.look(told, &mut daily, now());
         }
     }
 
-    fn look(&self, told: bool) {
+    fn look(&self, told: bool, daily: &mut Daily, now: i64) {
         let asked = lock(&self.settings).clone();
-        let now = self.ready.load();
-        if !told && files::stamp(&asked.tls) == now.stamp {
+        let before = self.ready.load();
+        let turned = before.turns.is_some_and(|turn| turn <= now);
+        if !told && !turned && files::stamp(&asked.tls) == before.stamp {
+            if daily.is_due(now) {
+                files::tell(&before.dated, asked.tls.warning, now, false);
+            }
             return;
         }
-        match ready(&asked) {
+        match ready(&asked, now) {
             Ok(ready) => {
                 self.ready.store(Arc::new(ready));
                 METRICS.tls_reloads_total.one();
@@ -147,10 +172,9 @@ impl Tls {
         }
     }
 
-    /// How long a handshake may take, and how many a lane may have under way.
-    pub fn bounds(&self) -> (Duration, usize) {
-        let settings = lock(&self.settings);
-        (settings.tls.patience, settings.tls.handshakes)
+    /// What the site says.
+    pub fn settings(&self) -> settings::Tls {
+        lock(&self.settings).tls.clone()
     }
 
     /// The number of a name that a peer's certificate has to be of.
@@ -177,6 +201,23 @@ impl Tls {
     /// A connection has closed.
     pub fn forget(&self, connection: u64) {
         lock(&self.shown).remove(&connection);
+        lock(&self.aliases).forget(connection);
+    }
+
+    /// Who is at the other end of a connection may be called on it (RFC 5923): `host` and `port` are the sent-by of its
+    /// Via. Its certificate has to be of that host.
+    pub fn alias(&self, peer: &Peer, host: &str, port: u16) {
+        let number =
+            self.shown(peer).filter(|names| speaks_for(names, host, false)).and_then(|_| self.number(host));
+        if let Some(number) = number {
+            let end = (number, SocketAddr::new(peer.address.ip(), port));
+            lock(&self.aliases).note(end, peer.number());
+        }
+    }
+
+    /// The connection that the peer itself has opened for us to call it on.
+    pub fn opened_by(&self, peer: &Peer) -> Option<u64> {
+        lock(&self.aliases).find((peer.wanted_name()?, peer.address))
     }
 
     /// The names in the verified certificate of whoever is at the other end.
@@ -191,7 +232,8 @@ impl Tls {
     pub async fn accept(&self, stream: TcpStream, web: bool) -> io::Result<server::TlsStream<TcpStream>> {
         let ready = self.ready.load_full();
         let configs = ready.server.as_ref().ok_or_else(|| io::Error::other("there is no certificate"))?;
-        TlsAcceptor::from(Arc::clone(&configs[usize::from(web)])).accept(stream).await
+        let stream = TlsAcceptor::from(Arc::clone(&configs[usize::from(web)])).accept(stream).await?;
+        in_time(stream.get_ref().1.peer_certificates()).map(|()| stream)
     }
 
     /// Does a client's handshake with the peer, whose certificate has to be of its name, or else of its address.
@@ -205,33 +247,47 @@ impl Tls {
             Some(name) => ServerName::try_from(name.to_string()).map_err(io::Error::other)?,
             None => ServerName::from(peer.address.ip()),
         };
-        TlsConnector::from(Arc::clone(&self.ready.load_full().client)).connect(name, stream).await
+        let client = Arc::clone(&self.ready.load_full().client);
+        let stream = TlsConnector::from(client).connect(name, stream).await?;
+        in_time(stream.get_ref().1.peer_certificates()).map(|()| stream)
     }
 }
 
-fn ready(asked: &Asked) -> Result<Ready, String> {
+/// A session that goes on (RFC 8446 §2.2) shows no certificate again, and nobody has looked whether it is still good.
+fn in_time(chain: Option<&[CertificateDer<'_>]>) -> io::Result<()> {
+    let first = chain.and_then(<[_]>::first).map(verify::validity);
+    match first {
+        Some(Ok(validity)) if validity.holds(now()) => Ok(()),
+        Some(_) => Err(io::Error::other("the certificate has expired since")),
+        None => Ok(()),
+    }
+}
+
+fn ready(asked: &Asked, now: i64) -> Result<Ready, String> {
     let stamp = files::stamp(&asked.tls);
     let provider = Arc::new(ring::default_provider());
-    let (identities, mut ends) = files::identities(&asked.tls, &provider)?;
-    let (roots, more) = files::roots(&asked.tls)?;
-    ends.extend(more);
-    files::tell(&ends, asked.tls.warning);
+    let (identities, mut dated) = files::identities(&asked.tls, &provider)?;
+    let (roots, authorities) = files::roots(&asked.tls, now)?;
+    let turns = authorities.iter().filter_map(|(_, validity)| validity.turns(now)).min();
+    dated.extend(authorities);
+    files::tell(&dated, asked.tls.warning, now, true);
     let shown = Arc::new(Shown(identities));
     let roots = Arc::new(roots);
-    let server = match shown.first() {
-        Some(_) => Some([
+    let server = match shown.0.is_empty() {
+        false => Some([
             Arc::new(server(&provider, &roots, &shown, asked.asks)?),
             Arc::new(server(&provider, &roots, &shown, false)?),
         ]),
-        None => None,
+        true => None,
     };
+    let wildcards = asked.tls.wildcards;
     let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verify::Verifier { roots, provider }))
+        .with_custom_certificate_verifier(Arc::new(verify::Verifier { roots, provider, wildcards }))
         .with_client_cert_resolver(shown);
-    Ok(Ready { stamp, server, client: Arc::new(client) })
+    Ok(Ready { stamp, dated, turns, server, client: Arc::new(client) })
 }
 
 fn server(

@@ -1,5 +1,7 @@
 //! WebSockets: one SIP message in a frame (RFC 7118); devices open them.
 
+mod watched;
+
 use std::{
     rc::Rc,
     time::{Duration, Instant},
@@ -22,7 +24,11 @@ use tokio_tungstenite::{
     },
 };
 
+use self::watched::Watched;
 use super::{Port, stream::UNFINISHED};
+
+/// A WebSocket whose messages have to be complete in time.
+pub type Socket<S> = WebSocketStream<Watched<S>>;
 
 /// A browser asks for the subprotocol `sip`, from a page that the site allows.
 #[expect(clippy::result_large_err, reason = "the type is the library's")]
@@ -46,12 +52,14 @@ fn judge(request: &Request, mut response: Response, origins: &[String]) -> Resul
     Ok(response)
 }
 
-/// Does the handshake of a WebSocket; `limit` is the largest message in octets.
+/// Does the handshake of a WebSocket; `limit` is the largest message in octets, `patience` how long one may take to be
+/// complete afterwards.
 pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     limit: usize,
     origins: &[String],
-) -> Result<WebSocketStream<S>, String> {
+    patience: Duration,
+) -> Result<Socket<S>, String> {
     let config = WebSocketConfig::default()
         .max_message_size(Some(limit))
         .max_frame_size(Some(limit))
@@ -59,14 +67,17 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         .write_buffer_size(0);
     #[expect(clippy::result_large_err, reason = "the type is the library's")]
     let callback = |request: &Request, response: Response| judge(request, response, origins);
-    accept_hdr_async_with_config(stream, callback, Some(config)).await.map_err(|error| error.to_string())
+    let accepted = accept_hdr_async_with_config(Watched::new(stream), callback, Some(config)).await;
+    let mut socket = accepted.map_err(|error| error.to_string())?;
+    socket.get_mut().watch(patience);
+    Ok(socket)
 }
 
 impl Port {
     /// Carries frames until the socket ends; says why.
     pub(super) async fn carry_frames<S: AsyncRead + AsyncWrite + Unpin>(
         self: &Rc<Self>,
-        mut socket: WebSocketStream<S>,
+        mut socket: Socket<S>,
         peer: Peer,
         queue: &mut mpsc::Receiver<Bytes>,
         idle: Duration,

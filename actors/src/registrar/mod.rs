@@ -158,8 +158,8 @@ impl Registrar {
         Some((Some(user), instance))
     }
 
-    /// Applies a REGISTER of a user's device: the 200, and the cell that has to be written before it goes out. `barred`
-    /// tells the URIs that no device may have calls go to.
+    /// Applies a REGISTER of a user's device: the 200, and the cell that has to be written before it goes out. `trusted`: a
+    /// trunk sent it; `barred` tells the URIs that no device may have calls go to.
     ///
     /// # Errors
     /// How to refuse it.
@@ -168,10 +168,11 @@ impl Registrar {
         user: &User,
         (request, from): (&SipMessage, &Peer),
         (tag, salt): (&[u8], u64),
-        barred: impl Fn(&[u8]) -> bool,
+        (trusted, barred): (bool, impl Fn(&[u8]) -> bool),
     ) -> Result<(Bytes, Option<Arc<Cell>>), Refused> {
         let now = self.now();
-        let wish = Wish::read(request, from)?;
+        let mut wish = Wish::read(request, from)?;
+        wish.trusted = trusted;
         if wish.leads_to().any(barred) {
             return Err(Refused::Elsewhere);
         }

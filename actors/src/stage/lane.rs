@@ -60,11 +60,14 @@ fn start(
         connections: settings.max_connections.div_ceil(lanes.count()),
         message: settings.max_message,
         idle: settings.idle_timeout,
+        udp_fallback: settings.udp_fallback,
         origins: settings.origins.clone(),
     };
     let most = settings.max_calls.div_ceil(lanes.count());
     let port = Port::new(lane, sockets.listeners, lanes, Streams::new(lane, limits), settings.silence);
     port.secure(Arc::clone(&shared.tls));
+    port.look_up(Arc::clone(&shared.names));
+    port.limit(&settings);
     port.guard(Door::new(Arc::clone(&shared.gatehouse)));
     let switch = Switch::new(Rc::clone(&port), shared, most);
     let name = format!("lane {lane}");
@@ -136,6 +139,7 @@ fn open_um(office: Arc<Office>, socket: std::net::UdpSocket, keeper: &Keeper) ->
         connections: 0,
         message: settings.max_message,
         idle: settings.idle_timeout,
+        udp_fallback: settings.udp_fallback,
         origins: vec![],
     };
     // The UM's port is a lane of its own world: nobody else hands it anything.

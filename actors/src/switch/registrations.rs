@@ -106,7 +106,7 @@ impl Switch {
         // A PBX in front may register for others whatever it likes.
         let trusted = directory.trunk(from.address.ip()).is_some();
         let barred = |uri: &[u8]| !trusted && directory.is_at_trunk(uri);
-        match registrar.register(&user, (request, &from), (&server.text(), salt), barred) {
+        match registrar.register(&user, (request, &from), (&server.text(), salt), (trusted, barred)) {
             Ok((answer, None)) => self.port.respond(server, 200, answer),
             Ok((answer, Some(cell))) => {
                 let mut waiting = self.registered.borrow_mut();

@@ -44,7 +44,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[stores]",
         &[
             "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, registrar, um, mail, user, bypass, policy, \
-             feature_codes, outbox, store, voicemail, metrics, security, tls",
+             feature_codes, outbox, store, voicemail, metrics, security, tls, dns",
         ],
     ),
     (
@@ -91,6 +91,35 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         &[
             "site.toml:20: bypass[0].numbers[0]: duplicate of user[0].numbers[0] (line 11)",
             "site.toml:21: bypass[0].target: wants a SIP URI such as \"sip:desk@192.0.2.7:5060\"",
+        ],
+    ),
+    (
+        "names that nobody could look up",
+        "[mail]\n",
+        "[dns]\nservers = [\"dns.example.test\", \"0.0.0.0\", \"192.0.2.53:0\"]\ntimeout = \"0s\"\nmax_queries = 0\n\
+         cache = 1\nmin_ttl = \"2h\"\n[mail]\n",
+        &[
+            "site.toml:20: dns.servers[0]: wants the address of a DNS server such as \"192.0.2.53\" or \"192.0.2.53:5353\", \
+             not \"dns.example.test\"",
+            "site.toml:20: dns.servers[1]: wants the address of a DNS server such as \"192.0.2.53\" or \"192.0.2.53:5353\", \
+             not \"0.0.0.0\"",
+            "site.toml:20: dns.servers[2]: wants the address of a DNS server such as \"192.0.2.53\" or \"192.0.2.53:5353\", \
+             not \"192.0.2.53:0\"",
+            "site.toml:21: dns.timeout: must be longer than zero",
+            "site.toml:22: dns.max_queries: wants a number from 1 to 100000",
+            "site.toml:23: dns.cache: wants a number from 100 to 10000000",
+            "site.toml:24: dns.min_ttl: must not be longer than max_ttl",
+        ],
+    ),
+    (
+        "datagrams larger than any",
+        "[[trunk]]\n",
+        "max_udp = \"64KiB\"\nudp_fallback = \"0s\"\ntcp_retry = 5\n[[trunk]]\n",
+        &[
+            "site.toml:4: sip.max_udp: must be from 548 B to 64.0 KiB",
+            "site.toml:5: sip.udp_fallback: must be longer than zero",
+            "site.toml:6: sip.tcp_retry: wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" or \"1h\", not a number \
+             without quotes",
         ],
     ),
     (

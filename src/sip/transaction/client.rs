@@ -13,7 +13,7 @@ use super::{
 pub(super) struct Client {
     request: Bytes,
     method: Method,
-    peer: Peer,
+    pub(super) peer: Peer,
     pub(super) owner: Owner,
     done: bool,
     pub(super) clock: Clock,
@@ -29,6 +29,16 @@ impl Client {
     /// Whether a final response has come.
     pub(super) fn is_done(&self) -> bool {
         self.done
+    }
+
+    pub(super) fn request(&self) -> Bytes {
+        self.request.clone()
+    }
+
+    /// It was sent again by UDP, as this.
+    pub(super) fn goes_by_udp(&mut self, request: Bytes, peer: Peer, now: u64) {
+        (self.request, self.peer) = (request, peer);
+        self.clock.resend_every(T1, now);
     }
 
     /// Whether the owner hears this response: the first final one.

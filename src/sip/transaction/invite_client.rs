@@ -80,6 +80,17 @@ impl InviteClient {
         self.request.clone()
     }
 
+    /// Whether nothing has come yet.
+    pub(super) fn is_calling(&self) -> bool {
+        matches!(self.state, State::Calling { .. })
+    }
+
+    /// It was sent again by UDP, as this.
+    pub(super) fn goes_by_udp(&mut self, request: Bytes, peer: Peer, now: u64) {
+        (self.request, self.peer) = (request, peer);
+        self.clock.resend_every(T1, now);
+    }
+
     pub(super) fn response(&mut self, message: &Message, now: u64, out: &mut Output) -> Verdict {
         match (message.cseq_method(), message.code().unwrap_or(0)) {
             (Some(Method::Cancel), code) if code >= 200 => self.cancel_answered(),

@@ -9,12 +9,14 @@ pub mod invite_server;
 mod key;
 mod receive;
 pub mod server;
+mod size;
 mod table;
 pub mod timer;
 
 use bytes::Bytes;
 
 pub use key::stateless_tag;
+pub use size::Size;
 pub use table::Transactions;
 
 use super::{
@@ -90,6 +92,10 @@ pub struct Output {
     pub transmit: Vec<Transmit>,
     /// What the transaction user must hear.
     pub news: Vec<News>,
+    /// Requests that went by TCP because they were too large for UDP.
+    pub too_large: u64,
+    /// Those of them that went by UDP after all.
+    pub fell_back: u64,
 }
 
 impl Output {

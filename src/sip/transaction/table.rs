@@ -18,6 +18,7 @@ use super::{
     invite_server::{InviteServer, Passed},
     key::{Key, Keys},
     server::Server,
+    size::{Size, with_via},
     timer::{T1_64, Wheel},
 };
 
@@ -32,6 +33,7 @@ pub struct Transactions {
     pub(super) sent_by: Vec<Box<[u8]>>,
     due: VecDeque<Token>,
     patience: u64,
+    size: Size,
 }
 
 #[derive(Debug)]
@@ -55,7 +57,13 @@ impl Transactions {
             sent_by,
             due: VecDeque::new(),
             patience: T1_64,
+            size: Size::default(),
         }
+    }
+
+    /// Says which requests are too large for UDP.
+    pub fn limit(&mut self, size: Size) {
+        self.size = size;
     }
 
     /// How long, in milliseconds, a peer may leave an INVITE without any answer; Timer B is 64*T1 (§17.1.1.2).
@@ -132,7 +140,7 @@ impl Transactions {
         build: impl FnOnce(Token) -> Bytes,
     ) -> Option<Token> {
         let patience = self.patience;
-        self.send(peer, out, build, |request| {
+        self.send((peer, now), out, build, |request, peer| {
             Entry::InviteClient(InviteClient::new(request, peer, owner, now, patience))
         })
     }
@@ -146,23 +154,56 @@ impl Transactions {
         out: &mut Output,
         build: impl FnOnce(Token) -> Bytes,
     ) -> Option<Token> {
-        self.send(peer, out, build, |request| Entry::Client(Client::new(request, peer, owner, now)))
+        self.send((peer, now), out, build, |request, peer| {
+            Entry::Client(Client::new(request, peer, owner, now))
+        })
     }
 
     fn send(
         &mut self,
-        peer: Peer,
+        (mut peer, now): (Peer, u64),
         out: &mut Output,
         build: impl FnOnce(Token) -> Bytes,
-        entry: impl FnOnce(Bytes) -> Entry,
+        entry: impl FnOnce(Bytes, Peer) -> Entry,
     ) -> Option<Token> {
         let random = self.random();
         let client = self.entries.reserve(random)?;
-        let request = build(client);
+        let mut request = build(client);
+        if let Some(other) = self.size.other_way(&peer, request.len(), now)
+            && let Some(changed) = with_via(&request, other.transport, self.sent_by(other.listener))
+        {
+            (peer, request) = (other, changed);
+            out.too_large += 1;
+        }
         out.send(peer, request.clone());
-        self.entries.fill(client, entry(request));
+        self.entries.fill(client, entry(request, peer));
         self.arm(client);
         Some(client)
+    }
+
+    /// Sends a request by UDP after all that found nobody by TCP (§18.1.1); false where that is not why it went by TCP.
+    fn falls_back(&mut self, client: Token, now: u64, out: &mut Output) -> bool {
+        let (peer, request) = match self.entries.find(client) {
+            Some(Entry::InviteClient(invite)) if invite.is_calling() => (invite.peer, invite.request()),
+            Some(Entry::Client(request)) => (request.peer, request.request()),
+            Some(Entry::InviteClient(_) | Entry::InviteServer(..) | Entry::Server(..)) | None => {
+                return false;
+            }
+        };
+        let Some(back) = peer.back_to_udp() else { return false };
+        let Some(request) = with_via(&request, back.transport, self.sent_by(back.listener)) else {
+            return false;
+        };
+        self.size.refused(back.address, now);
+        out.fell_back += 1;
+        out.send(back, request.clone());
+        match self.entries.find_mut(client) {
+            Some(Entry::InviteClient(invite)) => invite.goes_by_udp(request, back, now),
+            Some(Entry::Client(one)) => one.goes_by_udp(request, back, now),
+            Some(Entry::InviteServer(..) | Entry::Server(..)) | None => {}
+        }
+        self.arm(client);
+        true
     }
 
     /// The INVITE, as far as the fields that name it and its route.
@@ -171,6 +212,11 @@ impl Transactions {
             Entry::InviteClient(invite) => Message::read_own(&invite.request()),
             Entry::InviteServer(..) | Entry::Client(_) | Entry::Server(..) => None,
         }
+    }
+
+    /// Whether an INVITE has had no answer at all.
+    pub fn is_silent(&self, client: Token) -> bool {
+        matches!(self.entries.find(client), Some(Entry::InviteClient(invite)) if invite.is_calling())
     }
 
     /// Sends the ACK for a 2xx and keeps it for the 2xx's retransmissions (§13.2.2.4).
@@ -201,12 +247,15 @@ impl Transactions {
     }
 
     /// A request could not be sent (§8.1.3.1: as if 503 had come). Nothing changes where a final response has come.
-    pub fn undeliverable(&mut self, client: Token, out: &mut Output) {
+    pub fn undeliverable(&mut self, client: Token, now: u64, out: &mut Output) {
         let owner = match self.entries.find(client) {
             Some(Entry::InviteClient(invite)) if !invite.is_done() => invite.owner,
             Some(Entry::Client(request)) if !request.is_done() => request.owner,
             Some(_) | None => return,
         };
+        if self.falls_back(client, now, out) {
+            return;
+        }
         self.remove(client);
         if owner != Owner::Nobody {
             out.news.push(News::Failed { owner, client, code: 503 });

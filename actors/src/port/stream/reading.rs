@@ -57,7 +57,7 @@ impl Port {
     }
 
     /// How long a message may take to be complete.
-    fn half_sent(&self) -> Duration {
+    pub(in crate::port) fn half_sent(&self) -> Duration {
         self.door().map_or(UNFINISHED, |door| door.settings().half_sent)
     }
 

@@ -4,17 +4,16 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
-use ringpost::settings::Tls;
+use ringpost::{settings::Tls, sip::certificate::Validity};
 use rustls::{
     RootCertStore,
     crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     sign::CertifiedKey,
 };
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::verify;
 use crate::metrics::{METRICS, State};
@@ -23,11 +22,12 @@ use crate::metrics::{METRICS, State};
 #[derive(Debug)]
 pub struct Identity {
     pub names: Vec<String>,
+    pub validity: Validity,
     pub key: Arc<CertifiedKey>,
 }
 
-/// A certificate's file and when it ends, in seconds since 1970.
-pub type End = (PathBuf, i64);
+/// A certificate's file, and when it is good.
+pub type Dated = (PathBuf, Validity);
 
 /// The files as they are: when each was changed, and its length.
 pub type Stamp = Vec<(PathBuf, Option<(SystemTime, u64)>)>;
@@ -61,62 +61,71 @@ fn chain(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String>
     }
 }
 
-fn end(certificate: &CertificateDer<'_>) -> Option<i64> {
-    let (_, read) = X509Certificate::from_der(certificate).ok()?;
-    Some(read.validity().not_after.timestamp())
-}
-
-/// The certificates and keys, and when each ends.
-pub fn identities(tls: &Tls, provider: &CryptoProvider) -> Result<(Vec<Identity>, Vec<End>), String> {
-    let (mut identities, mut ends) = (vec![], vec![]);
+/// The certificates and keys, and when each is good.
+pub fn identities(tls: &Tls, provider: &CryptoProvider) -> Result<(Vec<Identity>, Vec<Dated>), String> {
+    let (mut identities, mut dated) = (vec![], vec![]);
     for (certificate, key) in &tls.identities {
         let chain = chain("tls.certificates", certificate)?;
         let private = PrivateKeyDer::from_pem_file(key).map_err(|error| told("tls.keys", key, error))?;
-        let names = verify::names(&chain[0]).map_err(|error| told("tls.certificates", certificate, error))?;
-        ends.extend(end(&chain[0]).map(|end| (certificate.clone(), end)));
+        let read = |error| told("tls.certificates", certificate, error);
+        let (names, validity) = (verify::names(&chain[0]), verify::validity(&chain[0]));
+        let (names, validity) = (names.map_err(read)?, validity.map_err(read)?);
+        dated.push((certificate.clone(), validity));
         let pair = CertifiedKey::from_der(chain, private, provider);
         let pair = pair.map_err(|error| told("tls.keys", key, error))?;
-        identities.push(Identity { names, key: Arc::new(pair) });
+        identities.push(Identity { names, validity, key: Arc::new(pair) });
     }
-    Ok((identities, ends))
+    Ok((identities, dated))
 }
 
-/// Whom Ringpost believes. One CA file that cannot be read must not shut out those that can.
-pub fn roots(tls: &Tls) -> Result<(RootCertStore, Vec<End>), String> {
-    let (mut roots, mut ends) = (RootCertStore::empty(), vec![]);
+/// Whom Ringpost believes now, and when each CA of the folder is good. One CA file that cannot be read must not shut out those
+/// that can; one whose time is not now is passed over, for nothing else would look at it (RFC 5280 §6.1.1 (d)).
+pub fn roots(tls: &Tls, now: i64) -> Result<(RootCertStore, Vec<Dated>), String> {
+    let (mut roots, mut dated) = (RootCertStore::empty(), vec![]);
     let Some(folder) = &tls.ca else {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        return Ok((roots, ends));
+        return Ok((roots, dated));
     };
     for path in in_folder(folder)? {
+        let read = |error: &dyn std::fmt::Display| told("tls.ca", &path, error);
         let added = chain("tls.ca", &path).and_then(|chain| {
-            ends.extend(chain.iter().filter_map(end).map(|end| (path.clone(), end)));
-            chain.into_iter().try_for_each(|ca| roots.add(ca).map_err(|error| told("tls.ca", &path, error)))
+            chain.into_iter().try_for_each(|ca| {
+                let validity = verify::validity(&ca).map_err(|error| read(&error))?;
+                dated.push((path.clone(), validity));
+                match validity.holds(now) {
+                    true => roots.add(ca).map_err(|error| read(&error)),
+                    false => Err(read(&"its time is not now")),
+                }
+            })
         });
         if let Err(reason) = added {
             tracing::warn!(reason, "A file in the folder of CAs is passed over");
         }
     }
-    Ok((roots, ends))
+    Ok((roots, dated))
 }
 
-/// Says when the certificates end, and warns of those that end soon.
-pub fn tell(ends: &[End], warning: Duration) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
-    let days = |end: i64| (end - now).div_euclid(86_400);
-    for (path, end) in ends {
-        match end - now < warning.as_secs() as i64 {
+/// Says when the certificates end, and warns of those that end soon; `good` ones are told only where asked for.
+pub fn tell(dated: &[Dated], warning: Duration, now: i64, good: bool) {
+    let warning = i64::try_from(warning.as_secs()).unwrap_or(i64::MAX);
+    let mut ending = 0;
+    for (path, validity) in dated {
+        let (file, days) = (path.display(), validity.days(now));
+        match validity.ends_within(warning, now) {
             true => {
-                tracing::warn!(file = %path.display(), days = days(*end), "A certificate ends soon, or has ended")
+                ending += 1;
+                tracing::warn!(%file, days, "A certificate ends soon, or has ended");
             }
-            false => tracing::info!(file = %path.display(), days = days(*end), "A certificate is good"),
+            false if good => tracing::info!(%file, days, "A certificate is good"),
+            false => {}
         }
     }
-    let first = ends.iter().min_by_key(|(_, end)| *end);
-    METRICS.certificate_end.set(first.map_or(0, |(_, end)| u64::try_from(*end).unwrap_or(0)));
-    let state =
-        first.filter(|(_, end)| end - now < warning.as_secs() as i64).map_or(State::Green, |(path, end)| {
-            State::Yellow(format!("{} ends in {} days", path.display(), days(*end)))
-        });
+    let first = dated.iter().min_by_key(|(_, validity)| validity.end);
+    METRICS.certificate_end.set(first.map_or(0, |(_, validity)| u64::try_from(validity.end).unwrap_or(0)));
+    METRICS.certificates_ending.set(ending);
+    let soon = first.filter(|(_, validity)| validity.ends_within(warning, now));
+    let state = soon.map_or(State::Green, |(path, validity)| {
+        State::Yellow(format!("{} ends in {} days", path.display(), validity.days(now)))
+    });
     METRICS.health.set("tls", state);
 }

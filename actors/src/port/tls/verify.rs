@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ringpost::sip::certificate::{domain_of, plain, speaks_for};
+use ringpost::sip::certificate::{Validity, domain_of, plain, speaks_for};
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::{
@@ -20,11 +20,20 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 pub struct Verifier {
     pub roots: Arc<RootCertStore>,
     pub provider: Arc<CryptoProvider>,
+    pub wildcards: bool,
+}
+
+const BAD: CertificateError = CertificateError::BadEncoding;
+
+/// When a certificate is good.
+pub fn validity(certificate: &CertificateDer<'_>) -> Result<Validity, CertificateError> {
+    let (_, read) = X509Certificate::from_der(certificate).map_err(|_| BAD)?;
+    let read = read.validity();
+    Ok(Validity { begin: read.not_before.timestamp(), end: read.not_after.timestamp() })
 }
 
 /// The domains and addresses that a certificate is of; an error where one holds what no name does, such as NUL.
 pub fn names(certificate: &CertificateDer<'_>) -> Result<Vec<String>, CertificateError> {
-    const BAD: CertificateError = CertificateError::BadEncoding;
     let (_, read) = X509Certificate::from_der(certificate).map_err(|_| BAD)?;
     let Some(alternative) = read.subject_alternative_name().map_err(|_| BAD)? else { return Ok(vec![]) };
     let mut names = vec![];
@@ -56,7 +65,7 @@ impl ServerCertVerifier for Verifier {
         let parsed = ParsedCertificate::try_from(end_entity)?;
         let algorithms = self.provider.signature_verification_algorithms.all;
         verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, intermediates, now, algorithms)?;
-        match speaks_for(&names(end_entity)?, &server_name.to_str()) {
+        match speaks_for(&names(end_entity)?, &server_name.to_str(), self.wildcards) {
             true => Ok(ServerCertVerified::assertion()),
             false => Err(CertificateError::NotValidForName.into()),
         }

@@ -1,0 +1,60 @@
+//! SIP servers by their names (RFC 3263) against a DNS server that does what a test says, and against NSD: which server is
+//! called, who is called next, what a dead or lying DNS costs (T23); requests too large for UDP (RFC 3261 §18.1.1).
+
+#[path = "../support/call/mod.rs"]
+mod support;
+
+#[path = "../transports/authority.rs"]
+#[allow(dead_code, reason = "a part of it serves here")]
+mod authority;
+#[path = "../registrar/phone.rs"]
+#[allow(dead_code, reason = "a part of it serves here")]
+mod phone;
+
+mod aliases;
+mod dead;
+mod dns;
+mod large;
+mod next;
+mod nsd;
+mod outside;
+
+use std::time::Duration;
+
+use dns::Dns;
+use support::{Over, Peer, Ringpost, Site, metrics, ports};
+
+/// A site whose user 1001 has one device, `sip:desk@` this; `dns` are lines of `[dns]`.
+struct Office {
+    pbx: Peer,
+    ringpost: Ringpost,
+    /// Where it tells its numbers.
+    http: u16,
+}
+
+impl Office {
+    fn of(site: Site, dns: &Dns, lines: &str, device: &str) -> Self {
+        let http = ports(1);
+        let site = site.table(&dns.table(lines)).table(&format!(
+            "[metrics]\nlisten = \"127.0.0.1:{http}\"\n[[user]]\naddress = \"sip:1001@corp.test\"\n\
+             numbers = [\"1001\"]\nmissed_calls = \"off\"\nring_for = \"8s\"\ndevices = [\"sip:desk@{device}\"]"
+        ));
+        let pbx = site.peer(Over::Udp);
+        Self { pbx, ringpost: site.start(), http }
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        metrics::number(self.http, name)
+    }
+}
+
+/// A port that is free at every loopback address.
+fn port() -> u16 {
+    ports(1)
+}
+
+/// What a quick site says of names.
+const QUICK: &str = "timeout = \"1s\"\ntarget_timeout = \"300ms\"\nretry = \"2s\"";
+
+/// Shorter than anything that a test waits for.
+const SOON: Duration = Duration::from_millis(700);
