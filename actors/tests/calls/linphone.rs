@@ -32,8 +32,9 @@ impl Linphone {
         let folder = folder.join("linphone").join(name);
         // It writes its data base where it finds this folder, and complains otherwise.
         fs::create_dir_all(folder.join(".local/share/linphone")).expect("a folder");
+        let tls = if sip.contains("root_ca") { "-1" } else { "0" };
         let settings = format!(
-            "[sip]\nsip_port={port}\nsip_tcp_port=0\nsip_tls_port=0\nguess_hostname=0\nauto_net_state_mon=0\n\
+            "[sip]\nsip_port={port}\nsip_tcp_port=0\nsip_tls_port={tls}\nguess_hostname=0\nauto_net_state_mon=0\n\
              register_only_when_network_is_up=0\nmedia_encryption=none\ncontact=<sip:{name}@127.0.0.1:{port}>\n{sip}\n\
              [rtp]\naudio_rtp_port={rtp}\n[sound]\nplayback_dev_id=none\n{more}\n"
         );

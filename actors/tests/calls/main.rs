@@ -3,6 +3,10 @@
 #[path = "../support/call/mod.rs"]
 mod support;
 
+#[path = "../transports/authority.rs"]
+#[allow(dead_code, reason = "each test binary uses its part")]
+mod authority;
+
 mod dialogs;
 mod durable;
 mod endings;
@@ -21,6 +25,7 @@ mod registered;
 mod rules;
 mod running;
 mod scans;
+mod secure;
 mod softphones;
 mod streams;
 mod torture;

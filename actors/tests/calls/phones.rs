@@ -137,6 +137,22 @@ impl Phone {
         Self::start(name, folder, (mode, hertz), &host)
     }
 
+    /// The same over TLS; it believes nobody but that CA.
+    pub fn secure(
+        name: &str,
+        folder: &Path,
+        (mode, hertz): (&str, u32),
+        at: &str,
+        ca: &Path,
+    ) -> Option<Self> {
+        let host = [
+            ("RINGPOST_PHONE_CA", ca.to_str().expect("UTF-8")),
+            ("RINGPOST_PHONE_REGISTRAR", at),
+            ("RINGPOST_PHONE_PASSWORD", "secret"),
+        ];
+        Self::start(name, folder, (mode, hertz), &host)
+    }
+
     fn start(name: &str, folder: &Path, (mode, hertz): (&str, u32), more: &[(&str, &str)]) -> Option<Self> {
         if Command::new("baresip").arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             println!("skipped: baresip is missing");
