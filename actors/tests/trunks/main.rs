@@ -10,6 +10,7 @@ mod phone;
 mod challenges;
 mod kamailio;
 mod outbound;
+mod referred;
 mod registering;
 mod ways;
 
@@ -19,13 +20,19 @@ use support::{Over, Peer, Ringpost, Site};
 struct Exchange {
     pbx: Peer,
     trunks: Vec<Peer>,
+    /// 1001's.
+    phone: Peer,
     ringpost: Ringpost,
 }
 
 impl Exchange {
     /// Each trunk serves every number; `lines` are its further lines. `[outbound]` allows +49 and +45, country is 49.
     fn new(over: Over, pbx: &str, trunks: &[&str]) -> Self {
-        let mut site = Site::new().table(&format!(
+        Self::on(Site::new(), over, pbx, trunks)
+    }
+
+    fn on(site: Site, over: Over, pbx: &str, trunks: &[&str]) -> Self {
+        let mut site = site.table(&format!(
             "[outbound]\nallowed_prefixes = [\"+49\", \"+45\"]\ncountry = \"49\"\nring_for = \"60s\"\n\
              [[trunk]]\nname = \"office\"\nsources = [\"127.0.0.5\"]\n{pbx}"
         ));
@@ -40,8 +47,8 @@ impl Exchange {
             peers.push(peer);
         }
         let pbx = Peer::new(over, "127.0.0.5", site.sip);
-        let user = site.peer(over);
-        let ringpost = site.user("1001", &[&user], "missed_calls = \"off\"").start();
-        Self { pbx, trunks: peers, ringpost }
+        let phone = site.peer(over);
+        let ringpost = site.user("1001", &[&phone], "missed_calls = \"off\"").start();
+        Self { pbx, trunks: peers, phone, ringpost }
     }
 }
