@@ -11,6 +11,7 @@ mod challenges;
 mod kamailio;
 mod outbound;
 mod registering;
+mod sites;
 mod ways;
 
 use support::{Over, Peer, Ringpost, Site};

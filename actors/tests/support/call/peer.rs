@@ -195,9 +195,14 @@ impl Peer {
     /// Expects this final refusal and acknowledges it.
     pub fn refused(&mut self, invite: &Sip, code: u16) -> Sip {
         let refusal = self.expect(&code.to_string());
+        self.acknowledge(invite, &refusal);
+        refusal
+    }
+
+    /// The ACK for a final refusal.
+    pub fn acknowledge(&mut self, invite: &Sip, refusal: &Sip) {
         let text = self.of_invite(invite, "ACK", refusal.one("To"), "");
         self.send(text.as_bytes());
-        refusal
     }
 
     fn of_invite(&self, invite: &Sip, method: &str, to: &str, headers: &str) -> String {
