@@ -96,6 +96,8 @@ pub struct Sip {
     pub origins: Vec<String>,
     /// `idle_timeout`: when a silent TCP connection is closed. Default 120 s.
     pub idle_timeout: Duration,
+    /// `max_transfers`: how often the parties of one call may be referred to others. Default 20.
+    pub max_transfers: usize,
     /// `drain`: how long running calls may go on after SIGTERM. Default 30 s.
     pub drain: Duration,
     /// `device_timeout`: how long a device that answers nothing at all is waited for. Default 32 s (Timer B).

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use proptest::prelude::*;
-use ringpost::sip::sdp::{Codec, Direction, Origin, Refusal, accept_answer, answer, offer};
+use ringpost::sip::sdp::{Codec, Direction, Origin, Refusal, accept_answer, answer, could_answer, offer};
 
 const LOCAL: &str = "192.0.2.9:16384";
 const LOCAL6: &str = "[2001:db8::9]:16384";
@@ -178,6 +178,25 @@ fn our_own_offer_is_one_that_we_would_answer() {
         (agreed.codec, agreed.telephone_event, agreed.remote),
         (Codec::Pcma, Some(101), Some(local(LOCAL)))
     );
+}
+
+#[test]
+fn an_offer_that_could_be_the_answer_to_another() {
+    let rows = [
+        ("m=audio 4000 RTP/AVP 8 0\n", "m=audio 5000 RTP/AVP 0 101\n", true),
+        ("m=audio 4000 RTP/AVP 8\n", "m=audio 5000 RTP/AVP 0\n", false),
+        // The same number need not be the same codec.
+        ("m=audio 4000 RTP/AVP 96\n", "m=audio 5000 RTP/AVP 96\n", false),
+        ("m=audio 4000 RTP/SAVP 8\n", "m=audio 5000 RTP/AVP 8\n", false),
+        ("m=audio 4000 RTP/AVP 8\n", "m=audio 5000 RTP/AVP 8\nm=video 5002 RTP/AVP 31\n", false),
+        ("m=image 4000 udptl t38\n", "m=image 5000 udptl t38\n", true),
+        ("m=audio 4000 RTP/AVP 8\n", "m=audio 5000 RTP/AVP 8\na=setup:actpass\n", false),
+        ("", "", false),
+    ];
+    for (offer, other, fits) in rows {
+        assert_eq!(could_answer(&audio(offer), &audio(other)), fits, "{offer} {other}");
+    }
+    assert!(!could_answer(b"", &audio("m=audio 4000 RTP/AVP 8\n")));
 }
 
 proptest! {

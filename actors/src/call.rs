@@ -4,6 +4,7 @@ mod asking;
 mod calling;
 mod ending;
 mod policy;
+mod replaced;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -28,7 +29,7 @@ use ringpost::{
 };
 use smallvec::SmallVec;
 
-pub use self::words::{Broken, End, Rang, Reach, Setup, Told, What};
+pub use self::words::{Broken, Claim, End, Rang, Reach, Setup, Told, What};
 use crate::{
     guard::caught,
     leg::{LegActor, Say},
@@ -80,6 +81,14 @@ pub struct CallActor {
     left: bool,
     /// The bridged leg that is not the referrer's is on its way to another party.
     lent: bool,
+    /// How often its parties have been referred to others, in the calls before as well.
+    transfers: usize,
+    /// Parties that may call other numbers than their places say.
+    origins: Vec<(Leg, Origin)>,
+    /// An INVITE that wants the place of a leg, while the party that stays is asked.
+    claim: Option<Box<(Leg, Claim)>>,
+    /// The re-INVITE that was asked by, until the newcomer's ACK.
+    renewed: Option<(Leg, Token)>,
 }
 
 /// What the caller has been told, and how long it rang.
@@ -94,7 +103,8 @@ struct Ringing {
 impl CallActor {
     /// A call that rings as soon as it starts.
     pub fn new((port, switch): (Rc<Port>, Rc<Switch>), outbox: Addr<Outbox>, setup: Setup) -> Self {
-        let Setup { token, directory, user, devices, invite, origin, reach, mark, ways } = setup;
+        let Setup { token, directory, user, devices, invite, origin, reach, mark, ways, arrival } = setup;
+        let transfers = arrival.as_ref().map_or(0, |arrival| arrival.transfers);
         let trusted = origin.is_trusted();
         let um = directory.plan(&user).map(|plan| um_order(plan, directory.site.um.attempts, port.random()));
         let um = match reach {
@@ -132,6 +142,10 @@ impl CallActor {
             held: vec![],
             left: false,
             lent: false,
+            transfers,
+            origins: arrival.map(|arrival| (Leg::Caller, arrival.origin)).into_iter().collect(),
+            claim: None,
+            renewed: None,
             port,
             switch,
             outbox,
@@ -232,12 +246,22 @@ impl CallActor {
                 Some((_, refusal)) => self.say(Leg::Caller, Say::Refuse(Arc::clone(refusal))),
                 None => self.say(Leg::Caller, Say::Reject(480)),
             },
-            Effect::Reject(code) => self.say(Leg::Caller, Say::Reject(code)),
+            Effect::Reject(code) => self.say(Leg::Caller, Say::Reject(self.rejection(code))),
             Effect::Start(timer) => self.start_timer(timer),
             Effect::Stop(timer) => self.timers[timer as usize] += 1,
             Effect::Report(outcome) => self.report(outcome, ctx),
             Effect::Leave => self.leave(ctx),
         }
+    }
+
+    /// A call that was for UM alone, and finds every server full, may be tried again in a moment (T38); a user is not there.
+    fn rejection(&self, code: u16) -> u16 {
+        if code != 480 || !self.machine.plan().stages.is_empty() {
+            return code;
+        }
+        let full =
+            self.refusals.iter().filter(|(leg, said)| matches!(leg, Leg::Um(_)) && said.code() == Some(503));
+        if !self.um.is_empty() && full.count() == self.um.len() { 503 } else { code }
     }
 
     fn say(&self, leg: Leg, say: Say) {
@@ -295,6 +319,7 @@ impl CallActor {
 
     fn leave(&mut self, ctx: &mut Context<Self>) {
         self.left = true;
+        self.drop_claim();
         self.legs.iter().for_each(|(_, leg)| leg.do_send(Say::Leave));
         self.switch.forget_call(self.token);
         ctx.stop();
@@ -308,9 +333,25 @@ impl CallActor {
         }
     }
 
+    /// The leg that an UPDATE before the answer is for: the caller has the media of one device, and that one the caller's.
+    fn early_other(&self, leg: Leg, what: &What) -> Option<Leg> {
+        let media = self.ringing.media.filter(|_| self.bridged.is_none())?;
+        match (what, leg) {
+            (What::Pracked(_) | What::Inside(..) | What::Replied(..) | What::Denied(..), Leg::Caller) => {
+                Some(media)
+            }
+            (What::Inside(..) | What::Replied(..) | What::Denied(..), leg) if leg == media => {
+                Some(Leg::Caller)
+            }
+            _ => None,
+        }
+    }
+
     fn told(&mut self, leg: Leg, what: What, ctx: &mut Context<Self>) {
         let Some(what) = self.while_asked(leg, what, ctx) else { return };
-        match (what, self.other(leg)) {
+        let Some(what) = self.while_claimed(what) else { return };
+        let other = self.other(leg).or_else(|| self.early_other(leg, &what));
+        match (what, other) {
             (What::Event(Event::Refused(leg, code), message), _)
                 if self.goes_on(leg, code) || self.tries_another_flow(leg, code, message.as_deref()) =>
             {
@@ -319,9 +360,12 @@ impl CallActor {
             (What::Event(event, message), _) => self.happen(event, message.as_ref(), ctx),
             (What::Referred(refer), _) => self.referred(leg, *refer),
             (What::Returned(actor), _) => self.returned(leg, actor),
-            (What::GivesPlace(to, heard), _) => self.gives_place(leg, to, heard),
-            // The other party is on its way to somebody else.
-            (What::Inside(server, _), Some(_)) if self.lent => self.say(leg, Say::Deny(server, 491)),
+            (What::GivesPlace(newcomer), _) => self.gives_place(leg, *newcomer),
+            (What::Claimed(claim), _) => self.claimed(leg, *claim, ctx),
+            // The other party is on its way to somebody else, or somebody else to it.
+            (What::Inside(server, _), Some(_)) if self.lent || self.claim.is_some() => {
+                self.say(leg, Say::Deny(server, 491));
+            }
             (What::Inside(server, request), Some(other)) => {
                 self.say(other, Say::Pass(server, request, self.passport_to(other)));
             }
@@ -329,10 +373,19 @@ impl CallActor {
             (What::Replied(server, said), Some(other)) => self.say(other, Say::Reply(server, said)),
             (What::Denied(server, code), Some(other)) => self.say(other, Say::Deny(server, code)),
             (What::Acknowledged(of, ack), Some(other)) => {
+                let of = of.or_else(|| self.renewed_by(leg));
                 self.say(other, Say::Acknowledge(self.acknowledged_as(of), ack));
             }
+            (What::Pracked(prack), Some(other)) => self.say(other, Say::Prack(prack)),
             (What::Withdrawn(server), Some(other)) => self.say(other, Say::Withdraw(server)),
-            (What::Replied(..) | What::Denied(..) | What::Acknowledged(..) | What::Withdrawn(_), None) => {}
+            (
+                What::Replied(..)
+                | What::Denied(..)
+                | What::Acknowledged(..)
+                | What::Pracked(_)
+                | What::Withdrawn(_),
+                None,
+            ) => {}
         }
     }
 }
@@ -353,6 +406,7 @@ impl Actor for CallActor {
 impl Drop for CallActor {
     /// However it ended: no leg outlives its call, and the call is counted no more.
     fn drop(&mut self) {
+        self.drop_claim();
         if !self.left {
             self.legs.iter().for_each(|(_, leg)| leg.do_send(Say::Leave));
         }

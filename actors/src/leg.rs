@@ -5,6 +5,7 @@ mod ending;
 mod further;
 mod inside;
 mod reliable;
+mod replaced;
 mod session;
 mod transfer;
 mod trunk;
@@ -33,7 +34,8 @@ use self::{
     trunk::ToTrunk,
 };
 pub use self::{
-    transfer::Order,
+    replaced::{Named, Place},
+    transfer::{Arrival, Newcomer, Order},
     words::{LegNews, Say},
 };
 use crate::{
@@ -74,6 +76,14 @@ pub struct LegActor {
     provisionals: Option<Box<Provisionals>>,
     /// Early dialogs with a device that sends them.
     early: Vec<Early>,
+    /// Its INVITE has no offer, and the device's may come in a reliable 18x.
+    relays_offer: bool,
+    /// The early dialog with a caller that may send or get an UPDATE.
+    own_early: Option<Box<Dialog>>,
+    /// What names the early dialog with a device that rings.
+    rang: Option<Arc<SipMessage>>,
+    /// Its INVITE wants the place of another leg, and has no answer yet.
+    claiming: bool,
     leaving: bool,
     /// The CSeq number of our INVITE.
     sequence: u32,
@@ -163,6 +173,10 @@ impl LegActor {
             updates: false,
             provisionals: None,
             early: vec![],
+            relays_offer: false,
+            own_early: None,
+            rang: None,
+            claiming: false,
             leaving: false,
             sequence: 1,
             trunk: None,
@@ -260,12 +274,13 @@ impl LegActor {
             }
             Say::Acknowledge(Some(server), ack) => self.acknowledge_passed(server, &ack),
             Say::Pass(server, message, passport) => self.pass(server, &message, passport),
+            Say::Prack(prack) => self.prack_with(&prack),
             Say::Withdraw(server) => self.withdraw(server),
             Say::Reply(server, said) => self.reply(server, said.code().unwrap_or(500), Some(&said), ctx),
             Say::Deny(server, code) => self.reply(server, code, None, ctx),
             Say::Transfer(order) => self.transfer(*order, ctx),
             Say::Notify(code) => self.notify(code),
-            Say::GivePlace(replaces, to, heard) => self.give_place(&replaces, to, heard),
+            Say::GivePlace(newcomer) => self.give_place(newcomer),
             Say::TurnTo(new, place, heard) => self.turn_to(&new, place, &heard),
             Say::TakePlace(call, place, said) => self.take_place(call, place, &said),
             Say::NoPlace => self.no_place(ctx),
@@ -287,7 +302,11 @@ impl LegActor {
         let tag = self.token.text();
         let Side::Caller { invite, answered, .. } = &mut self.side else { return };
         self.dialog = Dialog::uas(invite, &tag);
+        if let (Some(dialog), Some(early)) = (&mut self.dialog, self.own_early.take()) {
+            dialog.count_on(&early);
+        }
         *answered = true;
+        self.claiming = false;
         let invite = Arc::clone(invite);
         let lines = self.session_lines(&invite, ctx);
         self.respond(said.code().unwrap_or(200), Some(said), &lines);

@@ -100,6 +100,9 @@ numbers! {
     Gauge calls_open: "Calls open now.";
     Counter calls_refused_full_total: "Calls answered 503 because max_calls was reached or Ringpost was stopping.";
     Counter calls_refused_toll_total: "Calls to numbers outside that allowed_prefixes does not allow.";
+    Counter transfers_total: "Requests to transfer somebody (REFER) that were tried.";
+    Counter transfers_refused_total: "Requests to transfer somebody that were refused because of max_transfers.";
+    Counter replaced_total: "Legs whose place an INVITE with Replaces has taken.";
     Counter trunk_next_total: "Calls that went on to the next trunk because one did not take them.";
     Counter trunk_challenges_answered_total: "Digest challenges of trunks that were answered.";
     Counter trunk_challenges_refused_total: "Digest challenges that got no credentials: another realm, inside a dialog, or the login was not taken.";

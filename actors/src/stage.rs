@@ -239,7 +239,7 @@ impl Running {
 
     /// No new calls; running ones may finish up to the limit; then everything is written and closed.
     pub async fn stop(&self) {
-        self.lanes.tell_all(|| Parcel::Drain).await;
+        self.lanes.drain().await;
         tracing::info!(calls = self.calls.load(Ordering::Relaxed), "Draining");
         self.trunks.stop().await;
         self.wait_for_calls(self.drain).await;

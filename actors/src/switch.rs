@@ -2,6 +2,7 @@
 
 mod dialled;
 mod opening;
+mod places;
 mod registrations;
 
 use std::{
@@ -21,7 +22,7 @@ use ringpost::{
     notify::CallRecord,
     settings::{UmServer, User},
     sip::{
-        Message as SipMessage, Method,
+        Message as SipMessage, Method, Name,
         peer::Peer,
         relay::{self, ALLOW, SUPPORTED},
         session_timer::Terms,
@@ -207,7 +208,8 @@ impl Switch {
         }
     }
 
-    fn leg(&self, token: Token) -> Option<Addr<LegActor>> {
+    /// The leg of that name, where it is this lane's.
+    pub fn leg(&self, token: Token) -> Option<Addr<LegActor>> {
         self.legs.borrow().find(token).cloned().flatten()
     }
 
@@ -226,11 +228,6 @@ impl Switch {
             required if required.is_empty() => Ok(()),
             required => Err(Refusal::with(420, "Unsupported", &required)),
         }
-    }
-
-    /// The leg with that tag on this lane.
-    pub fn leg_named(&self, tag: &[u8]) -> Option<Addr<LegActor>> {
-        self.leg(Token::read(tag)?)
     }
 
     /// Answers OPTIONS (RFC 3261 §11.2).
@@ -288,6 +285,10 @@ impl TransactionUser for Switch {
             Method::Invite => {
                 self.admitted.set(Some(self.admits_invite(request, origin)?));
                 Ok(())
+            }
+            // RFC 3891 §3.
+            Method::Options if request.count(Name::Replaces) > 0 => {
+                Err(Refusal { phrase: "Replaces Without INVITE", ..Refusal::plain(400) })
             }
             Method::Options if wire::max_forwards(request) == 0 && wire::dialled(request).is_some() => {
                 Err(Refusal::plain(483))

@@ -85,7 +85,7 @@ fn what_a_site_leaves_out_has_its_documented_default() {
     let secs = Duration::from_secs;
     assert_eq!((sip.max_calls, sip.max_message, sip.max_connections), (20_000, 64 * 1024, 1_000));
     assert_eq!((sip.idle_timeout, sip.drain, sip.silence), (secs(120), secs(30), secs(32)));
-    assert!(sip.lanes >= 1 && sip.advertise.is_none());
+    assert!(sip.lanes >= 1 && sip.advertise.is_none() && sip.max_transfers == 20);
     assert_eq!((um.attempts, um.ring_limit), (2, secs(10)));
     assert_eq!((voicemail.address, voicemail.rtp_ports), (IpAddr::from([127, 0, 0, 1]), (16384, 17383)));
     assert_eq!(

@@ -163,6 +163,16 @@ impl Call {
         &self.plan
     }
 
+    /// Whether a leg rings whose answer would be the call's.
+    pub fn rings(&self, leg: Leg) -> bool {
+        matches!(&self.state, State::Ringing(ringing) if ringing.rings(leg)) && !self.plan.keyed.has(leg)
+    }
+
+    /// Somebody who is not the user answers in place of that leg.
+    pub fn picked_up(&mut self, leg: Leg) {
+        self.plan.others.add(leg);
+    }
+
     /// Whether the call is over.
     pub fn is_over(&self) -> bool {
         matches!(self.state, State::Ended(_))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::{
-    call::{Legs, Outcome},
+    call::{Leg, Legs, Outcome},
     settings::{UmPlan, UmServer, User},
 };
 
@@ -61,6 +61,12 @@ impl Plan {
     pub fn is_forwarded(&self, leg: super::Leg) -> bool {
         let mut away = (0..self.stages.len()).filter(|stage| self.is_away(*stage as u8));
         away.any(|stage| self.stages[stage].first.has(leg))
+    }
+
+    /// Whether nobody but this leg ever rings.
+    pub fn rings_alone(&self, leg: Leg) -> bool {
+        let all = self.stages.iter().map(|stage| stage.first.and(stage.later));
+        all.fold(Legs::NONE, Legs::and).iter().eq([leg])
     }
 
     /// Whether a stage rings nobody but others.

@@ -37,6 +37,10 @@ impl Ringing {
         self.stage
     }
 
+    pub(super) fn rings(&self, leg: Leg) -> bool {
+        self.phones.has(leg)
+    }
+
     fn enter(
         mut self,
         plan: &Plan,

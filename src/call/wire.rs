@@ -170,6 +170,8 @@ pub struct Outgoing<'a> {
     pub history: Option<&'a [u8]>,
     /// An SDP offer instead of the caller's body.
     pub offer: Option<&'a [u8]>,
+    /// Without an offer: whether that of the device may come in a reliable 18x.
+    pub relays_offer: bool,
     /// Further lines of ours.
     pub own: &'a [u8],
     /// Towards a trunk: the headers that it reads, in place of the caller's.
@@ -195,7 +197,8 @@ pub fn invite(original: &Message, outgoing: &Outgoing<'_>, branch: Token) -> Byt
     draft.header("From", &[before, after, b";tag=", &tag]).header("To", &to);
     draft.header("Call-ID", &[&tag, b"@", stand.sent_by]);
     draft.header("CSeq", &[b"1 INVITE"]).header("Contact", &[&stand.contact()]).header("Allow", &[ALLOW]);
-    let supported = if original.has_body() { SUPPORTED } else { SUPPORTED_WITHOUT_OFFER };
+    let supported =
+        if original.has_body() || outgoing.relays_offer { SUPPORTED } else { SUPPORTED_WITHOUT_OFFER };
     draft.header("Supported", &[supported]).lines(outgoing.own);
     if let Some(product) = stand.product {
         draft.header("User-Agent", &[product]);
@@ -254,9 +257,9 @@ pub fn upstream(
             .copy(invite, Name::RecordRoute)
             .header("Contact", &[&stand.contact()])
             .header("Allow", &[ALLOW])
-            .header("Supported", &[SUPPORTED])
-            .lines(own);
+            .header("Supported", &[SUPPORTED]);
     }
+    draft.lines(own);
     if let Some(product) = stand.product {
         draft.header("Server", &[product]);
     }
@@ -269,6 +272,13 @@ pub fn upstream(
         }
         None => draft.empty(),
     }
+}
+
+/// What a request offers, as a 200 whose answer it is; `None` where it has no body.
+pub fn as_answer(request: &Message) -> Option<Message> {
+    let mut draft = Draft::status(200, phrase(200).as_bytes());
+    draft.copy(request, Name::ContentType).copy(request, Name::ContentEncoding);
+    Message::read(draft.body(&request.body())).ok().filter(Message::has_body)
 }
 
 /// Why a call goes to UM, as Diversion's reason (RFC 5806).

@@ -4,7 +4,7 @@ use super::{
     build::Draft,
     message::Message,
     name::Name,
-    refer::Replaces,
+    replaces::Replaces,
     text::param,
     uri::{NameAddr, Uri},
 };
@@ -131,8 +131,7 @@ impl Dialog {
     pub fn is_named(&self, replaces: &Replaces) -> bool {
         let tag = |address| NameAddr::read(address).and_then(|address| address.tag());
         *self.call_id == *replaces.call_id
-            && tag(&self.local) == Some(&replaces.to_tag[..])
-            && tag(&self.remote) == Some(&replaces.from_tag[..])
+            && replaces.has_tags(tag(&self.local).unwrap_or(b""), tag(&self.remote))
     }
 
     /// Whether a response to our own request belongs to this dialog: a device may fork behind its address.

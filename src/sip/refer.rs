@@ -5,6 +5,7 @@ use super::{
     build::phrase,
     message::Message,
     name::Name,
+    replaces::Replaces,
     text::{param, trim},
     uri::{NameAddr, Uri},
 };
@@ -20,17 +21,6 @@ pub struct Refer {
     pub id: u32,
     /// Whether the referrer wants NOTIFYs; `Refer-Sub: false` says not (RFC 4488).
     pub notified: bool,
-}
-
-/// The dialog that is replaced, as who refers sees it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Replaces {
-    /// Its Call-ID.
-    pub call_id: Vec<u8>,
-    /// The tag of the far end: where Ringpost is that, its own.
-    pub to_tag: Vec<u8>,
-    /// The tag of who refers.
-    pub from_tag: Vec<u8>,
 }
 
 impl Refer {
@@ -69,20 +59,6 @@ impl Refer {
         let notified =
             !subscriptions.any(|value| value.get(..5).is_some_and(|v| v.eq_ignore_ascii_case(b"false")));
         Ok(Self { uri: without_method(uri), replaces, id, notified })
-    }
-}
-
-impl Replaces {
-    /// Reads a value of Replaces, `call-id;to-tag=…;from-tag=…`; `None` where a tag is missing.
-    pub fn read(value: &[u8]) -> Option<Self> {
-        let value = trim(value);
-        let end = value.iter().position(|o| *o == b';')?;
-        let params = &value[end..];
-        Some(Self {
-            call_id: trim(&value[..end]).to_vec(),
-            to_tag: param(params, "to-tag")?.to_vec(),
-            from_tag: param(params, "from-tag")?.to_vec(),
-        })
     }
 }
 
@@ -185,12 +161,8 @@ mod tests {
     fn an_attended_transfer_names_the_dialog_to_replace() {
         let seen = refer("Refer-To: <sip:b@h?Subject=x&REPLACES=a%40h%3Bto-tag%3Dt1%3Bfrom-tag%3Df%2B2>");
         let (call_id, to_tag, from_tag) = (b"a@h".to_vec(), b"t1".to_vec(), b"f+2".to_vec());
-        assert_eq!(seen.expect("a REFER").replaces, Some(Replaces { call_id, to_tag, from_tag }));
-        assert_eq!(
-            Replaces::read(b"a@h ; from-tag=f;to-tag=t;early-only").map(|r| r.to_tag),
-            Some(b"t".to_vec())
-        );
-        assert_eq!(Replaces::read(b"a@h;to-tag=t"), None);
+        let named = Replaces { call_id, to_tag, from_tag, early_only: false };
+        assert_eq!(seen.expect("a REFER").replaces, Some(named));
     }
 
     #[test]

@@ -16,11 +16,11 @@ use super::{
 pub const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE, REFER, PRACK";
 
 /// The extensions that Ringpost has on each of its legs, for Supported.
-pub const SUPPORTED: &[u8] = b"timer, norefersub, 100rel";
+pub const SUPPORTED: &[u8] = b"timer, norefersub, replaces, 100rel";
 
-/// The same for an INVITE without an offer: a reliable provisional response would bring one, and its PRACK would owe an
-/// answer that nobody has yet (RFC 3262 §5).
-pub const SUPPORTED_WITHOUT_OFFER: &[u8] = b"timer, norefersub";
+/// The same for an INVITE without an offer, where several devices ring or the caller does not know 100rel: a reliable
+/// provisional response would bring an offer, and its PRACK would owe an answer that nobody has yet (RFC 3262 §5).
+pub const SUPPORTED_WITHOUT_OFFER: &[u8] = b"timer, norefersub, replaces";
 
 /// Headers of one hop, dialog or transaction that no [`Name`] stands for, in lower case.
 const STAYS: [&str; 16] = [
@@ -168,6 +168,9 @@ pub fn answered_elsewhere(message: &Message) -> bool {
 pub fn inside(mut draft: Draft, inside: &Message, contact: &[u8], passport: Passport) -> Bytes {
     if matches!(inside.method(), Some(Method::Invite | Method::Update)) {
         draft.header("Contact", &[contact]).header("Allow", &[ALLOW]);
+    }
+    if inside.method() == Some(Method::Invite) {
+        draft.header("Supported", &[if inside.has_body() { SUPPORTED } else { SUPPORTED_WITHOUT_OFFER }]);
     }
     let passport = Passport { identity: passport.identity && !is_private(inside), ..passport };
     copy_crossing(&mut draft, inside, passport);

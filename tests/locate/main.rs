@@ -336,3 +336,66 @@ fn weights_share_the_calls() {
         "UDP 192.0.2.1:5060, UDP 192.0.2.2:5060"
     );
 }
+
+#[test]
+fn no_answer_whatever_it_says_makes_it_ask_or_try_without_end() {
+    // T23: answers of a hostile DNS, drawn at random: of any kind, to any question, with names that lead back.
+    let mut dice = fastrand::Rng::with_seed(23);
+    let names = ["h.test", "_sip._udp.h.test", "_sip._tcp.h.test", "a.test", "", "x"];
+    let hosts =
+        ["sip:h.test", "sips:h.test", "sip:h.test;transport=tcp", "sip:h.test:5", "sip:h.test;maddr=a.test"];
+    for round in 0..5_000 {
+        let able = Abilities {
+            udp: dice.bool(),
+            tcp: dice.bool(),
+            tls: dice.bool(),
+            v4: dice.bool(),
+            v6: dice.bool(),
+        };
+        let mut locate = locate(hosts[dice.usize(..hosts.len())], able, dice.u64(..));
+        let mut rounds = 0;
+        let places = loop {
+            let questions = match locate.next() {
+                Step::Ask(questions) => questions,
+                Step::Done(places) => break places,
+            };
+            rounds += 1;
+            assert!(rounds <= 3 && questions.len() <= 24, "{round}: {questions:?}");
+            for question in questions {
+                let answer = any(&mut dice, &names);
+                locate.hears(question, answer);
+            }
+        };
+        assert!(
+            places.len() <= 12 && places.iter().all(|place| able.has(place.transport)),
+            "{round}: {places:?}"
+        );
+    }
+}
+
+fn any(dice: &mut fastrand::Rng, names: &[&str]) -> Answer {
+    let count = dice.usize(..20);
+    let name = |dice: &mut fastrand::Rng| names[dice.usize(..names.len())];
+    match dice.u8(..6) {
+        0 => Answer::Nothing,
+        1 => Answer::Failed,
+        2 => Answer::Addresses((0..count).map(|_| dice.u32(..).to_be_bytes().into()).collect()),
+        3 => {
+            let one = |_| {
+                let services = ["SIP+D2U", "sip+d2t", "SIPS+D2T", "SIPS+D2W", "E2U+sip", ""];
+                Naptr {
+                    order: dice.u16(..),
+                    preference: dice.u16(..),
+                    flags: ["s", "S", "a", ""][dice.usize(..4)].into(),
+                    service: services[dice.usize(..6)].into(),
+                    replacement: name(dice).into(),
+                }
+            };
+            Answer::Naptr((0..count).map(one).collect())
+        }
+        _ => {
+            let one = |_| srv(dice.u16(..3), dice.u16(..), dice.u16(..), name(dice));
+            Answer::Srv((0..count).map(one).collect())
+        }
+    }
+}

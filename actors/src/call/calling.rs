@@ -13,7 +13,7 @@ use ringpost::{
         Event, Leg,
         wire::{self, Diverted, History, Outgoing, Stand},
     },
-    directory::Target,
+    directory::{Origin, Target},
     registrar::{Device, Flow},
     settings::Trunk,
     sip::{
@@ -21,6 +21,7 @@ use ringpost::{
         outside::{Facts, Outside},
         peer::Peer,
         relay::Passport,
+        reliable::Wish,
         session_timer,
         text::split_commas,
         transaction::Owner,
@@ -203,10 +204,14 @@ impl CallActor {
         if keyed && offer.is_none() {
             return self.refused_at_once(leg, ctx);
         }
+        let relays_offer = self.relays_offer(leg);
         let own_lines = session_timer::offer(self.directory.site.sip.session);
         let passport = self.passport_to(leg);
         // Where another trunk could take the call, the caller does not wait long for a dead one.
         let hasty = self.ways.iter().any(|(of, ways)| *of == leg && !ways.is_empty());
+        if let Some(trunk) = &trunk {
+            self.set_origin(leg, Origin::Trunk(Arc::clone(trunk)));
+        }
         let port = Rc::clone(&self.port);
         let sent = self.switch.new_leg(|token| {
             let stand = Stand {
@@ -225,6 +230,7 @@ impl CallActor {
                 diversion: diversion.as_deref(),
                 history: history.as_deref(),
                 offer: offer.as_deref(),
+                relays_offer,
                 own: &own_lines,
                 outside: outside.as_ref(),
             };
@@ -241,6 +247,9 @@ impl CallActor {
             if keyed {
                 actor.asks();
             }
+            if relays_offer {
+                actor.relays_offer();
+            }
             if !further.is_empty() {
                 actor.to_further(further, written.clone());
             }
@@ -253,6 +262,16 @@ impl CallActor {
             Some(actor) => self.legs.push((leg, actor)),
             None => self.refused_at_once(leg, ctx),
         }
+    }
+
+    /// Whether an offer in a reliable 18x of this leg can go to the caller, whose PRACK then answers it (RFC 3262 §5): the
+    /// caller knows how, and there is no second device whose offer would be left without an answer.
+    fn relays_offer(&self, leg: Leg) -> bool {
+        !self.invite.has_body()
+            && self.early_media
+            && Wish::of(&self.invite) != Wish::None
+            && self.machine.plan().rings_alone(leg)
+            && !self.machine.plan().keyed.has(leg)
     }
 
     /// The headers for a trunk.

@@ -6,27 +6,59 @@ use actix::prelude::*;
 use ringpost::{
     call::{Leg, Why},
     directory::Origin,
-    sip::{Message as SipMessage, Name, refer::Refer},
+    sip::{Name, refer::Refer},
 };
 
-use super::CallActor;
-use crate::leg::{LegActor, Order, Say};
+use super::{CallActor, call_id};
+use crate::{
+    leg::{Arrival, LegActor, Newcomer, Order, Say},
+    metrics::METRICS,
+};
 
 impl CallActor {
     /// The peer of `leg` refers the other party to somebody else.
     pub(super) fn referred(&mut self, leg: Leg, refer: Refer) {
         self.say(leg, Say::Notify(100));
-        let other = self.other(leg).filter(|_| !self.lent);
+        // Tries count: each is a call that somebody may have to pay for.
+        self.transfers += 1;
+        if self.transfers > self.directory.site.sip.max_transfers {
+            METRICS.transfers_refused_total.one();
+            tracing::info!(call = %call_id(&self.invite), "Too many transfers");
+            return self.say(leg, Say::Notify(403));
+        }
+        METRICS.transfers_total.one();
+        let other = self.other(leg).filter(|_| !self.lent && self.claim.is_none());
         let at = other.and_then(|other| self.legs.iter().position(|(of, _)| *of == other));
         let (Some(at), Some(referrer)) = (at, self.leg(leg)) else { return self.say(leg, Say::Notify(480)) };
         let (other, transferred) = self.legs.remove(at);
         self.lent = true;
-        let origin = match leg {
+        let arrival = Arrival { origin: self.origin_of(other), transfers: self.transfers };
+        let order = Order {
+            refer,
+            referrer,
+            origin: self.origin_of(leg),
+            arrival,
+            invite: Arc::clone(&self.invite),
+            who: self.party(other),
+            by: self.party(leg),
+        };
+        transferred.do_send(Say::Transfer(Box::new(order)));
+    }
+
+    /// What the party on a leg may call (T19): one that came from another call, or that was called outside, not what its
+    /// place would allow.
+    pub(super) fn origin_of(&self, leg: Leg) -> Origin {
+        let own = self.origins.iter().find(|(of, _)| *of == leg).map(|(_, origin)| origin.clone());
+        own.unwrap_or_else(|| match leg {
             Leg::Caller => self.origin.clone(),
             Leg::Phone(_) | Leg::Um(_) => Origin::User(Arc::clone(&self.user)),
-        };
-        let (who, by) = (self.party(other), self.party(leg));
-        transferred.do_send(Say::Transfer(Box::new(Order { refer, referrer, origin, who, by })));
+        })
+    }
+
+    /// Keeps that the party on a leg is of that origin.
+    pub(super) fn set_origin(&mut self, leg: Leg, origin: Origin) {
+        self.origins.retain(|(of, _)| *of != leg);
+        self.origins.push((leg, origin));
     }
 
     /// A party of the call as From of another, without a tag.
@@ -51,12 +83,16 @@ impl CallActor {
     }
 
     /// Another leg takes the place of `leg`, whose peer has heard that it would.
-    pub(super) fn gives_place(&mut self, leg: Leg, to: Addr<LegActor>, heard: Arc<SipMessage>) {
+    pub(super) fn gives_place(&mut self, leg: Leg, newcomer: Newcomer) {
+        let Newcomer { leg: to, heard, arrival, .. } = newcomer;
         let place = self.legs.iter().position(|(of, _)| *of == leg);
-        let (Some(other), Some(place)) = (self.other(leg).filter(|_| !self.lent), place) else {
+        let free = !self.lent && self.claim.is_none();
+        let (Some(other), Some(place)) = (self.other(leg).filter(|_| free), place) else {
             return to.do_send(Say::NoPlace);
         };
         let (_, old) = std::mem::replace(&mut self.legs[place], (leg, to.clone()));
+        self.set_origin(leg, arrival.origin);
+        self.transfers = self.transfers.max(arrival.transfers);
         old.do_send(Say::Bye(Why::Over));
         old.do_send(Say::Leave);
         self.say(other, Say::TurnTo(to, leg, heard));

@@ -11,7 +11,7 @@ use ringpost::{
     sip::{Message as SipMessage, refer::Refer, token::Token},
 };
 
-use crate::leg::LegActor;
+use crate::leg::{Arrival, LegActor, Newcomer};
 
 /// What was dialled.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,6 +44,24 @@ pub struct Setup {
     pub ways: Vec<Target>,
     /// The mark that tells a loop.
     pub mark: [u8; 16],
+    /// What a caller brings who was referred here.
+    pub arrival: Option<Arrival>,
+}
+
+/// An INVITE with Replaces (RFC 3891).
+pub struct Claim {
+    /// The leg that it came in on.
+    pub new: Addr<LegActor>,
+    /// The one whose place it wants.
+    pub old: Addr<LegActor>,
+    /// Whether that one only rings.
+    pub early: bool,
+    /// Its transaction.
+    pub server: Token,
+    /// The INVITE.
+    pub invite: Arc<SipMessage>,
+    /// Who sent it.
+    pub origin: Origin,
 }
 
 /// What a leg tells its call.
@@ -68,14 +86,18 @@ pub enum What {
     Denied(Token, u16),
     /// The ACK of the answer, or of the one to a re-INVITE that came in that transaction.
     Acknowledged(Option<Token>, Arc<SipMessage>),
+    /// The caller's PRACK has the answer to the offer of a device that rings.
+    Pracked(Arc<SipMessage>),
     /// The peer takes a re-INVITE back.
     Withdrawn(Token),
     /// The peer refers the other party to somebody else.
     Referred(Box<Refer>),
     /// The leg that was let go for a transfer is back.
     Returned(Addr<LegActor>),
-    /// The leg gives its place to another, whose peer has said this about media.
-    GivesPlace(Addr<LegActor>, Arc<SipMessage>),
+    /// The leg gives its place to another.
+    GivesPlace(Box<Newcomer>),
+    /// An INVITE wants the place of the leg.
+    Claimed(Box<Claim>),
 }
 
 /// A timer of the call has run out.

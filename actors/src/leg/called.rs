@@ -48,7 +48,10 @@ impl LegActor {
                 if let Some(event) = wire::event(self.leg, code) {
                     let message = Arc::new(message);
                     if code >= 200 {
+                        self.rang = None;
                         self.hears(&message);
+                    } else {
+                        self.has_rung(&message);
                     }
                     self.tell(What::Event(event, Some(message)));
                 }

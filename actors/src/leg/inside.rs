@@ -11,7 +11,7 @@ use ringpost::{
         dialog::Dialog,
         peer::Peer,
         relay::{self, Passport},
-        reliable::Wish,
+        reliable::{Heard, Wish, with_answer},
         session_timer,
         token::Token,
         transaction::Owner,
@@ -37,7 +37,10 @@ pub(super) struct Passed {
     /// The transaction to answer there.
     pub server: Token,
     method: Method,
-    sequence: u32,
+    pub sequence: u32,
+    /// Reliable provisional responses to a re-INVITE, and the SDP in them.
+    pub heard: Option<Heard>,
+    pub answer: Option<Arc<SipMessage>>,
 }
 
 impl LegActor {
@@ -50,7 +53,7 @@ impl LegActor {
         ctx: &mut Context<Self>,
     ) {
         let refreshing = self.is_refreshing() || self.is_meeting();
-        let Some(dialog) = &mut self.dialog else { return self.requested_early(server, &message, from, ctx) };
+        let Some(dialog) = &mut self.dialog else { return self.requested_early(server, message, from, ctx) };
         if !dialog.owns(&message) {
             return self.answer(server, &message, from, 481);
         }
@@ -112,23 +115,42 @@ impl LegActor {
     }
 
     /// A request before the answer, or after the end: a caller may say BYE to what is only ringing (RFC 3261 §15).
-    fn requested_early(&mut self, server: Token, message: &SipMessage, from: Peer, ctx: &mut Context<Self>) {
+    fn requested_early(&mut self, server: Token, message: SipMessage, from: Peer, ctx: &mut Context<Self>) {
         let (early, called) = match &self.side {
             Side::Caller { invite, answered: false, .. } => {
-                (Dialog::uas(invite, &self.token.text()).is_some_and(|dialog| dialog.owns(message)), false)
+                (Dialog::uas(invite, &self.token.text()).is_some_and(|dialog| dialog.owns(&message)), false)
             }
             Side::Caller { .. } => (false, false),
-            Side::Called { .. } => (self.is_early(message), true),
+            Side::Called { .. } => (self.is_early(&message), true),
         };
         match message.method() {
-            _ if !early => self.answer(server, message, from, 481),
-            Some(Method::Prack) if !called => self.pracked(server, message, from, ctx),
+            _ if !early => self.answer(server, &message, from, 481),
+            Some(Method::Prack) if !called => self.pracked(server, &message, from, ctx),
             Some(Method::Bye) if !called => {
-                self.answer(server, message, from, 200);
-                self.gives_up(relay::answered_elsewhere(message));
+                self.answer(server, &message, from, 200);
+                self.gives_up(relay::answered_elsewhere(&message));
             }
-            _ => self.answer(server, message, from, 500),
+            Some(Method::Update) => self.updated_early(server, message, from),
+            _ => self.answer(server, &message, from, 500),
         }
+    }
+
+    /// An UPDATE before the answer (RFC 3311 §5.2): it crosses where the SDP of the early dialogs is settled.
+    fn updated_early(&mut self, server: Token, message: SipMessage, from: Peer) {
+        let (asked, passed) = (!self.asked.is_empty(), !self.passed.is_empty());
+        let too_short = session_timer::is_too_short(&message, self.switch.terms());
+        let settled = self.settled().filter(|dialog| dialog.owns(&message));
+        let Some(dialog) = settled else { return self.answer(server, &message, from, 500) };
+        let code = match () {
+            () if passed => 491,
+            () if too_short => 422,
+            () if asked || !dialog.in_order(&message) => 500,
+            () => {
+                dialog.refresh_target(&message);
+                return self.hand_on(server, message, from);
+            }
+        };
+        self.answer(server, &message, from, code);
     }
 
     /// Has the other leg ask its peer.
@@ -160,13 +182,27 @@ impl LegActor {
     pub(super) fn pass(&mut self, server: Token, request: &Arc<SipMessage>, passport: Passport) {
         let contact = self.stand().contact();
         let method = request.method().unwrap_or(Method::Other);
-        if (self.is_refreshing() || self.is_meeting()) && matches!(method, Method::Invite | Method::Update) {
+        let busy = self.is_refreshing()
+            || self.is_meeting()
+            || self.passed.iter().any(|passed| passed.method == Method::Invite);
+        if busy && matches!(method, Method::Invite | Method::Update) {
             return self.tell(What::Denied(server, 491));
         }
-        let Some(dialog) = &mut self.dialog else { return self.tell(What::Denied(server, 481)) };
+        let (port, mut peer, owner) = (Rc::clone(&self.port), self.peer, Owner::Leg(self.token));
+        let dialog = match &mut self.dialog {
+            Some(dialog) => dialog,
+            None => {
+                let early = self.settled().filter(|_| method == Method::Update);
+                let Some(early) = early.map(|dialog| dialog.next_hop().to_vec()) else {
+                    return self.tell(What::Denied(server, 481));
+                };
+                peer = port.peer(&early).map_or(peer, |hop| self.toward(hop));
+                let Some(dialog) = self.settled() else { return };
+                dialog
+            }
+        };
         let mut draft = dialog.request(request.method_name());
         let sequence = dialog.local_seq();
-        let (port, peer, owner) = (Rc::clone(&self.port), self.peer, Owner::Leg(self.token));
         let build = |branch| {
             port.via(&mut draft, &peer, branch);
             if let Some(product) = port.product() {
@@ -180,7 +216,7 @@ impl LegActor {
         };
         match client {
             Some(client) => {
-                self.passed.push(Passed { client, server, method, sequence });
+                self.passed.push(Passed { client, server, method, sequence, heard: None, answer: None });
                 if matches!(method, Method::Invite | Method::Update) {
                     self.has_said(request);
                 }
@@ -202,8 +238,13 @@ impl LegActor {
         let (request, source) = (Arc::clone(request), *source);
         let invite = request.method() == Some(Method::Invite);
         if code < 200 && Wish::of(&request) == Wish::Must {
-            // A re-INVITE: what its sender would have to acknowledge is not told to it at all.
+            if code > 100 {
+                self.progress_inside((server, request, source), code, ctx);
+            }
             return;
+        }
+        if code >= 200 {
+            self.finish_inside(server);
         }
         let renews = (200..300).contains(&code) && (invite || request.method() == Some(Method::Update));
         let lines = if renews { self.session_lines(&request, ctx) } else { vec![] };
@@ -234,9 +275,15 @@ impl LegActor {
         code: u16,
         ctx: &mut Context<Self>,
     ) {
-        let message = Arc::new(message);
+        let mut message = Arc::new(message);
         let Some(at) = self.passed.iter().position(|passed| passed.client == client) else { return };
-        let Passed { server, method, .. } = self.passed[at];
+        if code < 200 && !self.takes_progress_inside(at, &message) {
+            return;
+        }
+        let Passed { server, method, ref answer, .. } = self.passed[at];
+        if let Some(early) = answer.as_ref().filter(|_| (200..300).contains(&code) && !message.has_body()) {
+            message = with_answer(&message, early).map_or(message, Arc::new);
+        }
         if (200..300).contains(&code) && matches!(method, Method::Invite | Method::Update) {
             if let Some(dialog) = &mut self.dialog {
                 dialog.refresh_target(&message);

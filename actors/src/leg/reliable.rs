@@ -1,16 +1,18 @@
 //! Reliable provisional responses (RFC 3262), each leg for itself: ours to a caller that wants them, and the PRACKs for
 //! those of a device.
 //!
-//! Ringpost offers 100rel only with an INVITE that carries an offer, so that no PRACK of ours ever owes an answer.
+//! Ringpost offers 100rel only with an INVITE that carries an offer, so that no PRACK of ours ever owes an answer; or where
+//! a caller without an offer knows it and one device rings alone: then the PRACK to that one waits for the caller's.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use bytes::Bytes;
 use ringpost::{
     call::{Event, wire},
     sip::{
-        Message as SipMessage,
+        Message as SipMessage, Name,
+        build::Draft,
         dialog::Dialog,
         peer::Peer,
         reliable::{self, Due, Heard, RAck, Sender, Wish},
@@ -22,11 +24,15 @@ use ringpost::{
 use super::{LegActor, Side};
 use crate::{call::What, switch::Switch};
 
+/// What a caller hears besides that Ringpost is too busy for its call.
+const RETRY_LATER: &[u8] = b"Retry-After: 5\r\n";
+
 /// How many early dialogs of one INVITE have their provisional responses acknowledged.
 const EARLY_DIALOGS: usize = 8;
 
-/// Our reliable provisional responses to the caller.
+/// Our reliable provisional responses to an INVITE of the peer's.
 pub(super) struct Provisionals {
+    to: Asker,
     sender: Sender<(u16, Option<Arc<SipMessage>>)>,
     /// The latest, to be sent again.
     latest: (u16, Bytes),
@@ -39,6 +45,15 @@ pub(super) struct Provisionals {
     lost: bool,
     /// The name that the leg had before it was answered in a dialog of its own.
     former: Option<Former>,
+}
+
+/// The INVITE that they are responses to.
+struct Asker {
+    server: Token,
+    invite: Arc<SipMessage>,
+    source: SocketAddr,
+    /// A re-INVITE.
+    inside: bool,
 }
 
 /// A further name of a leg, until it ends.
@@ -54,8 +69,10 @@ impl Drop for Former {
 pub(super) struct Early {
     heard: Heard,
     dialog: Dialog,
-    /// The response with its SDP: the answer to our offer.
+    /// The response with its SDP: the answer to our offer, or the device's offer.
     answer: Option<Arc<SipMessage>>,
+    /// The RSeq of the one with an offer, until the caller has answered.
+    owed: Option<u32>,
 }
 
 fn has_body(said: &Option<Arc<SipMessage>>) -> bool {
@@ -70,32 +87,59 @@ fn of_one_dialog(one: &SipMessage, other: &SipMessage) -> bool {
 impl LegActor {
     /// Tells the caller how far its call is: reliably where it takes nothing else, or where early media hangs on it.
     pub(super) fn progress(&mut self, code: u16, said: Option<Arc<SipMessage>>, ctx: &mut Context<Self>) {
-        let Side::Caller { invite, .. } = &self.side else { return };
+        let Side::Caller { invite, server, source, .. } = &self.side else { return };
+        // Only a leg that may relay an offer has listened to a reliable one.
+        let relayed = said.as_ref().is_some_and(|said| reliable::rseq(said).is_some());
         let reliably = match Wish::of(invite) {
             Wish::None => false,
-            Wish::Able => invite.has_body() && has_body(&said),
+            Wish::Able => (invite.has_body() || relayed) && has_body(&said),
             Wish::Must => true,
         };
         if !reliably {
             return self.respond(code, said.as_deref(), b"");
         }
-        // To a caller without an offer it would be one, and no device waits for the answer.
-        let said = said.filter(|said| invite.has_body() || !said.has_body());
-        let sequence = invite.cseq().map_or(0, |cseq| cseq.0);
-        let random = self.port.random();
-        let provisionals = self.provisionals.get_or_insert_with(|| {
-            Box::new(Provisionals {
-                sender: Sender::new(sequence, random),
-                latest: (code, Bytes::new()),
+        // To a caller without an offer it would be one, and only a device that sent it reliably waits for the answer.
+        let said = said.filter(|said| invite.has_body() || relayed || !said.has_body());
+        let to = Asker { server: *server, invite: Arc::clone(invite), source: *source, inside: false };
+        self.push_provisional(to, (code, said), ctx);
+    }
+
+    /// Tells the peer, which takes nothing else, reliably how far its re-INVITE is; the SDP is left to the answer.
+    pub(super) fn progress_inside(
+        &mut self,
+        (server, invite, source): (Token, Arc<SipMessage>, SocketAddr),
+        code: u16,
+        ctx: &mut Context<Self>,
+    ) {
+        self.push_provisional(Asker { server, invite, source, inside: true }, (code, None), ctx);
+    }
+
+    fn push_provisional(&mut self, to: Asker, what: (u16, Option<Arc<SipMessage>>), ctx: &mut Context<Self>) {
+        if self.provisionals.as_ref().is_none_or(|provisionals| provisionals.to.server != to.server) {
+            let sequence = to.invite.cseq().map_or(0, |cseq| cseq.0);
+            let old = self.provisionals.take();
+            self.provisionals = Some(Box::new(Provisionals {
+                to,
+                sender: Sender::new(sequence, self.port.random()),
+                latest: (what.0, Bytes::new()),
                 timer: None,
                 answer: None,
                 held: None,
                 lost: false,
-                former: None,
-            })
-        });
-        provisionals.sender.push((code, said));
+                former: old.and_then(|old| old.former),
+            }));
+        }
+        if let Some(provisionals) = &mut self.provisionals {
+            provisionals.sender.push(what);
+        }
         self.send_provisional(ctx);
+    }
+
+    /// A re-INVITE has its final response.
+    pub(super) fn finish_inside(&mut self, server: Token) {
+        if let Some(provisionals) = self.provisionals.as_mut().filter(|p| p.to.server == server) {
+            provisionals.sender.finish();
+        }
     }
 
     /// Sends the next one, where none is open.
@@ -108,10 +152,10 @@ impl LegActor {
             // Another device's media: the caller could not tell whose it follows.
             said = said.filter(|said| of_one_dialog(first, said));
         }
-        let Side::Caller { server, invite, source, .. } = &self.side else { return };
-        let server = *server;
+        let (server, invite, source) =
+            (provisionals.to.server, Arc::clone(&provisionals.to.invite), provisionals.to.source);
         let lines = reliable::lines(rseq);
-        let bytes = wire::upstream(invite, *source, &self.stand(), code, said.as_deref(), &lines);
+        let bytes = wire::upstream(&invite, source, &self.stand(), code, said.as_deref(), &lines);
         self.port.respond(server, code, bytes.clone());
         if let Some(provisionals) = &mut self.provisionals {
             provisionals.latest = (code, bytes);
@@ -122,18 +166,16 @@ impl LegActor {
     /// Sends the open one again where that is due, and looks again later.
     fn look(&mut self, ctx: &mut Context<Self>) {
         let now = self.port.now();
-        let (Some(provisionals), Side::Caller { server, .. }) = (&mut self.provisionals, &self.side) else {
-            return;
-        };
+        let Some(provisionals) = &mut self.provisionals else { return };
         let wait = match provisionals.sender.due(now) {
             Due::Nothing => return,
             Due::In(wait) => wait,
             Due::Again(wait) => {
                 let (code, bytes) = provisionals.latest.clone();
-                self.port.respond(*server, code, bytes);
+                self.port.respond(provisionals.to.server, code, bytes);
                 wait
             }
-            Due::Lost => return self.never_acknowledged(),
+            Due::Lost => return self.never_acknowledged(ctx),
         };
         if let Some(old) = provisionals.timer.take() {
             ctx.cancel_future(old);
@@ -144,16 +186,25 @@ impl LegActor {
     }
 
     /// No PRACK within 64*T1: the caller has gone, whatever it is told (504).
-    fn never_acknowledged(&mut self) {
+    fn never_acknowledged(&mut self, ctx: &mut Context<Self>) {
         tracing::debug!("No PRACK came for a reliable provisional response");
-        if let Some(provisionals) = &mut self.provisionals {
-            provisionals.lost = true;
+        let Some(provisionals) = &mut self.provisionals else { return };
+        provisionals.lost = true;
+        match (provisionals.to.inside, provisionals.to.server) {
+            (true, server) => {
+                provisionals.sender.finish();
+                self.tell(What::Withdrawn(server));
+                self.reply(server, 504, None, ctx);
+            }
+            (false, _) => self.gives_up(false),
         }
-        self.gives_up(false);
     }
 
     /// The caller gives up; where its answer still waited for the PRACK, the call was up for everybody else.
     pub(super) fn gives_up(&mut self, elsewhere: bool) {
+        if let (true, Side::Caller { server, .. }) = (self.claiming, &self.side) {
+            return self.tell(What::Withdrawn(*server));
+        }
         let event =
             if self.drops_answer(487) { Event::HungUp(self.leg) } else { Event::GaveUp { elsewhere } };
         self.tell(What::Event(event, None));
@@ -168,7 +219,8 @@ impl LegActor {
             }
             None => (code, said),
         };
-        self.respond(code, said, b"");
+        let own = if code == 503 && said.is_none() { RETRY_LATER } else { b"" };
+        self.respond(code, said, own);
     }
 
     /// Whether there was an answer that still waited for the PRACK; the INVITE is refused instead.
@@ -180,17 +232,24 @@ impl LegActor {
         held.is_some()
     }
 
-    /// A PRACK of the caller. An offer in it is refused: no device waits for one.
+    /// A PRACK of the caller. The answer to a device's offer goes there; an offer is refused: no device waits for one.
     pub(super) fn pracked(&mut self, server: Token, prack: &SipMessage, from: Peer, ctx: &mut Context<Self>) {
         let taken = self.provisionals.as_mut().is_some_and(|p| p.sender.acknowledge(RAck::read(prack)));
+        let answers =
+            self.provisionals.as_ref().is_some_and(|p| !p.to.invite.has_body() && p.answer.is_some());
         let code = match (taken, prack.has_body()) {
             (false, _) => 481,
-            (true, true) => 488,
-            (true, false) => 200,
+            (true, true) if !answers => 488,
+            (true, _) => 200,
         };
         self.answer(server, prack, from, code);
         if !taken {
             return;
+        }
+        if answers && prack.has_body() {
+            let prack = Arc::new(prack.clone());
+            self.hears(&prack);
+            self.tell(What::Pracked(prack));
         }
         match self.provisionals.as_mut().and_then(|provisionals| provisionals.held.take()) {
             Some(said) => self.accept(&said, ctx),
@@ -228,7 +287,8 @@ impl LegActor {
     pub(super) fn takes_provisional(&mut self, client: Token, response: &SipMessage) -> bool {
         let Some(rseq) = reliable::rseq(response) else { return true };
         let Side::Called { offered, .. } = self.side else { return true };
-        if !offered && response.has_body() {
+        let offers = !offered && response.has_body();
+        if offers && (!self.relays_offer || self.early.iter().any(|early| early.answer.is_some())) {
             return false;
         }
         let known = self.early.iter().position(|early| early.dialog.is_with(response));
@@ -241,7 +301,7 @@ impl LegActor {
                 let Some(dialog) = invite.and_then(|invite| Dialog::uac(&invite, response)) else {
                     return false;
                 };
-                self.early.push(Early { heard: Heard::first(rseq), dialog, answer: None });
+                self.early.push(Early { heard: Heard::first(rseq), dialog, answer: None, owed: None });
                 self.early.len() - 1
             }
         };
@@ -249,16 +309,86 @@ impl LegActor {
         if response.has_body() && early.answer.is_none() {
             early.answer = Some(Arc::new(response.clone()));
         }
+        if offers {
+            early.owed = Some(rseq);
+            return true;
+        }
         let hop = self.port.peer(early.dialog.next_hop());
-        let mut draft = early.dialog.request(b"PRACK");
+        let draft = early.dialog.request(b"PRACK");
         let peer = hop.map_or(self.peer, |hop| self.toward(hop));
+        self.prack(draft, peer, (rseq, self.sequence), None);
+        true
+    }
+
+    /// Before it starts: a device's offer may come in a reliable 18x.
+    pub fn relays_offer(&mut self) {
+        self.relays_offer = true;
+    }
+
+    /// The caller has answered the offer in a device's 18x.
+    pub(super) fn prack_with(&mut self, answer: &SipMessage) {
+        let Some(early) = self.early.iter_mut().find(|early| early.owed.is_some()) else { return };
+        let (Some(rseq), hop) = (early.owed.take(), self.port.peer(early.dialog.next_hop())) else { return };
+        let draft = early.dialog.request(b"PRACK");
+        let peer = hop.map_or(self.peer, |hop| self.toward(hop));
+        self.prack(draft, peer, (rseq, self.sequence), Some(answer));
+    }
+
+    fn prack(&self, mut draft: Draft, peer: Peer, (rseq, sequence): (u32, u32), answer: Option<&SipMessage>) {
         self.port.ask(peer, Owner::Nobody, |branch| {
             self.port.via(&mut draft, &peer, branch);
-            let (rseq, sequence) = (rseq.to_string(), self.sequence.to_string());
+            let (rseq, sequence) = (rseq.to_string(), sequence.to_string());
             draft.header("RAck", &[rseq.as_bytes(), b" ", sequence.as_bytes(), b" INVITE"]);
-            draft.empty()
+            match answer {
+                Some(answer) => {
+                    draft.copy(answer, Name::ContentType).copy(answer, Name::ContentEncoding);
+                    draft.body(&answer.body())
+                }
+                None => draft.empty(),
+            }
         });
+    }
+
+    /// The same for a re-INVITE that we passed on. False: it is not to be listened to.
+    pub(super) fn takes_progress_inside(&mut self, at: usize, response: &Arc<SipMessage>) -> bool {
+        let Some(rseq) = reliable::rseq(response) else { return true };
+        let (Some(passed), Some(dialog)) = (self.passed.get_mut(at), &mut self.dialog) else { return false };
+        match &mut passed.heard {
+            Some(heard) => {
+                if !heard.takes(rseq) {
+                    return false;
+                }
+            }
+            heard => *heard = Some(Heard::first(rseq)),
+        }
+        if response.has_body() && passed.answer.is_none() {
+            passed.answer = Some(Arc::clone(response));
+        }
+        let sequence = passed.sequence;
+        let draft = dialog.request(b"PRACK");
+        self.prack(draft, self.peer, (rseq, sequence), None);
         true
+    }
+
+    /// The early dialog whose SDP is settled on both sides: the peer may be asked to change it (RFC 3311 §5.1).
+    pub(super) fn settled(&mut self) -> Option<&mut Dialog> {
+        match &self.side {
+            Side::Called { answered: false, .. } => {
+                let settled = |early: &&mut Early| early.answer.is_some() && early.owed.is_none();
+                self.early.iter_mut().find(settled).map(|early| &mut early.dialog)
+            }
+            Side::Caller { invite, answered: false, .. } => {
+                let provisionals = self.provisionals.as_ref()?;
+                if provisionals.answer.is_none() || provisionals.sender.is_open() {
+                    return None;
+                }
+                if self.own_early.is_none() {
+                    self.own_early = Dialog::uas(invite, &self.token.text()).map(Box::new);
+                }
+                self.own_early.as_deref_mut()
+            }
+            Side::Called { .. } | Side::Caller { .. } => None,
+        }
     }
 
     /// Goes on in the early dialog that the answer confirms: its CSeq numbers, and its SDP where the answer has none.
@@ -270,7 +400,8 @@ impl LegActor {
         if let Some(dialog) = &mut self.dialog {
             dialog.count_on(&early.dialog);
         }
-        let spoken = early.answer.filter(|_| !answer.has_body());
+        let ours = matches!(self.side, Side::Called { offered: true, .. });
+        let spoken = early.answer.filter(|_| ours && !answer.has_body());
         spoken.and_then(|early| reliable::with_answer(&answer, &early)).unwrap_or(answer)
     }
 

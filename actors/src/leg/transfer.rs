@@ -7,14 +7,16 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use ringpost::{
-    call::{Event, Leg, Why},
+    call::{Event, Leg, Why, wire::max_forwards},
     directory::Origin,
     sip::{
         Message as SipMessage, Name,
         build::{Draft, phrase, response},
+        dialog::Dialog,
         peer::Peer,
-        refer::{Progress, Refer, Replaces, SIPFRAG},
+        refer::{Progress, Refer, SIPFRAG},
         relay::ALLOW,
+        replaces::Replaces,
         token::Token,
         transaction::Owner,
     },
@@ -31,10 +33,35 @@ pub struct Order {
     pub referrer: Addr<LegActor>,
     /// What the referrer may call.
     pub origin: Origin,
+    /// What the transferred party takes along.
+    pub arrival: Arrival,
+    /// The INVITE of the call that it leaves: hops and loop marks go on from there.
+    pub invite: Arc<SipMessage>,
     /// The transferred party, as From of the new call.
     pub who: Vec<u8>,
     /// The referrer, for Referred-By (RFC 3892).
     pub by: Vec<u8>,
+}
+
+/// What a party takes along into another call.
+#[derive(Clone)]
+pub struct Arrival {
+    /// What it may call itself, whatever its new place may.
+    pub origin: Origin,
+    /// How often parties of its calls have been referred to others.
+    pub transfers: usize,
+}
+
+/// Who wants a place in another call.
+pub struct Newcomer {
+    /// Whose place.
+    pub replaces: Replaces,
+    /// The leg.
+    pub leg: Addr<LegActor>,
+    /// What its peer has said about media.
+    pub heard: Arc<SipMessage>,
+    /// What it takes along.
+    pub arrival: Arrival,
 }
 
 /// A transferred leg until it talks with its new party.
@@ -87,37 +114,47 @@ impl LegActor {
 
     /// Leaves this call for the one that it is referred to.
     pub(super) fn transfer(&mut self, order: Order, ctx: &mut Context<Self>) {
-        let Order { refer, referrer, origin, who, by } = order;
-        let from = Some((self.call.clone(), self.leg, referrer));
-        let moving = Moving { from, asking: None, tries: 0 };
+        let from = Some((self.call.clone(), self.leg, order.referrer.clone()));
+        self.moving = Some(Moving { from, asking: None, tries: 0 });
         self.refuse_asked(ctx);
-        if let Some(replaces) = refer.replaces {
-            self.moving = Some(moving);
-            return match self.switch.leg_named(&replaces.to_tag) {
-                Some(place) => place.do_send(Say::GivePlace(replaces, ctx.address(), self.heard.clone())),
-                None => self.come_back(481, ctx),
-            };
+        if let Some(replaces) = order.refer.replaces {
+            return self.seek_place(replaces, order.arrival, ctx);
         }
-        let called = match self.invitation(&refer.uri, &who, &by) {
-            Some(invite) => self.switch.begin_transferred(origin, invite, ctx.address()),
-            None => Err(488),
-        };
-        self.moving = Some(moving);
+        let called = self.invitation(&order).ok_or(488).and_then(|invite| {
+            self.switch.begin_transferred((order.origin, order.arrival), invite, ctx.address())
+        });
         match called {
             Ok(call) => (self.call, self.leg) = (call, Leg::Caller),
             Err(code) => self.come_back(code, ctx),
         }
     }
 
+    /// Asks for the place in another call, whichever lane that is on.
+    fn seek_place(&mut self, replaces: Replaces, arrival: Arrival, ctx: &mut Context<Self>) {
+        let Some(heard) = self.heard.clone() else { return self.come_back(488, ctx) };
+        let sought = self.switch.seek(&replaces.to_tag);
+        ctx.spawn(sought.into_actor(self).map(move |place, leg, ctx| {
+            let newcomer = Newcomer { replaces, leg: ctx.address(), heard, arrival };
+            match place {
+                // It may have ended meanwhile.
+                _ if leg.moving.is_none() => {}
+                Some(place) => place.do_send(Say::GivePlace(Box::new(newcomer))),
+                None => drop(leg.guarded(ctx, |leg, ctx| leg.come_back(481, ctx))),
+            }
+        }));
+    }
+
     /// The INVITE that the peer would have sent to whom it is referred to; `None` where it never spoke of media.
-    fn invitation(&self, uri: &[u8], who: &[u8], by: &[u8]) -> Option<SipMessage> {
+    fn invitation(&self, order: &Order) -> Option<SipMessage> {
+        let Order { refer, who, by, invite, .. } = order;
         let (heard, target) = (self.heard.as_ref()?, self.dialog.as_ref()?.target());
+        let (uri, hops) = (&refer.uri, max_forwards(invite).saturating_sub(1).to_string());
         let name = Token(self.token.0 ^ u64::from(self.port.random())).text();
         let mut draft = Draft::request(b"INVITE", uri);
         draft.header("From", &[who]).header("To", &[b"<", uri, b">"]);
         draft.header("Call-ID", &[b"transfer-", &name]).header("CSeq", &[b"1 INVITE"]);
-        draft.header("Max-Forwards", &[b"70"]).header("Contact", &[b"<", target, b">"]);
-        draft.header("Referred-By", &[by]).copy(heard, Name::ContentType);
+        draft.header("Max-Forwards", &[hops.as_bytes()]).header("Contact", &[b"<", target, b">"]);
+        draft.copy(invite, Name::Loop).header("Referred-By", &[by]).copy(heard, Name::ContentType);
         SipMessage::read(draft.body(&heard.body())).ok()
     }
 
@@ -242,11 +279,11 @@ impl LegActor {
     }
 
     /// Another leg is to take this one's place in its call.
-    pub(super) fn give_place(&mut self, replaces: &Replaces, to: Addr<Self>, heard: Option<Arc<SipMessage>>) {
-        let ours = self.dialog.as_ref().is_some_and(|dialog| dialog.is_named(replaces));
-        match heard.filter(|_| ours) {
-            Some(heard) => self.tell(What::GivesPlace(to, heard)),
-            None => to.do_send(Say::NoPlace),
+    pub(super) fn give_place(&mut self, newcomer: Box<Newcomer>) {
+        let named = |dialog: &Dialog| dialog.is_named(&newcomer.replaces) && !newcomer.replaces.early_only;
+        match self.dialog.as_ref().is_some_and(named) {
+            true => self.tell(What::GivesPlace(newcomer)),
+            false => newcomer.leg.do_send(Say::NoPlace),
         }
     }
 

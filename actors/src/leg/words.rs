@@ -5,10 +5,10 @@ use std::sync::Arc;
 use actix::prelude::*;
 use ringpost::{
     call::{Leg, Why},
-    sip::{Message as SipMessage, peer::Peer, refer::Replaces, relay::Passport, token::Token},
+    sip::{Message as SipMessage, peer::Peer, relay::Passport, token::Token},
 };
 
-use super::{LegActor, Order};
+use super::{LegActor, Newcomer, Order};
 use crate::call::CallActor;
 
 /// What the switch has for a leg.
@@ -49,6 +49,8 @@ pub enum Say {
     Acknowledge(Option<Token>, Arc<SipMessage>),
     /// Send the other leg's request inside this dialog; answers go to its transaction.
     Pass(Token, Arc<SipMessage>, Passport),
+    /// Acknowledge the 18x whose offer the caller's PRACK answers.
+    Prack(Arc<SipMessage>),
     /// The other leg's peer takes its re-INVITE back.
     Withdraw(Token),
     /// Answer a request inside this dialog with what the other leg's peer said.
@@ -59,8 +61,8 @@ pub enum Say {
     Transfer(Box<Order>),
     /// Tell the peer how far the call is that it refers to.
     Notify(u16),
-    /// Give the place in the dialog of that name to another leg, whose peer has said this about media.
-    GivePlace(Replaces, Addr<LegActor>, Option<Arc<SipMessage>>),
+    /// Give the place in the dialog to another leg.
+    GivePlace(Box<Newcomer>),
     /// The other leg of the call is this one from now on, in that place; its peer has said this about media.
     TurnTo(Addr<LegActor>, Leg, Arc<SipMessage>),
     /// That place in that call is yours; the other leg's peer has said this about media.

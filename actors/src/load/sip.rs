@@ -25,6 +25,7 @@ pub fn sip(mut section: Section<'_>) -> Option<Sip> {
     let max_connections = section.required("max_connections", |raw| raw.count(1..=1_000_000));
     let origins = section.list("origins", |raw| raw.text().map(str::to_ascii_lowercase));
     let idle_timeout = section.required("idle_timeout", Raw::duration);
+    let max_transfers = section.required("max_transfers", |raw| raw.count(0..=1_000));
     let drain = section.required("drain", Raw::duration_or_zero);
     let silence = section.required("device_timeout", Raw::duration);
     let least = section.required("min_se", |raw| seconds(raw, FLOOR));
@@ -46,6 +47,7 @@ pub fn sip(mut section: Section<'_>) -> Option<Sip> {
         tcp_retry: tcp_retry?,
         origins,
         idle_timeout: idle_timeout?,
+        max_transfers: size(max_transfers?),
         drain: drain?,
         silence: silence?,
         session: Terms { expires: expires?, least: least? },

@@ -1,6 +1,6 @@
 //! Asks the DNS, on a thread of its own.
 
-use std::{rc::Rc, sync::Arc};
+use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use actix::prelude::*;
 use hickory_resolver::{
@@ -28,6 +28,8 @@ use crate::{
 const PART: &str = "dns";
 /// How long names of the hosts file are kept before it is looked at again, in seconds.
 const HOSTS_TTL: u32 = 60;
+/// Aliases that the name of a service may stand for, one after the other.
+const MOST_ALIASES: u8 = 4;
 /// Servers that are asked at once: all that a resolv.conf may name.
 const AT_ONCE: usize = 3;
 
@@ -43,6 +45,8 @@ pub fn start(names: Arc<Names>, orders: mpsc::UnboundedReceiver<Order>, keeper: 
 struct Asked {
     hosts: Hosts,
     resolver: TokioResolver,
+    /// Whether the last question had an answer, whatever it was.
+    answers: Cell<bool>,
 }
 
 async fn serve(names: Arc<Names>, orders: Rc<Mutex<mpsc::UnboundedReceiver<Order>>>) {
@@ -63,11 +67,12 @@ fn open(settings: &Dns) -> Option<Rc<Asked>> {
     match resolver(settings) {
         Ok(resolver) => {
             METRICS.health.set(PART, State::Green);
-            Some(Rc::new(Asked { hosts: Hosts::from_system().unwrap_or_default(), resolver }))
+            let hosts = Hosts::from_system().unwrap_or_default();
+            Some(Rc::new(Asked { hosts, resolver, answers: Cell::new(true) }))
         }
         Err(error) => {
             METRICS.health.set(PART, State::Yellow(error.to_string()));
-            tracing::error!(%error, "No DNS server can be asked: names in URIs lead nowhere");
+            tracing::warn!(%error, "No DNS server can be asked: names in URIs lead nowhere");
             None
         }
     }
@@ -114,6 +119,16 @@ impl Drop for Pending {
     }
 }
 
+/// The task of a question breaks.
+#[cfg(test)]
+pub(super) fn breaks(names: &Arc<Names>, question: Question) {
+    let broken = crate::guard::caught(|| {
+        let _pending = Pending { names: Arc::clone(names), question, said: (Answer::Failed, None) };
+        panic!("broken by the test");
+    });
+    assert!(broken.is_err());
+}
+
 async fn answer(asked: Option<Rc<Asked>>, mut pending: Pending) {
     let Some(asked) = asked else { return };
     if let Some(said) = asked.in_hosts(&pending.question) {
@@ -124,7 +139,10 @@ async fn answer(asked: Option<Rc<Asked>>, mut pending: Pending) {
     let patience = pending.names.settings.load().timeout;
     match tokio::time::timeout(patience, asked.lookup(&pending.question)).await {
         Ok(said) => pending.said = said,
-        Err(_) => tracing::debug!(name = %pending.question.name, "No DNS server answers in time"),
+        Err(_) => {
+            asked.note(false);
+            tracing::debug!(name = %pending.question.name, "No DNS server answers in time");
+        }
     }
 }
 
@@ -146,6 +164,14 @@ fn domain(question: &Question) -> &str {
 }
 
 impl Asked {
+    /// Tells the health report whether anybody answers, where that changes.
+    fn note(&self, answers: bool) {
+        if self.answers.replace(answers) != answers {
+            let state = if answers { State::Green } else { State::Yellow("no DNS server answers".into()) };
+            METRICS.health.set(PART, state);
+        }
+    }
+
     /// What the hosts file says: a name that stands there has no records but its addresses.
     fn in_hosts(&self, question: &Question) -> Option<(Answer, Option<u32>)> {
         let name = Name::from_ascii(domain(question)).ok()?;
@@ -169,17 +195,39 @@ impl Asked {
         let Ok(mut name) = Name::from_ascii(&question.name) else { return (Answer::Nothing, None) };
         // Only names of one label are looked for in the system's search domains.
         name.set_fqdn(domain(question).contains('.'));
-        match self.resolver.lookup(name, record_type(question.kind)).await {
-            Ok(found) => {
-                let ttl = found.answers().iter().map(|record| record.ttl).min();
-                (read(question.kind, found.answers().iter().map(|record| &record.data)), ttl)
-            }
-            Err(NetError::Dns(DnsError::NoRecordsFound(none))) => (Answer::Nothing, none.negative_ttl),
-            Err(error) => {
-                tracing::debug!(name = %question.name, %error, "The DNS does not answer");
-                (Answer::Failed, None)
-            }
+        let mut aliases = MOST_ALIASES;
+        loop {
+            let error = match self.resolver.lookup(name.clone(), record_type(question.kind)).await {
+                Ok(found) => {
+                    self.note(true);
+                    let ttl = found.answers().iter().map(|record| record.ttl).min();
+                    return (read(question.kind, found.answers().iter().map(|record| &record.data)), ttl);
+                }
+                Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
+                    self.note(true);
+                    // Behind an alias the resolver takes the target of an SRV record for a further one.
+                    let strays = question.kind == Kind::Srv && none.query.name() != &name && aliases > 0;
+                    match if strays { self.alias(&name).await } else { None } {
+                        Some(other) => (name, aliases) = (other, aliases - 1),
+                        None => return (Answer::Nothing, none.negative_ttl),
+                    }
+                    continue;
+                }
+                Err(error) => error,
+            };
+            self.note(matches!(error, NetError::Dns(_)));
+            tracing::debug!(name = %question.name, %error, "The DNS does not answer");
+            return (Answer::Failed, None);
         }
+    }
+
+    /// The name that a name is an alias of.
+    async fn alias(&self, name: &Name) -> Option<Name> {
+        let found = self.resolver.lookup(name.clone(), RecordType::CNAME).await.ok()?;
+        found.answers().iter().find_map(|record| match &record.data {
+            RData::CNAME(alias) => Some(alias.0.clone()),
+            _ => None,
+        })
     }
 }
 

@@ -2,6 +2,8 @@
 //! thread of their own, so that nobody waits but who needs them.
 
 mod ask;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,

@@ -107,7 +107,8 @@ impl Port {
         tag.map_or_else(|| self.lanes.of_call(request.call_id()), Token::lane)
     }
 
-    pub(super) fn is_elsewhere(&self, lane: u8) -> bool {
+    /// Whether another lane of that number is there.
+    pub fn is_elsewhere(&self, lane: u8) -> bool {
         lane != self.lane && self.lanes.has(lane)
     }
 

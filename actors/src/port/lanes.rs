@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use actix::Addr;
 use bytes::Bytes;
 use ringpost::sip::{
     Message,
     peer::{Peer, Transmit},
+    token::Token,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::errand::Asked;
+use crate::leg::LegActor;
 
 /// How many parcels may wait for a lane; above it a datagram is dropped, as a full socket buffer would.
 const WAITING: usize = 4_096;
@@ -28,8 +31,10 @@ pub enum Parcel {
     Undelivered(Bytes),
     /// A request outside a dialog.
     Errand(Asked),
-    /// No new calls from now on.
-    Drain,
+    /// Who is the leg of that name? Nobody, where the sender is dropped.
+    Seek(Token, oneshot::Sender<Addr<LegActor>>),
+    /// No new calls from now on; the sender is dropped as soon as that is so.
+    Drain(mpsc::Sender<()>),
     /// End every call.
     Stop,
 }
@@ -83,6 +88,15 @@ impl Lanes {
             tracing::warn!(lane, "A lane's inbox is full: dropped");
         }
         sent
+    }
+
+    /// Has no lane take new calls; back as soon as that is so on each, but for one that does not listen any more.
+    pub async fn drain(&self) {
+        let (order, mut done) = mpsc::channel(1);
+        self.tell_all(|| Parcel::Drain(order.clone())).await;
+        drop(order);
+        // Nothing is ever sent: this ends when the last lane has dropped its sender.
+        let _ = tokio::time::timeout(PATIENCE, done.recv()).await;
     }
 
     /// Gives every lane a parcel, and waits a while for a full inbox: an order must not be lost in a flood of messages.

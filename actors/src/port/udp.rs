@@ -7,7 +7,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use ringpost::{settings::Transport, sip::peer::Peer};
+use ringpost::{
+    settings::Transport,
+    sip::{
+        peer::{Peer, Transmit},
+        stun,
+    },
+};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Port;
@@ -56,6 +62,16 @@ impl Port {
         Ok(())
     }
 
+    /// A STUN keep-alive is answered to trunks and to whoever has proved lately who it is: with a forged address it would
+    /// go to somebody who never asked.
+    fn keeps_alive(self: &Rc<Self>, datagram: &[u8], from: Peer) {
+        let ip = from.address.ip();
+        let known = self.door_for(&from).is_none_or(|door| door.trusts(ip) || door.is_proven(ip));
+        if let Some(answer) = stun::answer(datagram, from.address).filter(|_| known) {
+            self.transmit(Transmit { peer: from, bytes: answer.into() });
+        }
+    }
+
     async fn read_udp(self: Rc<Self>, listener: u16, socket: Rc<tokio::net::UdpSocket>) {
         let mut buffer = vec![0; 65_536].into_boxed_slice();
         loop {
@@ -71,7 +87,9 @@ impl Port {
                         let from = Peer { transport: Transport::Udp, address, listener, connection: 0 };
                         let datagram = &buffer[..length];
                         tracing::trace!(from = %address, message = %String::from_utf8_lossy(datagram), "Received");
-                        if datagram.len() > 8 {
+                        if stun::is_stun(datagram) {
+                            self.guarded(|| self.keeps_alive(datagram, from));
+                        } else if datagram.len() > 8 {
                             self.guarded(|| self.received(Bytes::copy_from_slice(datagram), from));
                         }
                     }

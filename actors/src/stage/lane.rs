@@ -109,7 +109,13 @@ async fn unpack(port: Rc<Port>, switch: Rc<Switch>, inbox: Rc<Mutex<mpsc::Receiv
             Parcel::Transmit(transmit) => port.guarded(|| port.transmit(transmit)),
             Parcel::Undelivered(octets) => port.guarded(|| port.undeliverable(octets)),
             Parcel::Errand(errand) => Rc::clone(&port).run(errand),
-            Parcel::Drain => port.guarded(|| switch.drain()),
+            Parcel::Seek(leg, answer) => {
+                if let Some(leg) = switch.leg(leg) {
+                    // Nobody waits any more: nothing to tell.
+                    let _ = answer.send(leg);
+                }
+            }
+            Parcel::Drain(_done) => port.guarded(|| switch.drain()),
             Parcel::Stop => port.guarded(|| switch.end_all()),
         }
     }

@@ -11,8 +11,8 @@ use ringpost::{
     directory::{Origin, Target},
     settings::{Trunk, User},
     sip::{
-        Message as SipMessage, Name, dialog, peer::Peer, relay, session_timer, token::Token,
-        transaction::Owner,
+        Message as SipMessage, Name, dialog, peer::Peer, relay, replaces::Replaces, session_timer,
+        token::Token, transaction::Owner,
     },
 };
 
@@ -20,7 +20,7 @@ use super::{Switch, dialled::Dialled};
 use crate::{
     call::{CallActor, Reach, Setup},
     guard::caught,
-    leg::LegActor,
+    leg::{Arrival, LegActor},
     metrics::METRICS,
     port::Refusal,
 };
@@ -29,9 +29,11 @@ use crate::{
 pub(super) const RETRY_AFTER: &[u8] = b"5";
 
 /// Who calls, and where that leads.
-pub(super) struct Admitted {
-    origin: Origin,
-    dialled: Dialled,
+pub(super) enum Admitted {
+    /// A call of its own.
+    Call(Origin, Dialled),
+    /// Into the place of somebody who has a call already.
+    Place(Origin, Replaces),
 }
 
 impl Switch {
@@ -55,6 +57,11 @@ impl Switch {
         if session_timer::is_too_short(invite, terms) {
             return Err(Refusal::with(422, "Min-SE", terms.least.to_string().as_bytes()));
         }
+        if let Some(replaces) =
+            Replaces::of(invite).map_err(|phrase| Refusal { phrase, ..Refusal::plain(400) })?
+        {
+            return Ok(Admitted::Place(origin, replaces));
+        }
         let dialled = self.dialled(&directory, invite, &origin)?;
         if let Some(most) = wire::max_breadth(invite)
             && self.shared.registrar.devices(dialled.user(), invite.uri()).len() > most as usize
@@ -70,16 +77,19 @@ impl Switch {
             METRICS.calls_refused_full_total.one();
             return Err(Refusal { only_new: true, ..Refusal::with(503, "Retry-After", RETRY_AFTER) });
         }
-        Ok(Admitted { origin, dialled })
+        Ok(Admitted::Call(origin, dialled))
     }
 
     pub(super) fn begin(&self, server: Token, message: SipMessage, from: Peer) {
         match self.admitted.take() {
-            Some(Admitted { origin, dialled: Dialled::User { user, reach, ways } }) => {
+            Some(Admitted::Call(origin, Dialled::User { user, reach, ways })) => {
                 self.begin_with((server, message, from), (origin, user), (reach, ways));
             }
-            Some(Admitted { origin, dialled: Dialled::Code(user, change) }) => {
+            Some(Admitted::Call(origin, Dialled::Code(user, change))) => {
                 self.take_code((server, message, from), (origin, user), change);
+            }
+            Some(Admitted::Place(origin, replaces)) => {
+                self.claim((server, message, from), origin, replaces);
             }
             None => self.turn_away(server, &message, from, 404),
         }
@@ -95,7 +105,8 @@ impl Switch {
         let invite = Arc::new(message);
         let named = who.0.trunk_that_names_us().cloned();
         let called = (server, Arc::clone(&invite), from);
-        if let Err(code) = self.open_call(who, how, &invite, |call| self.caller_leg(call, called, named)) {
+        let caller = |call| self.caller_leg(call, called, named, |_| {});
+        if let Err(code) = self.open_call(who, (how, None), &invite, caller) {
             self.turn_away(server, &invite, from, code);
         }
     }
@@ -106,23 +117,23 @@ impl Switch {
     /// The code that `origin` would have got for such an INVITE.
     pub fn begin_transferred(
         &self,
-        origin: Origin,
+        (origin, arrival): (Origin, Arrival),
         invite: SipMessage,
         leg: Addr<LegActor>,
     ) -> Result<Addr<CallActor>, u16> {
         let admitted = self.admits_invite(&invite, origin).map_err(|refusal| refusal.code)?;
-        let Admitted { origin, dialled: Dialled::User { user, reach, ways } } = admitted else {
+        let Admitted::Call(origin, Dialled::User { user, reach, ways }) = admitted else {
             // A feature code is for who dials it, not for who is sent there.
             return Err(403);
         };
-        self.open_call((origin, user), (reach, ways), &Arc::new(invite), |_| Some(leg))
+        self.open_call((origin, user), ((reach, ways), Some(arrival)), &Arc::new(invite), |_| Some(leg))
     }
 
     /// Opens a call with the leg that `caller` makes for it; a code where it cannot be.
     fn open_call(
         &self,
         (origin, user): (Origin, Arc<User>),
-        (reach, ways): (Reach, Vec<Target>),
+        ((reach, ways), arrival): ((Reach, Vec<Target>), Option<Arrival>),
         invite: &Arc<SipMessage>,
         caller: impl FnOnce(Addr<CallActor>) -> Option<Addr<LegActor>>,
     ) -> Result<Addr<CallActor>, u16> {
@@ -139,8 +150,18 @@ impl Switch {
             METRICS.forks_refused_total.one();
             devices.truncate(directory.site.security.forks);
         }
-        let setup =
-            Setup { token, directory, user, devices, invite: Arc::clone(invite), origin, reach, mark, ways };
+        let setup = Setup {
+            token,
+            directory,
+            user,
+            devices,
+            invite: Arc::clone(invite),
+            origin,
+            reach,
+            mark,
+            ways,
+            arrival,
+        };
         let started = caught(|| self.start_call(setup, caller)).map_err(|fault| {
             tracing::error!(call = %String::from_utf8_lossy(invite.call_id()), fault, "A call could not start");
             500
@@ -170,12 +191,13 @@ impl Switch {
         Some(call)
     }
 
-    /// The leg that a new call's INVITE came in on.
-    fn caller_leg(
+    /// The leg that an INVITE came in on; `prepare` has it before it starts.
+    pub(super) fn caller_leg(
         &self,
         call: Addr<CallActor>,
         (server, invite, from): (Token, Arc<SipMessage>, Peer),
         named: Option<Arc<Trunk>>,
+        prepare: impl FnOnce(&mut LegActor),
     ) -> Option<Addr<LegActor>> {
         self.new_leg(|token| {
             self.port.adopt(server, Owner::Leg(token));
@@ -184,6 +206,7 @@ impl Switch {
             if let Some(trunk) = named {
                 leg.from_trunk(trunk);
             }
+            prepare(&mut leg);
             Some(leg.start())
         })
     }

@@ -51,12 +51,13 @@ fn without_descriptors_a_mailbox_call_is_refused_with_503_and_taken_when_some_ar
     let uri = format!("sip:{}", ringpost.sip);
     until("no RTP port can be opened", || {
         let (_, answer) = mailbox(&mut pbx);
-        // The refusal of Ringpost's own UM is the caller's.
+        // The refusal of Ringpost's own UM is the caller's, who had nobody else to call.
         let code = answer.what().to_owned();
         if code == "200" {
             drop(Peer::new(Over::Tcp, "127.0.0.1", ringpost.sip).request("OPTIONS", &uri, "", ""));
         }
-        code == "480"
+        assert_eq!(code == "503", answer.first("Retry-After") == "5", "{answer}");
+        code == "503"
     });
     ringpost.is_well();
     assert!(limited(ringpost.pid(), "--nofile=1024:4096"));

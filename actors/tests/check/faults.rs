@@ -362,11 +362,12 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
     (
         "several at once",
         "\"example.test\"\n[[trunk]]\nname = \"pbx\"",
-        "\"exa mple\"\nmax_calls = 0\n[[trunk]]",
+        "\"exa mple\"\nmax_calls = 0\nmax_transfers = -1\n[[trunk]]",
         &[
             "site.toml:3: sip.domain: wants a domain such as \"example.com\"",
             "site.toml:4: sip.max_calls: wants a number from 1 to 10000000",
-            "site.toml:5: trunk[0].name: is missing",
+            "site.toml:5: sip.max_transfers: wants a number from 0 to 1000",
+            "site.toml:6: trunk[0].name: is missing",
         ],
     ),
     (

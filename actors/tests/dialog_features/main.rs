@@ -9,6 +9,7 @@ mod support;
 
 mod early_media;
 mod reliable;
+mod replaces;
 mod session_timers;
 mod transfer;
 mod with_sipp;

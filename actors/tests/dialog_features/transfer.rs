@@ -1,7 +1,7 @@
 //! REFER inside a call (RFC 3515), blind and attended (RFC 3891): Ringpost moves the other party itself, and the missed
 //! call of the one to whom it was referred is told as any other (R201, R202).
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     office::{Office, is_cancelled, refuses},
@@ -17,7 +17,11 @@ fn new_sdp() -> String {
 
 /// 1005 has one phone, to which calls are transferred.
 fn office(over: Over, lines: &str) -> (Office, Peer) {
-    let site = Site::new().maildir();
+    office_on(Site::new(), over, lines)
+}
+
+fn office_on(site: Site, over: Over, lines: &str) -> (Office, Peer) {
+    let site = site.maildir();
     let third = site.peer(over);
     let site = site.user("1005", &[&third], lines);
     (Office::on(site, over, OFF), third)
@@ -63,6 +67,7 @@ fn a_phone_transfers_its_caller_blind() {
         refer_to(&mut office.desk, &mut talk.phone, "1005");
         let invite = third.expect("INVITE");
         assert_eq!(invite.body(), SDP, "the caller's own media");
+        assert_eq!(invite.one("Max-Forwards"), "68", "two hops from the caller's INVITE on");
         assert!(invite.one("From").contains("sip:+4544890101@pbx.test"), "{invite}");
         assert!(invite.one("Referred-By").contains("sip:1001@corp.test"), "{invite}");
         third.answer(&invite, 180);
@@ -174,47 +179,93 @@ fn the_caller_transfers_the_phone_without_wanting_to_hear_of_it() {
     office.ends();
 }
 
+/// The desk phone talks with its caller, asks 1005 and joins the two; gives the lanes of its two calls.
+fn is_joined(office: &mut Office, third: &mut Peer) -> [String; 2] {
+    let mut talk = office.talks();
+    let uri = format!("sip:1005@{}", office.ringpost.sip);
+    let consult = office.desk.request("INVITE", &uri, "", &SDP.replace("40000", "40200"));
+    let invite = third.expect("INVITE");
+    let answer = third.answer_with(&invite, 200, "", &new_sdp());
+    third.expect("ACK");
+    let ok = office.desk.expect("200");
+    let mut consulting = Dialog::caller(&consult, &ok);
+    office.desk.inside(&mut consulting, "ACK", "", "");
+    let replaces =
+        format!("{}%3Bto-tag%3D{}%3Bfrom-tag%3D{}", ok.one("Call-ID"), ok.to_tag(), tag(&consulting.local));
+    let headers = format!("Refer-To: <{uri}?Replaces={replaces}>\r\n");
+    office.desk.inside(&mut talk.phone, "REFER", &headers, "");
+    // The consultation ends, both parties meet, and the referrer's own call ends.
+    let mut heard = vec![];
+    while heard.len() < 5 {
+        let message = office.desk.next(Duration::from_secs(5)).expect("five messages");
+        heard.push(said(&message));
+        if !message.start().starts_with("SIP/2.0") {
+            office.desk.answer(&message, 200);
+        }
+        if heard.len() == 2 {
+            meets(&mut office.pbx, &new_sdp());
+            meets(third, SDP);
+        }
+    }
+    heard.sort();
+    assert_eq!(heard, ["202", "BYE", "BYE", "NOTIFY SIP/2.0 100 Trying", "NOTIFY SIP/2.0 200 OK"]);
+    // What they do now concerns the two of them, whichever lanes they are on.
+    let mut new = Dialog::callee(&invite, &answer);
+    office.pbx.inside(&mut talk.pbx, "INFO", "Content-Type: x/y\r\n", "hello");
+    let info = third.expect("INFO");
+    third.answer(&info, 200);
+    office.pbx.expect("200");
+    third.inside(&mut new, "INVITE", "", &new_sdp());
+    let renewed = office.pbx.expect("INVITE");
+    office.pbx.answer(&renewed, 200);
+    third.expect("200");
+    third.inside(&mut new, "ACK", "", "");
+    office.pbx.expect("ACK");
+    third.inside(&mut new, "BYE", "", "");
+    third.expect("200");
+    hung_up(&mut office.pbx);
+    [tag(&talk.phone.remote), ok.to_tag().to_owned()].map(|tag| tag[..2].to_owned())
+}
+
 #[test]
 fn a_phone_transfers_its_caller_to_whom_it_has_asked() {
     for over in Over::BOTH {
         let (mut office, mut third) = office(over, OFF);
-        let mut talk = office.talks();
-        // The consultation: the desk phone calls 1005.
-        let uri = format!("sip:1005@{}", office.ringpost.sip);
-        let consult = office.desk.request("INVITE", &uri, "", &SDP.replace("40000", "40200"));
-        let invite = third.expect("INVITE");
-        let answer = third.answer_with(&invite, 200, "", &new_sdp());
-        third.expect("ACK");
-        let ok = office.desk.expect("200");
-        let mut consulting = Dialog::caller(&consult, &ok);
-        office.desk.inside(&mut consulting, "ACK", "", "");
-        let replaces = format!(
-            "{}%3Bto-tag%3D{}%3Bfrom-tag%3D{}",
-            ok.one("Call-ID"),
-            ok.to_tag(),
-            tag(&consulting.local)
-        );
-        let headers = format!("Refer-To: <{uri}?Replaces={replaces}>\r\n");
-        office.desk.inside(&mut talk.phone, "REFER", &headers, "");
-        // The consultation ends, both parties meet, and the referrer's own call ends.
-        let mut heard = vec![];
-        while heard.len() < 5 {
-            let message = office.desk.next(Duration::from_secs(5)).expect("five messages");
-            heard.push(said(&message));
-            if !message.start().starts_with("SIP/2.0") {
-                office.desk.answer(&message, 200);
-            }
-            if heard.len() == 2 {
-                meets(&mut office.pbx, &new_sdp());
-                meets(&mut third, SDP);
+        is_joined(&mut office, &mut third);
+        drop(third);
+        office.ends();
+    }
+}
+
+#[test]
+fn the_two_calls_of_a_transfer_may_be_on_different_lanes() {
+    for over in Over::BOTH {
+        let (mut office, mut third) = office_on(Site::new().sip("lanes = 3"), over, OFF);
+        let mut pairs = BTreeSet::new();
+        for _ in 0..60 {
+            let [one, two] = is_joined(&mut office, &mut third);
+            pairs.insert(one == two);
+            if pairs.len() == 2 {
+                break;
             }
         }
-        heard.sort();
-        assert_eq!(heard, ["202", "BYE", "BYE", "NOTIFY SIP/2.0 100 Trying", "NOTIFY SIP/2.0 200 OK"]);
-        let mut new = Dialog::callee(&invite, &answer);
-        third.inside(&mut new, "BYE", "", "");
-        third.expect("200");
-        hung_up(&mut office.pbx);
+        assert_eq!(pairs.len(), 2, "calls on one lane, and calls on two");
+        // A name that no lane knows, and one of a lane that is not there.
+        let mut talk = office.talks();
+        for lane in ["00", "01", "02", "07"] {
+            let uri = format!("sip:1005@{}", office.ringpost.sip);
+            let replaces = format!("x%3Bto-tag%3D{lane}00000000000000%3Bfrom-tag%3Dy");
+            office.desk.inside(
+                &mut talk.phone,
+                "REFER",
+                &format!("Refer-To: <{uri}?Replaces={replaces}>\r\n"),
+                "",
+            );
+            office.desk.expect("202");
+            notified(&mut office.desk, 100, false);
+            notified(&mut office.desk, 481, true);
+        }
+        office.hangs_up(talk);
         drop(third);
         office.ends();
     }

@@ -1,21 +1,29 @@
 //! What may happen inside a dialog, played by sipp at both ends through the running program, over UDP and TCP (R68).
 
+use std::time::Duration;
+
 use crate::support::{
     Over, Site,
     sipp::{self, Sipp},
 };
 
 const CALLS: u32 = 5;
+/// How long a scenario may take, but for one that waits for a session's end.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Plays a caller and the phones of 1001 and 1002; each of them checks what reaches it.
 fn play(caller: &str, phones: &[&str]) {
-    if !sipp::is_there() {
-        return;
-    }
     for over in Over::BOTH {
+        play_over(over, PATIENCE, caller, phones);
+    }
+}
+
+fn play_over(over: Over, patience: Duration, caller: &str, phones: &[&str]) {
+    if sipp::is_there() {
         let mut site = Site::new();
-        let mut pbx = Sipp::new(caller, over, &site);
-        let mut devices: Vec<Sipp> = phones.iter().map(|phone| Sipp::new(phone, over, &site)).collect();
+        let sipp = |scenario: &str, site: &Site| Sipp::new(scenario, over, site).within(patience);
+        let mut pbx = sipp(caller, &site);
+        let mut devices: Vec<Sipp> = phones.iter().map(|phone| sipp(phone, &site)).collect();
         for (number, device) in (1001..).zip(&devices) {
             let uri = device.uri();
             site = site.table(&format!(
@@ -72,4 +80,25 @@ fn fax_by_t38() {
 #[test]
 fn a_blind_transfer() {
     play("caller_refer.xml", &["uas_transferred.xml", "uas_target.xml"]);
+}
+
+#[test]
+fn media_before_the_answer() {
+    play("caller_early.xml", &["uas_early.xml"]);
+}
+
+#[test]
+fn re_invites_that_meet() {
+    play("caller_glare.xml", &["uas_glare.xml"]);
+}
+
+#[test]
+fn a_session_that_nobody_refreshes_ends() {
+    play_over(Over::Udp, Duration::from_secs(100), "caller_expires.xml", &["uas_answer.xml"]);
+}
+
+#[test]
+fn an_attended_transfer() {
+    // By TCP its NOTIFY and BYE come in one piece, and sipp takes the BYE before it answers the NOTIFY.
+    play_over(Over::Udp, PATIENCE, "caller_attended.xml", &["uas_transferred.xml", "uas_consulted.xml"]);
 }

@@ -91,6 +91,7 @@ fn what_is_known_serves_while_the_dns_is_dead() {
     std::thread::sleep(Duration::from_millis(1_100));
     reaches(&mut office, &mut phone);
     assert!(office.number("dns_stale_total") > 0);
+    until("it is told", || office.health().contains("yellow dns: no DNS server answers"));
     // It lives again, and says something else.
     let mut other = Peer::new(Over::Udp, "127.0.0.23", office.ringpost.sip);
     dns.says_only(&format!(
@@ -113,6 +114,7 @@ fn what_is_known_serves_while_the_dns_is_dead() {
         }
         moved.is_some()
     });
+    until("it is told", || office.health().contains("green dns\n"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod authority;
 #[allow(dead_code, reason = "a part of it serves here")]
 mod phone;
 
-mod aliases;
+mod connections;
 mod dead;
 mod dns;
 mod large;
@@ -34,13 +34,21 @@ struct Office {
 
 impl Office {
     fn of(site: Site, dns: &Dns, lines: &str, device: &str) -> Self {
+        Self::ringing_for(site, dns, lines, (device, "8s"))
+    }
+
+    fn ringing_for(site: Site, dns: &Dns, lines: &str, (device, time): (&str, &str)) -> Self {
         let http = ports(1);
         let site = site.table(&dns.table(lines)).table(&format!(
             "[metrics]\nlisten = \"127.0.0.1:{http}\"\n[[user]]\naddress = \"sip:1001@corp.test\"\n\
-             numbers = [\"1001\"]\nmissed_calls = \"off\"\nring_for = \"8s\"\ndevices = [\"sip:desk@{device}\"]"
+             numbers = [\"1001\"]\nmissed_calls = \"off\"\nring_for = {time:?}\ndevices = [\"sip:desk@{device}\"]"
         ));
         let pbx = site.peer(Over::Udp);
         Self { pbx, ringpost: site.start(), http }
+    }
+
+    fn health(&self) -> String {
+        metrics::ask(self.http, "GET /health HTTP/1.0\r\n\r\n")
     }
 
     fn number(&self, name: &str) -> u64 {

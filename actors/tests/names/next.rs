@@ -181,3 +181,16 @@ fn a_service_that_is_not_offered_is_not_called() {
     office.pbx.refused(&invite, 480);
     there.silent_for(SOON);
 }
+
+#[test]
+fn the_users_own_time_out_ends_the_search() {
+    let (site, mut peers) = peers(Over::Udp, 3);
+    let dns = Dns::new(&in_order("_sip._udp.sip.test", &peers));
+    let lines = "target_timeout = \"1s\"";
+    let mut office = Office::ringing_for(site, &dns, lines, ("sip.test", "1500ms"));
+    let invite = office.pbx.invite("1001");
+    peers[0].expect("INVITE");
+    peers[1].expect("INVITE");
+    office.pbx.refused(&invite, 480);
+    peers[2].silent_for(std::time::Duration::from_millis(1_200));
+}

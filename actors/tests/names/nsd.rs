@@ -79,7 +79,7 @@ fn a_real_dns_server_leads_to_the_servers_of_rfc_3263_and_its_death_costs_nothin
     let Some(mut nsd) = Nsd::new(&format!(
         "@ NAPTR 50 50 \"s\" \"SIPS+D2T\" \"\" _sips._tcp\n@ NAPTR 90 50 \"s\" \"SIP+D2T\" \"\" _sip._tcp\n\
          @ NAPTR 100 50 \"s\" \"SIP+D2U\" \"\" _sip._udp\n_sips._tcp SRV 0 1 5061 server1\n_sip._tcp SRV 0 1 {} server1\n\
-         _sip._udp SRV 0 1 {} server2\nserver1 A 127.0.0.21\nserver2 CNAME elsewhere\nelsewhere A 127.0.0.22\n",
+         _sip._udp CNAME service\nservice CNAME farther\nfarther SRV 0 1 {} server2\nserver1 A 127.0.0.21\nserver2 CNAME elsewhere\nelsewhere A 127.0.0.22\n",
         first.address.port(),
         second.address.port()
     )) else {

@@ -69,6 +69,47 @@ fn a_trunk_of_two_servers_is_called_registered_at_and_asked_where_it_lives() {
 }
 
 #[test]
+fn a_um_server_of_two_machines_takes_calls_and_notices_at_the_one_that_lives() {
+    let site = Site::new();
+    let gone = Peer::new(Over::Tcp, "127.0.0.21", site.sip);
+    let mut um = Peer::new(Over::Tcp, "127.0.0.22", site.sip);
+    let dns = Dns::new(&format!(
+        "um.test NAPTR 1 1 s SIP+D2T _sip._tcp.um.test\n_sip._tcp.um.test SRV 1 0 {} a.test\n\
+         _sip._tcp.um.test SRV 2 0 {} b.test\na.test A 127.0.0.21\nb.test A 127.0.0.22",
+        gone.address.port(),
+        um.address.port()
+    ));
+    drop(gone);
+    let mut pbx = site.peer(Over::Udp);
+    let ringpost = site
+        .plan("lab", &["sip:um@um.test"])
+        .table(&dns.table(QUICK))
+        .user("1001", &[], "um_plan = \"lab\"\nmissed_calls = \"um\"")
+        .start();
+    let invite = pbx.invite("1001");
+    let out = um.expect("INVITE");
+    assert_eq!(out.uri(), "sip:um@um.test");
+    um.answer(&out, 180);
+    pbx.expect("181");
+    pbx.expect("180");
+    pbx.cancel(&invite, "");
+    pbx.expect("200");
+    let cancel = um.expect("CANCEL");
+    um.answer(&cancel, 200);
+    um.answer(&out, 487);
+    pbx.refused(&invite, 487);
+    until("the notice", || {
+        let request = um.expect_any();
+        if request.what() == "INFO" {
+            um.answer(&request, 200);
+        }
+        request.what() == "INFO"
+    });
+    drop((pbx, um));
+    ringpost.stops_well();
+}
+
+#[test]
 fn a_name_that_a_device_registers_does_not_lead_to_a_trunk() {
     let login = format!("password = \"{PASSWORD}\"\nmissed_calls = \"off\"\nring_for = \"2s\"");
     let site = Site::new();

@@ -7,10 +7,16 @@ mod support;
 #[allow(dead_code, reason = "a part of it serves here")]
 mod phone;
 
+#[path = "../transports/authority.rs"]
+#[allow(dead_code, reason = "a part of it serves here")]
+mod authority;
+
 mod challenges;
 mod kamailio;
 mod outbound;
+mod referred;
 mod registering;
+mod relay;
 mod sites;
 mod ways;
 
@@ -20,13 +26,19 @@ use support::{Over, Peer, Ringpost, Site};
 struct Exchange {
     pbx: Peer,
     trunks: Vec<Peer>,
+    /// 1001's.
+    phone: Peer,
     ringpost: Ringpost,
 }
 
 impl Exchange {
     /// Each trunk serves every number; `lines` are its further lines. `[outbound]` allows +49 and +45, country is 49.
     fn new(over: Over, pbx: &str, trunks: &[&str]) -> Self {
-        let mut site = Site::new().table(&format!(
+        Self::on(Site::new(), over, pbx, trunks)
+    }
+
+    fn on(site: Site, over: Over, pbx: &str, trunks: &[&str]) -> Self {
+        let mut site = site.table(&format!(
             "[outbound]\nallowed_prefixes = [\"+49\", \"+45\"]\ncountry = \"49\"\nring_for = \"60s\"\n\
              [[trunk]]\nname = \"office\"\nsources = [\"127.0.0.5\"]\n{pbx}"
         ));
@@ -41,8 +53,8 @@ impl Exchange {
             peers.push(peer);
         }
         let pbx = Peer::new(over, "127.0.0.5", site.sip);
-        let user = site.peer(over);
-        let ringpost = site.user("1001", &[&user], "missed_calls = \"off\"").start();
-        Self { pbx, trunks: peers, ringpost }
+        let phone = site.peer(over);
+        let ringpost = site.user("1001", &[&phone], "missed_calls = \"off\"").start();
+        Self { pbx, trunks: peers, phone, ringpost }
     }
 }

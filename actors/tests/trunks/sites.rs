@@ -8,12 +8,18 @@ use std::{net::SocketAddr, process::Command, time::Duration};
 use tempfile::TempDir;
 
 use crate::{
+    authority::{Authority, params},
     phone::Phone,
+    relay,
     support::{Over, Peer, Ringpost, SDP, Sip, peer::Dialog, ports, until},
 };
 
-/// A sample site that runs.
+/// Teams' name.
+const TEAMS: &str = "sip.pstnhub.microsoft.com";
+
+/// A sample site.
 struct Scene {
+    authority: Authority,
     sip: SocketAddr,
     net: String,
     port: u16,
@@ -50,6 +56,16 @@ impl Scene {
         let sample = std::fs::read_to_string(&file).expect("the sample is there");
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("provider.password"), "secret\n").expect("written");
+        let authority = Authority::new("everybody's");
+        // Of the samples, one speaks TLS.
+        let own = authority.signs(&params(&["sbc1.example.com"]));
+        for (file, text) in [
+            ("sbc1.example.com.pem", own.certificate.pem()),
+            ("sbc1.example.com.key", own.key.serialize_pem()),
+            ("authority.pem", authority.pem()),
+        ] {
+            std::fs::write(folder.path().join(file), text).expect("written");
+        }
         let site = folder.path().join("sample.toml");
         std::fs::write(&site, &sample).expect("written");
         let check =
@@ -60,13 +76,29 @@ impl Scene {
         let probe = "[[trunk]]\nname = \"probe\"\nsources = [\"127.0.0.1\"]\n";
         let voicemail = format!("[voicemail]\nrtp_ports = \"{rtp}-{}\"\n", rtp + 21);
         let text = mapped(&sample, &net, number).replace("[voicemail]\n", &voicemail);
+        let teams = format!("{net}50:{}", number + 1);
+        let text = text
+            .replace("[tls]\n", "[tls]\nca = \".\"\n")
+            .replace(&format!("sip:{TEAMS}:5061"), &format!("sip:{teams}"));
         let sip = format!("{net}5:{number}").parse().expect("an address");
-        Self { sip, net, port: number, folder, site: format!("{text}\n{probe}") }
+        Self { authority, sip, net, port: number, folder, site: format!("{text}\n{probe}") }
     }
 
     /// Starts it; whom it asks at once has to be there.
     fn start(self) -> Ringpost {
         Ringpost::of(self.folder, self.sip, &self.site)
+    }
+
+    /// A peer over TLS at port 5061 of one of the sample's hosts, with a certificate of that name.
+    fn behind_tls(&self, host: u8, name: &str) -> Peer {
+        let host = format!("{}{host}", self.net);
+        let pair = self.authority.signs(&params(&[name, &host]));
+        let ends = (SocketAddr::new(host.parse().expect("an address"), self.port + 1), self.sip.ip());
+        let ringpost = SocketAddr::new(ends.1, self.port + 1);
+        let (relay, outward) = relay::start(&self.authority, &pair, (ends.0, ringpost));
+        let peer = Peer::at(Over::Tcp, ("127.0.0.1", 0), outward);
+        relay.leads_to(peer.address);
+        peer
     }
 
     /// A peer at one of the sample's hosts; `port` as in the sample.
@@ -168,7 +200,7 @@ fn freepbx_in_front_and_its_extensions_behind() {
                 freepbx.answer(ring.expect("of a call"), 487);
             }
             "487" => {
-                freepbx.acknowledge(&invite, &one);
+                freepbx.acknowledges(&invite, &one);
                 ended = true;
             }
             "200" | "ACK" => {}
@@ -320,7 +352,8 @@ fn teams_calls_the_world_and_is_called() {
         m=audio 49152 RTP/SAVP 104 8 0 101\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj|2^31\r\n\
         a=rtpmap:104 SILK/16000\r\na=rtpmap:101 telephone-event/8000\r\na=x-candidate-info:foo\r\n";
     let scene = Scene::of("teams-direct-routing.toml");
-    let (mut teams, mut gateway) = (scene.at(Over::Tcp, 50, 5061), scene.at(Over::Udp, 60, 5060));
+    let mut gateway = scene.at(Over::Udp, 60, 5060);
+    let mut teams = scene.behind_tls(50, TEAMS);
     let (sip, net) = (scene.sip, scene.net.clone());
     let ringpost = scene.start();
     // Teams accepts OPTIONS by the name in Contact.
@@ -332,10 +365,10 @@ fn teams_calls_the_world_and_is_called() {
     assert_eq!(teams.expect("200").one("CSeq"), probe.one("CSeq"));
     // A Teams user calls the world.
     let headers = format!(
-        "Record-Route: <sip:{};transport=tcp;lr>\r\nUser-Agent: Microsoft.PSTNHub.SIPProxy v.2024.1.0.1 i.EUWE.1\r\n\
+        "Record-Route: <sip:{net}50:{};transport=tls;lr>\r\nUser-Agent: Microsoft.PSTNHub.SIPProxy v.2024.1.0.1 i.EUWE.1\r\n\
          X-MS-SBC: none\r\nMin-SE: 300\r\nSupported: histinfo,timer\r\nSession-Expires: 3600\r\n\
          P-Asserted-Identity: <tel:+4930777100>,<sip:adele@example.com>\r\nPrivacy: none\r\n",
-        teams.address
+        sip.port() + 1
     );
     let from = "\"Adele\" <sip:+4930777100@sip.pstnhub.microsoft.com:5061;user=phone>";
     let contact = "<sip:api-du-a-euwe.pstnhub.microsoft.com:443;transport=tls;x-i=1;x-c=abc/d/8/xyz>";

@@ -171,6 +171,24 @@ pub fn accept_answer(answer: &[u8], local: SocketAddr) -> Result<Agreed, Refusal
     Ok(Agreed { telephone_event, ..agreed })
 }
 
+/// Whether one offer can stand as the answer to another (RFC 3264 §6): the same streams in the same order, a static payload
+/// type or another format in common each, and no part in a DTLS handshake that only an offer may leave open.
+pub fn could_answer(offer: &[u8], answer: &[u8]) -> bool {
+    let (Ok(one), Ok(two)) = (Description::read(offer), Description::read(answer)) else { return false };
+    let fixed = |format: &&str| format.parse::<u8>().map_or(true, |number| number < 96);
+    let fits = |(one, two): (&Stream, &Stream)| {
+        one.media == two.media
+            && one.transport == two.transport
+            && one.formats.iter().filter(|format| fixed(format)).any(|format| two.formats.contains(format))
+    };
+    let open = |body: &[u8]| memchr::memmem::find(body, b"a=setup:actpass").is_some();
+    !one.streams.is_empty()
+        && one.streams.len() == two.streams.len()
+        && one.streams.iter().zip(&two.streams).all(fits)
+        && !open(offer)
+        && !open(answer)
+}
+
 fn agree(stream: &Stream, local: SocketAddr) -> Result<Agreed, Refusal> {
     if !stream.media.eq_ignore_ascii_case("audio") || stream.port == 0 {
         return Err(Refusal::NoAudio);

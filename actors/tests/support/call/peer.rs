@@ -195,12 +195,12 @@ impl Peer {
     /// Expects this final refusal and acknowledges it.
     pub fn refused(&mut self, invite: &Sip, code: u16) -> Sip {
         let refusal = self.expect(&code.to_string());
-        self.acknowledge(invite, &refusal);
+        self.acknowledges(invite, &refusal);
         refusal
     }
 
-    /// The ACK for a final refusal.
-    pub fn acknowledge(&mut self, invite: &Sip, refusal: &Sip) {
+    /// Acknowledges a final refusal: in its INVITE's transaction, unlike the ACK of a 200.
+    pub fn acknowledges(&mut self, invite: &Sip, refusal: &Sip) {
         let text = self.of_invite(invite, "ACK", refusal.one("To"), "");
         self.send(text.as_bytes());
     }

@@ -25,6 +25,7 @@ pub struct Sipp {
     port: u16,
     over: Over,
     log: PathBuf,
+    patience: Duration,
     child: Option<Child>,
 }
 
@@ -33,7 +34,13 @@ impl Sipp {
     pub fn new(scenario: &str, over: Over, site: &Site) -> Self {
         let port = ports(1);
         let log = site.folder.path().join(format!("sipp-{port}"));
-        Self { scenario: scenario.into(), port, over, log, child: None }
+        Self { scenario: scenario.into(), port, over, log, patience: Duration::from_secs(30), child: None }
+    }
+
+    /// Gives its scenario that much time.
+    pub fn within(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     pub fn uri(&self) -> String {
@@ -45,6 +52,7 @@ impl Sipp {
     pub fn start(&mut self, calls: u32, arguments: &[&str]) {
         let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/services/sipp");
         let transport = if self.over == Over::Tcp { "t1" } else { "u1" };
+        let patience = format!("{}s", self.patience.as_secs());
         let child = Command::new("sipp")
             .args(arguments)
             .arg("-sf")
@@ -62,7 +70,7 @@ impl Sipp {
             .args([
                 "-nostdin",
                 "-timeout",
-                "30s",
+                &patience,
                 "-timeout_error",
                 "-trace_err",
                 "-trace_msg",
@@ -106,7 +114,7 @@ impl Sipp {
     pub fn succeeds(mut self) {
         let mut child = self.child.take().expect("it was started");
         let mut status = None;
-        within(Duration::from_secs(35), "sipp ends", || {
+        within(self.patience + Duration::from_secs(5), "sipp ends", || {
             status = child.try_wait().expect("a child");
             status.is_some()
         });

@@ -1,8 +1,9 @@
-//! A peer with a certificate that says `alias` is called on the connection that it has opened (RFC 5923), from every lane.
+//! Which connection a message takes: the one that a TLS peer has opened and says `alias` on (RFC 5923), from every lane; a new
+//! one to the Via's port for a response whose connection has gone (RFC 3261 §18.2.2).
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, TcpStream},
     time::Duration,
 };
 
@@ -10,7 +11,7 @@ use crate::{
     QUICK,
     authority::{Authority, Client, params},
     dns::Dns,
-    support::{Over, Site, ports},
+    support::{Over, Peer, Site, ports},
 };
 
 /// What the other end sends next.
@@ -80,4 +81,20 @@ fn a_peer_is_called_on_its_own_connection_only_where_its_certificate_says_that_i
         }
         drop((client, ringpost));
     }
+}
+
+#[test]
+fn a_response_whose_connection_has_gone_goes_to_the_port_of_the_via() {
+    let site = Site::new();
+    let mut phone = site.peer(Over::Udp);
+    let mut caller = Peer::new(Over::Tcp, "127.0.0.1", site.sip);
+    let ringpost = site.user("1001", &[&phone], "missed_calls = \"off\"").start();
+    let draft = caller.draft("INVITE", &format!("sip:1001@{}", ringpost.sip), "", crate::support::SDP);
+    let mut stream = TcpStream::connect(ringpost.sip).expect("it listens");
+    stream.write_all(draft.as_bytes()).expect("sent");
+    let out = phone.expect("INVITE");
+    drop(stream);
+    ringpost.logs("Connection closed");
+    phone.answer(&out, 180);
+    assert_eq!(caller.expect("180").one("CSeq"), "1 INVITE");
 }
