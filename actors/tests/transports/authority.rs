@@ -56,7 +56,7 @@ impl Authority {
     /// Writes the CA, and a certificate for Ringpost; gives back what the site says of them.
     pub fn site(&self, folder: &Path, names: &[&str]) -> String {
         fs::create_dir_all(folder.join("ca")).expect("a folder");
-        fs::write(folder.join("ca/own.pem"), self.0.pem()).expect("a file");
+        fs::write(folder.join("ca/own.pem"), self.pem()).expect("a file");
         self.renews(folder, names);
         "[tls]\ncertificates = [\"own.pem\"]\nkeys = [\"own.key\"]\nca = \"ca\"\nreload = \"100ms\"\n\
          handshake_timeout = \"1s\"\nhandshakes = 8"
