@@ -67,7 +67,7 @@ pub enum TokenError {
 
 enum Own {
     Secret(Secret),
-    Certificate(Signer),
+    Certificate(Box<Signer>),
 }
 
 #[derive(Default)]
@@ -97,7 +97,7 @@ impl TokenSource {
         let evidence = match &settings.proof {
             Proof::Secret(secret) => Own::Secret(secret.clone()),
             Proof::Certificate { certificate, key, algorithm } => {
-                Own::Certificate(Signer::read(certificate, key, *algorithm)?)
+                Own::Certificate(Box::new(Signer::read(certificate, key, *algorithm)?))
             }
         };
         let (state, asking) = Default::default();
