@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod dns;
+mod oauth;
 mod policy;
 mod registrar;
 mod security;
@@ -21,6 +22,7 @@ mod tls;
 mod trunk;
 
 pub use dns::Dns;
+pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use registrar::{Registrar, UserLogin};
 pub use security::Security;

@@ -5,6 +5,7 @@ mod calling;
 mod ending;
 mod policy;
 mod replaced;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -29,6 +30,7 @@ use ringpost::{
 };
 use smallvec::SmallVec;
 
+use self::telling::Ringing;
 pub use self::words::{Broken, Claim, End, Rang, Reach, Setup, Told, What};
 use crate::{
     guard::caught,
@@ -89,15 +91,8 @@ pub struct CallActor {
     claim: Option<Box<(Leg, Claim)>>,
     /// The re-INVITE that was asked by, until the newcomer's ACK.
     renewed: Option<(Leg, Token)>,
-}
-
-/// What the caller has been told, and how long it rang.
-#[derive(Default)]
-struct Ringing {
-    since: Option<Instant>,
-    until: Option<Instant>,
-    told: bool,
-    media: Option<Leg>,
+    /// Legs that have lost their places: what they still had to say, a BYE that crossed ours above all, is not the new ones'.
+    gone: Vec<Token>,
 }
 
 impl CallActor {
@@ -146,6 +141,7 @@ impl CallActor {
             origins: arrival.map(|arrival| (Leg::Caller, arrival.origin)).into_iter().collect(),
             claim: None,
             renewed: None,
+            gone: vec![],
             port,
             switch,
             outbox,
@@ -254,55 +250,10 @@ impl CallActor {
         }
     }
 
-    /// A call that was for UM alone, and finds every server full, may be tried again in a moment (T38); a user is not there.
-    fn rejection(&self, code: u16) -> u16 {
-        if code != 480 || !self.machine.plan().stages.is_empty() {
-            return code;
-        }
-        let full =
-            self.refusals.iter().filter(|(leg, said)| matches!(leg, Leg::Um(_)) && said.code() == Some(503));
-        if !self.um.is_empty() && full.count() == self.um.len() { 503 } else { code }
-    }
-
     fn say(&self, leg: Leg, say: Say) {
         if let Some((_, actor)) = self.legs.iter().find(|(of, _)| *of == leg) {
             actor.do_send(say);
         }
-    }
-
-    /// Tells the caller once that it rings; early media of one leg besides.
-    fn ring(&mut self, leg: Leg, message: Option<&Arc<SipMessage>>) {
-        let Some(message) = message else { return };
-        // What a leg with a key says in its media is for nobody yet.
-        let keyed = self.machine.plan().keyed.has(leg);
-        let media = self.early_media
-            && message.has_body()
-            && !keyed
-            && self.ringing.media.is_none_or(|one| one == leg);
-        if media {
-            self.ringing.media = Some(leg);
-        }
-        if media || !std::mem::replace(&mut self.ringing.told, true) {
-            let (code, said) = match message.has_body() && !media {
-                // Another leg's media, or none at all wanted: the caller hears no more than that it rings.
-                true => (180, None),
-                false => (message.code().unwrap_or(180), Some(Arc::clone(message))),
-            };
-            self.say(Leg::Caller, Say::Progress(code, said));
-        }
-    }
-
-    fn bridge(&mut self, leg: Leg, message: Option<&Arc<SipMessage>>) {
-        let Some(message) = message else { return };
-        self.ringing.until.get_or_insert_with(Instant::now);
-        self.bridged = Some(leg);
-        self.end_question(leg);
-        self.answered_by = match leg {
-            Leg::Phone(number) => self.devices.get(usize::from(number)).map(|device| device.uri.clone()),
-            Leg::Um(number) => self.um.get(usize::from(number)).and_then(|server| self.switch.um_uri(server)),
-            Leg::Caller => None,
-        };
-        self.say(Leg::Caller, Say::Answer(Arc::clone(message)));
     }
 
     fn start_timer(&mut self, timer: Timer) {
@@ -333,21 +284,11 @@ impl CallActor {
         }
     }
 
-    /// The leg that an UPDATE before the answer is for: the caller has the media of one device, and that one the caller's.
-    fn early_other(&self, leg: Leg, what: &What) -> Option<Leg> {
-        let media = self.ringing.media.filter(|_| self.bridged.is_none())?;
-        match (what, leg) {
-            (What::Pracked(_) | What::Inside(..) | What::Replied(..) | What::Denied(..), Leg::Caller) => {
-                Some(media)
-            }
-            (What::Inside(..) | What::Replied(..) | What::Denied(..), leg) if leg == media => {
-                Some(Leg::Caller)
-            }
-            _ => None,
+    fn told(&mut self, Told { leg, by, what }: Told, ctx: &mut Context<Self>) {
+        let own = matches!(what, What::Event(..) | What::Inside(..) | What::Referred(_));
+        if own && by.is_some_and(|by| self.gone.contains(&by)) {
+            return;
         }
-    }
-
-    fn told(&mut self, leg: Leg, what: What, ctx: &mut Context<Self>) {
         let Some(what) = self.while_asked(leg, what, ctx) else { return };
         let Some(what) = self.while_claimed(what) else { return };
         let other = self.other(leg).or_else(|| self.early_other(leg, &what));
@@ -360,7 +301,7 @@ impl CallActor {
             (What::Event(event, message), _) => self.happen(event, message.as_ref(), ctx),
             (What::Referred(refer), _) => self.referred(leg, *refer),
             (What::Returned(actor), _) => self.returned(leg, actor),
-            (What::GivesPlace(newcomer), _) => self.gives_place(leg, *newcomer),
+            (What::GivesPlace(newcomer), _) => self.gives_place((leg, by), *newcomer),
             (What::Claimed(claim), _) => self.claimed(leg, *claim, ctx),
             // The other party is on its way to somebody else, or somebody else to it.
             (What::Inside(server, _), Some(_)) if self.lent || self.claim.is_some() => {
@@ -420,8 +361,8 @@ impl Drop for CallActor {
 impl Handler<Told> for CallActor {
     type Result = ();
 
-    fn handle(&mut self, Told { leg, what }: Told, ctx: &mut Context<Self>) {
-        self.guarded(ctx, |call, ctx| call.told(leg, what, ctx));
+    fn handle(&mut self, told: Told, ctx: &mut Context<Self>) {
+        self.guarded(ctx, |call, ctx| call.told(told, ctx));
     }
 }
 

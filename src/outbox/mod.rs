@@ -1,6 +1,7 @@
 //! What becomes of a notice between "taken" and "told": its key, its status, and the next step after each try.
 
 mod key;
+mod retry_after;
 
 use std::{fmt, time::Duration};
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{notify::Notice, settings};
 
 pub use key::Key;
+pub use retry_after::retry_after;
 
 /// How long UM may stay silent before the user gets our own mail instead, where that is allowed.
 pub const UM_PATIENCE: Duration = Duration::from_secs(600);

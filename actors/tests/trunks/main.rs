@@ -14,6 +14,7 @@ mod authority;
 mod challenges;
 mod kamailio;
 mod outbound;
+mod policies;
 mod referred;
 mod registering;
 mod relay;
