@@ -5,6 +5,7 @@
 //! - [`call`]: one call as a machine: an event in, effects out. `call::wire` turns SIP into events and back.
 //! - [`policy`]: what a user wants of the own calls, as the plan of a call; feature codes.
 //! - [`notify`]: was it missed, who tells, and in which words; `notify::decide` is the one place.
+//! - [`oauth`]: tokens of an identity provider, for the channels that need one.
 //! - [`outbox`]: what becomes of a notice after each try.
 //! - [`sip`]: messages, transactions, dialogs, and which headers cross a leg (RFC 3261 and its successors).
 //! - [`um`]: the body of the SIP INFO that tells UM of a missed call.
@@ -22,6 +23,7 @@ pub mod call;
 pub mod directory;
 pub mod notify;
 pub mod numbers;
+pub mod oauth;
 pub mod outbox;
 pub mod policy;
 pub mod registrar;

@@ -16,6 +16,7 @@ use crate::{
 
 mod channel;
 mod dns;
+mod oauth;
 mod policy;
 mod registrar;
 mod security;
@@ -24,6 +25,7 @@ mod trunk;
 
 pub use channel::{Channel, ChannelKind};
 pub use dns::Dns;
+pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use registrar::{Registrar, UserLogin};
 pub use security::Security;

@@ -5,6 +5,7 @@ mod calling;
 mod ending;
 mod policy;
 mod replaced;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -29,6 +30,7 @@ use ringpost::{
 };
 use smallvec::SmallVec;
 
+use self::telling::Ringing;
 pub use self::words::{Broken, Claim, End, Rang, Reach, Setup, Told, What};
 use crate::{
     guard::caught,
@@ -89,15 +91,6 @@ pub struct CallActor {
     claim: Option<Box<(Leg, Claim)>>,
     /// The re-INVITE that was asked by, until the newcomer's ACK.
     renewed: Option<(Leg, Token)>,
-}
-
-/// What the caller has been told, and how long it rang.
-#[derive(Default)]
-struct Ringing {
-    since: Option<Instant>,
-    until: Option<Instant>,
-    told: bool,
-    media: Option<Leg>,
 }
 
 impl CallActor {
@@ -254,55 +247,10 @@ impl CallActor {
         }
     }
 
-    /// A call that was for UM alone, and finds every server full, may be tried again in a moment (T38); a user is not there.
-    fn rejection(&self, code: u16) -> u16 {
-        if code != 480 || !self.machine.plan().stages.is_empty() {
-            return code;
-        }
-        let full =
-            self.refusals.iter().filter(|(leg, said)| matches!(leg, Leg::Um(_)) && said.code() == Some(503));
-        if !self.um.is_empty() && full.count() == self.um.len() { 503 } else { code }
-    }
-
     fn say(&self, leg: Leg, say: Say) {
         if let Some((_, actor)) = self.legs.iter().find(|(of, _)| *of == leg) {
             actor.do_send(say);
         }
-    }
-
-    /// Tells the caller once that it rings; early media of one leg besides.
-    fn ring(&mut self, leg: Leg, message: Option<&Arc<SipMessage>>) {
-        let Some(message) = message else { return };
-        // What a leg with a key says in its media is for nobody yet.
-        let keyed = self.machine.plan().keyed.has(leg);
-        let media = self.early_media
-            && message.has_body()
-            && !keyed
-            && self.ringing.media.is_none_or(|one| one == leg);
-        if media {
-            self.ringing.media = Some(leg);
-        }
-        if media || !std::mem::replace(&mut self.ringing.told, true) {
-            let (code, said) = match message.has_body() && !media {
-                // Another leg's media, or none at all wanted: the caller hears no more than that it rings.
-                true => (180, None),
-                false => (message.code().unwrap_or(180), Some(Arc::clone(message))),
-            };
-            self.say(Leg::Caller, Say::Progress(code, said));
-        }
-    }
-
-    fn bridge(&mut self, leg: Leg, message: Option<&Arc<SipMessage>>) {
-        let Some(message) = message else { return };
-        self.ringing.until.get_or_insert_with(Instant::now);
-        self.bridged = Some(leg);
-        self.end_question(leg);
-        self.answered_by = match leg {
-            Leg::Phone(number) => self.devices.get(usize::from(number)).map(|device| device.uri.clone()),
-            Leg::Um(number) => self.um.get(usize::from(number)).and_then(|server| self.switch.um_uri(server)),
-            Leg::Caller => None,
-        };
-        self.say(Leg::Caller, Say::Answer(Arc::clone(message)));
     }
 
     fn start_timer(&mut self, timer: Timer) {
@@ -330,20 +278,6 @@ impl CallActor {
         match leg {
             Leg::Caller => self.bridged,
             Leg::Phone(_) | Leg::Um(_) => self.bridged.filter(|one| *one == leg).map(|_| Leg::Caller),
-        }
-    }
-
-    /// The leg that an UPDATE before the answer is for: the caller has the media of one device, and that one the caller's.
-    fn early_other(&self, leg: Leg, what: &What) -> Option<Leg> {
-        let media = self.ringing.media.filter(|_| self.bridged.is_none())?;
-        match (what, leg) {
-            (What::Pracked(_) | What::Inside(..) | What::Replied(..) | What::Denied(..), Leg::Caller) => {
-                Some(media)
-            }
-            (What::Inside(..) | What::Replied(..) | What::Denied(..), leg) if leg == media => {
-                Some(Leg::Caller)
-            }
-            _ => None,
         }
     }
 

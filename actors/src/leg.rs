@@ -1,6 +1,7 @@
 //! One leg of a call: its INVITE and its dialog; what is asked inside it is in `inside`, its end in `ending`.
 
 mod called;
+mod early;
 mod ending;
 mod further;
 mod inside;
@@ -26,9 +27,10 @@ use ringpost::{
 };
 
 use self::{
+    early::Early,
     further::Further,
     inside::{Asked, Passed},
-    reliable::{Early, Provisionals},
+    reliable::Provisionals,
     session::Timed,
     transfer::Moving,
     trunk::ToTrunk,

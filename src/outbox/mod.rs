@@ -2,6 +2,7 @@
 
 mod breaker;
 mod key;
+mod retry_after;
 mod way;
 
 use std::{fmt, time::Duration};
@@ -13,6 +14,7 @@ use crate::{notify::Notice, settings};
 
 pub use breaker::{Breaker, Turn};
 pub use key::Key;
+pub use retry_after::retry_after;
 pub use way::{Chain, ChannelName, Entries, Way};
 
 /// One notice on its way.

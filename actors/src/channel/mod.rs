@@ -1,10 +1,12 @@
 //! The channels that carry notices. Siblings that look alike: each takes an item and says how the try ended; only
 //! the outbox decides what follows.
 
+pub mod http;
 mod maildir;
 mod recorded;
 mod sip_info;
 mod smtp;
+pub mod token;
 
 use std::{path::Path, sync::Arc};
 

@@ -20,6 +20,7 @@ mod web;
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
+    io,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -36,6 +37,7 @@ use ringpost::{
         transaction::{News, Output, Owner, Transactions, timer::Wheel},
     },
 };
+use socket2::SockRef;
 
 pub use self::user::{Alarm, Refusal, TransactionUser};
 use self::{
@@ -239,7 +241,14 @@ impl Port {
             Transport::Udp => {
                 let socket = self.sockets.borrow().get(usize::from(peer.listener)).cloned().flatten();
                 let Some(socket) = socket else { return };
-                if let Err(error) = socket.try_send_to(&bytes, peer.address) {
+                let sent = match socket.try_send_to(&bytes, peer.address) {
+                    // Before its first event the runtime does not know that a socket takes datagrams: the kernel does.
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        SockRef::from(&*socket).send_to(&bytes, &peer.address.into())
+                    }
+                    sent => sent,
+                };
+                if let Err(error) = sent {
                     self.dropped.set(self.dropped.get() + 1);
                     tracing::debug!(to = %peer.address, %error, "Could not send a datagram");
                 }

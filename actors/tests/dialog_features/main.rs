@@ -7,6 +7,7 @@ mod office;
 #[path = "../support/call/mod.rs"]
 mod support;
 
+mod early_dialogs;
 mod early_media;
 mod reliable;
 mod replaces;

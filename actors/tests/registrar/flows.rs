@@ -142,3 +142,22 @@ fn a_gruu_reaches_one_device() {
         other.peer.silent_for(Duration::from_millis(20));
     }
 }
+
+#[test]
+fn a_udp_flow_is_kept_open_by_stun_and_blank_datagrams_are_passed_over() {
+    let ringpost = site().start();
+    let mut phone = Phone::new(Over::Udp, "127.0.0.4", &ringpost, "1001");
+    let ask = [&b"\0\x01\0\0\x21\x12\xa4\x42"[..], b"twelve bytes"].concat();
+    // A stranger may have forged the address: whoever is there has not asked.
+    phone.peer.send(&ask);
+    assert_eq!(phone.peer.octets(Duration::from_millis(100)), None);
+    assert_eq!(phone.registers("Supported: outbound\r\n").what(), "200");
+    phone.peer.send(b"\r\n\r\n");
+    phone.peer.send(&ask);
+    // RFC 5626 §4.4.2; a double CRLF has an answer on streams only (§4.4.1).
+    let answer = phone.peer.octets(Duration::from_secs(5)).expect("an answer");
+    assert_eq!((&answer[..4], &answer[4..20]), (&b"\x01\x01\0\x0c"[..], &ask[4..]));
+    let port = u16::from_be_bytes([answer[26], answer[27]]) ^ 0x2112;
+    assert_eq!(port, phone.peer.address.port());
+    assert!(!ringpost.log().contains("Not SIP"), "{}", ringpost.log());
+}

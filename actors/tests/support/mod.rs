@@ -1,6 +1,8 @@
 //! What the tests of the outbox share: notices, schedules, servers that end with their test.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod http;
+
 use std::{
     net::TcpListener,
     path::{Path, PathBuf},

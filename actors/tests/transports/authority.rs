@@ -56,7 +56,7 @@ impl Authority {
     /// Writes the CA, and a certificate for Ringpost; gives back what the site says of them.
     pub fn site(&self, folder: &Path, names: &[&str]) -> String {
         fs::create_dir_all(folder.join("ca")).expect("a folder");
-        fs::write(folder.join("ca/own.pem"), self.0.pem()).expect("a file");
+        fs::write(folder.join("ca/own.pem"), self.pem()).expect("a file");
         self.renews(folder, names);
         "[tls]\ncertificates = [\"own.pem\"]\nkeys = [\"own.key\"]\nca = \"ca\"\nreload = \"100ms\"\n\
          handshake_timeout = \"1s\"\nhandshakes = 8"
@@ -70,6 +70,25 @@ impl Authority {
         fs::write(folder.join("own.pem"), own.certificate.pem()).expect("a file");
     }
 
+    /// Its own certificate.
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// Believes this CA, and shows a certificate where there is one.
+    pub fn client_config(&self, own: Option<&Pair>) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).expect("a CA");
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots);
+        Arc::new(match own {
+            Some(pair) => config.with_client_auth_cert(chain(pair), key(pair)).expect("a pair"),
+            None => config.with_no_client_auth(),
+        })
+    }
+
     /// Connects to Ringpost under a name, from where its trunk is.
     pub fn connect(&self, to: SocketAddr, name: &str) -> Client {
         self.connect_from("127.0.0.1", to, (name, None))
@@ -77,18 +96,9 @@ impl Authority {
 
     /// The same from elsewhere, and shows a certificate where there is one.
     pub fn connect_from(&self, from: &str, to: SocketAddr, (name, own): (&str, Option<&Pair>)) -> Client {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.0.der().clone()).expect("a CA");
-        let config = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots);
-        let config = match own {
-            Some(pair) => config.with_client_auth_cert(chain(pair), key(pair)).expect("a pair"),
-            None => config.with_no_client_auth(),
-        };
+        let config = self.client_config(own);
         let name = ServerName::try_from(name.to_owned()).expect("a name");
-        let connection = ClientConnection::new(Arc::new(config), name).expect("a connection");
+        let connection = ClientConnection::new(config, name).expect("a connection");
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         let from = SocketAddr::new(from.parse().expect("an address"), 0);
         socket.bind(&from.into()).expect("loopback");
@@ -111,18 +121,24 @@ fn key(pair: &Pair) -> PrivateKeyDer<'static> {
     PrivateKeyDer::try_from(pair.key.serialize_der()).expect("a key")
 }
 
+/// Shows this certificate.
+pub fn server_config(pair: &Pair) -> Arc<ServerConfig> {
+    Arc::new(
+        ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(chain(pair), key(pair))
+            .expect("a pair"),
+    )
+}
+
 /// A TLS server that shows this certificate and takes one connection.
 pub struct Server(TcpListener, Arc<ServerConfig>);
 
 impl Server {
     pub fn new(pair: &Pair) -> Self {
-        let config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_single_cert(chain(pair), key(pair))
-            .expect("a pair");
-        Self(TcpListener::bind("127.0.0.1:0").expect("a port"), Arc::new(config))
+        Self(TcpListener::bind("127.0.0.1:0").expect("a port"), server_config(pair))
     }
 
     pub fn uri(&self) -> String {

@@ -7,11 +7,18 @@ mod support;
 #[allow(dead_code, reason = "a part of it serves here")]
 mod phone;
 
+#[path = "../transports/authority.rs"]
+#[allow(dead_code, reason = "a part of it serves here")]
+mod authority;
+
 mod challenges;
 mod kamailio;
 mod outbound;
+mod policies;
 mod referred;
 mod registering;
+mod relay;
+mod sites;
 mod ways;
 
 use support::{Over, Peer, Ringpost, Site};

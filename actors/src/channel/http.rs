@@ -1,0 +1,154 @@
+//! HTTP for the channels that speak it: TLS by ring, no redirects, bounded answers, and errors that say whether the
+//! server may have acted.
+
+use std::{error::Error, path::Path, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use reqwest::{Client, RequestBuilder, StatusCode, header::HeaderMap, redirect::Policy};
+use ringpost::{
+    notify::clean::reason,
+    outbox::{Delivery, retry_after},
+};
+use rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+
+/// How long opening a connection may take, its handshake included.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long an unused connection is kept; load balancers close theirs sooner or later without a word.
+const KEPT_FOR: Duration = Duration::from_secs(30);
+/// Octets of an answer that are read; what comes behind them nobody wants (ROBUSTNESS T24).
+pub const LONGEST_ANSWER: usize = 1 << 20;
+
+/// A client. Cheap to clone; clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Http {
+    client: Client,
+}
+
+/// What a server has answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, or as much of it as came and was wanted.
+    pub body: Vec<u8>,
+    /// The body has its end: what it says may be believed.
+    pub whole: bool,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum HttpError {
+    /// The server was not reached, or is not the one it should be: it has not acted.
+    #[error("cannot be reached: {0}")]
+    Unreachable(String),
+    /// It was asked, but nobody knows whether it has acted.
+    #[error("gave no answer: {0}")]
+    Lost(String),
+}
+
+/// Why there can be no client.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct HttpSetup(String);
+
+impl Http {
+    /// A client that believes the certificates of `ca`, a PEM file, or else the system's.
+    pub fn new(ca: Option<&Path>) -> Result<Self, HttpSetup> {
+        let failed = |error: &dyn std::fmt::Display| HttpSetup(error.to_string());
+        let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| failed(&error))?
+            .with_root_certificates(roots(ca)?)
+            .with_no_client_auth();
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            // A redirect would carry a notice, or a token, to somewhere that no setting names.
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT)
+            .pool_idle_timeout(KEPT_FOR)
+            .user_agent(concat!("ringpost/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| failed(&error))?;
+        Ok(Self { client })
+    }
+
+    /// The client, to begin a request with.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// Sends a request and reads the answer, both within `patience`.
+pub async fn ask(request: RequestBuilder, patience: Duration) -> Result<Answer, HttpError> {
+    let asked = tokio::time::timeout(patience, async {
+        let mut response = request.send().await.map_err(|error| told(&error))?;
+        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        Ok((status, headers, response))
+    });
+    // The status is worth more than the body: whatever becomes of the rest, the server has decided.
+    let (status, headers, mut response) =
+        asked.await.map_err(|_| HttpError::Lost("it took too long".to_owned()))??;
+    let mut body = Vec::new();
+    let read = tokio::time::timeout(patience, async {
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() <= LONGEST_ANSWER => {
+                    body.extend_from_slice(&chunk)
+                }
+                Ok(Some(_)) | Err(_) => return false,
+                Ok(None) => return true,
+            }
+        }
+    });
+    let whole = read.await.unwrap_or(false);
+    Ok(Answer { status, headers, body, whole })
+}
+
+impl Answer {
+    /// How long the server wants to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let value = self.headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?;
+        retry_after(value, Timestamp::now())
+    }
+}
+
+impl From<HttpError> for Delivery {
+    fn from(error: HttpError) -> Self {
+        super::down(error)
+    }
+}
+
+fn roots(ca: Option<&Path>) -> Result<RootCertStore, HttpSetup> {
+    let mut roots = RootCertStore::empty();
+    let Some(path) = ca else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        return Ok(roots);
+    };
+    let bad = |error: &dyn std::fmt::Display| HttpSetup(format!("{}: {error}", path.display()));
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| bad(&error))? {
+        roots.add(certificate.map_err(|error| bad(&error))?).map_err(|error| bad(&error))?;
+    }
+    match roots.is_empty() {
+        true => Err(bad(&"holds no certificate")),
+        false => Ok(roots),
+    }
+}
+
+/// The innermost reason, which is the one that helps ("invalid peer certificate: Expired"), without the URL.
+fn told(error: &reqwest::Error) -> HttpError {
+    let mut innermost: &dyn Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    let words = match std::ptr::eq(innermost, error as &dyn Error) {
+        true => "the request failed".to_owned(),
+        false => reason(&innermost.to_string()),
+    };
+    match error.is_connect() || error.is_builder() {
+        true => HttpError::Unreachable(words),
+        false => HttpError::Lost(words),
+    }
+}
