@@ -1,5 +1,6 @@
 //! The outbox: takes notices, answers after the commit, and carries each to its channel until it is told or given up.
 
+mod admin;
 mod lane;
 mod letters;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use crate::{
     metrics::{METRICS, State},
     store::{ItemId, Late, OpenItem, Scribe},
 };
+pub use admin::{DROPPED, Discard, NOT_OPEN, Retry};
 pub use lane::{ChannelUse, Channels};
 use lane::{Lane, Start};
 use letters::Committed;

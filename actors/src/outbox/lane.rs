@@ -122,6 +122,33 @@ impl Lane {
         self.since.push_back((now, id));
     }
 
+    /// Takes an item out that waits; `Some(false)`: it is being sent, `None`: it is not here.
+    pub fn remove(&mut self, id: ItemId) -> Option<bool> {
+        self.open.contains_key(&id).then(|| {
+            let waited = self.unwait(id);
+            if waited {
+                self.open.remove(&id);
+            }
+            waited
+        })
+    }
+
+    /// An item that waits is the next one to be tried, even while the channel is down; false: it does not wait here.
+    pub fn urge(&mut self, id: ItemId) -> bool {
+        let waited = self.unwait(id);
+        if waited {
+            let now = Instant::now();
+            self.waiting.insert((now, id));
+            self.probe = (now, id - 1);
+        }
+        waited
+    }
+
+    fn unwait(&mut self, id: ItemId) -> bool {
+        let place = self.waiting.iter().find(|(_, waiting)| *waiting == id).copied();
+        place.is_some_and(|place| self.waiting.remove(&place)) || self.held.remove(&id).is_some()
+    }
+
     /// Forgets everything, as a fault might: the store knows it.
     #[cfg(test)]
     pub fn forget(&mut self) {
