@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use crate::{
-    Office, QUICK, SOON,
+    LATER, Office, QUICK, SOON,
     dns::Dns,
     port,
-    support::{Over, Peer, Sip, Site, peer::Dialog},
+    support::{Over, Peer, Sip, Site, peer::Dialog, until},
 };
 
 /// Peers at addresses of their own, and a site that knows none of them.
@@ -124,7 +124,7 @@ fn a_silent_server_on_udp_costs_only_its_time() {
     let out = peers[1].expect("INVITE");
     // 100 is an answer: nobody else is called while it works.
     peers[1].answer(&out, 100);
-    peers[1].silent_for(SOON);
+    peers[1].silent_for(LATER);
     // Taken back: nobody else hears of it.
     peers[1].answer(&out, 180);
     office.pbx.expect("180");
@@ -192,7 +192,7 @@ fn the_users_own_time_out_ends_the_search() {
     peers[0].expect("INVITE");
     peers[1].expect("INVITE");
     office.pbx.refused(&invite, 480);
-    peers[2].silent_for(std::time::Duration::from_millis(1_200));
+    peers[2].silent_for(LATER);
 }
 
 #[test]
@@ -250,5 +250,33 @@ fn ipv6_comes_first_where_this_end_has_it() {
         phones[reached].answer(&out, 486);
         phones[reached].expect("ACK");
         office.pbx.refused(&invite, 486);
+    }
+}
+
+#[test]
+fn a_dialog_goes_where_the_name_in_the_contact_leads() {
+    let (site, mut peers) = peers(Over::Udp, 2);
+    let place = peers[0].address.to_string();
+    let dns = Dns::new(&format!("moved.test A {}", peers[1].address.ip()));
+    let mut office = Office::of(site, &dns, QUICK, &place);
+    let contact = format!("sip:peer@moved.test:{}", peers[1].address.port());
+    for known in [false, true] {
+        let invite = office.pbx.invite("1001");
+        let out = peers[0].expect("INVITE");
+        let answer = peers[0].response(&out, 200, "t1", "", crate::support::SDP);
+        let answer = answer.to_string().replace(&peers[0].uri(), &contact);
+        peers[0].send(answer.as_bytes());
+        // Until the name is looked up, the way of the INVITE serves.
+        peers[usize::from(known)].expect("ACK");
+        let ok = office.pbx.expect("200");
+        let mut dialog = Dialog::caller(&invite, &ok);
+        office.pbx.inside(&mut dialog, "ACK", "", "");
+        until("it is looked up", || dns.asked_for("A moved.test") == 1);
+        office.ringpost.is_well();
+        office.pbx.inside(&mut dialog, "BYE", "", "");
+        office.pbx.expect("200");
+        let bye = peers[1].expect("BYE");
+        assert_eq!(bye.uri(), contact);
+        peers[1].answer(&bye, 200);
     }
 }
