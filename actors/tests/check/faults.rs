@@ -54,9 +54,10 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         &[
             "site.toml:8: um.strategy: wants one of random, round-robin",
             "site.toml:9: um.probe: wants one of options, calls",
-            "site.toml:10: um.failures: wants a number from 1 to 30, not 0",
+            "site.toml:10: um.failures: wants a number from 1 to 30",
             "site.toml:11: um.probe_after: must not be longer than probe_longest",
             "site.toml:12: um.timeout: must be longer than zero",
+            "site.toml:20: user[0].um_plan: unknown plan \"lab\": the site has no [um.plan.lab]",
         ],
     ),
     (
