@@ -270,9 +270,17 @@ fn the_environment_wins_over_the_file() {
 #[test]
 fn every_key_stands_in_the_default_file_and_the_other_way_round() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let ca = rcgen::generate_simple_self_signed(["hooks.example.com".to_owned()])
+        .expect("a certificate")
+        .cert
+        .pem();
     let files = [
         ("ada.wav", "RIFF....WAVEfmt "),
         ("mail.password", "secret\n"),
+        ("hook.secret", "secret\n"),
+        ("hook.token", "token\n"),
+        ("hook.json", "{\"text\": {{ summary }}}"),
+        ("hook-ca.pem", &ca),
         ("trunk.password", "secret\n"),
         ("1001.password", "secret\n"),
     ];
@@ -287,6 +295,8 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
     // The password's place is the environment; the file only names it.
     full["mail"].as_table_mut().expect("[mail] is a table").remove("password");
     full["channel"]["relay"].as_table_mut().expect("[channel.relay] is a table").remove("password");
+    let hook = full["channel"]["hook"].as_table_mut().expect("[channel.hook] is a table");
+    ["secret", "token"].map(|key| hook.remove(key));
     // Of two ways to say the same only one may be used.
     let user = full["user"].as_array_of_tables_mut().and_then(|users| users.get_mut(0));
     user.expect("[[user]] is a table").remove("password");
