@@ -14,15 +14,15 @@ use std::{
 };
 
 use ringpost::{
-    notify::{Action, CallRecord, Reason, Verdict},
+    notify::{Action, CallRecord, Kind, Reason, Verdict},
     outbox::{Delivery, Effort, Item, Status},
 };
 use ringpost_actors::{
     channel::Recorded,
     outbox::{Outbox, Post},
     store::{
-        ItemId, Listed, OpenError, OpenItem, PostError, Posted, Row, Scribe, Sqlite, Store, StoreError,
-        Write, Written,
+        Change, Expiring, ItemId, Listed, OpenError, OpenItem, PostError, Posted, Row, Scribe, Sqlite, Store,
+        StoreError, Write, Written,
     },
 };
 use support::{by_mail, list, mail_only, outbox, schedule, until};
@@ -62,6 +62,42 @@ fn any_text_comes_back_as_it_was() {
         assert_eq!(store.list(None, 1).expect("readable")[0].item, item);
         assert_eq!(store.calls(1).expect("readable"), [call]);
     }
+}
+
+#[test]
+fn r210_only_what_is_over_and_old_is_removed() {
+    let mut store = Sqlite::open(None).expect("a store");
+    let mut rows = vec![];
+    for (number, voice) in [(0, false), (1, false), (2, false), (3, true), (4, true)] {
+        let mut item = by_mail(&format!("call {number}"), "tu@x.test");
+        if voice {
+            let recording = PathBuf::from(format!("{number}.wav"));
+            item.notice.kind = Kind::VoiceMail { recording, duration: Duration::from_secs(3) };
+        }
+        rows.push(Write::Insert(Row::of(item).expect("text")));
+    }
+    store.write(&rows.iter().collect::<Vec<_>>()).expect("written");
+    let dead = || Change::Dead { reason: "x".into() };
+    for (id, change) in [(1, Change::Delivered), (2, dead()), (4, Change::Delivered), (5, dead())] {
+        store.write(&[&Write::Change(id, change)]).expect("written");
+    }
+    // The recording of a dead letter is still needed: it may be sent again.
+    assert_eq!(store.recordings_needed().expect("readable"), [PathBuf::from("4.wav")]);
+    let left = |store: &mut Sqlite| {
+        let mut ids: Vec<_> = store.list(None, 9).expect("readable").iter().map(|one| one.id).collect();
+        ids.sort_unstable();
+        ids
+    };
+    let (past, future) = (jiff::Timestamp::UNIX_EPOCH, jiff::Timestamp::MAX);
+    for kind in [Expiring::Delivered, Expiring::Dead, Expiring::Calls] {
+        assert_eq!(store.expire(kind, past, 9).expect("done"), 0, "{kind:?}: not old yet");
+    }
+    assert_eq!(store.expire(Expiring::Delivered, future, 1).expect("done"), 1, "no more than was asked for");
+    assert_eq!(store.expire(Expiring::Delivered, future, 9).expect("done"), 1);
+    assert_eq!(left(&mut store), [2, 3, 5], "what waits stays however old it is");
+    assert_eq!(store.expire(Expiring::Dead, future, 9).expect("done"), 2);
+    assert_eq!(left(&mut store), [3]);
+    assert!(store.recordings_needed().expect("readable").is_empty());
 }
 
 #[test]
@@ -340,6 +376,14 @@ impl Store for Flaky {
 
     fn bindings(&mut self) -> Result<Vec<(String, String)>, StoreError> {
         self.0.bindings()
+    }
+
+    fn expire(&mut self, kind: Expiring, before: jiff::Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.0.expire(kind, before, limit)
+    }
+
+    fn recordings_needed(&mut self) -> Result<Vec<PathBuf>, StoreError> {
+        self.0.recordings_needed()
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
