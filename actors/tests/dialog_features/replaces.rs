@@ -177,7 +177,7 @@ fn who_hangs_up_as_it_is_replaced_ends_the_call_or_nothing() {
                 }
                 words.push(message.what().to_owned());
             }
-            while let Some(message) = office.pbx.next(Duration::from_millis(30)) {
+            while let Some(message) = office.pbx.next(Duration::from_millis(200)) {
                 if message.what() == "BYE" {
                     office.pbx.answer(&message, 200);
                 }
