@@ -15,6 +15,7 @@
 //! - [`keeper`]: starts again what lives longer than a call and ended.
 //! - [`policies`]: what users have changed by feature codes; tells the store.
 //! - [`metrics`]: numbers and health, for whoever watches; any part bumps them. [`status`]: the same for an admin.
+//! - [`retention`]: removes what has been kept long enough; asks the store.
 //! - [`control`]: what an admin says while it runs; tells the outbox.
 //! - [`trunks`]: registers at providers and asks trunks whether they live; asks the port.
 //! - [`demo`]: five calls with peers of its own. [`entropy`]: numbers that nobody can guess.
@@ -38,6 +39,7 @@ pub mod policies;
 pub mod pool;
 pub mod port;
 pub mod registrar;
+pub mod retention;
 pub mod stage;
 pub mod status;
 pub mod store;
