@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod dns;
+mod graph;
 mod oauth;
 mod policy;
 mod registrar;
@@ -22,6 +23,7 @@ mod tls;
 mod trunk;
 
 pub use dns::Dns;
+pub use graph::{Graph, GraphDelivery};
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use registrar::{Registrar, UserLogin};

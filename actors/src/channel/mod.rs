@@ -1,6 +1,7 @@
 //! The channels that carry notices. Siblings that look alike: each takes an item and says how the try ended; only
 //! the outbox decides what follows.
 
+mod graph;
 pub mod http;
 mod maildir;
 mod recorded;
@@ -22,6 +23,7 @@ use ringpost::{
     settings::{Mail, MailUrl},
 };
 
+pub use graph::{Graph, GraphError};
 pub use maildir::Maildir;
 pub use recorded::Recorded;
 pub use sip_info::{InfoError, InfoSender, SipInfo};
