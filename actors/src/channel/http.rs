@@ -117,7 +117,7 @@ impl Answer {
 
 impl From<HttpError> for Delivery {
     fn from(error: HttpError) -> Self {
-        super::later(error)
+        super::down(error)
     }
 }
 
