@@ -322,6 +322,20 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "a graph channel with a secret in the file, two proofs, plain http and no such delivery",
+        "[store]",
+        "[channel.online]\nkind = \"graph\"\nfrom = \"um@example.test\"\nurl = \"http://graph.example.test\"\n\
+         token_url = \"https://a:b@login.example.test\"\nclient_id = \"app\"\nclient_secret = \"s3cret\"\n\
+         client_key = \"app.key\"\nclient_algorithm = \"none\"\ndeliver = \"fax\"\n[store]",
+        &[
+            "site.toml:26: channel.online.url: wants \"https://…\": credentials go there",
+            "site.toml:27: channel.online.token_url: must not hold a user or a password",
+            "site.toml:29: channel.online.client_secret: does not belong into the file: use client_secret_file or the environment",
+            "site.toml:31: channel.online.client_algorithm: wants \"PS256\" or \"RS256\", not \"none\"",
+            "site.toml:32: channel.online.deliver: wants \"mime\", \"json\" or \"inbox\", not \"fax\"",
+        ],
+    ),
+    (
         "rtp range",
         "[store]",
         "[voicemail]\nrtp_ports = \"2000-1999\"\n[store]",

@@ -5,6 +5,7 @@
 mod authority;
 mod exchange;
 mod faults;
+mod site;
 #[path = "../support/mod.rs"]
 mod support;
 mod trust;
@@ -56,7 +57,7 @@ fn ends(graph: &Arc<Graph>, items: Vec<Item>) -> Vec<(String, Status, String)> {
 
 fn ends_within(give_up: Duration, graph: &Arc<Graph>, items: Vec<Item>) -> Vec<(String, Status, String)> {
     actix::System::new().block_on(async {
-        let (outbox, scribe) = outbox(None, schedule(give_up), mail_only(graph.clone()));
+        let (outbox, scribe) = outbox(None, schedule(give_up), &mail_only(graph.clone()));
         for item in items {
             outbox.send(Post(item)).await.expect("alive").expect("written");
             settled(&scribe).await;

@@ -165,11 +165,18 @@ impl Trouble {
         match self {
             Self::Judged { judgement: Judgement::Done, .. } => Delivery::Delivered,
             Self::Judged { judgement: Judgement::Never(reason), .. } => Delivery::Never { reason },
-            Self::Judged { judgement: Judgement::Later(reason) | Judgement::Down(reason), wait, .. } => {
+            Self::Judged { judgement: Judgement::Later(reason), wait, .. } => {
                 Delivery::Later { reason, not_before: wait.or(pause) }
             }
+            Self::Judged { judgement: Judgement::Down(reason), wait, .. } => {
+                Delivery::Down { reason, not_before: wait.or(pause) }
+            }
             Self::Http(error) => {
-                Delivery::Later { reason: one_line(&format!("Graph {error}"), 300), not_before: pause }
+                let reason = one_line(&format!("Graph {error}"), 300);
+                match error {
+                    HttpError::Unreachable(_) => Delivery::Down { reason, not_before: None },
+                    HttpError::Lost(_) => Delivery::Later { reason, not_before: pause },
+                }
             }
             Self::Token(error) => error.into(),
             Self::Other(delivery) => delivery,
