@@ -328,11 +328,12 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
          token_url = \"https://a:b@login.example.test\"\nclient_id = \"app\"\nclient_secret = \"s3cret\"\n\
          client_key = \"app.key\"\nclient_algorithm = \"none\"\ndeliver = \"fax\"\n[store]",
         &[
-            "site.toml:26: channel.online.url: wants \"https://…\": credentials go there",
-            "site.toml:27: channel.online.token_url: must not hold a user or a password",
-            "site.toml:29: channel.online.client_secret: does not belong into the file: use client_secret_file or the environment",
-            "site.toml:31: channel.online.client_algorithm: wants \"PS256\" or \"RS256\", not \"none\"",
-            "site.toml:32: channel.online.deliver: wants \"mime\", \"json\" or \"inbox\", not \"fax\"",
+            "site.toml:22: channel.online.client_certificate: stands beside a secret: one of them is enough",
+            "site.toml:25: channel.online.url: wants \"https://…\": credentials go there",
+            "site.toml:26: channel.online.token_url: must not hold a user or a password",
+            "site.toml:28: channel.online.client_secret: does not belong into the file: use client_secret_file or the environment",
+            "site.toml:30: channel.online.client_algorithm: wants \"PS256\" or \"RS256\", not \"none\"",
+            "site.toml:31: channel.online.deliver: wants \"mime\", \"json\" or \"inbox\", not \"fax\"",
         ],
     ),
     (
