@@ -24,7 +24,7 @@ mod security;
 mod tls;
 mod trunk;
 
-pub use channel::{Channel, ChannelKind};
+pub use channel::{Channel, ChannelKind, Webhook};
 pub use dns::Dns;
 pub use graph::{Graph, GraphDelivery};
 pub use oauth::{OAuth, Proof, SigningAlgorithm};

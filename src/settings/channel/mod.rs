@@ -1,7 +1,11 @@
 //! `[channel.NAME]`: what carries notices. A further kind is a variant of [`ChannelKind`] and a loader.
 
+mod webhook;
+
 use super::{Graph, Mail, Outbox};
 use crate::outbox::ChannelName;
+
+pub use webhook::Webhook;
 
 /// One channel.
 #[derive(Clone, Debug)]
@@ -23,6 +27,8 @@ pub enum ChannelKind {
     Mail(Mail),
     /// `graph`: Exchange Online.
     Graph(Graph),
+    /// `webhook`: HTTP requests to a program.
+    Webhook(Box<Webhook>),
 }
 
 impl ChannelKind {
@@ -30,6 +36,7 @@ impl ChannelKind {
     pub fn wants_mail_address(&self) -> bool {
         match self {
             Self::Mail(_) | Self::Graph(_) => true,
+            Self::Webhook(_) => false,
         }
     }
 }
