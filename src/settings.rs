@@ -23,7 +23,7 @@ mod security;
 mod tls;
 mod trunk;
 
-pub use channel::{Channel, ChannelKind};
+pub use channel::{Channel, ChannelKind, Webhook};
 pub use dns::Dns;
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};

@@ -7,6 +7,7 @@ mod recorded;
 mod sip_info;
 mod smtp;
 pub mod token;
+mod webhook;
 
 use std::{path::Path, sync::Arc};
 
@@ -26,6 +27,7 @@ pub use maildir::Maildir;
 pub use recorded::Recorded;
 pub use sip_info::{InfoError, InfoSender, SipInfo};
 pub use smtp::{Smtp, SmtpError};
+pub use webhook::Webhook;
 
 /// Carries notices. A try may take long, but must end by itself; the outbox cuts it off after five minutes.
 pub trait Channel: Send + Sync {
@@ -39,6 +41,9 @@ pub enum ChannelError {
     /// A mail server.
     #[error(transparent)]
     Smtp(#[from] SmtpError),
+    /// An HTTP client.
+    #[error(transparent)]
+    Http(#[from] http::HttpSetup),
 }
 
 /// The channel that `[mail]` or a `[channel.NAME]` asks for.
@@ -48,6 +53,7 @@ pub enum ChannelError {
 pub fn channel(settings: &settings::Channel) -> Result<Arc<dyn Channel>, ChannelError> {
     Ok(match &settings.kind {
         ChannelKind::Mail(settings) => mail(settings)?,
+        ChannelKind::Webhook(settings) => Arc::new(Webhook::new((**settings).clone())?),
     })
 }
 

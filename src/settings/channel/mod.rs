@@ -1,7 +1,11 @@
 //! `[channel.NAME]`: what carries notices. A further kind is a variant of [`ChannelKind`] and a loader.
 
+mod webhook;
+
 use super::{Mail, Outbox};
 use crate::outbox::ChannelName;
+
+pub use webhook::Webhook;
 
 /// One channel.
 #[derive(Clone, Debug)]
@@ -21,6 +25,8 @@ pub struct Channel {
 pub enum ChannelKind {
     /// `smtp`, `maildir`: mails.
     Mail(Mail),
+    /// `webhook`: HTTP requests to a program.
+    Webhook(Box<Webhook>),
 }
 
 impl ChannelKind {
@@ -28,6 +34,7 @@ impl ChannelKind {
     pub fn wants_mail_address(&self) -> bool {
         match self {
             Self::Mail(_) => true,
+            Self::Webhook(_) => false,
         }
     }
 }
