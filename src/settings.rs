@@ -268,7 +268,7 @@ pub struct User {
     pub missed_calls: UserClass,
     /// `forward = "voicemail"`: straight to UM, no device rings (R8).
     pub forward_to_voicemail: bool,
-    /// `min_ring`: a call that rang for less is not told (R202). Default zero.
+    /// `min_ring`: a caller who gives up after a shorter ring is not told of (R202). Default zero.
     pub min_ring: Duration,
     /// `channels`: the own channels, each entry with those that take over; where left out, those of `[notices]` that can
     /// reach the user.

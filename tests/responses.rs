@@ -65,10 +65,12 @@ fn trying_has_no_tag_and_a_tag_is_never_replaced() {
 }
 
 #[test]
-fn a_response_to_tcp_stays_on_its_connection() {
+fn a_response_to_tcp_goes_by_its_connection_and_else_to_the_port_in_via() {
     let address = "192.0.2.9:5070".parse().expect("an address");
     let tcp = Peer { transport: Transport::Tcp, address, listener: 3, connection: 9 };
-    assert_eq!(reply_peer(&read(OLD), tcp), tcp);
+    // RFC 3261 §18.2.2: where the connection has gone, a new one to the sent-by's port, at the source's address.
+    let by_via = "192.0.2.9:5062".parse().expect("an address");
+    assert_eq!(reply_peer(&read(OLD), tcp), Peer { address: by_via, ..tcp });
     let udp = Peer { transport: Transport::Udp, connection: 0, ..tcp };
     assert_eq!(reply_peer(&read(OLD), udp), udp, "rport");
     let no_rport = OLD.replace(";rport", "");

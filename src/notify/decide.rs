@@ -11,7 +11,7 @@ use crate::{address::UserClass, call::Outcome};
 pub struct Facts {
     /// How long the user's devices rang.
     pub rang_for: Duration,
-    /// The user's `min_ring`: a shorter ring is not told (R202).
+    /// The user's `min_ring`: a caller who gives up after a shorter ring is not told of (R202).
     pub min_ring: Duration,
     /// The user has a UM dial plan.
     pub has_um_plan: bool,
@@ -116,8 +116,8 @@ pub fn decide(class: UserClass, outcome: Outcome, facts: Facts) -> Verdict {
         | Outcome::ForwardUnanswered
         | Outcome::NotDisturbed
         | Outcome::UmUnreachable => {
-            // Who does not want to be disturbed never lets it ring, so no ring is too short.
-            let short = facts.rang_for < facts.min_ring && outcome != Outcome::NotDisturbed;
+            // A caller who waited for the end of the call has not merely rung by mistake, however busy the phones were.
+            let short = facts.rang_for < facts.min_ring && outcome == Outcome::GaveUpRinging;
             match class {
                 UserClass::Pbx => silent(Reason::PbxTells),
                 UserClass::Off => silent(Reason::SwitchedOff),
@@ -246,12 +246,15 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_want_to_be_disturbed_is_told_however_long_a_ring_has_to_be() {
+    fn only_a_caller_who_gives_up_has_rung_too_short() {
         let short = Facts { rang_for: Duration::ZERO, ..RANG };
         for (outcome, action) in [
+            (Outcome::GaveUpRinging, Silent),
+            (Outcome::GaveUpForwarding, TellUm),
             (Outcome::NotDisturbed, TellUm),
-            (Outcome::ForwardUnanswered, Silent),
-            (Outcome::Unanswered, Silent),
+            (Outcome::ForwardUnanswered, TellUm),
+            (Outcome::Unanswered, TellUm),
+            (Outcome::UmUnreachable, TellUm),
         ] {
             assert_eq!(decide(UserClass::Um, outcome, short).action, action, "{outcome:?}");
         }
