@@ -65,6 +65,8 @@ pub struct Site {
     pub outbox: Outbox,
     /// `[store]`.
     pub store: Store,
+    /// `[retention]`.
+    pub retention: Retention,
     /// `[metrics]`.
     pub metrics: Metrics,
     /// `[security]`.
@@ -339,6 +341,19 @@ pub struct Outbox {
     pub give_up_after: Duration,
     /// `patience`: when the next channel of a chain, or the user's own channels after UM, take over. Default 10 min.
     pub patience: Duration,
+}
+
+/// `[retention]`: how long each kind of data is kept (R210); `None`: for ever.
+#[derive(Clone, Debug, Default)]
+pub struct Retention {
+    /// `delivered`: notices that are told. Default 30 days.
+    pub delivered: Option<Duration>,
+    /// `dead`: dead letters. Default 90 days.
+    pub dead: Option<Duration>,
+    /// `calls`: lines of the call log. Default 365 days.
+    pub calls: Option<Duration>,
+    /// `recordings`: voice mails that are told. Default 30 days.
+    pub recordings: Option<Duration>,
 }
 
 /// `[store]`.

@@ -44,7 +44,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[stores]",
         &[
             "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, registrar, um, outbox, channel, mail, \
-             notices, user, bypass, policy, feature_codes, store, voicemail, metrics, security, tls, dns",
+             notices, user, bypass, policy, feature_codes, store, retention, voicemail, metrics, security, tls, dns",
         ],
     ),
     (
