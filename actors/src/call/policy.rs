@@ -4,7 +4,7 @@ use std::{cell::RefCell, sync::Arc};
 
 use ringpost::{
     call::{Leg, Plan, wire::Diverted},
-    directory::{Directory, Target},
+    directory::{Directory, NoWay, Target},
     policy::{Ask, Party, Past, Planned, plan},
     registrar::Device,
     settings::{Policy, UmServer, User},
@@ -13,7 +13,7 @@ use ringpost::{
 use smallvec::SmallVec;
 
 use super::{CallActor, Reach};
-use crate::switch::Switch;
+use crate::{metrics::METRICS, switch::Switch};
 
 /// Plans a call, and says where its legs `Phone(0)` and so on go; whoever has no policy of the own costs one look.
 pub(super) fn planned(
@@ -43,7 +43,7 @@ pub(super) fn planned(
         room: directory.site.policy.max_outside.saturating_sub(policies.outside(user)),
         devices: &|user| devices_of(switch, &known, user),
         is_quiet: &|user| policies.of(user).is_some_and(|policy| policy.do_not_disturb.is_some()),
-        ways_out: &|number| directory.ways_out(number, None).unwrap_or_default(),
+        ways_out: &|number| ways_out(directory, number),
     };
     let planned = plan(&ask);
     if planned.outside > 0 {
@@ -61,6 +61,16 @@ pub(super) fn planned(
     };
     let devices = planned.parties.iter().filter_map(device).collect();
     (planned, devices)
+}
+
+/// The trunks that lead to a number outside; one that a user wants and the site forbids is counted (T19).
+fn ways_out(directory: &Directory, number: &str) -> Vec<Target> {
+    directory.ways_out(number, None).unwrap_or_else(|why| {
+        if matches!(why, NoWay::Forbidden) {
+            METRICS.calls_refused_toll_total.one();
+        }
+        vec![]
+    })
 }
 
 /// How many devices a user has, looked up once for a call.

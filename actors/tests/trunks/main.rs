@@ -12,7 +12,9 @@ mod phone;
 mod authority;
 
 mod challenges;
+mod forwarding;
 mod kamailio;
+mod offices;
 mod outbound;
 mod policies;
 mod referred;

@@ -4,22 +4,22 @@ use std::{net::UdpSocket, time::Duration};
 
 use crate::support::{Over, Peer, Ringpost, SDP, Sip, Site, peer::Dialog};
 
-const MAIL: &str = "ada@corp.test";
-const MOBILE: &str = "+4917012345";
+pub const MAIL: &str = "ada@corp.test";
+pub const MOBILE: &str = "+4917012345";
 /// What a telephone network says where its own mailbox or a person answers; `{port}` is where its RTP comes from.
 const ANSWER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 8 101\r\n\
                       a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n";
 
 /// A PBX in front, the desk phone of user 1001, and a trunk to the world, where the mobile is.
-struct Scene {
-    pbx: Peer,
-    desk: Peer,
-    mobile: Peer,
-    ringpost: Ringpost,
+pub struct Scene {
+    pub pbx: Peer,
+    pub desk: Peer,
+    pub mobile: Peer,
+    pub ringpost: Ringpost,
 }
 
 /// `user` are lines of 1001's, `policy` those of its policy.
-fn scene(user: &str, policy: &str, tables: &str) -> Scene {
+pub fn scene(user: &str, policy: &str, tables: &str) -> Scene {
     let site = Site::new().maildir();
     let mobile = Peer::new(Over::Udp, "127.0.0.11", site.sip);
     let target = mobile.uri().replace("peer@", "");
@@ -77,7 +77,7 @@ impl Scene {
         self.ringpost.stops_well();
     }
 
-    fn is_refused(&mut self, invite: &Sip, code: u16) {
+    pub fn is_refused(&mut self, invite: &Sip, code: u16) {
         loop {
             let heard = self.pbx.expect_any();
             match heard.what() {

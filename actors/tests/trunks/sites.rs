@@ -18,13 +18,13 @@ use crate::{
 const TEAMS: &str = "sip.pstnhub.microsoft.com";
 
 /// A sample site.
-struct Scene {
+pub struct Scene {
     authority: Authority,
-    sip: SocketAddr,
-    net: String,
-    port: u16,
+    pub sip: SocketAddr,
+    pub net: String,
+    pub port: u16,
     folder: TempDir,
-    site: String,
+    pub site: String,
 }
 
 /// The sample with other addresses and ports.
@@ -48,7 +48,7 @@ fn mapped(sample: &str, net: &str, port: u16) -> String {
 }
 
 impl Scene {
-    fn of(name: &str) -> Self {
+    pub fn of(name: &str) -> Self {
         // A port that nobody else has makes a network that nobody else has.
         let number = ports(3);
         let net = format!("127.{}.{}.", 100 + number / 250 % 100, 1 + number % 250);
@@ -68,9 +68,11 @@ impl Scene {
         }
         let site = folder.path().join("sample.toml");
         std::fs::write(&site, &sample).expect("written");
-        let check =
-            Command::new(env!("CARGO_BIN_EXE_ringpost")).args(["check", "--config"]).arg(&site).output();
-        let check = check.expect("ringpost runs");
+        let mut check = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+        if sample.contains("RINGPOST_MAIL__PASSWORD") {
+            check.env("RINGPOST_MAIL__PASSWORD", "from the environment");
+        }
+        let check = check.args(["check", "--config"]).arg(&site).output().expect("ringpost runs");
         assert!(check.status.success(), "{name}: {}", String::from_utf8_lossy(&check.stderr));
         let rtp = (ports(24) + 1) & !1;
         let probe = "[[trunk]]\nname = \"probe\"\nsources = [\"127.0.0.1\"]\n";
@@ -85,7 +87,7 @@ impl Scene {
     }
 
     /// Starts it; whom it asks at once has to be there.
-    fn start(self) -> Ringpost {
+    pub fn start(self) -> Ringpost {
         Ringpost::of(self.folder, self.sip, &self.site)
     }
 
@@ -102,7 +104,7 @@ impl Scene {
     }
 
     /// A peer at one of the sample's hosts; `port` as in the sample.
-    fn at(&self, over: Over, host: u8, port: u16) -> Peer {
+    pub fn at(&self, over: Over, host: u8, port: u16) -> Peer {
         Peer::at(over, (&format!("{}{host}", self.net), self.port + port - 5060), self.sip)
     }
 }
@@ -117,7 +119,7 @@ fn calls(peer: &mut Peer, uri: &str, (from, contact): (&str, &str), headers: &st
 }
 
 /// The callee answers with that SDP and the caller hangs up.
-fn talk(caller: &mut Peer, callee: &mut Peer, (invite, ring): (&Sip, &Sip), sdp: &str) {
+pub fn talk(caller: &mut Peer, callee: &mut Peer, (invite, ring): (&Sip, &Sip), sdp: &str) {
     callee.answer_with(ring, 200, "", sdp);
     let ok = caller.expect("200");
     assert_eq!(ok.body(), sdp);
