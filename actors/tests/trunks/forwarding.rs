@@ -74,9 +74,9 @@ fn t19_two_sites_that_forward_to_each_other_end() {
     };
     assert!(["480", "482"].contains(&refusal.what()), "{refusal}");
     pbx.acknowledges(&invite, &refusal);
-    // Once there and once back: the first site sees that its user has diverted the call already.
-    ringposts[0].logs("diverted too often or by this user before");
-    assert!(!ringposts[1].log().contains("diverted too often"), "{}", ringposts[1].log());
-    ringposts[1].has_mails(MAIL, 1);
+    // Once there and once back, where the call is known: each user is told once.
+    for ringpost in &ringposts {
+        ringpost.has_mails(MAIL, 1);
+    }
     ringposts.into_iter().for_each(crate::support::Ringpost::stops_well);
 }
