@@ -287,6 +287,23 @@ pub struct Mail {
     pub url: MailUrl,
     /// `from`: the sender's address.
     pub from: String,
+    /// `ca`: a PEM file of certificates that are believed beside the system's.
+    pub ca: Option<PathBuf>,
+    /// `auth`: how the URL's user logs in.
+    pub auth: MailAuth,
+}
+
+/// How a mail client logs in (RFC 4954).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum MailAuth {
+    /// `password`: PLAIN or LOGIN, whichever the server has.
+    #[default]
+    Password,
+    /// `xoauth2`: the password is an access token; one from a file is read at every login, since it does not live long.
+    XOauth2 {
+        /// `password_file`.
+        file: Option<PathBuf>,
+    },
 }
 
 /// Where mails go.

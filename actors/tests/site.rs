@@ -326,6 +326,7 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("hook.token", "token\n"),
         ("hook.json", "{\"text\": {{ summary }}}"),
         ("hook-ca.pem", &ca),
+        ("mail-ca.pem", &ca),
         ("trunk.password", "secret\n"),
         ("1001.password", "secret\n"),
     ];
