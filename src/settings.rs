@@ -16,6 +16,7 @@ use crate::{
 
 mod channel;
 mod dns;
+mod graph;
 mod oauth;
 mod policy;
 mod registrar;
@@ -25,6 +26,7 @@ mod trunk;
 
 pub use channel::{Channel, ChannelKind, Webhook};
 pub use dns::Dns;
+pub use graph::{Graph, GraphDelivery};
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use registrar::{Registrar, UserLogin};

@@ -329,6 +329,7 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("mail-ca.pem", &ca),
         ("trunk.password", "secret\n"),
         ("1001.password", "secret\n"),
+        ("online.secret", "secret\n"),
     ];
     for (file, octets) in files {
         fs::create_dir_all(folder.path().join("greetings")).expect("the folder can be written");
@@ -341,6 +342,9 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
     // The password's place is the environment; the file only names it.
     full["mail"].as_table_mut().expect("[mail] is a table").remove("password");
     full["channel"]["relay"].as_table_mut().expect("[channel.relay] is a table").remove("password");
+    // A certificate or a secret, not both.
+    let online = full["channel"]["online"].as_table_mut().expect("[channel.online] is a table");
+    ["client_secret", "client_certificate", "client_key"].iter().for_each(|key| drop(online.remove(key)));
     let hook = full["channel"]["hook"].as_table_mut().expect("[channel.hook] is a table");
     hook.remove("secret");
     hook.remove("token");
@@ -384,6 +388,7 @@ fn every_sample_site_loads() {
         "cisco-cucm.toml",
         "itsp-register.toml",
         "teams-direct-routing.toml",
+        "exchange-online.toml",
     ] {
         assert!(loaded.contains(expected), "{expected} is among {loaded:?}");
     }

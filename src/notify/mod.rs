@@ -5,6 +5,7 @@ mod dates;
 pub mod decide;
 #[cfg(test)]
 mod golden;
+pub mod graph;
 pub mod mail;
 mod phrases;
 mod record;

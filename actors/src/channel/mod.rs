@@ -1,6 +1,7 @@
 //! The channels that carry notices. Siblings that look alike: each takes an item and says how the try ended; only
 //! the outbox decides what follows.
 
+mod graph;
 pub mod http;
 mod maildir;
 mod recorded;
@@ -23,10 +24,12 @@ use ringpost::{
     settings::{self, ChannelKind, Mail, MailUrl},
 };
 
+pub use graph::{Graph, GraphError};
 pub use maildir::Maildir;
 pub use recorded::Recorded;
 pub use sip_info::{InfoError, InfoSender, SipInfo};
 pub use smtp::{Smtp, SmtpError};
+use token::Tokens;
 pub use webhook::Webhook;
 
 /// Carries notices. A try may take long, but must end by itself; the outbox cuts it off after five minutes.
@@ -41,18 +44,23 @@ pub enum ChannelError {
     /// A mail server.
     #[error(transparent)]
     Smtp(#[from] SmtpError),
+    /// Exchange Online.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
     /// An HTTP client.
     #[error(transparent)]
     Http(#[from] http::HttpSetup),
 }
 
-/// The channel that `[mail]` or a `[channel.NAME]` asks for.
+/// The channel that `[mail]` or a `[channel.NAME]` asks for; `tokens` is shared by
+/// all channels of the site.
 ///
 /// # Errors
 /// Why it cannot be used.
-pub fn channel(settings: &settings::Channel) -> Result<Arc<dyn Channel>, ChannelError> {
+pub fn channel(settings: &settings::Channel, tokens: &Tokens) -> Result<Arc<dyn Channel>, ChannelError> {
     Ok(match &settings.kind {
         ChannelKind::Mail(settings) => mail(settings)?,
+        ChannelKind::Graph(settings) => Arc::new(Graph::new(settings, tokens)?),
         ChannelKind::Webhook(settings) => Arc::new(Webhook::new((**settings).clone())?),
     })
 }

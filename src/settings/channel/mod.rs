@@ -2,7 +2,7 @@
 
 mod webhook;
 
-use super::{Mail, Outbox};
+use super::{Graph, Mail, Outbox};
 use crate::outbox::ChannelName;
 
 pub use webhook::Webhook;
@@ -25,6 +25,8 @@ pub struct Channel {
 pub enum ChannelKind {
     /// `smtp`, `maildir`: mails.
     Mail(Mail),
+    /// `graph`: Exchange Online.
+    Graph(Graph),
     /// `webhook`: HTTP requests to a program.
     Webhook(Box<Webhook>),
 }
@@ -33,7 +35,7 @@ impl ChannelKind {
     /// Whether it reaches only users with a `mail`.
     pub fn wants_mail_address(&self) -> bool {
         match self {
-            Self::Mail(_) => true,
+            Self::Mail(_) | Self::Graph(_) => true,
             Self::Webhook(_) => false,
         }
     }
