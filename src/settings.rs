@@ -12,6 +12,7 @@ use crate::{
     address::{Language, UserClass},
     outbox::Entries,
     sip::session_timer::Terms,
+    um::{health::Rules, pool::Strategy},
 };
 
 mod channel;
@@ -192,13 +193,19 @@ pub struct Network {
     pub prefix: u8,
 }
 
-/// `[um]`: shared by all dial plans (REQUIREMENTS R15).
+/// `[um]`: shared by all dial plans (R15, R16).
 #[derive(Clone, Debug)]
 pub struct Um {
     /// `attempts`: servers tried for one call. Default 2.
     pub attempts: u8,
     /// `ring_limit`: how long one server may ring before the next is tried. Default 10 s.
     pub ring_limit: Duration,
+    /// `timeout`: how long one may leave the INVITE without any response at all. Default 4 s.
+    pub silence: Duration,
+    /// `strategy`: how the first one is picked. Default random.
+    pub strategy: Strategy,
+    /// `failures`, `probe`, `probe_after`, `probe_longest`, `probe_ramp`: how they leave the set and come back.
+    pub rules: Rules,
     /// `pilots`: numbers of voice mail itself: the caller's own mailbox, or that of the user who diverted (R115).
     pub pilots: Vec<String>,
 }
