@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod dns;
+mod ews;
 mod oauth;
 mod policy;
 mod registrar;
@@ -22,6 +23,7 @@ mod tls;
 mod trunk;
 
 pub use dns::Dns;
+pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use registrar::{Registrar, UserLogin};
