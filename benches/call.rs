@@ -109,7 +109,7 @@ impl Lane {
         self.receive(&answer(desk, 200, "INVITE"));
         self.respond(server, &request, 200);
         let ack = draft("ACK", Token(1)).empty();
-        self.transactions.acknowledge(desk, self.peer, ack, &mut self.out);
+        self.transactions.acknowledge(desk, self.peer, ack, self.now, &mut self.out);
         self.transactions.cancel(soft, Some("SIP;cause=200"), self.now, &mut self.out);
         self.receive(&answer(soft, 200, "CANCEL"));
         self.receive(&answer(soft, 487, "INVITE"));

@@ -91,6 +91,8 @@ pub struct CallActor {
     claim: Option<Box<(Leg, Claim)>>,
     /// The re-INVITE that was asked by, until the newcomer's ACK.
     renewed: Option<(Leg, Token)>,
+    /// Legs that have lost their places: what they still had to say, a BYE that crossed ours above all, is not the new ones'.
+    gone: Vec<Token>,
 }
 
 impl CallActor {
@@ -139,6 +141,7 @@ impl CallActor {
             origins: arrival.map(|arrival| (Leg::Caller, arrival.origin)).into_iter().collect(),
             claim: None,
             renewed: None,
+            gone: vec![],
             port,
             switch,
             outbox,
@@ -281,7 +284,11 @@ impl CallActor {
         }
     }
 
-    fn told(&mut self, leg: Leg, what: What, ctx: &mut Context<Self>) {
+    fn told(&mut self, Told { leg, by, what }: Told, ctx: &mut Context<Self>) {
+        let own = matches!(what, What::Event(..) | What::Inside(..) | What::Referred(_));
+        if own && by.is_some_and(|by| self.gone.contains(&by)) {
+            return;
+        }
         let Some(what) = self.while_asked(leg, what, ctx) else { return };
         let Some(what) = self.while_claimed(what) else { return };
         let other = self.other(leg).or_else(|| self.early_other(leg, &what));
@@ -294,7 +301,7 @@ impl CallActor {
             (What::Event(event, message), _) => self.happen(event, message.as_ref(), ctx),
             (What::Referred(refer), _) => self.referred(leg, *refer),
             (What::Returned(actor), _) => self.returned(leg, actor),
-            (What::GivesPlace(newcomer), _) => self.gives_place(leg, *newcomer),
+            (What::GivesPlace(newcomer), _) => self.gives_place((leg, by), *newcomer),
             (What::Claimed(claim), _) => self.claimed(leg, *claim, ctx),
             // The other party is on its way to somebody else, or somebody else to it.
             (What::Inside(server, _), Some(_)) if self.lent || self.claim.is_some() => {
@@ -354,8 +361,8 @@ impl Drop for CallActor {
 impl Handler<Told> for CallActor {
     type Result = ();
 
-    fn handle(&mut self, Told { leg, what }: Told, ctx: &mut Context<Self>) {
-        self.guarded(ctx, |call, ctx| call.told(leg, what, ctx));
+    fn handle(&mut self, told: Told, ctx: &mut Context<Self>) {
+        self.guarded(ctx, |call, ctx| call.told(told, ctx));
     }
 }
 

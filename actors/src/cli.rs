@@ -1,5 +1,7 @@
 //! The command line: what can be asked of `ringpost`, and its exit codes.
 
+mod queue;
+
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
@@ -52,6 +54,11 @@ enum Command {
         #[command(flatten)]
         site: SiteFile,
     },
+    /// Look at the notices in the queue, send them again, drop them; while Ringpost runs or not
+    Outbox {
+        #[command(subcommand)]
+        what: queue::What,
+    },
     /// Print shell completions, for example: ringpost completions bash
     Completions {
         /// The shell
@@ -83,6 +90,7 @@ pub fn run() -> ExitCode {
         Some(Command::Demo { dir, log }) => show(dir, &log).unwrap_or_else(|code| code),
         Some(Command::Serve { site, log }) => serve(site.config, &log).unwrap_or_else(|code| code),
         Some(Command::Check { site }) => check(&site.config).unwrap_or_else(|code| code),
+        Some(Command::Outbox { what }) => queue::run(what).unwrap_or_else(|code| code),
         Some(Command::Completions { shell }) => completions(shell),
     }
 }

@@ -187,7 +187,7 @@ impl LegActor {
     }
 
     fn tell(&self, what: What) {
-        self.call.do_send(Told { leg: self.leg, what });
+        self.call.do_send(Told { leg: self.leg, by: Some(self.token), what });
     }
 
     fn stand(&self) -> wire::Stand<'_> {

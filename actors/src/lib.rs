@@ -14,6 +14,7 @@
 //! - [`keeper`]: starts again what lives longer than a call and ended.
 //! - [`policies`]: what users have changed by feature codes; tells the store.
 //! - [`metrics`]: numbers and health, for whoever watches; any part bumps them.
+//! - [`control`]: what an admin says while it runs; tells the outbox.
 //! - [`trunks`]: registers at providers and asks trunks whether they live; asks the port.
 //! - [`demo`]: five calls with peers of its own. [`entropy`]: numbers that nobody can guess.
 
@@ -21,6 +22,7 @@
 
 pub mod call;
 pub mod channel;
+pub mod control;
 pub mod demo;
 pub mod entropy;
 mod guard;

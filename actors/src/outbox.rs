@@ -1,5 +1,6 @@
 //! The outbox: takes notices, answers after the commit, and carries each to its channel until it is told or given up.
 
+mod admin;
 mod letters;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use crate::{
     metrics::{METRICS, State},
     store::{ItemId, Late, OpenItem, Scribe},
 };
+pub use admin::{DROPPED, Discard, NOT_OPEN, Retry};
 use letters::Committed;
 pub use letters::{Post, Record, Resend, Stop};
 use trip::{Ended, Trip};

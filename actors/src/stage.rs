@@ -26,6 +26,7 @@ use tokio::{
 
 use crate::{
     channel::{self, SipInfo},
+    control,
     keeper::Keeper,
     load, metrics,
     names::{self, Names},
@@ -147,6 +148,12 @@ impl Running {
         let policies = Policies::load(scribe.clone()).await;
         let outbox =
             Outbox::new(outbox_settings, (scribe, late), channels).kept_by(keeper.clone()).start_apart();
+        if let Some(path) = &directory.load().site.store.path {
+            control::serve(path, outbox.clone(), &keeper).map_err(|error| {
+                let socket = control::socket_of(path);
+                StartError::Config(format!("store.path: {} cannot be opened: {error}", socket.display()))
+            })?;
+        }
         let calls = Arc::new(AtomicUsize::new(0));
         let ports = rtp_ports(&directory.load().site);
         if let Some((socket, _)) = um_socket {

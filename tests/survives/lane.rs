@@ -114,7 +114,7 @@ impl Lane {
                 let Some(answer) = &self.answered else { return };
                 let to = answer.first(Name::To).unwrap_or(b"");
                 let ack = request("ACK", b"z9hG4bKack", to, b"ours", 1);
-                self.with(1, |it, _, out| it.acknowledge(client, peer, ack, out));
+                self.with(1, |it, now, out| it.acknowledge(client, peer, ack, now, out));
             }
             10 => {
                 let client = which(&self.clients, dice);

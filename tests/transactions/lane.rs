@@ -162,7 +162,7 @@ impl Lane {
             .header("Call-ID", &[b"call-1"])
             .header("CSeq", &[b"7 ACK"]);
         let ack = ack.empty();
-        self.with(|lane, _, out| lane.acknowledge(client, peer, ack, out));
+        self.with(|lane, now, out| lane.acknowledge(client, peer, ack, now, out));
     }
 
     /// Answers the latest request that came in.

@@ -177,7 +177,7 @@ impl Net {
             let invite = self.sides[0].invite_request(client).expect("the INVITE is kept for its ACK");
             let dialog = Dialog::uac(&invite, &message).expect("a dialog");
             let ack = sent(dialog.ack(1), Token(call));
-            self.with(0, |it, _, out| it.acknowledge(client, peer(), ack, out));
+            self.with(0, |it, now, out| it.acknowledge(client, peer(), ack, now, out));
             let talk = self.dice.u64(0..5_000);
             self.soon(talk, Soon::HangsUp { dialog: Box::new(dialog) });
         }

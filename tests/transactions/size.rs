@@ -104,3 +104,31 @@ fn what_was_meant_for_tcp_or_for_a_flow_stays_there() {
     lane.with(|it, now, out| it.undeliverable(client, now, out));
     assert_eq!(lane.log(), ["0 * Failed 503"]);
 }
+
+#[test]
+fn the_ack_for_a_2xx_goes_by_its_own_size() {
+    let mut lane = lane();
+    let udp = peer(Transport::Udp);
+    let client = sends(&mut lane, 10, udp);
+    lane.response(client, 200, "INVITE", "a");
+    let ack = {
+        let mut draft = Draft::request(b"ACK", b"sip:1001@192.0.2.9:5070");
+        draft
+            .via(Transport::Udp, b"192.0.2.1:5060", &[b"z9hG4bKack"])
+            .header("From", &[b"<sip:us@lab.test>;tag=us"])
+            .header("To", &[b"<sip:1001@lab.test>;tag=a"])
+            .header("Call-ID", &[b"call-1"])
+            .header("CSeq", &[b"7 ACK"]);
+        draft.body(&[b'x'; 700])
+    };
+    lane.with(|it, now, out| it.acknowledge(client, udp, ack, now, out));
+    assert_eq!(last(&lane), (Transport::Tcp, "TCP 5062".into(), 700));
+    // A 2xx that comes again gets it again, the same way.
+    lane.response(client, 200, "INVITE", "a");
+    assert_eq!(last(&lane), (Transport::Tcp, "TCP 5062".into(), 700));
+    // Nobody takes a connection.
+    let (by_tcp, large) = lane.sent.last().map(|(to, ack)| (*to, ack.raw().clone())).expect("it was sent");
+    let back = by_tcp.back_to_udp().expect("it was meant for UDP");
+    lane.with(|it, now, out| it.ack_by_udp(&large, back, now, out));
+    assert_eq!((last(&lane), back), ((Transport::Udp, "UDP 5060".into(), 700), udp));
+}

@@ -53,7 +53,7 @@ impl CallActor {
     pub(super) fn ask(&mut self, leg: Leg, message: Option<&Arc<SipMessage>>, ctx: &mut Context<Self>) {
         let media = self.questions.iter().find(|(of, _)| *of == leg).map(|(_, media)| media.clone());
         let (Some(media), Some(message)) = (media, message) else {
-            return ctx.notify(Told { leg, what: What::Event(Event::NotAccepted(leg), None) });
+            return ctx.notify(Told { leg, by: None, what: What::Event(Event::NotAccepted(leg), None) });
         };
         let begun = media.send(Begin { answer: message.has_body().then(|| message.body()) });
         ctx.spawn(begun.into_actor(self).map(move |begun, call, ctx| {

@@ -184,7 +184,7 @@ impl CallActor {
 
     fn refused_at_once(&self, leg: Leg, ctx: &mut Context<Self>) {
         tracing::info!(call = %call_id(&self.invite), ?leg, "The leg's address cannot be reached");
-        ctx.notify(Told { leg, what: What::Event(Event::Refused(leg, 503), None) });
+        ctx.notify(Told { leg, by: None, what: What::Event(Event::Refused(leg, 503), None) });
     }
 
     fn send_invite(

@@ -31,7 +31,7 @@ impl CallActor {
     }
 
     fn may_claim(&self, leg: Leg, claim: &Claim) -> Result<(), u16> {
-        let there = self.legs.iter().any(|(of, actor)| *of == leg && *actor == claim.old);
+        let there = self.legs.iter().any(|(of, actor)| *of == leg && *actor == claim.old.0);
         let party = if claim.early { Some(Leg::Caller) } else { self.other(leg) };
         let (true, Some(party)) = (there, party) else { return Err(481) };
         if self.lent || self.claim.is_some() {
@@ -78,8 +78,10 @@ impl CallActor {
             *actor = claim.new.clone();
         }
         self.set_origin(leg, claim.origin.clone());
-        claim.old.do_send(end);
-        claim.old.do_send(Say::Leave);
+        let (old, name) = &claim.old;
+        self.gone.push(*name);
+        old.do_send(end);
+        old.do_send(Say::Leave);
     }
 
     /// What the party that stays says to the re-INVITE for a claim; what is none of that comes back.

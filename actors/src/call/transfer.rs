@@ -6,7 +6,7 @@ use actix::prelude::*;
 use ringpost::{
     call::{Leg, Why},
     directory::Origin,
-    sip::{Name, refer::Refer},
+    sip::{Name, refer::Refer, token::Token},
 };
 
 use super::{CallActor, call_id};
@@ -83,7 +83,7 @@ impl CallActor {
     }
 
     /// Another leg takes the place of `leg`, whose peer has heard that it would.
-    pub(super) fn gives_place(&mut self, leg: Leg, newcomer: Newcomer) {
+    pub(super) fn gives_place(&mut self, (leg, by): (Leg, Option<Token>), newcomer: Newcomer) {
         let Newcomer { leg: to, heard, arrival, .. } = newcomer;
         let place = self.legs.iter().position(|(of, _)| *of == leg);
         let free = !self.lent && self.claim.is_none();
@@ -91,6 +91,7 @@ impl CallActor {
             return to.do_send(Say::NoPlace);
         };
         let (_, old) = std::mem::replace(&mut self.legs[place], (leg, to.clone()));
+        self.gone.extend(by);
         self.set_origin(leg, arrival.origin);
         self.transfers = self.transfers.max(arrival.transfers);
         old.do_send(Say::Bye(Why::Over));

@@ -52,8 +52,8 @@ pub struct Setup {
 pub struct Claim {
     /// The leg that it came in on.
     pub new: Addr<LegActor>,
-    /// The one whose place it wants.
-    pub old: Addr<LegActor>,
+    /// The one whose place it wants, and its name.
+    pub old: (Addr<LegActor>, Token),
     /// Whether that one only rings.
     pub early: bool,
     /// Its transaction.
@@ -70,6 +70,8 @@ pub struct Claim {
 pub struct Told {
     /// Which leg.
     pub leg: Leg,
+    /// The name of who tells; `None`: nobody who could have lost its place.
+    pub by: Option<Token>,
     /// What.
     pub what: What,
 }

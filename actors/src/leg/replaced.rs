@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 use ringpost::{
     call::Leg,
-    sip::{Message as SipMessage, replaces::Replaces},
+    sip::{Message as SipMessage, replaces::Replaces, token::Token},
 };
 
 use super::{LegActor, Side};
@@ -23,6 +23,8 @@ pub struct Place {
     pub call: Addr<CallActor>,
     /// The place.
     pub leg: Leg,
+    /// The name of the leg that has it.
+    pub token: Token,
     /// Its device rings and has not answered.
     pub early: bool,
 }
@@ -48,7 +50,7 @@ impl LegActor {
         };
         match self.leaving || self.moving.is_some() {
             true => Err(491),
-            false => Ok(Place { call: self.call.clone(), leg: self.leg, early }),
+            false => Ok(Place { call: self.call.clone(), leg: self.leg, token: self.token, early }),
         }
     }
 

@@ -163,12 +163,16 @@ impl LegActor {
         let Some(Moving { from: Some((call, leg, referrer)), .. }) = self.moving.take() else { return };
         referrer.do_send(Say::Notify(code));
         if self.dialog.is_none() {
-            return call.do_send(Told { leg, what: What::Event(Event::HungUp(leg), None) });
+            return call.do_send(Told {
+                leg,
+                by: Some(self.token),
+                what: What::Event(Event::HungUp(leg), None),
+            });
         }
         // The new call says Leave once more, and means nobody any more.
         self.came_back = self.call != call;
         (self.call, self.leg) = (call.clone(), leg);
-        let back = call.send(Told { leg, what: What::Returned(ctx.address()) });
+        let back = call.send(Told { leg, by: Some(self.token), what: What::Returned(ctx.address()) });
         ctx.spawn(back.into_actor(self).map(|taken, leg, ctx| {
             // The referrer has hung up meanwhile: nobody is left to talk to.
             if taken.is_err() {
@@ -275,7 +279,7 @@ impl LegActor {
     fn arrive(&mut self) {
         let Some(Moving { from: Some((call, leg, referrer)), .. }) = self.moving.take() else { return };
         referrer.do_send(Say::Notify(200));
-        call.do_send(Told { leg, what: What::Event(Event::HungUp(leg), None) });
+        call.do_send(Told { leg, by: Some(self.token), what: What::Event(Event::HungUp(leg), None) });
     }
 
     /// Another leg is to take this one's place in its call.

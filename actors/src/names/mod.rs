@@ -132,6 +132,7 @@ impl Names {
                 Step::Ask(questions) => self.ask_all(&mut locate, questions, end).await,
             }
         };
+        METRICS.dns_timeouts_total.add(u64::from(tokio::time::Instant::now() >= end));
         self.sorted(places)
     }
 
@@ -164,7 +165,6 @@ impl Names {
         if let Step::Ask(unanswered) = locate.next()
             && !coming.is_empty()
         {
-            METRICS.dns_timeouts_total.one();
             for question in unanswered {
                 let old = self.old(&question);
                 locate.hears(question, old);

@@ -274,6 +274,16 @@ impl Port {
         }
     }
 
+    /// A message found nobody by TCP who might take it by UDP.
+    pub(super) fn undeliverable_by_tcp(self: &Rc<Self>, bytes: Bytes, back: Peer) {
+        if !bytes.starts_with(b"ACK ") {
+            return self.undeliverable(bytes);
+        }
+        let now = self.now();
+        self.transactions.borrow_mut().ack_by_udp(&bytes, back, now, &mut self.output.borrow_mut());
+        self.flush();
+    }
+
     /// Says who hears of a CANCEL or a missing ACK for an INVITE.
     pub fn adopt(&self, server: Token, owner: Owner) {
         self.transactions.borrow_mut().adopt(server, owner);
@@ -326,7 +336,8 @@ impl Port {
 
     /// Sends the ACK for a 2xx.
     pub fn acknowledge(self: &Rc<Self>, client: Token, peer: Peer, ack: Bytes) {
-        self.transactions.borrow_mut().acknowledge(client, peer, ack, &mut self.output.borrow_mut());
+        let now = self.now();
+        self.transactions.borrow_mut().acknowledge(client, peer, ack, now, &mut self.output.borrow_mut());
         self.flush();
     }
 

@@ -309,8 +309,10 @@ impl Port {
             };
             let stream = match tokio::time::timeout(patience, TcpStream::connect(peer.address)).await {
                 Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => return port.give_up(peer, queue, &error.to_string()),
-                Err(_) => return port.give_up(peer, queue, "no answer to the connection attempt"),
+                Ok(Err(error)) => return port.finds_nobody(wanted, peer, queue, &error.to_string()),
+                Err(_) => {
+                    return port.finds_nobody(wanted, peer, queue, "no answer to the connection attempt");
+                }
             };
             match peer.transport.is_secure() {
                 true => port.connect_tls(stream, wanted, peer, queue).await,
@@ -323,6 +325,23 @@ impl Port {
     fn later_undeliverable(self: &Rc<Self>, bytes: Bytes) {
         let port = Rc::clone(self);
         actix::spawn(async move { port.guarded(|| port.undeliverable(bytes)) });
+    }
+
+    /// Nobody takes a connection. What waits for it only because of its size goes by UDP.
+    fn finds_nobody(
+        self: &Rc<Self>,
+        wanted: Peer,
+        peer: Peer,
+        mut queue: mpsc::Receiver<Bytes>,
+        reason: &str,
+    ) {
+        if let Some(back) = wanted.back_to_udp() {
+            queue.close();
+            while let Ok(bytes) = queue.try_recv() {
+                self.guarded(|| self.undeliverable_by_tcp(bytes, back));
+            }
+        }
+        self.give_up(peer, queue, reason);
     }
 
     pub(super) fn give_up(self: &Rc<Self>, peer: Peer, queue: mpsc::Receiver<Bytes>, reason: &str) {

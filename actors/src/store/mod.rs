@@ -113,8 +113,10 @@ pub enum Change {
         /// Why.
         reason: String,
     },
-    /// A person wants a dead letter sent again, from the beginning.
+    /// A person wants a dead or delayed item sent again, from the beginning.
     Resend,
+    /// A person wants a dead letter removed.
+    Remove,
 }
 
 /// What came of one [`Write`].
@@ -126,7 +128,7 @@ pub enum Written {
     Known,
     /// The change is made or the line is written.
     Done,
-    /// The change had nothing to change: no such item, or (for `Resend`) it is not dead.
+    /// The change had nothing to change: no such item, or its status (for `Resend` and `Remove`) is another.
     Nothing,
     /// The mail that an item should have become is there already, so the item is closed as delivered.
     AlreadyMailed,

@@ -8,7 +8,7 @@ use ringpost::{
     notify::{Action, CallRecord, Reason, Verdict},
     outbox::{ChannelName, Effort, Item, Status},
 };
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow, Transaction, TransactionBehavior, params};
 use serde::{Serialize, de::DeserializeOwned};
 use std::time::Duration;
 
@@ -76,15 +76,7 @@ impl Store for Sqlite {
         let mut rows = query.query(params![wanted.map(Status::as_str), as_i64(limit as u128)])?;
         let mut listed = Vec::new();
         while let Some(row) = rows.next()? {
-            let id = row.get(0)?;
-            listed.push(Listed {
-                id,
-                item: read(id, &row.get::<_, String>(1)?)?,
-                status: status(id, &row.get::<_, String>(2)?)?,
-                effort: effort(row.get(3)?, row.get(4)?),
-                reason: row.get(5)?,
-                changed: moment(row.get(6)?),
-            });
+            listed.push(as_listed(row)?);
         }
         Ok(listed)
     }
@@ -147,6 +139,32 @@ impl Store for Sqlite {
     }
 }
 
+impl Sqlite {
+    /// One item as a list shows it.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn find(&self, id: ItemId) -> Result<Option<Listed>, StoreError> {
+        let mut query = self.db.prepare_cached(
+            "SELECT id, body, status, tries, waited, reason, changed FROM item WHERE id = ?1",
+        )?;
+        let mut rows = query.query([id])?;
+        rows.next()?.map(as_listed).transpose()
+    }
+}
+
+fn as_listed(row: &SqlRow<'_>) -> Result<Listed, StoreError> {
+    let id = row.get(0)?;
+    Ok(Listed {
+        id,
+        item: read(id, &row.get::<_, String>(1)?)?,
+        status: status(id, &row.get::<_, String>(2)?)?,
+        effort: effort(row.get(3)?, row.get(4)?),
+        reason: row.get(5)?,
+        changed: moment(row.get(6)?),
+    })
+}
+
 fn insert(tx: &Transaction<'_>, row: &Row, now: Timestamp) -> Result<Written, StoreError> {
     let notice = &row.item.notice;
     let mut insert = tx.prepare_cached(
@@ -186,9 +204,12 @@ fn apply(tx: &Transaction<'_>, id: ItemId, change: &Change, now: Timestamp) -> R
             .execute(params![id, now, reason])?,
         Change::Resend => tx
             .prepare_cached(
-                "UPDATE item SET status = 'queued', tries = 0, waited = 0, due = ?2, changed = ?2 WHERE id = ?1 AND status = 'dead'",
+                "UPDATE item SET status = 'queued', tries = 0, waited = 0, due = ?2, changed = ?2 WHERE id = ?1 AND status IN ('dead', 'delayed')",
             )?
             .execute(params![id, now])?,
+        Change::Remove => tx
+            .prepare_cached("DELETE FROM item WHERE id = ?1 AND status = 'dead'")?
+            .execute(params![id])?,
         Change::MailInstead { row, reason } => return mail_instead(tx, id, row, reason, now),
     };
     Ok(if rows == 0 { Written::Nothing } else { Written::Done })

@@ -53,8 +53,15 @@ impl Switch {
             let came = (server, Arc::clone(&invite), from);
             let new = switch.caller_leg(place.call.clone(), came, named, |leg| leg.claims(place.leg));
             let Some(new) = new else { return switch.turn_away(server, &invite, from, 503) };
-            let claim = Claim { new: new.clone(), old, early: place.early, server, invite, origin };
-            let told = Told { leg: place.leg, what: What::Claimed(Box::new(claim)) };
+            let claim = Claim {
+                new: new.clone(),
+                old: (old, place.token),
+                early: place.early,
+                server,
+                invite,
+                origin,
+            };
+            let told = Told { leg: place.leg, by: None, what: What::Claimed(Box::new(claim)) };
             if place.call.send(told).await.is_err() {
                 // The call has ended meanwhile.
                 new.do_send(crate::leg::Say::Reject(481));

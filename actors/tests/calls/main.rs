@@ -19,6 +19,7 @@ mod office;
 
 mod phones;
 mod policy;
+mod queue;
 mod races;
 mod refusals;
 mod registered;

@@ -1,6 +1,6 @@
 //! INVITEs with Replaces from outside (RFC 3891): who may talk in whose place, and with whom.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     office::{ELSEWHERE, Office, Talk, is_cancelled},
@@ -128,6 +128,58 @@ fn where_the_party_that_stays_refuses_or_the_newcomer_gives_up_all_is_as_before(
     new.refused(&invite, 481);
     office.pbx.answer(&renewed, 487);
     office.pbx.expect("ACK");
+    drop((new, other));
+    office.ends();
+}
+
+#[test]
+fn who_hangs_up_as_it_is_replaced_ends_the_call_or_nothing() {
+    let (mut office, mut new, other) = office(Over::Udp);
+    let mut replaced = 0;
+    for run in 0..40 {
+        let mut talk = office.talks();
+        let invite = wants(&mut new, &office, &replaces(&talk.phone), &new_sdp());
+        let renewed = office.pbx.expect("INVITE");
+        let apart = Duration::from_micros(20 * (run / 2 % 10));
+        if run % 2 == 0 {
+            office.pbx.answer(&renewed, 200);
+            std::thread::sleep(apart);
+            office.desk.inside(&mut talk.phone, "BYE", "", "");
+        } else {
+            office.desk.inside(&mut talk.phone, "BYE", "", "");
+            std::thread::sleep(apart);
+            office.pbx.answer(&renewed, 200);
+        }
+        // Its own BYE is answered, and where Ringpost's has crossed it, that one as well.
+        while let Some(message) = office.desk.next(Duration::from_millis(10)) {
+            if message.what() == "BYE" {
+                office.desk.answer(&message, 200);
+            }
+        }
+        let answer = new.expect_any();
+        if answer.what() == "200" {
+            replaced += 1;
+            let mut own = Dialog::caller(&invite, &answer);
+            new.inside(&mut own, "ACK", "", "");
+            office.pbx.expect("ACK");
+            new.inside(&mut own, "BYE", "", "");
+            new.expect("200");
+            hung_up(&mut office.pbx);
+        } else {
+            new.acknowledges(&invite, &answer);
+            assert_eq!(answer.what(), "481", "run {run}");
+            // The 200 that came too late is acknowledged, and its call is over.
+            let mut heard = BTreeSet::new();
+            while let Some(message) = office.pbx.next(Duration::from_millis(30)) {
+                if message.what() == "BYE" {
+                    office.pbx.answer(&message, 200);
+                }
+                heard.insert(message.what().to_owned());
+            }
+            assert_eq!(heard, BTreeSet::from(["ACK", "BYE"].map(str::to_owned)), "run {run}");
+        }
+    }
+    assert!((5..40).contains(&replaced), "{replaced} of 40");
     drop((new, other));
     office.ends();
 }

@@ -114,3 +114,25 @@ fn a_device_behind_a_filter_waits_no_longer_than_the_site_says() {
     assert!(since.elapsed() >= std::time::Duration::from_millis(200), "it was tried");
     drop((waiting, listener));
 }
+
+#[test]
+fn a_large_answer_in_an_ack_goes_the_same_ways() {
+    for speaks_tcp in [true, false] {
+        let site = Site::new();
+        let (mut udp, tcp) = device(&site);
+        let mut tcp = speaks_tcp.then_some(tcp);
+        let place = udp.address.to_string();
+        let mut office = Office::of(site, &Dns::new(""), QUICK, &place);
+        let invite = calls(&mut office, "");
+        let out = udp.expect("INVITE");
+        udp.answer(&out, 200);
+        let ok = office.pbx.expect("200");
+        let mut dialog = Dialog::caller(&invite, &ok);
+        // The PBX's own ACK is large, too; on loopback it fits into a datagram.
+        office.pbx.inside(&mut dialog, "ACK", "", &large());
+        let ack = tcp.as_mut().unwrap_or(&mut udp).expect("ACK");
+        let by = if speaks_tcp { "SIP/2.0/TCP " } else { "SIP/2.0/UDP " };
+        assert!(ack.one("Via").starts_with(by), "{ack}");
+        assert_eq!(ack.body(), large());
+    }
+}

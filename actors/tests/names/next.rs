@@ -194,3 +194,61 @@ fn the_users_own_time_out_ends_the_search() {
     office.pbx.refused(&invite, 480);
     peers[2].silent_for(std::time::Duration::from_millis(1_200));
 }
+
+#[test]
+fn the_next_server_may_speak_another_transport() {
+    let (site, mut udp) = peers(Over::Udp, 1);
+    let mut tcp = Peer::new(Over::Tcp, "127.0.0.31", site.sip);
+    let dns = Dns::new(&format!(
+        "sip.test NAPTR 1 1 s SIP+D2T _sip._tcp.sip.test\nsip.test NAPTR 2 1 s SIP+D2U _sip._udp.sip.test\n{}\
+         _sip._tcp.sip.test SRV 0 0 {} t.test\nt.test A 127.0.0.31",
+        in_order("_sip._udp.sip.test", &udp),
+        tcp.address.port()
+    ));
+    let mut office = Office::of(site, &dns, QUICK, "sip.test");
+    let invite = office.pbx.invite_with("1001", "X-Other: stays\r\n");
+    let first = tcp.expect("INVITE");
+    tcp.answer_with(&first, 503, "Retry-After: 60\r\n", "");
+    tcp.expect("ACK");
+    let second = udp[0].expect("INVITE");
+    assert!(first.one("Via").starts_with("SIP/2.0/TCP ") && second.one("Via").starts_with("SIP/2.0/UDP "));
+    assert!(
+        first.contact().ends_with(";transport=tcp") && !second.contact().contains("transport"),
+        "{second}"
+    );
+    assert_eq!(
+        (second.uri(), second.first("X-Other"), second.body()),
+        ("sip:desk@sip.test", "stays", invite.body())
+    );
+    // In the dialog it is the one that answered.
+    let answer = udp[0].answer(&second, 200);
+    udp[0].expect("ACK");
+    let ok = office.pbx.expect("200");
+    let mut dialog = Dialog::caller(&invite, &ok);
+    office.pbx.inside(&mut dialog, "ACK", "", "");
+    let mut theirs = Dialog::callee(&second, &answer);
+    udp[0].inside(&mut theirs, "BYE", "", "");
+    udp[0].expect("200");
+    office.pbx.expect("BYE");
+}
+
+#[test]
+fn ipv6_comes_first_where_this_end_has_it() {
+    for (also_v6, reached) in [(true, 1), (false, 0)] {
+        let site = Site::new();
+        let sip = site.sip;
+        let v4 = Peer::new(Over::Udp, "127.0.0.21", sip);
+        let port = v4.address.port();
+        let v6 = Peer::at(Over::Udp, ("::1", port), ([0, 0, 0, 0, 0, 0, 0, 1], sip.port()).into());
+        let dns = Dns::new("sip.test AAAA ::1\nsip.test A 127.0.0.21");
+        let own = if also_v6 { format!(", \"udp:[::1]:{}\"", sip.port()) } else { String::new() };
+        let site = site.listen(&format!("[\"udp:{sip}\", \"tcp:{sip}\"{own}]"));
+        let mut office = Office::of(site, &dns, QUICK, &format!("sip.test:{port}"));
+        let invite = office.pbx.invite("1001");
+        let mut phones = [v4, v6];
+        let out = phones[reached].expect("INVITE");
+        phones[reached].answer(&out, 486);
+        phones[reached].expect("ACK");
+        office.pbx.refused(&invite, 486);
+    }
+}

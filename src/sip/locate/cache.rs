@@ -53,11 +53,6 @@ impl Cache {
         Self { bounds, entries: HashMap::default() }
     }
 
-    /// Other bounds from now on; what is known stays.
-    pub fn bound(&mut self, bounds: Bounds) {
-        self.bounds = bounds;
-    }
-
     /// How many answers there are.
     pub fn len(&self) -> usize {
         self.entries.len()

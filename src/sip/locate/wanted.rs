@@ -91,12 +91,4 @@ impl Wanted {
     pub fn host(&self) -> Option<&str> {
         self.host.as_deref()
     }
-
-    /// The address, where the DNS need not be asked.
-    pub fn address(&self) -> Option<IpAddr> {
-        match self.target {
-            Target::Address(address) => Some(address),
-            Target::Name(_) => None,
-        }
-    }
 }

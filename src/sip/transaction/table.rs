@@ -161,24 +161,38 @@ impl Transactions {
 
     fn send(
         &mut self,
-        (mut peer, now): (Peer, u64),
+        (peer, now): (Peer, u64),
         out: &mut Output,
         build: impl FnOnce(Token) -> Bytes,
         entry: impl FnOnce(Bytes, Peer) -> Entry,
     ) -> Option<Token> {
         let random = self.random();
         let client = self.entries.reserve(random)?;
-        let mut request = build(client);
-        if let Some(other) = self.size.other_way(&peer, request.len(), now)
-            && let Some(changed) = with_via(&request, other.transport, self.sent_by(other.listener))
-        {
-            (peer, request) = (other, changed);
-            out.too_large += 1;
-        }
+        let (peer, request) = self.by_size(peer, build(client), now, out);
         out.send(peer, request.clone());
         self.entries.fill(client, entry(request, peer));
         self.arm(client);
         Some(client)
+    }
+
+    /// A request and its way: by TCP where it is too large for UDP (§18.1.1).
+    fn by_size(&self, peer: Peer, request: Bytes, now: u64, out: &mut Output) -> (Peer, Bytes) {
+        if let Some(other) = self.size.other_way(&peer, request.len(), now)
+            && let Some(changed) = with_via(&request, other.transport, self.sent_by(other.listener))
+        {
+            out.too_large += 1;
+            return (other, changed);
+        }
+        (peer, request)
+    }
+
+    /// The ACK for a 2xx that found nobody by TCP, as it goes `back` by UDP; no transaction waits for it.
+    pub fn ack_by_udp(&mut self, ack: &Bytes, back: Peer, now: u64, out: &mut Output) {
+        self.size.refused(back.address, now);
+        if let Some(ack) = with_via(ack, back.transport, self.sent_by(back.listener)) {
+            out.fell_back += 1;
+            out.send(back, ack);
+        }
     }
 
     /// Sends a request by UDP after all that found nobody by TCP (§18.1.1); false where that is not why it went by TCP.
@@ -220,7 +234,8 @@ impl Transactions {
     }
 
     /// Sends the ACK for a 2xx and keeps it for the 2xx's retransmissions (§13.2.2.4).
-    pub fn acknowledge(&mut self, client: Token, peer: Peer, ack: Bytes, out: &mut Output) {
+    pub fn acknowledge(&mut self, client: Token, peer: Peer, ack: Bytes, now: u64, out: &mut Output) {
+        let (peer, ack) = self.by_size(peer, ack, now, out);
         out.send(peer, ack.clone());
         if let Some(Entry::InviteClient(invite)) = self.entries.find_mut(client) {
             invite.acknowledge(peer, ack);

@@ -284,7 +284,8 @@ impl Agent {
         };
         let branch = Token(u64::from(self.transactions.random()));
         let ack = via(dialog.ack(1), self.address, branch).empty();
-        self.transactions.acknowledge(client, self.ringpost, ack, out);
+        let now = self.now();
+        self.transactions.acknowledge(client, self.ringpost, ack, now, out);
         self.call = Call::Talking(dialog);
         self.say(Seen::Answered(Box::new(agreed)));
     }

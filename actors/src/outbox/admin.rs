@@ -1,0 +1,97 @@
+//! What an admin may do to a notice by hand: send it again at once, or take it out of the queue.
+
+use actix::prelude::*;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::{Outbox, Resend};
+use crate::store::{Change, ItemId, Written};
+
+/// Why a dropped notice is a dead letter.
+pub const DROPPED: &str = "dropped by an administrator";
+
+/// Sends a notice again at once: one that waits, or a dead letter from the beginning. `Err`: why not.
+#[derive(Message)]
+#[rtype(result = "Result<(), &'static str>")]
+pub struct Retry(pub ItemId);
+
+/// Makes a dead letter of a notice that waits; removes one that is a dead letter. `Err`: why not.
+#[derive(Message)]
+#[rtype(result = "Result<(), &'static str>")]
+pub struct Discard(pub ItemId);
+
+const BEING_SENT: &str = "it is being sent right now";
+/// Why nothing can be done about a notice.
+pub const NOT_OPEN: &str = "there is no such notice, or it is delivered";
+
+impl Outbox {
+    /// Takes a notice out of its queue; `Some(false)`: it is on its way, `None`: no queue has it.
+    fn unqueue(&mut self, id: ItemId) -> Option<bool> {
+        if !self.known.contains(&id) {
+            return None;
+        }
+        let waited = self.lanes.values_mut().any(|lane| {
+            let place = lane.waiting.iter().find(|(_, waiting)| *waiting == id).copied();
+            place.is_some_and(|place| lane.waiting.remove(&place))
+        });
+        if waited {
+            self.known.remove(&id);
+            self.fresh.remove(&id);
+        }
+        Some(waited)
+    }
+}
+
+impl Handler<Retry> for Outbox {
+    type Result = ResponseActFuture<Self, Result<(), &'static str>>;
+
+    fn handle(&mut self, Retry(id): Retry, ctx: &mut Context<Self>) -> Self::Result {
+        if !self.known.contains(&id) {
+            let resent = ctx.address().send(Resend(id));
+            return Box::pin(async move { resent.await == Ok(true) }.into_actor(self).map(
+                move |sent, _, _| {
+                    info!(item = id, sent, "An admin sends a dead letter again");
+                    if sent { Ok(()) } else { Err(NOT_OPEN) }
+                },
+            ));
+        }
+        let lane = self
+            .lanes
+            .iter()
+            .find_map(|(name, lane)| lane.waiting.iter().any(|(_, waiting)| *waiting == id).then_some(*name));
+        let answer = match lane {
+            Some(name) => {
+                self.unqueue(id);
+                self.queue(id, name, Instant::now());
+                info!(item = id, "An admin sends a notice at once");
+                self.guarded(ctx, Self::pump);
+                Ok(())
+            }
+            None => Err(BEING_SENT),
+        };
+        Box::pin(actix::fut::ready(answer))
+    }
+}
+
+impl Handler<Discard> for Outbox {
+    type Result = ResponseActFuture<Self, Result<(), &'static str>>;
+
+    fn handle(&mut self, Discard(id): Discard, _: &mut Context<Self>) -> Self::Result {
+        let waited = match self.unqueue(id) {
+            Some(false) => return Box::pin(actix::fut::err(BEING_SENT)),
+            waited => waited.is_some(),
+        };
+        let scribe = self.scribe.clone();
+        let change = if waited { Change::Dead { reason: DROPPED.into() } } else { Change::Remove };
+        let dropped = async move {
+            match scribe.change(id, change).await {
+                Some(Written::Done) => {
+                    warn!(item = id, removed = !waited, "An admin drops a notice");
+                    Ok(())
+                }
+                _ => Err(NOT_OPEN),
+            }
+        };
+        Box::pin(dropped.into_actor(self))
+    }
+}
