@@ -84,7 +84,10 @@ fn r28_places_are_asked_in_their_order() {
         (&[(DOMAIN, 401, ""), (HOST, 200, &found)], &[DOMAIN, HOST]),
         (&[(PLAIN, 302, redirected), (redirected, 200, &found)], &[DOMAIN, HOST, &plain, redirected]),
     ] {
-        assert_eq!(played(&all, world), (asked.iter().map(|url| (*url).to_owned()).collect(), Next::Found(EWS.into())));
+        assert_eq!(
+            played(&all, world),
+            (asked.iter().map(|url| (*url).to_owned()).collect(), Next::Found(EWS.into()))
+        );
     }
     let other = settings(&[Place::Host, Place::Domain]);
     let (asked, _) = played(&other, &[]);
@@ -99,26 +102,44 @@ fn redirects_are_followed_to_https_only_and_not_for_ever() {
     let found = found();
     let all = settings(&Place::ALL);
     let to_url = settings_response("<Action>redirectUrl</Action><RedirectUrl>https://c.test/a</RedirectUrl>");
-    let to_plain = settings_response("<Action>redirectUrl</Action><RedirectUrl>http://c.test/a</RedirectUrl>");
+    let to_plain =
+        settings_response("<Action>redirectUrl</Action><RedirectUrl>http://c.test/a</RedirectUrl>");
     let to_mail = settings_response("<Action>redirectAddr</Action><RedirectAddr>tu@y.test</RedirectAddr>");
-    let plain_ews = settings_response("<Protocol><Type>EXCH</Type><EwsUrl>http://mail.x.test/e</EwsUrl></Protocol>");
+    let plain_ews =
+        settings_response("<Protocol><Type>EXCH</Type><EwsUrl>http://mail.x.test/e</EwsUrl></Protocol>");
     let other = "https://y.test/autodiscover/autodiscover.xml";
     let gets = format!("GET {PLAIN}");
     for (world, wanted, ends_well) in [
-        (&[(DOMAIN, 302, "https://c.test/a"), ("https://c.test/a", 200, found.as_str())][..], &[DOMAIN, "https://c.test/a"][..], true),
+        (
+            &[(DOMAIN, 302, "https://c.test/a"), ("https://c.test/a", 200, found.as_str())][..],
+            &[DOMAIN, "https://c.test/a"][..],
+            true,
+        ),
         (&[(DOMAIN, 200, &to_url), ("https://c.test/a", 200, &found)], &[DOMAIN, "https://c.test/a"], true),
         (&[(DOMAIN, 200, &to_mail), (other, 200, &found)], &[DOMAIN, other], true),
         (&[(DOMAIN, 302, "http://x.test/a"), (HOST, 200, &found)], &[DOMAIN, HOST], true),
         (&[(DOMAIN, 200, &to_plain), (HOST, 200, &found)], &[DOMAIN, HOST], true),
         (&[(DOMAIN, 200, &plain_ews)], &[DOMAIN, HOST, &gets], false),
         (&[(DOMAIN, 302, DOMAIN)], &[DOMAIN, HOST, &gets], false),
-        (&[(PLAIN, 302, "https://evil.test/a"), ("https://evil.test/a", 200, &found)], &[DOMAIN, HOST, &gets], false),
-        (&[(PLAIN, 302, "https://evilx.test/a"), ("https://evilx.test/a", 200, &found)], &[DOMAIN, HOST, &gets], false),
+        (
+            &[(PLAIN, 302, "https://evil.test/a"), ("https://evil.test/a", 200, &found)],
+            &[DOMAIN, HOST, &gets],
+            false,
+        ),
+        (
+            &[(PLAIN, 302, "https://evilx.test/a"), ("https://evilx.test/a", 200, &found)],
+            &[DOMAIN, HOST, &gets],
+            false,
+        ),
         (&[(PLAIN, 302, "https://x.test@evil.test/a")], &[DOMAIN, HOST, &gets], false),
         (&[(PLAIN, 302, "https://evil.test\\.x.test/a")], &[DOMAIN, HOST, &gets], false),
         (&[(PLAIN, 302, "http://autodiscover.x.test/b")], &[DOMAIN, HOST, &gets], false),
         (&[(PLAIN, 200, &found)], &[DOMAIN, HOST, &gets], false),
-        (&[(PLAIN, 302, "https://mail.partner.test/a"), ("https://mail.partner.test/a", 200, &found)], &[DOMAIN, HOST, &gets, "https://mail.partner.test/a"], true),
+        (
+            &[(PLAIN, 302, "https://mail.partner.test/a"), ("https://mail.partner.test/a", 200, &found)],
+            &[DOMAIN, HOST, &gets, "https://mail.partner.test/a"],
+            true,
+        ),
     ] {
         let (asked, end) = played(&all, world);
         assert_eq!(asked, wanted, "{world:?}");
@@ -137,7 +158,11 @@ fn ten_redirects_and_no_more_for_one_mailbox() {
     assert_eq!(end, Next::Nowhere("Autodiscover finds no server: one redirect too many".into()));
     let addresses = settings_response("<RedirectAddr>tu@x.test</RedirectAddr>");
     let (asked, end) = played(&settings(&[Place::Domain]), &[(DOMAIN, 200, &addresses)]);
-    assert_eq!((asked.len(), matches!(end, Next::Nowhere(_))), (1, true), "an address that redirects to itself");
+    assert_eq!(
+        (asked.len(), matches!(end, Next::Nowhere(_))),
+        (1, true),
+        "an address that redirects to itself"
+    );
 }
 
 #[test]

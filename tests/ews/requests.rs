@@ -101,9 +101,7 @@ fn t15_t16_no_hostile_name_becomes_markup_or_a_header() {
             let request =
                 create(&settings, &hostile(name, kind.clone()), wav(), posted()).expect("a request");
             assert_eq!(structure(&request), structure(&plain), "{name:?}");
-            let banned = |c: char| {
-                matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{FFFE}' | '\u{FFFF}')
-            };
+            let banned = |c: char| matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{FFFE}' | '\u{FFFF}');
             assert!(!request.contains(banned), "{name:?}");
             for (path, text) in leaves(&request) {
                 if path.ends_with("Subject") || path.ends_with("Value") {
@@ -128,7 +126,10 @@ fn mail_is_ours(encoded: &str, name: &str) {
     let to: Vec<_> = mail.to().expect("To").iter().filter_map(|one| one.address.clone()).collect();
     assert_eq!(to, ["tu@contoso.com"], "{name:?}");
     assert!(mail.bcc().is_none() && mail.cc().is_none(), "{name:?}");
-    assert_eq!(mail.from().and_then(|from| from.first()).and_then(|one| one.address()), Some("um@contoso.com"));
+    assert_eq!(
+        mail.from().and_then(|from| from.first()).and_then(|one| one.address()),
+        Some("um@contoso.com")
+    );
 }
 
 #[test]
@@ -238,18 +239,17 @@ fn every_response_code_of_the_schema_has_a_fate() {
         }
     }
     assert_eq!(fate("NoError"), Fate::Done);
-    for code in ["ErrorQuotaExceeded", "ErrorMailboxStoreUnavailable", "ErrorImpersonateUserDenied", "Later", ""] {
+    for code in
+        ["ErrorQuotaExceeded", "ErrorMailboxStoreUnavailable", "ErrorImpersonateUserDenied", "Later", ""]
+    {
         assert_eq!(fate(code), Fate::Later, "{code}");
     }
     let Some(schemas) = schemas() else { return };
     let schema = fs::read_to_string(schemas.join("messages.xsd")).expect("readable");
     let (_, codes) = schema.split_once("name=\"ResponseCodeType\"").expect("the codes");
     let (codes, _) = codes.split_once("</xs:simpleType>").expect("their end");
-    let known: Vec<&str> = codes
-        .split("enumeration value=\"")
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next())
-        .collect();
+    let known: Vec<&str> =
+        codes.split("enumeration value=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(known.len() > 500, "{}", known.len());
     let done = known.iter().filter(|code| fate(code) == Fate::Done).count();
     assert_eq!(done, 1, "NoError alone is success");
@@ -278,7 +278,8 @@ fn t30_answers_say_what_becomes_of_the_notice_and_how_long_to_wait() {
             (1, "ErrorServerBusy", Fate::Down, Some(back_off))
         );
     }
-    let bare = "<Envelope><Body><Fault><faultcode>a:ErrorSchemaValidation</faultcode></Fault></Body></Envelope>";
+    let bare =
+        "<Envelope><Body><Fault><faultcode>a:ErrorSchemaValidation</faultcode></Fault></Body></Envelope>";
     assert_eq!(read(bare.as_bytes()).expect("an answer")[0].fate(), Fate::Never);
 }
 

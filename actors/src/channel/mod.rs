@@ -1,6 +1,7 @@
 //! The channels that carry notices. Siblings that look alike: each takes an item and says how the try ended; only
 //! the outbox decides what follows.
 
+mod ews;
 pub mod http;
 mod maildir;
 mod recorded;
@@ -22,6 +23,7 @@ use ringpost::{
     settings::{Mail, MailUrl},
 };
 
+pub use ews::{Ews, EwsError};
 pub use maildir::Maildir;
 pub use recorded::Recorded;
 pub use sip_info::{InfoError, InfoSender, SipInfo};
@@ -31,6 +33,12 @@ pub use smtp::{Smtp, SmtpError};
 pub trait Channel: Send + Sync {
     /// One try.
     fn deliver<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery>;
+
+    /// One try more: an earlier one may have told the user without our knowing, since its answer was lost or a crash
+    /// came between. For channels that can find out.
+    fn deliver_again<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
+        self.deliver(item)
+    }
 }
 
 /// The channel that `[mail]` asks for.

@@ -195,9 +195,8 @@ impl<'s> Search<'s> {
 
 /// The request about a mailbox.
 pub fn body(mail: &str) -> String {
-    let mut body = format!(
-        r#"<?xml version="1.0" encoding="utf-8"?><Autodiscover xmlns="{REQUEST}"><Request>"#
-    );
+    let mut body =
+        format!(r#"<?xml version="1.0" encoding="utf-8"?><Autodiscover xmlns="{REQUEST}"><Request>"#);
     element(&mut body, "EMailAddress", mail);
     element(&mut body, "AcceptableResponseSchema", RESPONSE);
     body.push_str("</Request></Autodiscover>");

@@ -3,8 +3,8 @@
 //! give the password away, are not spoken.
 
 use hmac::{Hmac, KeyInit, Mac};
-use md5::{Digest, Md5};
 use md4::Md4;
+use md5::{Digest, Md5};
 
 use crate::settings::Secret;
 
@@ -124,7 +124,9 @@ struct Challenge<'a> {
 
 impl<'a> Challenge<'a> {
     fn read(message: &'a [u8]) -> Option<Self> {
-        if message.len() > LARGEST || message.get(..8)? != SIGNATURE || message.get(8..12)? != 2u32.to_le_bytes()
+        if message.len() > LARGEST
+            || message.get(..8)? != SIGNATURE
+            || message.get(8..12)? != 2u32.to_le_bytes()
         {
             return None;
         }

@@ -84,7 +84,8 @@ fn properties(body: &mut String, notice: &Notice) {
     let key = Key::of(notice);
     // PidTagMessageFlags, neither unsent nor read: without it the item shows as a draft, and it counts at creation only.
     property(body, r#"PropertyTag="0x0E07" PropertyType="Integer""#, "0");
-    let own = format!(r#"PropertySetId="{PROPERTY_SET}" PropertyName="{KEY_PROPERTY}" PropertyType="String""#);
+    let own =
+        format!(r#"PropertySetId="{PROPERTY_SET}" PropertyName="{KEY_PROPERTY}" PropertyType="String""#);
     property(body, &own, key.as_str());
     for (header, value) in headers(notice, &Shown::of(notice), &key) {
         let (tag, kind) = match header {

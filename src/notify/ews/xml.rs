@@ -109,9 +109,7 @@ pub fn element(body: &mut String, opening: &str, text: &str) {
 
 /// Text fit for an element or for an attribute in double quotes.
 pub fn escaped(text: &str) -> String {
-    let allowed = |c: &char| {
-        matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
-    };
+    let allowed = |c: &char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..);
     let allowed: String = text.chars().filter(allowed).collect();
     escape(allowed.as_str()).replace('\r', "&#13;").replace('\n', "&#10;").replace('\t', "&#9;")
 }

@@ -23,7 +23,8 @@ fn challenge(more: &[(u16, &[u8])]) -> Vec<u8> {
     }
     pair(&mut info, END, &[]);
     let length = u16::try_from(info.len()).expect("short").to_le_bytes();
-    let mut message = [SIGNATURE.as_slice(), &2u32.to_le_bytes(), &[0; 8], &FLAGS.to_le_bytes(), &SERVER].concat();
+    let mut message =
+        [SIGNATURE.as_slice(), &2u32.to_le_bytes(), &[0; 8], &FLAGS.to_le_bytes(), &SERVER].concat();
     message.extend([0; 8]);
     message.extend([length, length].concat());
     message.extend(56u32.to_le_bytes());
