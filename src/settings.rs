@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     address::{Language, UserClass},
+    outbox::Entries,
     sip::session_timer::Terms,
 };
 
+mod channel;
 mod dns;
 mod ews;
 mod oauth;
@@ -22,6 +24,7 @@ mod security;
 mod tls;
 mod trunk;
 
+pub use channel::{Channel, ChannelKind};
 pub use dns::Dns;
 pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
@@ -58,6 +61,8 @@ pub struct Site {
     pub feature_codes: FeatureCodes,
     /// `[mail]`; without it no mail leaves.
     pub mail: Option<Mail>,
+    /// `[channel.NAME]`, and `[mail]` as the channel `mail`.
+    pub channels: Vec<Channel>,
     /// `[outbox]`: the retry schedule.
     pub outbox: Outbox,
     /// `[store]`.
@@ -256,7 +261,10 @@ pub struct User {
     pub forward_to_voicemail: bool,
     /// `min_ring`: a call that rang for less is not told (R202). Default zero.
     pub min_ring: Duration,
-    /// `mail_if_um_refuses`: our own mail when UM refuses the INFO for good. Default true where `mail` is set.
+    /// `channels`: the own channels, each entry with those that take over; where left out, those of `[notices]` that can
+    /// reach the user.
+    pub channels: Entries,
+    /// `mail_if_um_refuses`: the own channels tell when UM refuses the INFO for good. Default true where there are any.
     pub mail_if_um_refuses: bool,
     /// `mail`: the mail address.
     pub mail: Option<String>,
@@ -331,6 +339,8 @@ pub struct Outbox {
     pub longest_retry: Duration,
     /// `give_up_after`: when a notice becomes a dead letter. Default 3 days.
     pub give_up_after: Duration,
+    /// `patience`: when the next channel of a chain, or the user's own channels after UM, take over. Default 10 min.
+    pub patience: Duration,
 }
 
 /// `[store]`.

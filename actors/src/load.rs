@@ -1,5 +1,6 @@
 //! Reads a site: defaults, site file and environment become a checked [`Site`], or every problem at once.
 
+mod channel;
 mod claims;
 mod dns;
 mod key;
@@ -21,7 +22,7 @@ mod user;
 
 use std::{ffi::OsString, fs, path::Path};
 
-use ringpost::settings::Site;
+use ringpost::{outbox::ChannelName, settings::Site};
 
 use self::{claims::Claims, layers::Layers, user::Around};
 pub use self::{
@@ -31,7 +32,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 17] = [
+const SECTIONS: [&str; 19] = [
     "sip",
     "trunk",
     "outbound",
@@ -43,6 +44,8 @@ const SECTIONS: [&str; 17] = [
     "policy",
     "feature_codes",
     "mail",
+    "channel",
+    "notices",
     "outbox",
     "store",
     "metrics",
@@ -103,16 +106,26 @@ fn whole(layers: &Layers) -> Option<Site> {
     let registrar = root.table("registrar").and_then(|table| registrar::registrar(table, domain));
     let um = root.table("um").and_then(|table| um::um(table, &mut claims));
     let has_mail = root.has("mail");
-    let mail = root.table("mail").and_then(mail::mail);
+    let outbox = root.table("outbox").and_then(storage::outbox);
+    let (mut channels, mut known) = channel::channels(root.table("channel"), outbox.as_ref());
+    let mail = root.table("mail").and_then(|table| channel::mail(table, outbox.as_ref()));
+    let mail = mail.map(|(mail, as_channel)| {
+        channels.push(as_channel);
+        mail
+    });
+    if has_mail {
+        known.push(channel::Known { name: ChannelName::mail().clone(), wants_mail_address: true });
+    }
+    let notices = root.table("notices").map(|table| channel::notices(table, &known)).unwrap_or_default();
+    let usual = channel::for_users(&notices, &known);
     let plans = um.as_ref().map_or(&[][..], |(_, plans)| plans);
-    let around = Around { plans, mail: has_mail };
+    let around = Around { plans, mail: has_mail, channels: &known, usual };
     let users = root.tables("user").into_iter();
     let users = users.filter_map(|user| user::user(user, &around, &mut claims)).collect();
     let bypass = root.tables("bypass").into_iter();
     let bypass = bypass.filter_map(|one| policy::bypass(one, &mut claims)).collect();
     let limits = root.table("policy").and_then(policy::limits);
     let feature_codes = root.table("feature_codes").map(policy::feature_codes).unwrap_or_default();
-    let outbox = root.table("outbox").and_then(storage::outbox);
     let store = root.table("store").and_then(storage::store);
     let voicemail = root.table("voicemail").and_then(|table| um::voicemail(table, store.as_ref()));
     let metrics = root.table("metrics").and_then(storage::metrics);
@@ -136,6 +149,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         policy: limits?,
         feature_codes,
         mail,
+        channels,
         outbox: outbox?,
         store: store?,
         metrics: metrics?,

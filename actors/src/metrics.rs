@@ -2,6 +2,7 @@
 //!
 //! A new number is one line in `numbers!`; it is bumped by `METRICS.name.one()` and shows as `ringpost_name`.
 
+pub mod channels;
 pub mod http;
 
 use std::{
@@ -75,11 +76,13 @@ macro_rules! numbers {
             $(#[doc = $help] pub $name: $kind,)*
             /// How the parts are.
             pub health: Health,
+            /// What each channel has done.
+            pub channels: channels::Channels,
         }
 
         impl Metrics {
             const fn new() -> Self {
-                Self { $($name: $kind(AtomicU64::new(0)),)* health: Health::new() }
+                Self { $($name: $kind(AtomicU64::new(0)),)* health: Health::new(), channels: channels::Channels::new() }
             }
 
             /// Every number as it is now.

@@ -1,16 +1,13 @@
 //! The outbox: takes notices, answers after the commit, and carries each to its channel until it is told or given up.
 
 mod admin;
+mod lane;
 mod letters;
 #[cfg(test)]
 mod tests;
 mod trip;
 
-use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use jiff::Timestamp;
@@ -22,28 +19,29 @@ use tokio::{sync::mpsc, time::Instant};
 use tracing::{error, info, warn};
 
 use crate::{
-    channel::Channel,
     guard::caught,
     keeper::{Ends, Keeper},
     metrics::{METRICS, State},
     store::{ItemId, Late, OpenItem, Scribe},
 };
 pub use admin::{DROPPED, Discard, NOT_OPEN, Retry};
+pub use lane::{ChannelUse, Channels};
+use lane::{Lane, Start};
 use letters::Committed;
-pub use letters::{Post, Record, Resend, Stop};
+pub use letters::{Post, PostAll, Record, Resend, Stop};
 use trip::{Ended, Trip};
 
 /// Notices whose content waits in memory; beyond it the store is asked when they are due.
 const FRESH: usize = 10_000;
 
-/// The actor. One channel that fails never delays another: each has its own queue and its own number of tries at once.
+/// The actor. One channel that fails never delays another: each has its own queue, its own number of tries at once, its
+/// own schedule and its own breaker.
 pub struct Outbox {
+    /// For channels that the site does not have any more.
     schedule: settings::Outbox,
     scribe: Scribe,
     late: Option<mpsc::UnboundedReceiver<Late>>,
     lanes: HashMap<ChannelName, Lane>,
-    /// Every item that waits or is being sent.
-    known: HashSet<ItemId>,
     fresh: HashMap<ItemId, Arc<Item>>,
     alarm: Option<(Instant, SpawnHandle)>,
     trips: usize,
@@ -55,23 +53,6 @@ pub struct Outbox {
 /// Its name in the health report.
 const PART: &str = "outbox";
 
-/// The channels of a site. Without one its notices wait, and are given up like those of a server that is down.
-#[derive(Clone, Default)]
-pub struct Channels {
-    /// SIP INFO.
-    pub um: Option<Arc<dyn Channel>>,
-    /// SMTP or Maildir.
-    pub mail: Option<Arc<dyn Channel>>,
-}
-
-struct Lane {
-    channel: Option<Arc<dyn Channel>>,
-    /// Tries at once.
-    limit: usize,
-    sending: usize,
-    waiting: BTreeSet<(Instant, ItemId)>,
-}
-
 impl Outbox {
     /// An outbox over a store and channels.
     pub fn new(
@@ -79,14 +60,12 @@ impl Outbox {
         (scribe, late): (Scribe, mpsc::UnboundedReceiver<Late>),
         channels: Channels,
     ) -> Self {
-        let lane = |channel, limit| Lane { channel, limit, sending: 0, waiting: BTreeSet::new() };
-        let Channels { um, mail } = channels;
+        let lanes = channels.0.into_iter().map(|(name, way)| (name.clone(), Lane::new(name, way))).collect();
         Self {
             schedule,
             scribe,
             late: Some(late),
-            lanes: HashMap::from([(ChannelName::Um, lane(um, 32)), (ChannelName::Mail, lane(mail, 8))]),
-            known: HashSet::new(),
+            lanes,
             fresh: HashMap::new(),
             alarm: None,
             trips: 0,
@@ -108,10 +87,17 @@ impl Outbox {
     }
 
     /// Takes an item into its queue; one that is there already stays where it is.
-    fn queue(&mut self, id: ItemId, channel: ChannelName, due: Instant) {
-        if self.known.insert(id) {
-            self.lane(channel).waiting.insert((due, id));
+    fn queue(&mut self, id: ItemId, channel: &ChannelName, posted: Timestamp, due: Instant) {
+        if !self.knows(id) {
+            let lane = self.lane(channel);
+            lane.open.insert(id, posted.as_second());
+            lane.waiting.insert((due, id));
         }
+    }
+
+    /// Whether the item waits or is being sent.
+    fn knows(&self, id: ItemId) -> bool {
+        self.lanes.values().any(|lane| lane.open.contains_key(&id))
     }
 
     fn keep_fresh(&mut self, id: ItemId, item: Arc<Item>) {
@@ -120,8 +106,12 @@ impl Outbox {
         }
     }
 
-    fn lane(&mut self, channel: ChannelName) -> &mut Lane {
-        self.lanes.get_mut(&channel).expect("every channel has a lane from the start")
+    fn lane(&mut self, channel: &ChannelName) -> &mut Lane {
+        let schedule = &self.schedule;
+        let missing = || {
+            Lane::new(channel.clone(), ChannelUse { channel: None, at_once: 8, schedule: schedule.clone() })
+        };
+        self.lanes.entry(channel.clone()).or_insert_with(missing)
     }
 
     /// Sends what is due, as far as the lanes have room, and sets the alarm for what is not.
@@ -130,37 +120,22 @@ impl Outbox {
             return self.stop_when_idle(false);
         }
         let now = Instant::now();
-        let mut next = None;
-        for name in ChannelName::ALL {
-            while let Some(due) = self.lane(name).next_due() {
-                if due > now {
-                    next = next.into_iter().chain([due]).min();
-                    break;
-                }
-                self.send_first(name, ctx);
-            }
+        let mut due = Vec::new();
+        let next = self.lanes.values_mut().filter_map(|lane| lane.take_due(now, &mut due)).min();
+        for start in due {
+            self.send(start, ctx);
         }
         self.wake_at(next, ctx);
     }
 
-    fn send_first(&mut self, name: ChannelName, ctx: &mut Context<Self>) {
-        let lane = self.lane(name);
-        let Some((_, id)) = lane.waiting.pop_first() else { return };
-        lane.sending += 1;
-        let channel = lane.channel.clone();
+    fn send(&mut self, start: Start, ctx: &mut Context<Self>) {
         self.trips += 1;
-        let trip = Trip {
-            id,
-            name,
-            fresh: self.fresh.remove(&id),
-            channel,
-            scribe: self.scribe.clone(),
-            schedule: self.schedule.clone(),
-            outbox: ctx.address(),
-        };
+        let (id, name) = (start.id, start.name.clone());
+        let fresh = self.fresh.remove(&id).filter(|_| start.held.is_none());
+        let trip = Trip { start, fresh, scribe: self.scribe.clone(), outbox: ctx.address() };
         let ended = trip.go().into_actor(self);
         ctx.spawn(ended.map(move |ended, this, ctx| {
-            this.guarded(ctx, |this, ctx| this.arrived(id, ended, ctx));
+            this.guarded(ctx, |this, ctx| this.arrived(id, &name, ended, ctx));
         }));
     }
 
@@ -180,16 +155,21 @@ impl Outbox {
         }
     }
 
-    fn arrived(&mut self, id: ItemId, ended: Ended, ctx: &mut Context<Self>) {
+    fn arrived(&mut self, id: ItemId, name: &ChannelName, ended: Ended, ctx: &mut Context<Self>) {
         self.trips -= 1;
-        self.known.remove(&id);
+        let lane = self.lane(name);
         match ended {
-            Ended::Again(channel, wait) => self.queue(id, channel, Instant::now() + wait),
-            Ended::MailInstead(item) => {
-                self.keep_fresh(id, item);
-                self.queue(id, ChannelName::Mail, Instant::now());
+            Ended::Again(wait) => lane.wait(id, Instant::now() + wait),
+            Ended::Held => lane.hold(id),
+            Ended::Became(items) => {
+                lane.open.remove(&id);
+                for (id, item) in items {
+                    let (channel, posted) = (item.way.channel().clone(), item.posted);
+                    self.keep_fresh(id, item);
+                    self.queue(id, &channel, posted, Instant::now());
+                }
             }
-            Ended::Closed => {}
+            Ended::Closed => drop(lane.open.remove(&id)),
         }
         self.pump(ctx);
     }
@@ -200,13 +180,14 @@ impl Outbox {
             info!(notices = open.len(), "Taking up notices of an earlier run");
         }
         let (now, wall) = (Instant::now(), Timestamp::now());
-        for OpenItem { id, channel, status, due } in open {
+        for OpenItem { id, channel, status, due, posted } in open {
             let wait = match status {
                 Status::Delayed => Duration::try_from(due.duration_since(wall)).unwrap_or_default(),
                 Status::Queued | Status::Sending | Status::Delivered | Status::Dead => Duration::ZERO,
             };
             // A clock that jumped may say anything; no pause is longer than the longest.
-            self.queue(id, channel, now + wait.min(self.schedule.longest_retry));
+            let longest = self.lane(&channel).schedule().longest_retry;
+            self.queue(id, &channel, posted, now + wait.min(longest));
         }
         self.pump(ctx);
     }
@@ -251,13 +232,6 @@ impl Outbox {
                 let _ = told.send(());
             }
         });
-    }
-}
-
-impl Lane {
-    /// When the first one is due, if there is room to send it.
-    fn next_due(&self) -> Option<Instant> {
-        (self.sending < self.limit).then(|| self.waiting.first().map(|(due, _)| *due)).flatten()
     }
 }
 

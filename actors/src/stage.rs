@@ -17,6 +17,7 @@ use actix::prelude::*;
 use arc_swap::ArcSwap;
 use ringpost::{
     directory::Directory,
+    outbox::ChannelName,
     settings::{Site, UmServer},
 };
 use tokio::{
@@ -30,7 +31,7 @@ use crate::{
     keeper::Keeper,
     load, metrics,
     names::{self, Names},
-    outbox::{self, Channels, Outbox},
+    outbox::{self, ChannelUse, Channels, Outbox},
     policies::Policies,
     port::{
         door::Gatehouse,
@@ -45,6 +46,9 @@ use crate::{
     voicemail::{self, Greetings, PortPool},
 };
 use tell_um::UmTeller;
+
+/// INFOs to UM under way at once.
+const UM_AT_ONCE: usize = 32;
 
 /// Why Ringpost did not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -135,7 +139,15 @@ impl Running {
         let um_uri = um_socket.as_ref().map(|(_, address)| Arc::from(format!("sip:um@{address}")));
         let recovered = voicemail::recover(&site.voicemail.recordings);
         let (lanes, inboxes) = Lanes::new(site.sip.lanes);
-        let mail = site.mail.as_ref().map(channel::mail).transpose().map_err(config)?;
+        let mut channels = Channels::default();
+        for one in &site.channels {
+            let used = ChannelUse {
+                channel: Some(channel::channel(one).map_err(config)?),
+                at_once: one.at_once,
+                schedule: one.schedule.clone(),
+            };
+            channels = channels.with(one.name.as_str(), used);
+        }
         let outbox_settings = site.outbox.clone();
         let registrar = Arc::new(Registrar::new(&site, Some(scribe.clone())));
         let listeners = site.sip.listen.len();
@@ -144,7 +156,12 @@ impl Running {
         let swept = Arc::clone(&registrar);
         keeper.keep("registrar".to_owned(), move || Arc::clone(&swept).sweep());
         let teller = UmTeller::new(lanes.clone(), Arc::clone(&directory), Option::clone(&um_uri));
-        let channels = Channels { um: Some(Arc::new(SipInfo::new(Arc::new(teller)))), mail };
+        let um = ChannelUse {
+            channel: Some(Arc::new(SipInfo::new(Arc::new(teller)))),
+            at_once: UM_AT_ONCE,
+            schedule: outbox_settings.clone(),
+        };
+        let channels = channels.with(ChannelName::um().as_str(), um);
         let policies = Policies::load(scribe.clone()).await;
         let outbox =
             Outbox::new(outbox_settings, (scribe, late), channels).kept_by(keeper.clone()).start_apart();
@@ -184,7 +201,9 @@ impl Running {
         keeper.keep("trunks".into(), move || watch.clone().run());
         announce(&directory.load());
         match recovered {
-            Ok(recovered) => drop(actix::spawn(tell_recovered(outbox.clone(), recovered))),
+            Ok(recovered) => {
+                drop(actix::spawn(tell_recovered(directory.load_full(), outbox.clone(), recovered)))
+            }
             Err(error) => tracing::error!(%error, "The folder of recordings cannot be read"),
         }
         Ok(Self { directory, registrar, gatehouse, tls, names, lanes, trunks, outbox, calls, drain, fatal })

@@ -14,13 +14,14 @@ use futures_util::future::{BoxFuture, join_all};
 use ringpost::{
     notify::{Action, CallRecord, Reason, Verdict},
     outbox::{ChannelName, Delivery, Item, Status, Way},
+    settings,
 };
 use ringpost_actors::{
     channel::{Channel, Recorded},
-    outbox::{Channels, Post, Record, Resend, Stop},
+    outbox::{Post, PostAll, Record, Resend, Stop},
     store::{Change, Posted, Scribe, Sqlite},
 };
-use support::{by_mail, by_um, list, mail_only, outbox, schedule, settled, until};
+use support::{Named, by_mail, by_um, chain, list, mail_only, outbox, schedule, settled, until};
 
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -40,7 +41,7 @@ fn never() -> Delivery {
 fn a_notice_goes_once_however_often_it_is_posted() {
     run(async {
         let mail = Arc::new(Recorded::default());
-        let (outbox, scribe) = outbox(None, schedule(LONG), mail_only(mail.clone()));
+        let (outbox, scribe) = outbox(None, schedule(LONG), &mail_only(mail.clone()));
         let posts =
             join_all((0..100).map(|n| outbox.send(Post(by_mail(&format!("{}", n % 10), "tu@x.test"))))).await;
         let committed = posts.iter().filter(|post| matches!(post, Ok(Ok(Posted::Committed(_))))).count();
@@ -55,7 +56,7 @@ fn a_notice_goes_once_however_often_it_is_posted() {
 fn um_and_mail_of_one_call_do_not_hide_each_other() {
     run(async {
         let (um, mail) = (Arc::new(Recorded::default()), Arc::new(Recorded::default()));
-        let channels = Channels { um: Some(um.clone()), mail: Some(mail.clone()) };
+        let channels: Named<'_> = &[("um", um.clone()), ("mail", mail.clone())];
         let (outbox, scribe) = outbox(None, schedule(LONG), channels);
         for item in [by_um("1", "tu@x.test", true), by_mail("1", "tu@x.test")] {
             let posted = outbox.send(Post(item)).await.expect("alive").expect("written");
@@ -71,7 +72,7 @@ fn an_info_refused_for_good_becomes_one_mail_where_the_user_allows() {
     run(async {
         let um = Arc::new(Recorded::new(|_| never()));
         let mail = Arc::new(Recorded::default());
-        let channels = Channels { um: Some(um.clone()), mail: Some(mail.clone()) };
+        let channels: Named<'_> = &[("um", um.clone()), ("mail", mail.clone())];
         let (outbox, scribe) = outbox(None, schedule(LONG), channels);
         // UM has mailed "there" itself and refused only then.
         let items =
@@ -97,7 +98,7 @@ fn a_dead_letter_is_kept_and_can_be_sent_again() {
         let mail = Arc::new(Recorded::new(move |_| {
             if count.fetch_add(1, Ordering::Relaxed) < 1 { never() } else { Delivery::Delivered }
         }));
-        let (outbox, scribe) = outbox(None, schedule(LONG), mail_only(mail.clone()));
+        let (outbox, scribe) = outbox(None, schedule(LONG), &mail_only(mail.clone()));
         outbox.send(Post(by_mail("1", "tu@x.test"))).await.expect("alive").expect("written");
         settled(&scribe).await;
         let dead = list(&scribe, Some(Status::Dead)).await;
@@ -114,7 +115,7 @@ fn a_dead_letter_is_kept_and_can_be_sent_again() {
 fn a_notice_is_tried_until_its_time_is_over_and_then_given_up_once() {
     run(async {
         let mail = Arc::new(Recorded::new(|_| later()));
-        let (outbox, scribe) = outbox(None, schedule(Duration::from_millis(400)), mail_only(mail.clone()));
+        let (outbox, scribe) = outbox(None, schedule(Duration::from_millis(400)), &mail_only(mail.clone()));
         outbox.send(Post(by_mail("1", "tu@x.test"))).await.expect("alive").expect("written");
         settled(&scribe).await;
         let dead = list(&scribe, Some(Status::Dead)).await;
@@ -140,7 +141,7 @@ fn a_channel_that_hangs_or_panics_delays_no_other() {
     run(async {
         for panics in [false, true] {
             let mail = Arc::new(Recorded::default());
-            let channels = Channels { um: Some(Arc::new(Stuck(panics))), mail: Some(mail.clone()) };
+            let channels: Named<'_> = &[("um", Arc::new(Stuck(panics))), ("mail", mail.clone())];
             let (outbox, _scribe) = outbox(None, schedule(LONG), channels);
             for n in 0..100 {
                 outbox.do_send(Post(by_um(&format!("u{n}"), "tu@x.test", false)));
@@ -178,7 +179,7 @@ fn a_restart_takes_up_everything_and_sends_what_was_being_sent_again() {
         }
         scribe.stop().await;
         let mail = Arc::new(Recorded::default());
-        let (outbox, scribe) = outbox(Some(&path), schedule(LONG), mail_only(mail.clone()));
+        let (outbox, scribe) = outbox(Some(&path), schedule(LONG), &mail_only(mail.clone()));
         settled(&scribe).await;
         let mut sent: Vec<String> = mail.tries().into_iter().map(|item| item.notice.call_id).collect();
         sent.sort();
@@ -193,7 +194,7 @@ fn stop_writes_what_waits_and_waits_no_longer_than_told() {
     run(async {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("store.db");
-        let (outbox, _scribe) = outbox(Some(&path), schedule(LONG), mail_only(Arc::new(Stuck(false))));
+        let (outbox, _scribe) = outbox(Some(&path), schedule(LONG), &mail_only(Arc::new(Stuck(false))));
         outbox.send(Post(by_mail("1", "tu@x.test"))).await.expect("alive").expect("written");
         let call = CallRecord {
             call_id: "1".into(),
@@ -211,7 +212,127 @@ fn stop_writes_what_waits_and_waits_no_longer_than_told() {
         use ringpost_actors::store::Store;
         assert_eq!(seen.calls(10).expect("readable"), [call]);
         let open = seen.open_items().expect("readable");
-        assert_eq!((open.len(), open[0].channel), (1, ChannelName::Mail));
-        assert_eq!(seen.list(None, 10).expect("readable")[0].item.way, Way::Mail);
+        assert_eq!((open.len(), open[0].channel.clone()), (1, ChannelName::mail().clone()));
+        assert_eq!(seen.list(None, 10).expect("readable")[0].item.way, Way::mail());
+    });
+}
+
+/// One notice by these entries, in one transaction.
+async fn tell(outbox: &actix::Addr<ringpost_actors::outbox::Outbox>, call_id: &str, entries: &[&[&str]]) {
+    let entries: Vec<_> = entries.iter().map(|names| chain(names)).collect();
+    let notice = by_mail(call_id, "tu@x.test").notice;
+    let items = ringpost::outbox::items(&notice, &entries, jiff::Timestamp::now());
+    outbox.send(PostAll(items)).await.expect("alive").expect("written");
+}
+
+/// The calls that a channel was asked to tell, sorted.
+fn told(channel: &Recorded) -> Vec<String> {
+    let mut calls: Vec<String> = channel.tries().into_iter().map(|item| item.notice.call_id).collect();
+    calls.sort();
+    calls
+}
+
+#[test]
+fn every_entry_tells_and_a_chain_goes_on_where_one_refuses() {
+    run(async {
+        let [graph, mail, hook] =
+            [Recorded::new(|_| never()), Recorded::default(), Recorded::default()].map(Arc::new);
+        let channels: Named<'_> = &[("graph", graph.clone()), ("mail", mail.clone()), ("hook", hook.clone())];
+        let (outbox, scribe) = outbox(None, schedule(LONG), channels);
+        tell(&outbox, "1", &[&["graph", "mail"], &["hook"]]).await;
+        settled(&scribe).await;
+        // Told again, as by an INFO whose 200 was lost: nobody hears of it twice, not even by the channel that refused.
+        tell(&outbox, "1", &[&["graph", "mail"], &["hook"]]).await;
+        settled(&scribe).await;
+        assert_eq!(
+            (told(&graph), told(&mail), told(&hook)),
+            (vec!["1".into()], vec!["1".into()], vec!["1".into()])
+        );
+        let ends = list(&scribe, None).await;
+        assert!(ends.iter().all(|listed| listed.status == Status::Delivered), "{ends:?}");
+        assert_eq!(ends.len(), 2);
+    });
+}
+
+#[test]
+fn um_that_refuses_is_replaced_by_every_channel_of_the_user() {
+    run(async {
+        let [um, mail, hook] =
+            [Recorded::new(|_| never()), Recorded::default(), Recorded::default()].map(Arc::new);
+        let channels: Named<'_> = &[("um", um.clone()), ("mail", mail.clone()), ("hook", hook.clone())];
+        let (outbox, scribe) = outbox(None, schedule(LONG), channels);
+        let mut item = by_um("1", "tu@x.test", true);
+        if let Way::Um { own, .. } = &mut item.way {
+            *own = [chain(&["mail"]), chain(&["hook"])].into();
+        }
+        outbox.send(Post(item)).await.expect("alive").expect("written");
+        settled(&scribe).await;
+        assert_eq!((told(&mail), told(&hook)), (vec!["1".to_owned()], vec!["1".to_owned()]));
+        assert_eq!(list(&scribe, Some(Status::Delivered)).await.len(), 2);
+    });
+}
+
+#[test]
+fn a_chain_goes_on_where_a_channel_is_down_for_its_patience() {
+    run(async {
+        let graph =
+            Arc::new(Recorded::new(|_| Delivery::Down { reason: "no route".into(), not_before: None }));
+        let mail = Arc::new(Recorded::default());
+        let channels: Named<'_> = &[("graph", graph.clone()), ("mail", mail.clone())];
+        let schedule = settings::Outbox { patience: Duration::from_millis(300), ..schedule(LONG) };
+        let (outbox, scribe) = outbox(None, schedule, channels);
+        // Far more than the channel is asked for while it is down.
+        for n in 0..200 {
+            tell(&outbox, &format!("{n}"), &[&["graph", "mail"]]).await;
+        }
+        settled(&scribe).await;
+        assert_eq!(mail.tries().len(), 200);
+        assert!(graph.tries().len() < 60, "{} tries of a channel that is down", graph.tries().len());
+    });
+}
+
+#[test]
+fn a_channel_that_is_back_gets_everything_at_once_oldest_first() {
+    run(async {
+        let up = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let is_up = up.clone();
+        let hook = Arc::new(Recorded::new(move |_| match is_up.load(Ordering::Relaxed) {
+            true => Delivery::Delivered,
+            false => Delivery::Down { reason: "no route".into(), not_before: None },
+        }));
+        let mail = Arc::new(Recorded::default());
+        let channels: Named<'_> = &[("hook", hook.clone()), ("mail", mail.clone())];
+        let slow = settings::Outbox { longest_retry: Duration::from_millis(400), ..schedule(LONG) };
+        let (outbox, scribe) = outbox(None, slow, channels);
+        for n in 0..100 {
+            tell(&outbox, &format!("{n:03}"), &[&["hook"], &["mail"]]).await;
+        }
+        // The other channel does not even notice.
+        until("all mails are sent", async || mail.tries().len() == 100).await;
+        up.store(true, Ordering::Relaxed);
+        let before = hook.tries().len();
+        settled(&scribe).await;
+        assert_eq!(list(&scribe, Some(Status::Delivered)).await.len(), 200);
+        let after: Vec<String> =
+            hook.tries().split_off(before).into_iter().map(|item| item.notice.call_id).collect();
+        assert!(after.len() >= 100, "each once more: {}", after.len());
+    });
+}
+
+#[test]
+fn one_notice_that_a_server_chokes_on_holds_up_no_other() {
+    run(async {
+        let hook = Arc::new(Recorded::new(|item| match item.notice.call_id.starts_with("bad") {
+            true => Delivery::Down { reason: "closed in the middle".into(), not_before: None },
+            false => Delivery::Delivered,
+        }));
+        let (outbox, scribe) = outbox(None, schedule(Duration::from_millis(600)), &[("hook", hook.clone())]);
+        for n in 0..300 {
+            tell(&outbox, &if n % 50 == 0 { format!("bad{n}") } else { format!("{n}") }, &[&["hook"]]).await;
+        }
+        settled(&scribe).await;
+        let (good, bad) =
+            (list(&scribe, Some(Status::Delivered)).await, list(&scribe, Some(Status::Dead)).await);
+        assert_eq!((good.len(), bad.len()), (294, 6));
     });
 }

@@ -73,7 +73,7 @@ fn killed_at_any_moment_it_delivers_every_committed_notice_once() {
 
 fn started(folder: &Path) -> (actix::Addr<ringpost_actors::outbox::Outbox>, ringpost_actors::store::Scribe) {
     let maildir = Arc::new(Maildir::new(folder.join("mail"), "um@x.test".into()));
-    outbox(Some(&folder.join("store.db")), schedule(Duration::from_secs(3600)), mail_only(maildir))
+    outbox(Some(&folder.join("store.db")), schedule(Duration::from_secs(3600)), &mail_only(maildir))
 }
 
 /// Starts a child, kills it some time after its first commit, and gives the keys that it has printed.

@@ -286,6 +286,7 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
     let in_file: BTreeMap<_, _> = sections(full.as_table()).into_iter().collect();
     // The password's place is the environment; the file only names it.
     full["mail"].as_table_mut().expect("[mail] is a table").remove("password");
+    full["channel"]["relay"].as_table_mut().expect("[channel.relay] is a table").remove("password");
     // Of two ways to say the same only one may be used.
     let user = full["user"].as_array_of_tables_mut().and_then(|users| users.get_mut(0));
     user.expect("[[user]] is a table").remove("password");
@@ -387,8 +388,8 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
                 Item::Value(_) | Item::None => {}
             }
         }
-        // The names below um.plan are the site's own.
-        if path != "um.plan" {
+        // The names below um.plan and channel are the site's own.
+        if !["um.plan", "channel"].contains(&path.as_str()) {
             found.push((path, table.iter().map(|(key, _)| key.to_owned()).collect()));
         }
     }
@@ -396,7 +397,7 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
 }
 
 fn add_unknown(table: &mut Table) {
-    let plans = table.contains_key("main");
+    let plans = table.contains_key("main") || table.contains_key("relay");
     for (_, item) in table.iter_mut() {
         match item {
             Item::Table(table) => add_unknown(table),

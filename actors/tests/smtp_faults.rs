@@ -70,7 +70,7 @@ fn every_fault_ends_as_it_should() {
         ["ok", "rcpt450", "rcpt550", "data451", "data552", "drop-data", "hang-data", "once450", "lost-250"];
     actix::System::new().block_on(async {
         let give_up = Duration::from_millis(300);
-        let (outbox, scribe) = outbox(None, schedule(give_up), mail_only(smtp(port)));
+        let (outbox, scribe) = outbox(None, schedule(give_up), &mail_only(smtp(port)));
         for fault in faults {
             let item = by_mail(fault, &format!("{fault}@x.test"));
             outbox.send(Post(item)).await.expect("alive").expect("written");
@@ -120,7 +120,7 @@ fn a_server_that_is_away_or_shuts_down_gets_the_mail_once_when_it_is_back() {
     let folder = tempfile::tempdir().expect("a folder");
     let port = free_port();
     actix::System::new().block_on(async {
-        let (outbox, scribe) = outbox(None, schedule(Duration::from_secs(600)), mail_only(smtp(port)));
+        let (outbox, scribe) = outbox(None, schedule(Duration::from_secs(600)), &mail_only(smtp(port)));
         for n in 0..20 {
             let item = by_mail(&format!("{n}"), &format!("ok{n}@x.test"));
             outbox.send(Post(item)).await.expect("alive").expect("written");
@@ -158,7 +158,7 @@ fn a_hostile_caller_stays_one_mail_to_one_recipient_on_the_wire() {
     let port = free_port();
     let _server = fake(&python, port, folder.path(), &[]);
     actix::System::new().block_on(async {
-        let (outbox, scribe) = outbox(None, schedule(Duration::from_secs(600)), mail_only(smtp(port)));
+        let (outbox, scribe) = outbox(None, schedule(Duration::from_secs(600)), &mail_only(smtp(port)));
         let texts =
             ["x\r\nBcc: a@b\r\n\r\n.\r\n", "a\n.\nb", ".", "..\r\n.\r\nMAIL FROM:<a@b>", "\0\u{1}\u{202E}"];
         for (n, text) in texts.into_iter().enumerate() {

@@ -15,17 +15,17 @@ use std::{
 
 use ringpost::{
     notify::{Action, CallRecord, Reason, Verdict},
-    outbox::{Delivery, Effort, Item, Status},
+    outbox::{Delivery, Effort, Item, Key, Status, Way},
 };
 use ringpost_actors::{
     channel::Recorded,
     outbox::{Outbox, Post},
     store::{
-        ItemId, Listed, OpenError, OpenItem, PostError, Posted, Row, Scribe, Sqlite, Store, StoreError,
-        Write, Written,
+        Change, ItemId, Listed, OpenError, OpenItem, PostError, Posted, Row, Scribe, Sqlite, Store,
+        StoreError, Write, Written,
     },
 };
-use support::{by_mail, list, mail_only, outbox, schedule, until};
+use support::{by_mail, chain, channels, list, mail_only, outbox, schedule, until};
 
 #[test]
 fn any_text_comes_back_as_it_was() {
@@ -86,7 +86,7 @@ fn what_cannot_be_opened_says_why() {
             "is not a Ringpost store",
         ),
         (foreign, "is not a Ringpost store"),
-        (newer, "has schema 99, this Ringpost knows up to 3: start the newer"),
+        (newer, "has schema 99, this Ringpost knows up to 4: start the newer"),
         (folder.path().join("no/such/folder.db"), "the folder of"),
         (PathBuf::from("/proc/self/store.db"), "the folder of"),
         (used, "is in use by another Ringpost"),
@@ -169,7 +169,7 @@ fn a_full_disk_turns_health_red_loses_nothing_and_heals_alone() {
         let mail = Arc::new(Recorded::default());
         let path = small.path().join("store.db");
         let (outbox, scribe) =
-            outbox(Some(&path), schedule(Duration::from_secs(600)), mail_only(mail.clone()));
+            outbox(Some(&path), schedule(Duration::from_secs(600)), &mail_only(mail.clone()));
         outbox.send(Post(by_mail("before", "tu@x.test"))).await.expect("alive").expect("written");
         until("the first is delivered", async || list(&scribe, Some(Status::Delivered)).await.len() == 1)
             .await;
@@ -256,8 +256,9 @@ fn what_became_of_a_notice_is_written_when_the_disk_heals_and_nothing_is_sent_tw
         }));
         let parts = Scribe::start(Box::new(store)).expect("a thread");
         let scribe = parts.0.clone();
+        let schedule = schedule(Duration::from_secs(600));
         let outbox =
-            Outbox::new(schedule(Duration::from_secs(600)), parts, mail_only(mail.clone())).start_apart();
+            Outbox::new(schedule.clone(), parts, channels(&mail_only(mail.clone()), &schedule)).start_apart();
         outbox.send(Post(by_mail("1", "tu@x.test"))).await.expect("alive").expect("written");
         until("health is red", async || !scribe.health().is_good()).await;
         assert!(matches!(
@@ -345,4 +346,57 @@ impl Store for Flaky {
     fn close(&mut self) -> Result<(), StoreError> {
         self.0.close()
     }
+}
+
+/// The tables of schema 3, as its version made them.
+const SCHEMA_3: &str = "CREATE TABLE item (id INTEGER PRIMARY KEY, key TEXT NOT NULL, channel TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('queued', 'sending', 'delayed', 'delivered', 'dead')), user TEXT NOT NULL,
+    call_id TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0,
+    waited INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL, reason TEXT, changed INTEGER NOT NULL,
+    UNIQUE (key, channel)) STRICT;
+    CREATE TABLE call (id INTEGER PRIMARY KEY, call_id TEXT NOT NULL, user TEXT NOT NULL, caller TEXT NOT NULL,
+    came_in INTEGER NOT NULL, rang_for INTEGER NOT NULL, outcome TEXT NOT NULL, verdict TEXT NOT NULL,
+    reason TEXT NOT NULL, answered_by TEXT) STRICT;
+    CREATE TABLE binding (user TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE policy (user TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    PRAGMA application_id = 0x5267506F; PRAGMA user_version = 3;";
+
+#[test]
+fn the_notices_of_schema_3_are_taken_up_and_keep_their_keys() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let old = rusqlite::Connection::open(&path).expect("SQLite");
+    old.execute_batch(SCHEMA_3).expect("schema 3");
+    let mail = by_mail("c1", "tu@x.test");
+    let notice = serde_json::to_string(&mail.notice).expect("text");
+    let key = Key::of(&mail.notice);
+    let um = r#"{"um":{"plan":"main","eum_proxy_address":"EUM:tu@x.test","mail_if_refused":true}}"#;
+    for (channel, way) in [("mail", r#""mail""#), ("um", um)] {
+        let posted = "2026-04-11T09:13:00.123456789Z";
+        let body = format!(r#"{{"notice":{notice},"way":{way},"posted":"{posted}"}}"#);
+        old.execute(
+            "INSERT INTO item (key, channel, status, user, call_id, kind, body, due, changed)
+             VALUES (?1, ?2, 'delayed', 'sip:tu@x.test', 'c1', 'missed', ?3, 1, 1)",
+            (key.as_str(), channel, body),
+        )
+        .expect("a row");
+    }
+    drop(old);
+    let mut store = Sqlite::open(Some(&path)).expect("it is taken further");
+    let open = store.open_items().expect("readable");
+    let found: Vec<_> = open.iter().map(|item| (item.channel.as_str(), item.posted.to_string())).collect();
+    assert_eq!(found, ["mail", "um"].map(|name| (name, "2026-04-11T09:13:00Z".to_owned())));
+    let item = |store: &mut Sqlite, id| store.load(id).expect("readable").expect("there").0;
+    assert_eq!(item(&mut store, 1).way, Way::mail());
+    let Way::Um { own, .. } = item(&mut store, 2).way else { panic!("it was for UM") };
+    assert_eq!(own[..], [chain(&["mail"])]);
+    // Neither is taken a second time, and UM's mail is there already.
+    let row = Row::of(mail.clone()).expect("text");
+    let instead = Change::Instead { rows: vec![row.clone()], reason: "415".into() };
+    let written = store.write(&[&Write::Insert(row), &Write::Change(2, instead)]).expect("written");
+    assert_eq!(written, [Written::Known, Written::Became(vec![None])]);
+    // A third entry of the same notice is new.
+    let hook = Item { way: Way::by(&chain(&["hook"])), ..mail };
+    let written = store.write(&[&Write::Insert(Row::of(hook).expect("text"))]).expect("written");
+    assert_eq!(written, [Written::New(3)]);
 }

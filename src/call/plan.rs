@@ -144,6 +144,7 @@ mod tests {
             missed_calls: UserClass::Mail,
             forward_to_voicemail,
             min_ring: Duration::ZERO,
+            channels: [].into(),
             mail_if_um_refuses: true,
             mail: None,
             time_zone: "UTC".into(),

@@ -15,8 +15,8 @@ pub struct Facts {
     pub min_ring: Duration,
     /// The user has a UM dial plan.
     pub has_um_plan: bool,
-    /// The user has a mail address and the site sends mail.
-    pub has_mail: bool,
+    /// The user has a channel of the own: mail, or what `channels` says.
+    pub has_channel: bool,
 }
 
 /// Who tells, and why.
@@ -34,7 +34,7 @@ pub struct Verdict {
 pub enum Action {
     /// Send the user's UM a SIP INFO.
     TellUm,
-    /// Write a mail.
+    /// Tell by the user's own channels, a mail in most sites.
     Mail,
     /// Nothing.
     Silent,
@@ -60,7 +60,7 @@ pub enum Reason {
     RingpostWrites,
     /// Missed; UM should write, but the user has no dial plan, so Ringpost does.
     NoUmPlan,
-    /// Missed, and nobody can tell: neither a dial plan nor a mail address.
+    /// Missed, and nobody can tell: neither a dial plan nor a channel of the user's own.
     NowhereToTell,
     /// Missed; the PBX tells this user (R11).
     PbxTells,
@@ -86,7 +86,7 @@ impl fmt::Display for Reason {
             Self::UmWrites => "missed: the user's UM writes the notice",
             Self::RingpostWrites => "missed: Ringpost writes the notice",
             Self::NoUmPlan => "missed: the user has no UM dial plan, so Ringpost writes the notice",
-            Self::NowhereToTell => "missed: neither a UM dial plan nor a mail address to tell",
+            Self::NowhereToTell => "missed: neither a UM dial plan nor a channel to tell",
             Self::PbxTells => "missed: the PBX tells this user",
             Self::SwitchedOff => "missed: notices are switched off for this user",
             Self::RangTooShort => "missed: rang for less than min_ring",
@@ -125,8 +125,10 @@ pub fn decide(class: UserClass, outcome: Outcome, facts: Facts) -> Verdict {
                 UserClass::Um if facts.has_um_plan => {
                     Verdict { action: Action::TellUm, reason: Reason::UmWrites }
                 }
-                UserClass::Um if facts.has_mail => Verdict { action: Action::Mail, reason: Reason::NoUmPlan },
-                UserClass::Mail if facts.has_mail => {
+                UserClass::Um if facts.has_channel => {
+                    Verdict { action: Action::Mail, reason: Reason::NoUmPlan }
+                }
+                UserClass::Mail if facts.has_channel => {
                     Verdict { action: Action::Mail, reason: Reason::RingpostWrites }
                 }
                 UserClass::Um | UserClass::Mail => silent(Reason::NowhereToTell),
@@ -179,7 +181,7 @@ mod tests {
         rang_for: Duration::from_secs(10),
         min_ring: Duration::from_secs(5),
         has_um_plan: true,
-        has_mail: true,
+        has_channel: true,
     };
 
     #[test]
@@ -225,8 +227,8 @@ mod tests {
         let short = Facts { rang_for: Duration::from_millis(4999), ..RANG };
         let exact = Facts { rang_for: Duration::from_secs(5), ..RANG };
         let no_plan = Facts { has_um_plan: false, ..RANG };
-        let no_mail = Facts { has_mail: false, ..RANG };
-        let neither = Facts { has_um_plan: false, has_mail: false, ..RANG };
+        let no_mail = Facts { has_channel: false, ..RANG };
+        let neither = Facts { has_um_plan: false, has_channel: false, ..RANG };
         for (class, facts, action, reason) in [
             (UserClass::Um, short, Silent, Reason::RangTooShort),
             (UserClass::Mail, short, Silent, Reason::RangTooShort),

@@ -1,7 +1,9 @@
 //! What becomes of a notice between "taken" and "told": its key, its status, and the next step after each try.
 
+mod breaker;
 mod key;
 mod retry_after;
+mod way;
 
 use std::{fmt, time::Duration};
 
@@ -10,11 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{notify::Notice, settings};
 
+pub use breaker::{Breaker, Turn};
 pub use key::Key;
 pub use retry_after::retry_after;
-
-/// How long UM may stay silent before the user gets our own mail instead, where that is allowed.
-pub const UM_PATIENCE: Duration = Duration::from_secs(600);
+pub use way::{Chain, ChannelName, Entries, Way};
 
 /// One notice on its way.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -27,54 +28,9 @@ pub struct Item {
     pub posted: Timestamp,
 }
 
-/// How a notice reaches its user. Further channels are further variants.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Way {
-    /// SIP INFO to the user's UM.
-    Um {
-        /// The dial plan, a name of `[um.plan.NAME]`.
-        plan: String,
-        /// `EUM:user@domain;phone-context=plan` (R13).
-        eum_proxy_address: String,
-        /// The user's `mail_if_um_refuses`.
-        mail_if_refused: bool,
-    },
-    /// A mail of ours to `notice.mail`.
-    Mail,
-}
-
-impl Way {
-    /// The channel that carries it.
-    pub fn channel(&self) -> ChannelName {
-        match self {
-            Self::Um { .. } => ChannelName::Um,
-            Self::Mail => ChannelName::Mail,
-        }
-    }
-}
-
-/// The channels, as names in the store, in logs and in metrics.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ChannelName {
-    /// SIP INFO.
-    Um,
-    /// SMTP or Maildir.
-    Mail,
-}
-
-impl ChannelName {
-    /// Every channel.
-    pub const ALL: [Self; 2] = [Self::Um, Self::Mail];
-
-    /// The name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Um => "um",
-            Self::Mail => "mail",
-        }
-    }
+/// The items that tell a notice: one for each entry of the user's channels.
+pub fn items(notice: &Notice, entries: &[Chain], posted: Timestamp) -> Vec<Item> {
+    entries.iter().map(|chain| Item { notice: notice.clone(), way: Way::by(chain), posted }).collect()
 }
 
 /// Where an item stands.
@@ -140,6 +96,13 @@ pub enum Delivery {
         /// The other side asked to be left alone for so long.
         not_before: Option<Duration>,
     },
+    /// Not now, and not for any other notice either: the server cannot be reached, refuses the login or asks for rest.
+    Down {
+        /// Why, one clean line without secrets.
+        reason: String,
+        /// The other side asked to be left alone for so long.
+        not_before: Option<Duration>,
+    },
     /// Not ever by this channel.
     Never {
         /// Why, one clean line without secrets.
@@ -171,8 +134,10 @@ pub enum Step {
         /// Why.
         reason: String,
     },
-    /// UM does not tell, so a mail does: the same item, from its beginning, by mail.
-    MailInstead {
+    /// This channel does not tell, so these ways do, from their beginning; the first one takes the item's place.
+    NextChannel {
+        /// At least one.
+        ways: Vec<Way>,
         /// Why.
         reason: String,
     },
@@ -192,25 +157,48 @@ pub fn after(
     schedule: &settings::Outbox,
     jitter: f64,
 ) -> Step {
-    let may_mail = may_mail(item);
     let (reason, not_before) = match delivery {
         Delivery::Delivered => return Step::Done,
-        Delivery::Never { reason } if may_mail => return Step::MailInstead { reason },
-        Delivery::Never { reason } => return Step::GiveUp { reason },
-        Delivery::Later { reason, not_before } => (reason, not_before),
+        Delivery::Never { reason } => return no_more(item, reason),
+        Delivery::Later { reason, not_before } | Delivery::Down { reason, not_before } => {
+            (reason, not_before)
+        }
     };
     let pause = pause(effort.tries, schedule).mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0);
     let wait = pause.max(not_before.unwrap_or_default());
-    let patience = if may_mail { UM_PATIENCE.min(schedule.give_up_after) } else { schedule.give_up_after };
     let waited = effort.waited.saturating_add(wait);
-    if waited <= patience {
-        return Step::Again {
-            wait,
-            effort: Effort { tries: effort.tries.saturating_add(1), waited },
-            reason,
-        };
+    if waited > patience(item, schedule) {
+        return no_more(item, reason);
     }
-    if may_mail { Step::MailInstead { reason } } else { Step::GiveUp { reason } }
+    Step::Again { wait, effort: Effort { tries: effort.tries.saturating_add(1), waited }, reason }
+}
+
+/// The step of an item that was due, but was held back for so long because its channel is down.
+pub fn after_rest(
+    item: &Item,
+    effort: Effort,
+    held: Duration,
+    reason: String,
+    schedule: &settings::Outbox,
+) -> Step {
+    let waited = effort.waited.saturating_add(held);
+    if waited > patience(item, schedule) {
+        return no_more(item, reason);
+    }
+    Step::Again { wait: Duration::ZERO, effort: Effort { waited, ..effort }, reason }
+}
+
+/// How long the item's channel may fail to tell.
+fn patience(item: &Item, schedule: &settings::Outbox) -> Duration {
+    let next = item.way.has_next().then_some(schedule.patience);
+    next.unwrap_or(schedule.give_up_after).min(schedule.give_up_after)
+}
+
+fn no_more(item: &Item, reason: String) -> Step {
+    if item.way.has_next() {
+        return Step::NextChannel { ways: item.way.next(), reason };
+    }
+    Step::GiveUp { reason }
 }
 
 /// The full pause after so many earlier tries: doubles, up to the ceiling.
@@ -218,13 +206,6 @@ fn pause(tries: u32, schedule: &settings::Outbox) -> Duration {
     let doubled = schedule.first_retry.saturating_mul(2_u32.saturating_pow(tries.min(31)));
     // The floor keeps a schedule of zeros from trying without a pause and for ever.
     doubled.min(schedule.longest_retry).max(Duration::from_millis(10))
-}
-
-fn may_mail(item: &Item) -> bool {
-    match &item.way {
-        Way::Um { mail_if_refused, .. } => *mail_if_refused && item.notice.mail.is_some(),
-        Way::Mail => false,
-    }
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ use jiff::Timestamp;
 use ringpost::{
     call::Outcome,
     notify::{Action, CallRecord, Facts, Kind, Notice, Verdict, decide},
-    outbox::{Item, Way},
+    outbox::{Item, Way, items},
 };
 use std::time::Duration;
 
 use super::{CallActor, Reach, call_id};
-use crate::outbox::Post;
+use crate::outbox::PostAll;
 
 /// How long the caller's final response waits for the notice to be on the disk. A dead disk must not hold calls.
 const COMMIT: Duration = Duration::from_secs(2);
@@ -26,7 +26,7 @@ impl CallActor {
             rang_for,
             min_ring: self.user.min_ring,
             has_um_plan: !self.um.is_empty(),
-            has_mail: self.user.mail.is_some() && self.directory.site.mail.is_some(),
+            has_channel: !self.user.channels.is_empty(),
         };
         let verdict = decide(self.user.missed_calls, outcome, facts);
         let notice = self.notice(outcome, rang_for);
@@ -62,18 +62,18 @@ impl CallActor {
     }
 
     pub(super) fn post(&mut self, notice: Notice, verdict: Verdict, ctx: &mut Context<Self>) {
-        let way = match verdict.action {
+        let posted = Timestamp::now();
+        let items = match verdict.action {
             Action::Silent => return,
-            Action::Mail => Way::Mail,
-            Action::TellUm => self.way_to_um(),
+            Action::Mail => items(&notice, &self.user.channels, posted),
+            Action::TellUm => vec![Item { notice, way: self.way_to_um(), posted }],
         };
-        let item = Item { notice, way, posted: Timestamp::now() };
         let call = call_id(&self.invite).into_owned();
         self.holding = true;
-        let taken = tokio::time::timeout(COMMIT, self.outbox.send(Post(item)));
+        let taken = tokio::time::timeout(COMMIT, self.outbox.send(PostAll(items)));
         ctx.spawn(taken.into_actor(self).map(move |taken, actor, ctx| {
             match taken {
-                Ok(Ok(Ok(_))) => {}
+                Ok(Ok(Ok(()))) => {}
                 Ok(Ok(Err(error))) => tracing::error!(call, %error, "A notice could not be written"),
                 Ok(Err(error)) => tracing::error!(call, %error, "The outbox does not take notices"),
                 Err(_) => {
@@ -92,7 +92,7 @@ impl CallActor {
         let bare = self.user.address.trim_start_matches("sip:").trim_start_matches("sips:");
         Way::Um {
             eum_proxy_address: format!("EUM:{bare};phone-context={plan}"),
-            mail_if_refused: self.user.mail_if_um_refuses,
+            own: if self.user.mail_if_um_refuses { self.user.channels.clone() } else { [].into() },
             plan,
         }
     }

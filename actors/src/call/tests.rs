@@ -16,7 +16,7 @@ use crate::{
     channel::Recorded,
     guard::Break,
     load,
-    outbox::Channels,
+    outbox::{ChannelUse, Channels},
     policies::Policies,
     port::{
         Listener,
@@ -212,7 +212,8 @@ fn outbox(
     scribe: (Scribe, tokio::sync::mpsc::UnboundedReceiver<Late>),
     mail: Arc<Recorded>,
 ) -> Addr<Outbox> {
-    Outbox::new(schedule, scribe, Channels { um: None, mail: Some(mail) }).start_apart()
+    let used = ChannelUse { channel: Some(mail), at_once: 8, schedule: schedule.clone() };
+    Outbox::new(schedule, scribe, Channels::default().with("mail", used)).start_apart()
 }
 
 impl End {

@@ -130,7 +130,7 @@ impl Answer {
 
 impl From<HttpError> for Delivery {
     fn from(error: HttpError) -> Self {
-        super::later(error)
+        super::down(error)
     }
 }
 

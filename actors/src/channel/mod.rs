@@ -20,7 +20,7 @@ use ringpost::{
         mail::{MailError, compose},
     },
     outbox::{Delivery, Item},
-    settings::{Mail, MailUrl},
+    settings::{self, ChannelKind, Mail, MailUrl},
 };
 
 pub use ews::{Ews, EwsError};
@@ -41,8 +41,25 @@ pub trait Channel: Send + Sync {
     }
 }
 
-/// The channel that `[mail]` asks for.
-pub fn mail(settings: &Mail) -> Result<Arc<dyn Channel>, SmtpError> {
+/// Why a channel of the site cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelError {
+    /// A mail server.
+    #[error(transparent)]
+    Smtp(#[from] SmtpError),
+}
+
+/// The channel that `[mail]` or a `[channel.NAME]` asks for.
+///
+/// # Errors
+/// Why it cannot be used.
+pub fn channel(settings: &settings::Channel) -> Result<Arc<dyn Channel>, ChannelError> {
+    Ok(match &settings.kind {
+        ChannelKind::Mail(settings) => mail(settings)?,
+    })
+}
+
+fn mail(settings: &Mail) -> Result<Arc<dyn Channel>, SmtpError> {
     Ok(match &settings.url {
         MailUrl::Maildir(path) => Arc::new(Maildir::new(path.clone(), settings.from.clone())),
         MailUrl::Smtp { .. } => Arc::new(Smtp::new(settings)?),
@@ -77,6 +94,11 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> std::io::Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)))
+}
+
+/// The server as a whole does not do now.
+fn down(error: impl std::fmt::Display) -> Delivery {
+    Delivery::Down { reason: reason(&error.to_string()), not_before: None }
 }
 
 fn later(error: impl std::fmt::Display) -> Delivery {

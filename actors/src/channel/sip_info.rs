@@ -10,7 +10,7 @@ use ringpost::{
     um::notification::Notification,
 };
 
-use super::{Channel, later, never};
+use super::{Channel, down, later, never};
 
 /// The SIP stack as this channel needs it. The body's type is [`ringpost::um::notification::MEDIA_TYPE`].
 pub trait InfoSender: Send + Sync {
@@ -55,7 +55,7 @@ impl Channel for SipInfo {
         Box::pin(async {
             let (plan, eum) = match &item.way {
                 Way::Um { plan, eum_proxy_address, .. } => (plan, eum_proxy_address),
-                Way::Mail => return never("a mail was given to the UM channel"),
+                Way::By { .. } => return never("what is not for UM was given to the UM channel"),
             };
             if let Kind::VoiceMail { .. } = item.notice.kind {
                 return never("a voice mail was given to the UM channel, which tells missed calls");
@@ -63,7 +63,7 @@ impl Channel for SipInfo {
             let body = Notification::of(&item.notice, eum).write();
             match self.sender.send_info(plan, &item.notice.user, Bytes::from(body)).await {
                 Ok(status) => judged(status),
-                Err(error) => later(error),
+                Err(error) => down(error),
             }
         })
     }
@@ -94,7 +94,7 @@ mod tests {
             for status in statuses {
                 let judged = match judged(*status) {
                     Delivery::Delivered => "delivered",
-                    Delivery::Later { .. } => "later",
+                    Delivery::Later { .. } | Delivery::Down { .. } => "later",
                     Delivery::Never { .. } => "never",
                 };
                 assert_eq!(judged, kind, "{status}");

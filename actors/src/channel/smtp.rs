@@ -24,7 +24,7 @@ use ringpost::{
 };
 use tokio::time::{Instant, timeout};
 
-use super::{Channel, built, later, never};
+use super::{Channel, built, down, later, never};
 
 /// How long a mail may take, its octets aside. RFC 5321 §4.5.3.2 would allow the end of DATA ten minutes; a server
 /// that slow is tried again.
@@ -156,7 +156,7 @@ impl Channel for Smtp {
             match timeout(patience, self.send(&mail)).await {
                 Ok(Ok(())) => Delivery::Delivered,
                 Ok(Err(refusal)) => judged(&refusal),
-                Err(_) => later("the mail server did not answer in time"),
+                Err(_) => down("the mail server did not answer in time"),
             }
         })
     }
@@ -178,8 +178,8 @@ fn judged(refusal: &Refusal) -> Delivery {
         Refusal::Smtp(error) => error.status().map(u16::from),
     };
     match code {
-        Some(521 | 530 | 534 | 535 | 538) => later(refusal),
+        None | Some(421 | 454 | 521 | 530 | 534 | 535 | 538) => down(refusal),
         Some(500..) => never(refusal),
-        Some(_) | None => later(refusal),
+        Some(_) => later(refusal),
     }
 }

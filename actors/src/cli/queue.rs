@@ -168,7 +168,7 @@ fn object(one: &Listed) -> serde_json::Value {
     serde_json::json!({
         "id": one.id,
         "status": one.status,
-        "channel": one.item.way.channel(),
+        "channel": one.item.way.channel().as_str(),
         "tries": one.effort.tries,
         "waited_s": one.effort.waited.as_secs(),
         "reason": one.reason,

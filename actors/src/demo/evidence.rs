@@ -9,7 +9,7 @@ use std::{
 use mail_parser::{Address, Message, MessageParser, MimeHeaders};
 use ringpost::{
     notify::CallRecord,
-    outbox::{ChannelName, Status},
+    outbox::Status,
     voicemail::{
         g711::{Codec, time_of},
         wav::{Format, Wav},
@@ -62,13 +62,14 @@ impl Evidence {
     }
 
     /// The call's notices, once all of them are delivered; at least one of `channel`.
-    pub async fn notices(&self, call_id: &str, channel: Option<ChannelName>) -> Result<Vec<Listed>, Missing> {
+    pub async fn notices(&self, call_id: &str, channel: Option<&str>) -> Result<Vec<Listed>, Missing> {
         let found = || {
             let mut notices = self.store()?.list(None, ALL).ok()?;
             notices.retain(|listed| listed.item.notice.call_id == call_id);
             let all = notices.iter().all(|listed| listed.status == Status::Delivered);
-            let there = channel
-                .is_none_or(|channel| notices.iter().any(|listed| listed.item.way.channel() == channel));
+            let there = channel.is_none_or(|channel| {
+                notices.iter().any(|listed| listed.item.way.channel().as_str() == channel)
+            });
             (all && there).then_some(notices)
         };
         until("a delivered notice in the outbox", found).await

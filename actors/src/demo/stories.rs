@@ -5,7 +5,6 @@ use std::time::Duration;
 use ringpost::{
     call::{Outcome, wire::ELSEWHERE},
     notify::{Action, Reason},
-    outbox::ChannelName,
     voicemail::g711::Codec,
 };
 use tokio::time::sleep;
@@ -117,7 +116,7 @@ async fn missed_ringing(t: &mut Theatre) -> Result<(), Missing> {
     t.pbx.order(Order::GiveUp);
     all_give_up(t).await?;
     let expected = Expected {
-        told: Some(ChannelName::Um),
+        told: Some("um"),
         mail: Some("missedcall"),
         ..expected(Outcome::GaveUpRinging, Action::TellUm, Reason::UmWrites)
     };
@@ -133,7 +132,7 @@ async fn missed_forwarding(t: &mut Theatre) -> Result<(), Missing> {
     t.page.framed("The body of that INFO, one element to a line", &body.replace("><", ">\n<"));
     check(body.contains(&scene.call_id), "the INFO does not name the call")?;
     let expected = Expected {
-        told: Some(ChannelName::Um),
+        told: Some("um"),
         ..expected(Outcome::GaveUpForwarding, Action::TellUm, Reason::UmWrites)
     };
     t.verdict(scene, expected).await
@@ -145,7 +144,7 @@ async fn missed_forwarding_by_mail(t: &mut Theatre) -> Result<(), Missing> {
     let scene = t.call(OUTSIDE, CLEO, what);
     give_up_while_um_rings(t).await?;
     let expected = Expected {
-        told: Some(ChannelName::Mail),
+        told: Some("mail"),
         mail: Some("missedcall"),
         ..expected(Outcome::GaveUpForwarding, Action::Mail, Reason::RingpostWrites)
     };
@@ -164,7 +163,7 @@ async fn missed_greeting(t: &mut Theatre) -> Result<(), Missing> {
     t.pbx.over().await?;
     check(heard > 50, "the caller did not hear the greeting")?;
     let expected = Expected {
-        told: Some(ChannelName::Mail),
+        told: Some("mail"),
         mail: Some("missedcall"),
         ..expected(Outcome::GaveUpInGreeting, Action::Silent, Reason::UmHadTheCall)
     };
@@ -189,7 +188,7 @@ async fn voice_mail(t: &mut Theatre) -> Result<(), Missing> {
     t.pbx.order(Order::HangUp);
     t.pbx.over().await?;
     let expected = Expected {
-        told: Some(ChannelName::Mail),
+        told: Some("mail"),
         mail: Some("voice-ca"),
         recording: Some((MESSAGE, PITCH)),
         ..expected(Outcome::LeftMessage, Action::Silent, Reason::MessageLeft)

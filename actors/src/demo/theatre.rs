@@ -60,7 +60,7 @@ pub struct Expected {
     /// And why.
     pub reason: Reason,
     /// The channel of its notice.
-    pub told: Option<ChannelName>,
+    pub told: Option<&'static str>,
     /// The Content-Class of its mail.
     pub mail: Option<&'static str>,
     /// The length and the pitch of its recording.
@@ -135,8 +135,8 @@ pub fn check(good: bool, otherwise: &str) -> Result<(), Missing> {
 
 /// What UM did, as far as the outbox shows it.
 fn um_says(user: &User, record: &CallRecord, notices: &[Listed]) -> String {
-    let told = notices.iter().any(|notice| notice.item.way.channel() == ChannelName::Um);
-    let mails = notices.iter().any(|notice| notice.item.way.channel() == ChannelName::Mail);
+    let told = notices.iter().any(|notice| notice.item.way.channel() == ChannelName::um());
+    let mails = notices.iter().any(|notice| notice.item.way.channel() == ChannelName::mail());
     match record.outcome {
         Outcome::GaveUpInGreeting | Outcome::LeftMessage | Outcome::TakenByUm => {
             let message =

@@ -10,8 +10,8 @@ use super::{raw::Raw, section::Section, uri, user};
 
 const WANTED: &str = "wants \"smtp://[user@]host:port\", \"smtps://…\" or \"maildir:PATH\"";
 
-/// Reads `[mail]`; `None` after a problem.
-pub fn mail(mut section: Section<'_>) -> Option<Mail> {
+/// Reads the keys of `[mail]` and of a channel of kind `smtp`; `None` after a problem.
+pub fn mail(section: &mut Section<'_>) -> Option<Mail> {
     let url = section.required("url", mail_url);
     let from = section.required("from", user::mail);
     let password_file = section.optional("password_file", password_file);
@@ -27,7 +27,6 @@ pub fn mail(mut section: Section<'_>) -> Option<Mail> {
         let url = with_password(url, password.or(in_url).or(password_file), given);
         url.map_err(|what| section.refuse("url", what)).ok()
     });
-    section.end();
     Some(Mail { url: url?, from: from? })
 }
 

@@ -41,6 +41,19 @@ impl<'l> Raw<'l> {
         }
     }
 
+    /// A text, or the texts of a list; at least one.
+    pub fn words(&self) -> Result<Vec<&str>, String> {
+        let ValueKind::Array(words) = &self.value.kind else { return Ok(vec![self.text()?]) };
+        if words.is_empty() {
+            return Err("is an empty list".to_owned());
+        }
+        let texts = words.iter().map(|value| match &value.kind {
+            ValueKind::String(text) if !text.trim().is_empty() => Ok(text.as_str()),
+            _ => Err(format!("wants a list of texts, not of {}", kind(value))),
+        });
+        texts.collect()
+    }
+
     /// Text that may be empty.
     pub fn word(&self) -> Result<&str, String> {
         match &self.value.kind {

@@ -19,11 +19,17 @@ pub fn outbox(mut section: Section<'_>) -> Option<Outbox> {
     let first_retry = section.required("first_retry", Raw::duration);
     let longest_retry = section.required("longest_retry", Raw::duration);
     let give_up_after = section.required("give_up_after", Raw::duration);
+    let patience = section.required("patience", Raw::duration);
     if longest_retry.is_some() && first_retry > longest_retry {
         section.refuse("first_retry", "must not be longer than longest_retry");
     }
     section.end();
-    Some(Outbox { first_retry: first_retry?, longest_retry: longest_retry?, give_up_after: give_up_after? })
+    Some(Outbox {
+        first_retry: first_retry?,
+        longest_retry: longest_retry?,
+        give_up_after: give_up_after?,
+        patience: patience?,
+    })
 }
 
 /// Reads `[metrics]`; `None` after a problem.

@@ -5,10 +5,19 @@ use std::collections::HashSet;
 use jiff::tz::TimeZone;
 use ringpost::{
     address::{Language, UserClass},
+    outbox::Entries,
     settings::{Policy, Quiet, Secret, To, UmPlan, UmServer, User, UserLogin},
 };
 
-use super::{Claims, mail::password_file, policy, raw::Raw, section::Section, um, uri};
+use super::{
+    Claims,
+    channel::{self, Known},
+    mail::password_file,
+    policy,
+    raw::Raw,
+    section::Section,
+    um, uri,
+};
 
 /// A user's time-out where the site names none (R2).
 const RING_FOR: std::time::Duration = std::time::Duration::from_secs(20);
@@ -19,6 +28,10 @@ pub struct Around<'s> {
     pub plans: &'s [UmPlan],
     /// Whether the site has `[mail]`.
     pub mail: bool,
+    /// The site's channels.
+    pub channels: &'s [Known],
+    /// Those of `[notices]` for users with a mail address, and without.
+    pub usual: [Entries; 2],
 }
 
 /// Reads one `[[user]]`; `None` after a problem.
@@ -42,6 +55,7 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
     let forward = section.optional("forward", forward);
     let min_ring = section.optional("min_ring", Raw::duration_or_zero);
     let mail_if_um_refuses = section.optional("mail_if_um_refuses", Raw::flag);
+    let own = channels(&mut section, around);
     let mail = section.optional("mail", mail);
     let time_zone = section.optional("time_zone", time_zone);
     let language = section.optional("language", language);
@@ -50,8 +64,12 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
     let policy = section.table("policy").map(policy::policy).unwrap_or_default();
     check_um(&section, missed_calls, forward);
     check_policy(&section, &policy, &voicemail_numbers);
-    check_mail(&section, around, missed_calls, um_plan.as_deref(), mail_if_um_refuses);
-    let missed_calls = missed_calls.unwrap_or_else(|| match (section.has("um_plan"), section.has("mail")) {
+    if own.as_ref().is_some_and(|own| own.is_empty()) {
+        check_mail(&section, around, missed_calls, um_plan.as_deref(), mail_if_um_refuses);
+    }
+    let channels = own.unwrap_or_default();
+    let tells = section.has("mail") || !channels.is_empty();
+    let missed_calls = missed_calls.unwrap_or_else(|| match (section.has("um_plan"), tells) {
         (true, _) => UserClass::Um,
         (false, true) => UserClass::Mail,
         (false, false) => UserClass::Off,
@@ -68,7 +86,8 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
         missed_calls,
         forward_to_voicemail: forward.unwrap_or_default(),
         min_ring: min_ring.unwrap_or_default(),
-        mail_if_um_refuses: mail_if_um_refuses.unwrap_or(mail.is_some() && around.mail),
+        mail_if_um_refuses: mail_if_um_refuses.unwrap_or(!channels.is_empty()),
+        channels,
         mail,
         time_zone: time_zone.unwrap_or_else(|| "UTC".to_owned()),
         language: language.unwrap_or_default(),
@@ -149,6 +168,21 @@ fn check_policy(section: &Section<'_>, policy: &Policy, voicemail_numbers: &[Str
     }
 }
 
+/// The user's own channels, by the user's own list or the site's; `None` after a problem.
+fn channels(section: &mut Section<'_>, around: &Around<'_>) -> Option<Entries> {
+    let has_address = section.has("mail");
+    if !section.has("channels") {
+        section.knows("channels");
+        let [with, without] = &around.usual;
+        return Some(if has_address { with.clone() } else { without.clone() });
+    }
+    let (entries, seen) = channel::entries(section, around.channels, |one| {
+        let reached = has_address || !one.wants_mail_address;
+        if reached { Ok(()) } else { Err(format!("{:?} needs the user's mail", one.name.as_str())) }
+    });
+    (entries.len() == seen).then_some(entries)
+}
+
 /// Whoever is told by mail needs an address and a `[mail]` that carries it.
 fn check_mail(
     section: &Section<'_>,
@@ -174,6 +208,9 @@ fn check_mail(
     }
     if !around.mail {
         section.refuse("mail", format!("the site has no [mail] section: {why}"));
+    }
+    if section.has("mail") && around.mail {
+        section.refuse("channels", format!("are none: {why}"));
     }
 }
 

@@ -72,7 +72,9 @@ fn respond(request: &[u8]) -> (&'static str, String) {
     let mut words = line.split(|octet| *octet == b' ');
     match (words.next(), words.next()) {
         (Some(b"GET"), Some(b"/metrics")) => {
-            ("200 OK", exposition(&METRICS.samples(), &METRICS.health.parts()))
+            let now = jiff::Timestamp::now().as_second().unsigned_abs();
+            let channels = METRICS.channels.exposition(now);
+            ("200 OK", exposition(&METRICS.samples(), &METRICS.health.parts()) + &channels)
         }
         (Some(b"GET"), Some(b"/health")) => match health(&METRICS.health.parts()) {
             (true, text) => ("200 OK", text),

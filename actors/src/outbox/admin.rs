@@ -1,7 +1,6 @@
 //! What an admin may do to a notice by hand: send it again at once, or take it out of the queue.
 
 use actix::prelude::*;
-use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::{Outbox, Resend};
@@ -27,15 +26,8 @@ pub const NOT_OPEN: &str = "there is no such notice, or it is delivered";
 impl Outbox {
     /// Takes a notice out of its queue; `Some(false)`: it is on its way, `None`: no queue has it.
     fn unqueue(&mut self, id: ItemId) -> Option<bool> {
-        if !self.known.contains(&id) {
-            return None;
-        }
-        let waited = self.lanes.values_mut().any(|lane| {
-            let place = lane.waiting.iter().find(|(_, waiting)| *waiting == id).copied();
-            place.is_some_and(|place| lane.waiting.remove(&place))
-        });
+        let waited = self.lanes.values_mut().find_map(|lane| lane.remove(id))?;
         if waited {
-            self.known.remove(&id);
             self.fresh.remove(&id);
         }
         Some(waited)
@@ -46,7 +38,7 @@ impl Handler<Retry> for Outbox {
     type Result = ResponseActFuture<Self, Result<(), &'static str>>;
 
     fn handle(&mut self, Retry(id): Retry, ctx: &mut Context<Self>) -> Self::Result {
-        if !self.known.contains(&id) {
+        if !self.knows(id) {
             let resent = ctx.address().send(Resend(id));
             return Box::pin(async move { resent.await == Ok(true) }.into_actor(self).map(
                 move |sent, _, _| {
@@ -55,19 +47,13 @@ impl Handler<Retry> for Outbox {
                 },
             ));
         }
-        let lane = self
-            .lanes
-            .iter()
-            .find_map(|(name, lane)| lane.waiting.iter().any(|(_, waiting)| *waiting == id).then_some(*name));
-        let answer = match lane {
-            Some(name) => {
-                self.unqueue(id);
-                self.queue(id, name, Instant::now());
+        let answer = match self.lanes.values_mut().any(|lane| lane.urge(id)) {
+            true => {
                 info!(item = id, "An admin sends a notice at once");
                 self.guarded(ctx, Self::pump);
                 Ok(())
             }
-            None => Err(BEING_SENT),
+            false => Err(BEING_SENT),
         };
         Box::pin(actix::fut::ready(answer))
     }

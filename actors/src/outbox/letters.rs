@@ -17,6 +17,11 @@ use crate::store::{Change, ItemId, PostError, Posted, Written};
 #[rtype(result = "Result<Posted, PostError>")]
 pub struct Post(pub Item);
 
+/// Takes the items of one notice in one transaction. The answer comes after the commit.
+#[derive(Message)]
+#[rtype(result = "Result<(), PostError>")]
+pub struct PostAll(pub Vec<Item>);
+
 /// Adds lines to the call log; there is no answer.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -51,6 +56,25 @@ impl Handler<Post> for Outbox {
     }
 }
 
+impl Handler<PostAll> for Outbox {
+    type Result = ResponseFuture<Result<(), PostError>>;
+
+    fn handle(&mut self, PostAll(items): PostAll, ctx: &mut Context<Self>) -> Self::Result {
+        let (scribe, outbox) = (self.scribe.clone(), ctx.address());
+        let posted = async move {
+            let posted = scribe.post_all(items.clone()).await?;
+            for (posted, item) in posted.into_iter().zip(items) {
+                if let Posted::Committed(id) = posted? {
+                    outbox.do_send(Committed(id, Arc::new(item)));
+                }
+            }
+            Ok(())
+        };
+        let caught = AssertUnwindSafe(posted).catch_unwind();
+        Box::pin(caught.map(|posted| posted.unwrap_or_else(|panic| Err(PostError::Fault(words(&*panic))))))
+    }
+}
+
 /// A notice is on the disk and may go.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -62,10 +86,10 @@ impl Handler<Committed> for Outbox {
     fn handle(&mut self, Committed(id, item): Committed, ctx: &mut Context<Self>) {
         self.guarded(ctx, |this, ctx| {
             // The start may have read it from the store meanwhile.
-            if !this.known.contains(&id) {
-                let channel = item.way.channel();
+            if !this.knows(id) {
+                let (channel, posted) = (item.way.channel().clone(), item.posted);
                 this.keep_fresh(id, item);
-                this.queue(id, channel, Instant::now());
+                this.queue(id, &channel, posted, Instant::now());
             }
             this.pump(ctx);
         });
@@ -75,8 +99,8 @@ impl Handler<Committed> for Outbox {
 impl Handler<Freed> for Outbox {
     type Result = ();
 
-    fn handle(&mut self, Freed(channel): Freed, ctx: &mut Context<Self>) {
-        self.lane(channel).sending -= 1;
+    fn handle(&mut self, Freed(id, channel, tried): Freed, ctx: &mut Context<Self>) {
+        self.lane(&channel).freed(id, tried);
         self.guarded(ctx, Self::pump);
     }
 }
@@ -103,7 +127,7 @@ impl Handler<Resend> for Outbox {
         };
         Box::pin(revived.into_actor(self).map(move |found, this, ctx| {
             let Some((item, _)) = found else { return false };
-            this.queue(id, item.way.channel(), Instant::now());
+            this.queue(id, item.way.channel(), item.posted, Instant::now());
             this.guarded(ctx, Self::pump);
             true
         }))

@@ -18,8 +18,7 @@ impl Handler<Break> for Outbox {
     fn handle(&mut self, _: Break, ctx: &mut Context<Self>) {
         self.guarded(ctx, |this, _| {
             // What a fault loses of its state is in the store.
-            this.known.clear();
-            this.lanes.values_mut().for_each(|lane| lane.waiting.clear());
+            this.lanes.values_mut().for_each(Lane::forget);
             panic!("broken by the test");
         });
     }
@@ -40,7 +39,7 @@ fn item() -> Item {
         rang_for: Duration::ZERO,
         outcome: Outcome::GaveUpRinging,
     };
-    Item { notice, way: Way::Mail, posted: Timestamp::now() }
+    Item { notice, way: Way::mail(), posted: Timestamp::now() }
 }
 
 async fn until(what: &str, so: impl Fn() -> bool) {
@@ -59,10 +58,12 @@ fn a_fault_in_the_outbox_loses_no_notice_and_too_many_are_told_to_the_keeper() {
             first_retry: Duration::from_millis(200),
             longest_retry: Duration::from_millis(200),
             give_up_after: Duration::from_secs(60),
+            patience: Duration::from_secs(60),
         };
         let scribe = Scribe::start(Box::new(Sqlite::open(None).expect("a store"))).expect("a thread");
         let (keeper, mut fatal) = Keeper::new();
-        let channels = Channels { um: None, mail: Some(mail.clone()) };
+        let used = ChannelUse { channel: Some(mail.clone()), at_once: 8, schedule: schedule.clone() };
+        let channels = Channels::default().with("mail", used);
         let outbox = Outbox::new(schedule, scribe, channels).kept_by(keeper).start_apart();
         outbox.send(Post(item())).await.expect("it runs").expect("it is written");
         until("the first try", || !mail.tries().is_empty()).await;

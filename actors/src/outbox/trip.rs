@@ -5,15 +5,11 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use actix::prelude::*;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use ringpost::{
-    outbox::{ChannelName, Delivery, Effort, Item, Step, Way, after},
-    settings,
-};
-use tracing::{debug, error, info, warn};
+use ringpost::outbox::{ChannelName, Delivery, Effort, Item, Step, Way, after, after_rest};
+use tracing::{error, info, warn};
 
-use super::Outbox;
+use super::{Outbox, lane::Start};
 use crate::{
-    channel::Channel,
     guard::words,
     store::{Change, ItemId, Row, Scribe, Written},
 };
@@ -22,63 +18,93 @@ use crate::{
 const LONGEST_TRY: Duration = Duration::from_secs(300);
 
 pub struct Trip {
-    pub id: ItemId,
-    pub name: ChannelName,
+    pub start: Start,
     pub fresh: Option<Arc<Item>>,
-    pub channel: Option<Arc<dyn Channel>>,
     pub scribe: Scribe,
-    pub schedule: settings::Outbox,
     pub outbox: Addr<Outbox>,
 }
 
 /// What the outbox does with the item next.
 pub enum Ended {
-    Again(ChannelName, Duration),
-    MailInstead(Arc<Item>),
+    /// It is tried again after so long.
+    Again(Duration),
+    /// It was not tried, because its channel is down, and is held on.
+    Held,
+    /// It goes on by other ways.
+    Became(Vec<(ItemId, Arc<Item>)>),
+    /// It is told, given up, or gone.
     Closed,
+}
+
+/// What a try says about its channel.
+pub enum Tried {
+    /// The other side was reached, whatever it said.
+    Reached,
+    /// It was not.
+    Down { reason: String, rest: Option<Duration> },
+    /// It came to no try.
+    No,
+    /// There was to be none.
+    Counted,
 }
 
 /// The channel has room again; what came of the try may still be on its way to the disk.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Freed(pub ChannelName);
+pub struct Freed(pub ItemId, pub ChannelName, pub Tried);
 
 impl Trip {
     pub async fn go(self) -> Ended {
-        let tried = self.guarded(self.send()).await;
-        self.outbox.do_send(Freed(self.name));
+        let tried = self.guarded(self.send()).await.flatten();
+        let about = match (&tried, &self.start.held) {
+            (_, Some(_)) => Tried::Counted,
+            (Err(_), None) => Tried::No,
+            (Ok((_, _, Delivery::Down { reason, not_before })), None) => {
+                Tried::Down { reason: reason.clone(), rest: *not_before }
+            }
+            (Ok(_), None) => Tried::Reached,
+        };
+        self.outbox.do_send(Freed(self.start.id, self.start.name.clone(), about));
         let settled = async {
-            let (item, effort, delivery) = tried??;
-            let step = after(&item, effort, delivery, &self.schedule, fastrand::f64());
+            let (item, effort, delivery) = tried?;
+            let schedule = &self.start.schedule;
+            let step = match &self.start.held {
+                None => after(&item, effort, delivery, schedule, fastrand::f64()),
+                Some((held, why)) => after_rest(&item, effort, *held, why.clone(), schedule),
+            };
             Ok(self.settle(item, step).await)
         };
-        self.guarded(settled).await.and_then(|settled| settled).unwrap_or_else(|ended| ended)
+        self.guarded(settled).await.flatten().unwrap_or_else(|ended| ended)
     }
 
     /// What panics must not take the outbox along (ROBUSTNESS T39): the notice is tried again, much later.
     async fn guarded<T>(&self, work: impl Future<Output = T>) -> Result<T, Ended> {
         AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| {
-            error!(item = self.id, fault = words(&*panic), "A fault in a try; trying again");
-            Ended::Again(self.name, self.schedule.longest_retry)
+            error!(item = self.start.id, fault = words(&*panic), "A fault in a try; trying again");
+            Ended::Again(self.start.schedule.longest_retry)
         })
     }
 
     /// The try itself. `Err`: it came to none.
     async fn send(&self) -> Result<(Arc<Item>, Effort, Delivery), Ended> {
+        let Start { id, channel, held, schedule, .. } = &self.start;
         let (item, effort) = match &self.fresh {
             Some(item) => (item.clone(), Effort::default()),
-            None => match self.scribe.load(self.id).await {
+            None => match self.scribe.load(*id).await {
                 Some(Ok(Some((item, effort)))) => (Arc::new(item), effort),
                 Some(Ok(None)) | None => return Err(Ended::Closed),
                 Some(Err(error)) => {
-                    error!(item = self.id, %error, "A notice cannot be read from the store; trying again");
-                    return Err(Ended::Again(self.name, self.schedule.longest_retry));
+                    error!(item = id, %error, "A notice cannot be read from the store; trying again");
+                    return Err(Ended::Again(schedule.longest_retry));
                 }
             },
         };
-        self.scribe.sending(self.id);
         let later = |reason: &str| Delivery::Later { reason: reason.to_owned(), not_before: None };
-        let Some(channel) = &self.channel else {
+        if held.is_some() {
+            return Ok((item, effort, later("the channel is down")));
+        }
+        self.scribe.sending(*id);
+        let Some(channel) = channel else {
             let delivery = later("this site has no such channel");
             return Ok((item, effort, delivery));
         };
@@ -87,32 +113,38 @@ impl Trip {
         let delivery = match tokio::time::timeout(LONGEST_TRY, guarded).await {
             Ok(Ok(delivery)) => delivery,
             Ok(Err(panic)) => {
-                error!(item = self.id, fault = words(&*panic), "A fault in a channel");
+                error!(item = id, fault = words(&*panic), "A fault in a channel");
                 later("the channel failed inside")
             }
-            Err(_) => later("the channel took too long"),
+            Err(_) => Delivery::Down { reason: "the channel took too long".to_owned(), not_before: None },
         };
         Ok((item, effort, delivery))
     }
 
     /// Writes what came of the try, and goes on only when that is on the disk.
     async fn settle(&self, item: Arc<Item>, step: Step) -> Ended {
-        let (id, channel) = (self.id, self.name.as_str());
+        let Start { id, name, numbers, held, .. } = &self.start;
+        let (id, channel) = (*id, name.as_str());
         match step {
             Step::Done => {
                 self.scribe.change(id, Change::Delivered).await;
+                numbers.delivered.one();
                 info!(item = id, channel, "A notice is delivered");
                 Ended::Closed
             }
             Step::Again { wait, effort, reason } => {
-                warn!(item = id, channel, tries = effort.tries, ?wait, reason, "A notice is delayed");
+                if held.is_none() {
+                    numbers.delayed.one();
+                    warn!(item = id, channel, tries = effort.tries, ?wait, reason, "A notice is delayed");
+                }
                 let wall = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
                 let due = Timestamp::now().saturating_add(wall).unwrap_or(Timestamp::MAX);
                 self.scribe.change(id, Change::Delayed { due, effort, reason }).await;
-                Ended::Again(self.name, wait)
+                if held.is_some() { Ended::Held } else { Ended::Again(wait) }
             }
-            Step::MailInstead { reason } => self.mail_instead(&item, reason).await,
+            Step::NextChannel { ways, reason } => self.next_channel(&item, ways, reason).await,
             Step::GiveUp { reason } => {
+                numbers.dead.one();
                 error!(item = id, channel, reason, "A notice is given up and kept as a dead letter");
                 self.scribe.change(id, Change::Dead { reason }).await;
                 Ended::Closed
@@ -120,17 +152,19 @@ impl Trip {
         }
     }
 
-    async fn mail_instead(&self, item: &Item, reason: String) -> Ended {
-        warn!(item = self.id, reason, "UM does not tell, so a mail does");
-        let mail = Item { way: Way::Mail, ..item.clone() };
-        let row = Row::of(mail).expect("it was written once already");
-        let item = row.item.clone();
-        match self.scribe.change(self.id, Change::MailInstead { row, reason }).await {
-            Some(Written::Done) => Ended::MailInstead(item),
-            Some(Written::AlreadyMailed | Written::New(_) | Written::Known | Written::Nothing) | None => {
-                debug!(item = self.id, "The mail is there already");
-                Ended::Closed
+    async fn next_channel(&self, item: &Item, ways: Vec<Way>, reason: String) -> Ended {
+        let Start { id, name, numbers, .. } = &self.start;
+        let to = ways.iter().map(|way| way.channel().as_str()).collect::<Vec<_>>().join(" ");
+        warn!(item = id, channel = %name, to, reason, "A channel does not tell, so the next one does");
+        numbers.moved.one();
+        let rows = ways.into_iter().map(|way| Row::of(Item { way, ..item.clone() }));
+        let rows: Vec<Row> = rows.collect::<Result<_, _>>().expect("it was written once already");
+        let items: Vec<_> = rows.iter().map(|row| row.item.clone()).collect();
+        match self.scribe.change(*id, Change::Instead { rows, reason }).await {
+            Some(Written::Became(ids)) => {
+                Ended::Became(ids.into_iter().zip(items).filter_map(|(id, item)| Some((id?, item))).collect())
             }
+            Some(Written::Done | Written::New(_) | Written::Known | Written::Nothing) | None => Ended::Closed,
         }
     }
 }

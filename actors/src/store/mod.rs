@@ -48,7 +48,7 @@ pub trait Store: Send {
 /// One thing to write.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Write {
-    /// A new item, unless its key and channel are known.
+    /// A new item, unless its notice has that entry, or is with that channel, already.
     Insert(Row),
     /// What has become of an item.
     Change(ItemId, Change),
@@ -101,10 +101,10 @@ pub enum Change {
         /// Why.
         reason: String,
     },
-    /// From now on it is a mail: the whole item, new.
-    MailInstead {
-        /// The item with its new way.
-        row: Row,
+    /// From now on it is these: the whole item with each of its new ways. The first takes its place.
+    Instead {
+        /// At least one.
+        rows: Vec<Row>,
         /// Why.
         reason: String,
     },
@@ -120,7 +120,7 @@ pub enum Change {
 }
 
 /// What came of one [`Write`].
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Written {
     /// A new item, with its number.
     New(ItemId),
@@ -130,12 +130,13 @@ pub enum Written {
     Done,
     /// The change had nothing to change: no such item, or its status (for `Resend` and `Remove`) is another.
     Nothing,
-    /// The mail that an item should have become is there already, so the item is closed as delivered.
-    AlreadyMailed,
+    /// The numbers of what an item has become; none where that notice is with that channel already. Where it is so with
+    /// the first, the item itself is closed as delivered.
+    Became(Vec<Option<ItemId>>),
 }
 
 /// An item to take up again after a start.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct OpenItem {
     /// Its number.
     pub id: ItemId,
@@ -145,6 +146,8 @@ pub struct OpenItem {
     pub status: Status,
     /// When it is due, by the wall clock that wrote it.
     pub due: Timestamp,
+    /// When it was taken, to the second.
+    pub posted: Timestamp,
 }
 
 /// An item as a list shows it.

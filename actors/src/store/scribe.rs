@@ -5,6 +5,7 @@ mod desk;
 
 use std::{sync::Arc, thread};
 
+use futures_util::future::join_all;
 use ringpost::{
     notify::CallRecord,
     outbox::{Effort, Item, Status},
@@ -81,8 +82,27 @@ impl Scribe {
 
     /// Writes a notice; returns after the commit.
     pub async fn post(&self, item: Item) -> Result<Posted, PostError> {
-        let row = Row::of(item)?;
-        self.ask(|reply| Command::Post(row, reply)).await.unwrap_or(Err(PostError::Stopped))
+        self.post_all(vec![item]).await?.pop().unwrap_or(Err(PostError::Stopped))
+    }
+
+    /// Writes notices in one transaction; returns after the commit, with an answer for each.
+    ///
+    /// # Errors
+    /// None of them can be written down.
+    pub async fn post_all(
+        &self,
+        items: Vec<Item>,
+    ) -> Result<Vec<Result<Posted, PostError>>, serde_json::Error> {
+        let (mut posts, mut answers) = (Vec::new(), Vec::new());
+        for item in items {
+            let (reply, answer) = oneshot::channel();
+            posts.push((Row::of(item)?, reply));
+            answers.push(answer);
+        }
+        // Where the store has stopped, the replies are dropped with the command.
+        let _ = self.commands.send(Command::Post(posts)).await;
+        let answers = join_all(answers).await.into_iter();
+        Ok(answers.map(|answer| answer.unwrap_or(Err(PostError::Stopped))).collect())
     }
 
     /// Writes what has become of an item; returns after the commit, however long the disk refuses. `None`: stopped.
@@ -175,11 +195,14 @@ impl Scribe {
     }
 }
 
+/// Who waits for a notice to be on the disk.
+type Poster = oneshot::Sender<Result<Posted, PostError>>;
+
 type Question = Box<dyn FnOnce(&mut dyn Store) + Send>;
 
 /// What the thread is asked to do.
 enum Command {
-    Post(Row, oneshot::Sender<Result<Posted, PostError>>),
+    Post(Vec<(Row, Poster)>),
     Change(ItemId, Change, oneshot::Sender<Written>),
     Sending(ItemId),
     Record(Box<CallRecord>),

@@ -10,7 +10,7 @@ use ringpost::{
 };
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, Transaction, TransactionBehavior, params};
 use serde::{Serialize, de::DeserializeOwned};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{BindingRow, Change, ItemId, Listed, OpenItem, Row, Store, StoreError, Write, Written};
 
@@ -44,17 +44,18 @@ impl Store for Sqlite {
 
     fn open_items(&mut self) -> Result<Vec<OpenItem>, StoreError> {
         let mut query = self.db.prepare_cached(
-            "SELECT id, channel, status, due FROM item WHERE status IN ('queued', 'sending', 'delayed') ORDER BY id",
+            "SELECT id, channel, status, due, posted FROM item WHERE status IN ('queued', 'sending', 'delayed') ORDER BY id",
         )?;
         let mut rows = query.query([])?;
-        let mut open = Vec::new();
+        let (mut open, mut names) = (Vec::new(), BTreeSet::new());
         while let Some(row) = rows.next()? {
             let id = row.get(0)?;
             open.push(OpenItem {
                 id,
-                channel: channel(id, row.get_ref(1)?.as_str().unwrap_or_default())?,
+                channel: interned(&mut names, row.get_ref(1)?.as_str().unwrap_or_default()),
                 status: status(id, row.get_ref(2)?.as_str().unwrap_or_default())?,
                 due: moment(row.get(3)?),
+                posted: moment(row.get(4)?),
             });
         }
         Ok(open)
@@ -168,25 +169,26 @@ fn as_listed(row: &SqlRow<'_>) -> Result<Listed, StoreError> {
 fn insert(tx: &Transaction<'_>, row: &Row, now: Timestamp) -> Result<Written, StoreError> {
     let notice = &row.item.notice;
     let mut insert = tx.prepare_cached(
-        "INSERT INTO item (key, channel, status, user, call_id, kind, body, due, changed)
-         VALUES (?1, ?2, 'queued', ?3, ?4, ?5, ?6, ?7, ?7) ON CONFLICT (key, channel) DO NOTHING",
+        "INSERT INTO item (key, channel, entry, status, user, call_id, kind, body, due, changed, posted)
+         VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6, ?7, ?8, ?8, ?9) ON CONFLICT DO NOTHING",
     )?;
-    let channel = row.item.way.channel().as_str();
     let now = now.as_millisecond();
     let rows = insert.execute(params![
         row.key.as_str(),
-        channel,
+        row.item.way.channel().as_str(),
+        row.item.way.entry().as_str(),
         notice.user,
         notice.call_id,
         row.kind,
         row.body,
-        now
+        now,
+        row.item.posted.as_millisecond(),
     ])?;
     Ok(if rows == 0 { Written::Known } else { Written::New(tx.last_insert_rowid()) })
 }
 
-fn apply(tx: &Transaction<'_>, id: ItemId, change: &Change, now: Timestamp) -> Result<Written, StoreError> {
-    let now = now.as_millisecond();
+fn apply(tx: &Transaction<'_>, id: ItemId, change: &Change, at: Timestamp) -> Result<Written, StoreError> {
+    let now = at.as_millisecond();
     let rows = match change {
         Change::Sending => tx
             .prepare_cached("UPDATE item SET status = 'sending', changed = ?2 WHERE id = ?1 AND status IN ('queued', 'delayed')")?
@@ -210,32 +212,42 @@ fn apply(tx: &Transaction<'_>, id: ItemId, change: &Change, now: Timestamp) -> R
         Change::Remove => tx
             .prepare_cached("DELETE FROM item WHERE id = ?1 AND status = 'dead'")?
             .execute(params![id])?,
-        Change::MailInstead { row, reason } => return mail_instead(tx, id, row, reason, now),
+        Change::Instead { rows, reason } => return instead(tx, id, rows, reason, at),
     };
     Ok(if rows == 0 { Written::Nothing } else { Written::Done })
 }
 
-/// The same row goes on as a mail. UM may have mailed before it refused: then the item has nothing left to say.
-fn mail_instead(
+/// The same row goes on by the first way, new rows by the others. Who was to tell may have told before it refused, by
+/// one of these very channels: then there is nothing left to say there.
+fn instead(
     tx: &Transaction<'_>,
     id: ItemId,
-    row: &Row,
+    rows: &[Row],
     reason: &str,
-    now: i64,
+    now: Timestamp,
 ) -> Result<Written, StoreError> {
+    let Some((first, further)) = rows.split_first() else { return Ok(Written::Nothing) };
     let mut update = tx.prepare_cached(
-        "UPDATE OR IGNORE item SET channel = ?3, body = ?4, status = 'queued', tries = 0, waited = 0, due = ?2,
-         reason = ?5, changed = ?2 WHERE id = ?1",
+        "UPDATE OR IGNORE item SET channel = ?3, entry = ?4, body = ?5, status = 'queued', tries = 0, waited = 0,
+         due = ?2, reason = ?6, changed = ?2 WHERE id = ?1",
     )?;
-    let channel = row.item.way.channel().as_str();
-    if update.execute(params![id, now, channel, row.body, reason])? == 1 {
-        return Ok(Written::Done);
+    let (channel, entry) = (first.item.way.channel().as_str(), first.item.way.entry().as_str());
+    let millis = now.as_millisecond();
+    let moved = update.execute(params![id, millis, channel, entry, first.body, reason])? == 1;
+    if !moved {
+        tx.execute(
+            "UPDATE item SET status = 'delivered', reason = ?3, changed = ?2 WHERE id = ?1",
+            params![id, millis, reason],
+        )?;
     }
-    tx.execute(
-        "UPDATE item SET status = 'delivered', reason = ?3, changed = ?2 WHERE id = ?1",
-        params![id, now, reason],
-    )?;
-    Ok(Written::AlreadyMailed)
+    let mut became = vec![moved.then_some(id)];
+    for row in further {
+        became.push(match insert(tx, row, now)? {
+            Written::New(id) => Some(id),
+            Written::Known | Written::Done | Written::Nothing | Written::Became(_) => None,
+        });
+    }
+    Ok(Written::Became(became))
 }
 
 fn log(tx: &Transaction<'_>, call: &CallRecord) -> Result<Written, StoreError> {
@@ -304,9 +316,13 @@ fn status(id: ItemId, name: &str) -> Result<Status, StoreError> {
     name.parse().map_err(|error| unreadable(id, error))
 }
 
-fn channel(id: ItemId, name: &str) -> Result<ChannelName, StoreError> {
-    let known = ChannelName::ALL.into_iter().find(|channel| channel.as_str() == name);
-    known.ok_or_else(|| unreadable(id, "its channel is unknown"))
+/// A million items share the few names of their channels.
+fn interned(names: &mut BTreeSet<ChannelName>, name: &str) -> ChannelName {
+    if let Some(known) = names.iter().find(|known| known.as_str() == name) {
+        return known.clone();
+    }
+    names.insert(name.into());
+    name.into()
 }
 
 fn unreadable(id: ItemId, why: impl std::fmt::Display) -> StoreError {

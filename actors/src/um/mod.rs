@@ -20,7 +20,7 @@ use ringpost::{
     call::{Outcome, wire},
     directory::Directory,
     notify::{Kind, Notice, UmAction, um_decides},
-    outbox::{Item, Way},
+    outbox::{Entries, Item, Way, items},
     settings::User,
     sip::{
         Message as SipMessage, Method, Name,
@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     guard::caught,
-    outbox::{Outbox, Post},
+    outbox::{Outbox, PostAll},
     port::{Alarm, Port, Refusal, TransactionUser},
     voicemail::{GreetingError, Greetings, PortPool, Recording, Recovered, told},
 };
@@ -109,6 +109,9 @@ pub struct Context {
     notice: Notice,
     /// Who tells the user about missed calls.
     class: UserClass,
+    /// The user's own channels; none after a crash, when the directory knows them.
+    #[serde(skip)]
+    channels: Entries,
 }
 
 impl Context {
@@ -116,8 +119,8 @@ impl Context {
         &self.notice.call_id
     }
 
-    /// The item to post at the end of a call; `None` where nothing is to be told.
-    fn item(&self, recording: Option<&Recording>) -> Option<Item> {
+    /// The items to post at the end of a call; none where nothing is to be told.
+    fn items(&self, recording: Option<&Recording>) -> Vec<Item> {
         let verdict = um_decides(self.class, recording.is_some());
         tracing::info!(call = self.notice.call_id, action = ?verdict.action, reason = %verdict.reason, "UM decided");
         let mut notice = self.notice.clone();
@@ -128,33 +131,44 @@ impl Context {
                 notice.outcome = Outcome::LeftMessage;
             }
             (UmAction::Missed, _) => {}
-            (UmAction::VoiceMail, None) | (UmAction::Silent, _) => return None,
+            (UmAction::VoiceMail, None) | (UmAction::Silent, _) => return Vec::new(),
         }
-        Some(Item { notice, way: Way::Mail, posted: Timestamp::now() })
+        told_by(&self.channels, notice)
     }
 }
 
 /// Tells what an earlier run of Ringpost had recorded and not told.
-pub async fn tell_recovered(outbox: Addr<Outbox>, recovered: Vec<Recovered>) {
+pub async fn tell_recovered(directory: Arc<Directory>, outbox: Addr<Outbox>, recovered: Vec<Recovered>) {
     for Recovered { context, recording } in recovered {
-        let Ok(context) = serde_json::from_value::<Context>(context) else {
+        let Ok(mut context) = serde_json::from_value::<Context>(context) else {
             tracing::error!(path = %recording.path.display(), "A recovered recording does not say whose it is");
             continue;
         };
-        if let Some(item) = context.item(Some(&recording)) {
-            post(&outbox, item).await;
+        if let Some(user) = directory.by_address(&context.notice.user) {
+            context.channels = user.channels.clone();
         }
+        post(&outbox, context.items(Some(&recording))).await;
         if let Err(error) = told(&recording.path) {
             tracing::error!(%error, "A recording's note could not be removed");
         }
     }
 }
 
-/// Posts an item; true once it is on the disk.
-async fn post(outbox: &Addr<Outbox>, item: Item) -> bool {
-    let call = item.notice.call_id.clone();
-    match outbox.send(Post(item)).await {
-        Ok(Ok(_)) => true,
+/// The notice by these channels. A user without any has lost them to a change of the site: by mail the notice is a dead
+/// letter at least.
+fn told_by(channels: &Entries, notice: Notice) -> Vec<Item> {
+    let posted = Timestamp::now();
+    match items(&notice, channels, posted) {
+        none if none.is_empty() => vec![Item { notice, way: Way::mail(), posted }],
+        items => items,
+    }
+}
+
+/// Posts the items of a notice; true once they are on the disk.
+async fn post(outbox: &Addr<Outbox>, items: Vec<Item>) -> bool {
+    let Some(call) = items.first().map(|item| item.notice.call_id.clone()) else { return true };
+    match outbox.send(PostAll(items)).await {
+        Ok(Ok(())) => true,
         Ok(Err(error)) => {
             tracing::error!(call, %error, "A notice could not be written");
             false
@@ -231,7 +245,7 @@ impl Desk {
             call_id: history.map_or(call_id, |h| h.call_id),
             outcome: Outcome::GaveUpInGreeting,
         };
-        Context { notice, class: user.missed_calls }
+        Context { notice, class: user.missed_calls, channels: user.channels.clone() }
     }
 
     fn begin(&self, server: Token, invite: SipMessage, from: Peer) {
@@ -299,11 +313,11 @@ impl Desk {
             rang_for: notification.rang_for,
             outcome: notification.outcome,
         };
-        let item = Item { notice, way: Way::Mail, posted: Timestamp::now() };
+        let items = told_by(&user.channels, notice);
         let (outbox, port) = (self.office.outbox.clone(), Rc::clone(&self.port));
         actix::spawn(async move {
             // 200 says that the notice is taken, so it is on the disk by then.
-            let code = if post(&outbox, item).await { 200 } else { 503 };
+            let code = if post(&outbox, items).await { 200 } else { 503 };
             let tag = server.text();
             port.respond(server, code, plain_response(&info, from.address, code, &tag));
         });

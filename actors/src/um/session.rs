@@ -233,10 +233,8 @@ impl UmSession {
         let (media, office, context) = (self.media.clone(), Arc::clone(&self.office), self.context.clone());
         let told_it = async move {
             let recording = media.send(Close).await.ok().and_then(|closed| closed.recording);
-            let safe = match context.and_then(|context| context.item(recording.as_ref())) {
-                Some(item) => post(&office.outbox, item).await,
-                None => true,
-            };
+            let items = context.map(|context| context.items(recording.as_ref())).unwrap_or_default();
+            let safe = post(&office.outbox, items).await;
             if let (true, Some(recording)) = (safe, recording)
                 && let Err(error) = told(&recording.path)
             {

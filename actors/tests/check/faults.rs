@@ -34,8 +34,8 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "languages = \"en\"",
         &[
             "site.toml:18: user[0].languages: unknown key; known here: address, name, numbers, devices, auth_name, \
-         password, password_file, ring_for, um_plan, missed_calls, forward, min_ring, mail_if_um_refuses, mail, \
-         time_zone, language, greeting, voicemail_numbers, policy",
+         password, password_file, ring_for, um_plan, missed_calls, forward, min_ring, mail_if_um_refuses, channels, \
+         mail, time_zone, language, greeting, voicemail_numbers, policy",
         ],
     ),
     (
@@ -43,8 +43,8 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[store]",
         "[stores]",
         &[
-            "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, registrar, um, mail, user, bypass, policy, \
-             feature_codes, outbox, store, voicemail, metrics, security, tls, dns",
+            "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, registrar, um, outbox, channel, mail, \
+             notices, user, bypass, policy, feature_codes, store, voicemail, metrics, security, tls, dns",
         ],
     ),
     (

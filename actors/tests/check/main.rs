@@ -83,7 +83,11 @@ fn a_fault_in_the_environment_names_its_variable_and_keeps_the_secret() {
             "wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" or \"1h\", not \"5x\"",
         ),
         ("RINGPOST_MAIL__URL", "smtp://me:hunter2@mail.example:0", "port 0 is no port"),
-        ("RINGPOST_MAIL__ULR", "x", "unknown key; known here: url, from, password_file, password"),
+        (
+            "RINGPOST_MAIL__ULR",
+            "x",
+            "unknown key; known here: url, from, password_file, password, at_once, first_retry, longest_retry, give_up_after, patience",
+        ),
         ("RINGPOST_STORE_PATH", "x", "two underscores stand between section and key: RINGPOST_STORE__PATH"),
         ("RINGPOST_USER__NAME", "x", "wants tables [[user]], not a table"),
     ] {

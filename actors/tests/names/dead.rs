@@ -37,18 +37,18 @@ fn calls_that_need_no_name_do_not_wait() {
     let since = Instant::now();
     let waiting = office.pbx.invite("1001");
     let mut others = Peer::new(Over::Udp, "127.0.0.1", office.ringpost.sip);
-    for _ in 0..5 {
+    for _ in 0..3 {
         let since = Instant::now();
         let invite = others.invite("1002");
         let out = desk.expect("INVITE");
-        assert!(since.elapsed() < Duration::from_millis(400), "{:?}", since.elapsed());
+        assert!(since.elapsed() < SOON, "{:?}", since.elapsed());
         desk.answer(&out, 486);
         desk.expect("ACK");
         others.refused(&invite, 486);
     }
     office.pbx.refused(&waiting, 480);
-    assert!(since.elapsed() >= Duration::from_millis(900), "it waited for the DNS");
-    assert!(since.elapsed() < Duration::from_secs(4), "in bounds");
+    assert!(since.elapsed() >= Duration::from_millis(1_900), "it waited for the DNS");
+    assert!(since.elapsed() < Duration::from_secs(6), "in bounds");
     // Within `retry` nobody waits again.
     let since = Instant::now();
     let invite = office.pbx.invite("1001");

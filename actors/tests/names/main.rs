@@ -62,7 +62,9 @@ fn port() -> u16 {
 }
 
 /// What a quick site says of names.
-const QUICK: &str = "timeout = \"1s\"\ntarget_timeout = \"300ms\"\nretry = \"2s\"";
+const QUICK: &str = "timeout = \"2s\"\ntarget_timeout = \"1s\"";
 
-/// Shorter than anything that a test waits for.
-const SOON: Duration = Duration::from_millis(700);
+/// Shorter than any of these, and long enough for a busy machine.
+const SOON: Duration = Duration::from_millis(900);
+/// Longer than a server may be silent.
+const LATER: Duration = Duration::from_millis(1_300);

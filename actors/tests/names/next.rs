@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::{
-    Office, QUICK, SOON,
+    LATER, Office, QUICK, SOON,
     dns::Dns,
     port,
     support::{Over, Peer, Sip, Site, peer::Dialog},
@@ -124,7 +124,7 @@ fn a_silent_server_on_udp_costs_only_its_time() {
     let out = peers[1].expect("INVITE");
     // 100 is an answer: nobody else is called while it works.
     peers[1].answer(&out, 100);
-    peers[1].silent_for(SOON);
+    peers[1].silent_for(LATER);
     // Taken back: nobody else hears of it.
     peers[1].answer(&out, 180);
     office.pbx.expect("180");
@@ -192,7 +192,7 @@ fn the_users_own_time_out_ends_the_search() {
     peers[0].expect("INVITE");
     peers[1].expect("INVITE");
     office.pbx.refused(&invite, 480);
-    peers[2].silent_for(std::time::Duration::from_millis(1_200));
+    peers[2].silent_for(LATER);
 }
 
 #[test]

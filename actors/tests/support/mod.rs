@@ -17,12 +17,12 @@ use ringpost::{
     address::{Caller, Language},
     call::Outcome,
     notify::{Kind, Notice},
-    outbox::{Item, Status, Way},
+    outbox::{Chain, ChannelName, Item, Status, Way},
     settings,
 };
 use ringpost_actors::{
     channel::Channel,
-    outbox::{Channels, Outbox},
+    outbox::{ChannelUse, Channels, Outbox},
     store::{Listed, Scribe, Sqlite},
 };
 
@@ -48,31 +48,44 @@ pub fn notice(call_id: &str, mail: &str) -> Notice {
 }
 
 pub fn by_mail(call_id: &str, mail: &str) -> Item {
-    Item { notice: notice(call_id, mail), way: Way::Mail, posted: Timestamp::now() }
+    Item { notice: notice(call_id, mail), way: Way::mail(), posted: Timestamp::now() }
 }
 
 pub fn by_um(call_id: &str, mail: &str, mail_if_refused: bool) -> Item {
     let eum_proxy_address = format!("EUM:{mail};phone-context=main");
-    Item {
-        way: Way::Um { plan: "main".into(), eum_proxy_address, mail_if_refused },
-        ..by_mail(call_id, mail)
-    }
+    let own = if mail_if_refused { [chain(&["mail"])].into() } else { [].into() };
+    Item { way: Way::Um { plan: "main".into(), eum_proxy_address, own }, ..by_mail(call_id, mail) }
 }
 
 /// Fast enough for a test: 20 ms, doubling to 80 ms, given up after `give_up_after`.
 pub fn schedule(give_up_after: Duration) -> settings::Outbox {
     let (first_retry, longest_retry) = (Duration::from_millis(20), Duration::from_millis(80));
-    settings::Outbox { first_retry, longest_retry, give_up_after }
+    settings::Outbox { first_retry, longest_retry, give_up_after, patience: Duration::from_secs(600) }
 }
 
-pub fn mail_only(mail: Arc<dyn Channel>) -> Channels {
-    Channels { um: None, mail: Some(mail) }
+pub fn chain(names: &[&str]) -> Chain {
+    names.iter().map(|name| ChannelName::from(*name)).collect()
+}
+
+/// Channels by their names, eight tries at once each.
+pub type Named<'n> = &'n [(&'n str, Arc<dyn Channel>)];
+
+pub fn mail_only(mail: Arc<dyn Channel>) -> [(&'static str, Arc<dyn Channel>); 1] {
+    [("mail", mail)]
+}
+
+pub fn channels(named: Named<'_>, schedule: &settings::Outbox) -> Channels {
+    named.iter().fold(Channels::default(), |channels, (name, channel)| {
+        let used = ChannelUse { channel: Some(channel.clone()), at_once: 8, schedule: schedule.clone() };
+        channels.with(name, used)
+    })
 }
 
 /// An outbox over the store at `path`, and the scribe to look into it.
-pub fn outbox(path: Option<&Path>, schedule: settings::Outbox, channels: Channels) -> (Addr<Outbox>, Scribe) {
+pub fn outbox(path: Option<&Path>, schedule: settings::Outbox, named: Named<'_>) -> (Addr<Outbox>, Scribe) {
     let store = Sqlite::open(path).expect("a store");
     let (scribe, late) = Scribe::start(Box::new(store)).expect("a thread");
+    let channels = channels(named, &schedule);
     (Outbox::new(schedule, (scribe.clone(), late), channels).start_apart(), scribe)
 }
 

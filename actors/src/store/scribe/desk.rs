@@ -13,7 +13,7 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::{Command, Late, PostError, Posted};
+use super::{Command, Late, PostError, Posted, Poster};
 use crate::guard::caught;
 use crate::store::{Change, Health, ItemId, Store, StoreError, Write, Written};
 
@@ -43,7 +43,7 @@ pub struct Desk {
 
 /// Who waits for a write.
 enum Reply {
-    Poster(oneshot::Sender<Result<Posted, PostError>>),
+    Poster(Poster),
     /// The poster has been told that it is kept.
     Late,
     Changer(oneshot::Sender<Written>),
@@ -102,7 +102,10 @@ impl Desk {
         let (mut urgent, mut questions, mut stop) = (Vec::new(), Vec::new(), None);
         for command in taken.drain(..) {
             match command {
-                Command::Post(row, reply) => urgent.push((Write::Insert(row), Reply::Poster(reply))),
+                Command::Post(posts) => {
+                    let posts = posts.into_iter();
+                    urgent.extend(posts.map(|(row, poster)| (Write::Insert(row), Reply::Poster(poster))));
+                }
                 Command::Change(id, change, reply) => {
                     self.sending.remove(&id);
                     urgent.push((Write::Change(id, change), Reply::Changer(reply)));

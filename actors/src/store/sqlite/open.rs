@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use super::Sqlite;
 
 /// Each entry takes the schema one version further (`PRAGMA user_version`). Entries are never changed, only added.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "CREATE TABLE item (
          id INTEGER PRIMARY KEY,
          key TEXT NOT NULL,
@@ -44,6 +44,12 @@ const MIGRATIONS: [&str; 3] = [
      CREATE INDEX call_user ON call (user, came_in);",
     "CREATE TABLE binding (user TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;",
     "CREATE TABLE policy (user TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+    // Beside the channel that carries an item now: the one that its chain begins with, which never changes.
+    "ALTER TABLE item ADD COLUMN entry TEXT NOT NULL DEFAULT '';
+     ALTER TABLE item ADD COLUMN posted INTEGER NOT NULL DEFAULT 0;
+     UPDATE item SET entry = channel,
+         posted = coalesce(1000 * CAST(strftime('%s', json_extract(body, '$.posted')) AS INTEGER), changed);
+     CREATE UNIQUE INDEX item_entry ON item (key, entry);",
 ];
 
 /// Marks a file as ours (`PRAGMA application_id`), "RgPo".

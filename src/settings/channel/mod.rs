@@ -1,0 +1,33 @@
+//! `[channel.NAME]`: what carries notices. A further kind is a variant of [`ChannelKind`] and a loader.
+
+use super::{Mail, Outbox};
+use crate::outbox::ChannelName;
+
+/// One channel.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    /// The NAME; `mail` for `[mail]`.
+    pub name: ChannelName,
+    /// `kind` and the keys that it wants.
+    pub kind: ChannelKind,
+    /// `at_once`: notices under way at once. Default 8.
+    pub at_once: usize,
+    /// `first_retry`, `longest_retry`, `give_up_after`, `patience`: where left out, those of `[outbox]`.
+    pub schedule: Outbox,
+}
+
+/// What a channel speaks.
+#[derive(Clone, Debug)]
+pub enum ChannelKind {
+    /// `smtp`, `maildir`: mails.
+    Mail(Mail),
+}
+
+impl ChannelKind {
+    /// Whether it reaches only users with a `mail`.
+    pub fn wants_mail_address(&self) -> bool {
+        match self {
+            Self::Mail(_) => true,
+        }
+    }
+}
