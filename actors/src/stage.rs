@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use crate::{
-    channel::{self, SipInfo},
+    channel::{self, SipInfo, token::Tokens},
     control,
     keeper::Keeper,
     load, metrics,
@@ -139,10 +139,10 @@ impl Running {
         let um_uri = um_socket.as_ref().map(|(_, address)| Arc::from(format!("sip:um@{address}")));
         let recovered = voicemail::recover(&site.voicemail.recordings);
         let (lanes, inboxes) = Lanes::new(site.sip.lanes);
-        let mut channels = Channels::default();
+        let (mut channels, tokens) = (Channels::default(), Tokens::default());
         for one in &site.channels {
             let used = ChannelUse {
-                channel: Some(channel::channel(one).map_err(config)?),
+                channel: Some(channel::channel(one, &tokens).map_err(config)?),
                 at_once: one.at_once,
                 schedule: one.schedule.clone(),
             };

@@ -275,6 +275,8 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("mail.password", "secret\n"),
         ("trunk.password", "secret\n"),
         ("1001.password", "secret\n"),
+        ("exchange.password", "secret\n"),
+        ("hybrid.secret", "secret\n"),
     ];
     for (file, octets) in files {
         fs::create_dir_all(folder.path().join("greetings")).expect("the folder can be written");
@@ -286,7 +288,15 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
     let in_file: BTreeMap<_, _> = sections(full.as_table()).into_iter().collect();
     // The password's place is the environment; the file only names it.
     full["mail"].as_table_mut().expect("[mail] is a table").remove("password");
-    full["channel"]["relay"].as_table_mut().expect("[channel.relay] is a table").remove("password");
+    for (name, keys) in [
+        ("relay", &["password"][..]),
+        ("exchange", &["password"]),
+        // A certificate or a secret, not both.
+        ("hybrid", &["client_secret", "client_certificate", "client_key"]),
+    ] {
+        let table = full["channel"][name].as_table_mut().expect("a table");
+        keys.iter().for_each(|key| drop(table.remove(key)));
+    }
     // Of two ways to say the same only one may be used.
     let user = full["user"].as_array_of_tables_mut().and_then(|users| users.get_mut(0));
     user.expect("[[user]] is a table").remove("password");

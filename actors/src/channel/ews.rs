@@ -31,7 +31,7 @@ use ringpost::{
 use tokio::time::Instant;
 
 use super::{
-    Channel,
+    Channel, down,
     http::{Answer, HttpError, HttpSetup},
     later, never,
     token::{SetupError, Tokens},
@@ -224,9 +224,4 @@ impl Channel for Ews {
 /// The server says how long to wait, or it should not be asked sooner.
 fn busy(reason: &str, wait: Duration) -> Delivery {
     Delivery::Later { reason: one_line(reason, 300), not_before: Some(wait) }
-}
-
-/// The server as a whole does not do now.
-fn down(error: impl std::fmt::Display) -> Delivery {
-    later(error)
 }

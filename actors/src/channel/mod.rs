@@ -28,6 +28,7 @@ pub use maildir::Maildir;
 pub use recorded::Recorded;
 pub use sip_info::{InfoError, InfoSender, SipInfo};
 pub use smtp::{Smtp, SmtpError};
+use token::Tokens;
 
 /// Carries notices. A try may take long, but must end by itself; the outbox cuts it off after five minutes.
 pub trait Channel: Send + Sync {
@@ -47,15 +48,20 @@ pub enum ChannelError {
     /// A mail server.
     #[error(transparent)]
     Smtp(#[from] SmtpError),
+    /// Exchange.
+    #[error(transparent)]
+    Ews(#[from] EwsError),
 }
 
-/// The channel that `[mail]` or a `[channel.NAME]` asks for.
+/// The channel that `[mail]` or a `[channel.NAME]` asks for; `tokens` is shared by
+/// all channels of the site.
 ///
 /// # Errors
 /// Why it cannot be used.
-pub fn channel(settings: &settings::Channel) -> Result<Arc<dyn Channel>, ChannelError> {
+pub fn channel(settings: &settings::Channel, tokens: &Tokens) -> Result<Arc<dyn Channel>, ChannelError> {
     Ok(match &settings.kind {
         ChannelKind::Mail(settings) => mail(settings)?,
+        ChannelKind::Ews(settings) => Arc::new(Ews::new(settings.clone(), tokens)?),
     })
 }
 

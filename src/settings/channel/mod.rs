@@ -1,6 +1,6 @@
 //! `[channel.NAME]`: what carries notices. A further kind is a variant of [`ChannelKind`] and a loader.
 
-use super::{Mail, Outbox};
+use super::{Ews, Mail, Outbox};
 use crate::outbox::ChannelName;
 
 /// One channel.
@@ -21,13 +21,15 @@ pub struct Channel {
 pub enum ChannelKind {
     /// `smtp`, `maildir`: mails.
     Mail(Mail),
+    /// `ews`: items in mailboxes of Exchange.
+    Ews(Ews),
 }
 
 impl ChannelKind {
     /// Whether it reaches only users with a `mail`.
     pub fn wants_mail_address(&self) -> bool {
         match self {
-            Self::Mail(_) => true,
+            Self::Mail(_) | Self::Ews(_) => true,
         }
     }
 }

@@ -1,6 +1,9 @@
 //! `[channel.NAME]`, and `[mail]` as the channel `mail`. A further kind is a line of `KINDS` and a loader of its keys.
 
+mod ews;
+mod login;
 mod notices;
+mod oauth;
 
 use ringpost::{
     outbox::ChannelName,
@@ -15,7 +18,8 @@ pub use notices::{entries, for_users, notices};
 type Loader = fn(&mut Section<'_>) -> Option<ChannelKind>;
 
 /// Every kind: its name, whether it reaches only users with a `mail`, and its loader.
-const KINDS: [(&str, bool, Loader); 2] = [("smtp", true, smtp), ("maildir", true, maildir)];
+const KINDS: [(&str, bool, Loader); 3] =
+    [("smtp", true, smtp), ("maildir", true, maildir), ("ews", true, ews::ews)];
 
 /// A channel as users name it. It is known even where its table has a problem.
 #[derive(Clone)]
