@@ -56,10 +56,17 @@ async fn breaks(part: &str) {
     assert!(red.elapsed() < Duration::from_secs(1), "{part} took {:?}", red.elapsed());
 }
 
-/// A free port for UDP and TCP, and a socket that is the only phone.
-fn site(port: u16, phone: u16, folder: &Path) -> String {
+/// A free port for UDP and TCP, and a socket that is the only phone; `more` are further listeners.
+fn site(port: u16, more: &[(&str, u16)], phone: u16, folder: &Path) -> String {
+    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    std::fs::write(folder.join("own.pem"), pair.cert.pem()).expect("a file");
+    std::fs::write(folder.join("own.key"), pair.signing_key.serialize_pem()).expect("a file");
+    std::fs::create_dir_all(folder.join("ca")).expect("a folder");
+    let more: String =
+        more.iter().map(|(transport, port)| format!(", \"{transport}:127.0.0.1:{port}\"")).collect();
     format!(
-        "[sip]\nlisten = [\"udp:127.0.0.1:{port}\", \"tcp:127.0.0.1:{port}\"]\nlanes = 1\ndrain = \"0s\"\n\
+        "[tls]\ncertificates = [\"own.pem\"]\nkeys = [\"own.key\"]\nca = \"ca\"\n\
+         [sip]\nlisten = [\"udp:127.0.0.1:{port}\", \"tcp:127.0.0.1:{port}\"{more}]\nlanes = 1\ndrain = \"0s\"\n\
          [[trunk]]\nname = \"pbx\"\nsources = [\"127.0.0.1\"]\n[store]\npath = \"{}\"\n\
          [[user]]\naddress = \"sip:1@lab.test\"\nnumbers = [\"1\"]\ndevices = [\"sip:desk@127.0.0.1:{phone}\"]\n\
          missed_calls = \"off\"\n",
@@ -73,6 +80,25 @@ fn request(method: &str, transport: &str, branch: &str) -> String {
          From: <sip:a@h>;tag={branch}\r\nTo: <sip:1@lab.test>\r\nCall-ID: {branch}\r\nMax-Forwards: 70\r\n\
          CSeq: 1 {method}\r\nContact: <sip:a@127.0.0.1:9>\r\nContent-Length: 0\r\n\r\n"
     )
+}
+
+fn free_port() -> u16 {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|probe| probe.local_addr());
+    port.expect("a port").port()
+}
+
+/// The listener answers what is no handshake, or one for another subprotocol.
+fn begins_handshakes(transport: &str, port: u16) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a socket");
+    let upgrade = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+    stream.write_all(upgrade.as_bytes()).expect("sent");
+    let mut start = [0; 2];
+    stream.read_exact(&mut start).expect("an answer");
+    // An alert of TLS (RFC 8446 §5.1), and HTTP's refusal.
+    let expected: &[u8] = if transport == "ws" { b"HT" } else { &[21, 3] };
+    assert_eq!(start, expected, "{transport}");
 }
 
 /// What comes on a socket, until it is `start`.
@@ -91,11 +117,11 @@ fn hears(socket: &UdpSocket, start: &str) {
 fn what_ends_is_red_and_starts_again_within_a_second_until_it_ends_too_often() {
     let folder = tempfile::tempdir().expect("a folder");
     let phone = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|probe| probe.local_addr());
-    let port = port.expect("a port").port();
+    let port = free_port();
+    let more = ["tls", "ws", "wss"].map(|transport| (transport, free_port()));
     let caller = UdpSocket::bind("127.0.0.1:0").expect("a port");
     caller.connect(("127.0.0.1", port)).expect("loopback");
-    let site = site(port, phone.local_addr().expect("bound").port(), folder.path());
+    let site = site(port, &more, phone.local_addr().expect("bound").port(), folder.path());
     let site = load::text(&folder.path().join("site.toml"), &site).expect("a good site");
     let ended = System::new().block_on(async move {
         let signals = Signals::listen().expect("the system has signals");
@@ -119,6 +145,11 @@ fn what_ends_is_red_and_starts_again_within_a_second_until_it_ends_too_often() {
             assert_eq!(&start, b"SIP/2.0 200");
         })
         .await;
+
+        for (transport, port) in more {
+            breaks(&format!("lane 0 {transport} 127.0.0.1:{port}")).await;
+            aside(move || begins_handshakes(transport, port)).await;
+        }
 
         breaks("lane 0 clock").await;
         aside(move || {

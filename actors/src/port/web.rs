@@ -83,7 +83,7 @@ impl Port {
         idle: Duration,
     ) -> String {
         let mut heard = Instant::now();
-        let mut beat = tokio::time::interval(idle / 3);
+        let mut beat = tokio::time::interval_at(tokio::time::Instant::now() + idle / 3, idle / 3);
         loop {
             let frame = tokio::select! {
                 bytes = queue.recv() => match bytes {

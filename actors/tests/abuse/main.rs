@@ -3,6 +3,10 @@
 #[path = "../support/call/mod.rs"]
 mod support;
 
+#[path = "../transports/authority.rs"]
+#[allow(dead_code, reason = "each test binary uses its part")]
+mod authority;
+
 #[path = "../calls/office.rs"]
 #[allow(dead_code, reason = "each test binary uses its part")]
 mod office;

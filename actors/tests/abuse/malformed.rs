@@ -1,30 +1,35 @@
-//! T2, T13: thousands of INVITEs that are wrong in one way or in several, on UDP and TCP, a probe after each.
+//! T2, T13: thousands of INVITEs that are wrong in one way or in several, on UDP, TCP and TLS, a probe after each.
 
 use std::{
     io::{Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     time::Duration,
 };
 
 use crate::{
-    support::{Over, Peer, Ringpost, SDP, metrics::number, within},
+    authority::{Authority, Client},
+    support::{Over, Peer, Ringpost, SDP, metrics::number, ports, within},
     watched,
 };
 
 /// How many there are on each transport.
-const COUNT: usize = 2_000;
+const COUNT: usize = 1_509;
 
-/// A Ringpost whose user has a phone that says nothing.
-fn ringpost() -> (Ringpost, Peer, u16) {
+/// A Ringpost whose user has a phone that says nothing; where it tells its numbers, and where it speaks TLS.
+fn ringpost(authority: &Authority) -> (Ringpost, Peer, u16, SocketAddr) {
     let (site, port) = watched("");
     let phone = site.peer(Over::Udp);
+    let (sip, tls) = (site.sip, SocketAddr::from(([127, 0, 0, 1], ports(1))));
+    let keys = authority.site(site.folder.path(), &["localhost"]).replace("\"1s\"", "\"10s\"");
+    let site = site.listen(&format!("[\"udp:{sip}\", \"tcp:{sip}\", \"tls:{tls}\"]")).table(&keys);
     let site = site.user("1001", &[&phone], "ring_for = \"100ms\"\nmissed_calls = \"off\"");
-    (site.start(), phone, port)
+    (site.start(), phone, port, tls)
 }
 
 #[test]
 fn thousands_of_malformed_invites_leave_nothing_behind() {
-    let (ringpost, phone, port) = ringpost();
+    let authority = Authority::new("own");
+    let (ringpost, phone, port, tls) = ringpost(&authority);
     let mut peer = Peer::new(Over::Udp, "127.0.0.1", ringpost.sip);
     let uri = format!("sip:1001@{}", ringpost.sip);
     // What the first calls need for good is not counted.
@@ -34,19 +39,25 @@ fn thousands_of_malformed_invites_leave_nothing_behind() {
     ringpost.is_well();
     let before = ringpost.resident();
     let mut dice = fastrand::Rng::with_seed(4_527);
-    for round in 0..2 * COUNT {
+    for round in 0..3 * COUNT {
         let good = peer.draft("INVITE", &uri, "User-Agent: t2\r\nSubject: hello\r\n", SDP);
         let octets = malformed(&good, &mut dice);
-        if round % 2 == 0 {
-            if octets.len() < 65_000 {
-                peer.send(&octets);
+        // It may close at the first octets that it does not like.
+        match round % 3 {
+            0 if octets.len() < 65_000 => peer.send(&octets),
+            0 => {}
+            1 => {
+                let mut stream = TcpStream::connect(ringpost.sip).expect("it listens");
+                let _ = stream.write_all(&octets);
+                let _ = stream.set_read_timeout(Some(Duration::from_millis(1)));
+                let _ = stream.read(&mut [0; 512]);
             }
-        } else {
-            let mut stream = TcpStream::connect(ringpost.sip).expect("it listens");
-            // It may close at the first octets that it does not like.
-            let _ = stream.write_all(&octets);
-            let _ = stream.set_read_timeout(Some(Duration::from_millis(1)));
-            let _ = stream.read(&mut [0; 512]);
+            _ => {
+                let mut stream: Client = authority.connect(tls, "localhost");
+                let _ = stream.write_all(&octets);
+                let _ = stream.sock.set_read_timeout(Some(Duration::from_millis(1)));
+                let _ = stream.read(&mut [0; 512]);
+            }
         }
         assert!(
             (0..10).any(|_| ringpost.answers_within(Duration::from_millis(200)).is_some()),
@@ -242,7 +253,7 @@ fn other_octets(mut octets: Vec<u8>, dice: &mut fastrand::Rng) -> Vec<u8> {
 #[test]
 fn what_is_not_clearly_one_header_is_refused_and_never_taken_for_a_dialog() {
     // T13.
-    let (ringpost, phone, _) = ringpost();
+    let (ringpost, phone, ..) = ringpost(&Authority::new("own"));
     let mut peer = Peer::new(Over::Udp, "127.0.0.1", ringpost.sip);
     let uri = format!("sip:1001@{}", ringpost.sip);
     let to = format!("To: <{uri}>");

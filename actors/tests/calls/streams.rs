@@ -1,31 +1,45 @@
 //! Streams: messages cut anywhere, messages that cannot be cut, and messages without end (T3).
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use crate::{
+    authority::lasting,
     office::Office,
-    support::{Over, Peer, SDP, until},
+    support::{Over, Peer, SDP, Site, ports, until},
 };
 
 const OFF: &str = "missed_calls = \"off\"";
 
+/// An office, and where it takes streams: by TCP, and by TLS through a tunnel.
+fn office() -> (Office, [SocketAddr; 2]) {
+    let (site, authority) = (Site::new(), lasting("own"));
+    let (sip, tls) = (site.sip, SocketAddr::from(([127, 0, 0, 1], ports(1))));
+    let keys = authority.site(site.folder.path(), &["localhost"]).replace("\"1s\"", "\"10s\"");
+    let site = site.listen(&format!("[\"udp:{sip}\", \"tcp:{sip}\", \"tls:{tls}\"]")).table(&keys);
+    (Office::on(site, Over::Tcp, OFF), [sip, authority.tunnel(tls, "localhost")])
+}
+
 #[test]
 fn a_message_is_found_wherever_the_segments_end() {
-    let mut office = Office::new(Over::Tcp, OFF);
+    let (mut office, places) = office();
     let uri = format!("sip:{}", office.ringpost.sip);
-    let slow = office.pbx.draft("OPTIONS", &uri, "", "");
-    for octet in slow.as_bytes() {
-        office.pbx.send(&[*octet]);
+    for place in places {
+        let mut peer = Peer::new(Over::Tcp, "127.0.0.1", place);
+        for octet in peer.draft("OPTIONS", &uri, "", "").as_bytes() {
+            peer.send(&[*octet]);
+        }
+        peer.expect("200");
+        let both: String = (0..2).map(|_| peer.draft("OPTIONS", &uri, "Subject: two\r\n", "")).collect();
+        peer.send(both.as_bytes());
+        peer.expect("200");
+        peer.expect("200");
+        // RFC 5626 §4.4.1: a double CRLF is answered by a single one; then messages go on.
+        peer.send(b"\r\n\r\n");
+        assert_eq!(peer.blank(Duration::from_secs(5)), b"\r\n");
+        peer.send(b"\r\n");
+        peer.request("OPTIONS", &uri, "", "");
+        peer.expect("200");
     }
-    office.pbx.expect("200");
-    let both: String = (0..2).map(|_| office.pbx.draft("OPTIONS", &uri, "Subject: two\r\n", "")).collect();
-    office.pbx.send(both.as_bytes());
-    office.pbx.expect("200");
-    office.pbx.expect("200");
-    // RFC 5626 §4.4.1: a double CRLF is answered by a single one; then messages go on.
-    office.pbx.send(b"\r\n\r\n");
-    assert_eq!(office.pbx.blank(Duration::from_secs(5)), b"\r\n");
-    office.pbx.send(b"\r\n");
     let [invite, ..] = office.rings();
     office.pbx.cancel(&invite, "");
     office.pbx.expect("200");
@@ -36,38 +50,35 @@ fn a_message_is_found_wherever_the_segments_end() {
 
 #[test]
 fn a_message_that_cannot_be_cut_is_refused_and_its_connection_closed() {
-    let office = Office::new(Over::Tcp, OFF);
+    let (office, places) = office();
     let uri = format!("sip:1001@{}", office.ringpost.sip);
-    for length in
-        ["Content-Length: -1", "Content-Length: x", "Content-Length: 99999999999999999999", "X-None: 1"]
-    {
-        let mut peer = Peer::new(Over::Tcp, "127.0.0.1", office.ringpost.sip);
+    for (place, (length, code)) in places.into_iter().flat_map(|place| {
+        // The last is longer than any message may be: 513, as far as the header can be read.
+        [("-1", 400), ("x", 400), ("99999999999999999999", 400), ("", 400), ("100000", 513)]
+            .map(|row| (place, row))
+    }) {
+        let mut peer = Peer::new(Over::Tcp, "127.0.0.1", place);
         let draft = peer.draft("INVITE", &uri, "", SDP);
         let own = format!("Content-Length: {}", SDP.len());
-        peer.send(draft.replace(&own, length).as_bytes());
-        peer.expect("400");
+        let other =
+            if length.is_empty() { "X-None: 1".to_owned() } else { format!("Content-Length: {length}") };
+        peer.send(draft.replace(&own, &other).as_bytes());
+        peer.expect(&code.to_string());
         assert!(peer.closed_within(Duration::from_secs(2)), "{length}");
     }
-    // Longer than any message may be: 513, as far as the header can be read.
-    let mut peer = Peer::new(Over::Tcp, "127.0.0.1", office.ringpost.sip);
-    let draft = peer.draft("INVITE", &uri, "", SDP);
-    let own = format!("Content-Length: {}", SDP.len());
-    peer.send(draft.replace(&own, "Content-Length: 100000").as_bytes());
-    peer.expect("513");
-    assert!(peer.closed_within(Duration::from_secs(2)));
-    drop(peer);
     office.ends();
 }
 
 #[test]
 fn a_header_without_end_is_bounded() {
-    let office = Office::new(Over::Tcp, OFF);
+    let (office, places) = office();
     let before = office.ringpost.resident();
-    let mut flood = Peer::new(Over::Tcp, "127.0.0.1", office.ringpost.sip);
-    flood.send(b"OPTIONS sip:x@127.0.0.1 SIP/2.0\r\nX-Long: ");
-    let sent = (0..10_240).take_while(|_| flood.sends(&[b'a'; 1_024])).count();
-    assert!(sent < 10_240, "the connection is cut before 10 MB");
-    drop(flood);
+    for place in places {
+        let mut flood = Peer::new(Over::Tcp, "127.0.0.1", place);
+        flood.send(b"OPTIONS sip:x@127.0.0.1 SIP/2.0\r\nX-Long: ");
+        let sent = (0..10_240).take_while(|_| flood.sends(&[b'a'; 1_024])).count();
+        assert!(sent < 10_240, "the connection is cut before 10 MB");
+    }
     until("the memory is given back", || office.ringpost.resident() < before + 8_192);
     office.ends();
 }

@@ -2,16 +2,19 @@
 
 use std::{
     env, fs,
-    net::{Ipv4Addr, UdpSocket},
+    net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket},
     path::{Path, PathBuf},
     process,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
+use tokio_tungstenite::tungstenite;
+
 use crate::{
+    authority::lasting,
     office::Office,
-    support::{Over, Peer, Sip, Site},
+    support::{Over, Peer, Sip, Site, ports},
 };
 
 /// Each message and the code of its answer by datagram and by stream; 0: none.
@@ -94,10 +97,40 @@ fn every_torture_message_has_its_answer() {
         let octets = if path.starts_with("rfc5118/") { mended(octets, path) } else { octets };
         assert_eq!(datagram(&datagrams, &octets), by_datagram, "{path}");
         datagrams.ringpost.is_well();
-        assert_eq!(stream(&streams, &octets), by_stream, "{path} by TCP");
+        assert_eq!(stream(streams.ringpost.sip, &octets), by_stream, "{path} by TCP");
         streams.ringpost.is_well();
     }
     for mut office in [datagrams, streams] {
+        let talk = office.talks();
+        office.hangs_up(talk);
+        office.ends();
+    }
+}
+
+/// T1 over TLS and WebSocket: a stream is a stream, and a frame a datagram.
+#[test]
+fn every_torture_message_has_its_answer_over_tls_and_websocket() {
+    let Some(folder) = corpora() else { return };
+    let _alone = PORTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let authority = lasting("own");
+    let listening = |transport: &str| {
+        let (site, own) = (site(), SocketAddr::from(([127, 0, 0, 1], ports(1))));
+        let keys = authority.site(site.folder.path(), &["localhost"]).replace("\"1s\"", "\"10s\"");
+        let sip = site.sip;
+        let site = site.listen(&format!("[\"udp:{sip}\", \"{transport}:{own}\"]")).table(&keys);
+        (Office::on(site, Over::Udp, "missed_calls = \"off\""), own)
+    };
+    let ((secure, tls), (web, ws)) = (listening("tls"), listening("ws"));
+    let tunnel = authority.tunnel(tls, "localhost");
+    for (path, by_datagram, by_stream) in MESSAGES {
+        let octets = fs::read(folder.join(path)).expect(path);
+        let octets = if path.starts_with("rfc5118/") { mended(octets, path) } else { octets };
+        assert_eq!(stream(tunnel, &octets), by_stream, "{path} by TLS");
+        secure.ringpost.is_well();
+        assert_eq!(frame(ws, &octets), by_datagram, "{path} by WebSocket");
+        web.ringpost.is_well();
+    }
+    for mut office in [secure, web] {
         let talk = office.talks();
         office.hangs_up(talk);
         office.ends();
@@ -122,7 +155,7 @@ fn every_torture_register_is_challenged() {
         let proved = |code| if code == 405 { 401 } else { code };
         assert_eq!(datagram(&datagrams, &octets), proved(by_datagram), "{path}");
         datagrams.ringpost.is_well();
-        assert_eq!(stream(&streams, &octets), proved(by_stream), "{path} by TCP");
+        assert_eq!(stream(streams.ringpost.sip, &octets), proved(by_stream), "{path} by TCP");
         streams.ringpost.is_well();
         challenged += usize::from(by_datagram == 405);
     }
@@ -177,10 +210,34 @@ fn datagram(office: &Office, octets: &[u8]) -> u16 {
     }
 }
 
-fn stream(office: &Office, octets: &[u8]) -> u16 {
-    let mut peer = Peer::new(Over::Tcp, &tormentor().to_string(), office.ringpost.sip);
+fn stream(to: SocketAddr, octets: &[u8]) -> u16 {
+    let mut peer = Peer::new(Over::Tcp, &tormentor().to_string(), to);
     peer.send(octets);
-    peer.next(Duration::from_millis(100)).map_or(0, |answer| answer.what().parse().unwrap_or(0))
+    peer.next(Duration::from_millis(150)).map_or(0, |answer| answer.what().parse().unwrap_or(0))
+}
+
+/// A frame is a datagram, whatever Content-Length says (RFC 7118 §5).
+fn frame(to: SocketAddr, octets: &[u8]) -> u16 {
+    let stream = connected(to);
+    let request = tungstenite::ClientRequestBuilder::new(format!("ws://{to}/").parse().expect("a URI"));
+    let (mut socket, _) = tungstenite::client(request.with_sub_protocol("sip"), stream).expect("it is taken");
+    socket.get_ref().set_read_timeout(Some(Duration::from_millis(150))).expect("a socket");
+    socket.send(tungstenite::Message::binary(octets.to_vec())).expect("sent");
+    loop {
+        let Ok(answer) = socket.read() else { return 0 };
+        let code = Sip::new(&answer.into_data()).what().parse().unwrap_or(0);
+        if code > 100 {
+            return code;
+        }
+    }
+}
+
+/// A connection from the tormentor's own address.
+fn connected(to: SocketAddr) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from((tormentor(), 0)).into()).expect("an address of this machine");
+    socket.connect(&to.into()).expect("it listens");
+    socket.into()
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use std::{
     fs,
+    io::{self, ErrorKind, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -23,7 +25,20 @@ pub struct Pair {
     pub key: KeyPair,
 }
 
+impl Pair {
+    /// Writes `NAME.pem` and `NAME.key`.
+    pub fn writes(&self, folder: &Path, name: &str) {
+        fs::write(folder.join(format!("{name}.key")), self.key.serialize_pem()).expect("a file");
+        fs::write(folder.join(format!("{name}.pem")), self.certificate.pem()).expect("a file");
+    }
+}
+
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A CA that lasts as long as the tests.
+pub fn lasting(name: &str) -> &'static Authority {
+    Box::leak(Box::new(Authority::new(name)))
+}
 
 /// A certificate's content; without names it has none (nosan).
 pub fn params(names: &[&str]) -> CertificateParams {
@@ -41,7 +56,11 @@ pub fn params(names: &[&str]) -> CertificateParams {
 
 impl Authority {
     pub fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
+        Self::of(name, CertificateParams::default())
+    }
+
+    /// One that is good at another time, say.
+    pub fn of(name: &str, mut params: CertificateParams) -> Self {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().expect("a key");
@@ -65,9 +84,24 @@ impl Authority {
 
     /// A new certificate in place of the old one.
     pub fn renews(&self, folder: &Path, names: &[&str]) {
-        let own = self.signs(&params(names));
-        fs::write(folder.join("own.key"), own.key.serialize_pem()).expect("a file");
-        fs::write(folder.join("own.pem"), own.certificate.pem()).expect("a file");
+        self.signs(&params(names)).writes(folder, "own");
+    }
+
+    /// Where whatever is sent by TCP arrives at `to` by TLS, from the same address, and back: for peers that know no TLS.
+    pub fn tunnel(&'static self, to: SocketAddr, name: &'static str) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("bound");
+        // It ends with the test's process.
+        thread::spawn(move || {
+            for plain in listener.incoming().flatten() {
+                thread::spawn(move || {
+                    let from = plain.peer_addr().expect("connected").ip().to_string();
+                    // Either end has closed it.
+                    let _ = carry(plain, self.connect_from(&from, to, (name, None)));
+                });
+            }
+        });
+        address
     }
 
     /// Its own certificate.
@@ -96,9 +130,21 @@ impl Authority {
 
     /// The same from elsewhere, and shows a certificate where there is one.
     pub fn connect_from(&self, from: &str, to: SocketAddr, (name, own): (&str, Option<&Pair>)) -> Client {
-        let config = self.client_config(own);
-        let name = ServerName::try_from(name.to_owned()).expect("a name");
-        let connection = ClientConnection::new(config, name).expect("a connection");
+        self.caller(name, own).connect_from(from, to)
+    }
+
+    /// Who connects to Ringpost again and again, and goes on with sessions where it may.
+    pub fn caller(&self, name: &str, own: Option<&Pair>) -> Caller {
+        Caller(self.client_config(own), ServerName::try_from(name.to_owned()).expect("a name"))
+    }
+}
+
+/// One who connects, with what it remembers.
+pub struct Caller(Arc<ClientConfig>, ServerName<'static>);
+
+impl Caller {
+    pub fn connect_from(&self, from: &str, to: SocketAddr) -> Client {
+        let connection = ClientConnection::new(Arc::clone(&self.0), self.1.clone()).expect("a connection");
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         let from = SocketAddr::new(from.parse().expect("an address"), 0);
         socket.bind(&from.into()).expect("loopback");
@@ -106,6 +152,28 @@ impl Authority {
         let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
         StreamOwned::new(connection, stream)
+    }
+}
+
+/// Carries octets both ways until one end closes.
+fn carry(mut plain: TcpStream, mut secure: Client) -> io::Result<()> {
+    while secure.conn.is_handshaking() {
+        secure.conn.complete_io(&mut secure.sock)?;
+    }
+    let moment = Some(Duration::from_millis(1));
+    plain.set_read_timeout(moment)?;
+    secure.sock.set_read_timeout(moment)?;
+    let mut octets = vec![0; 16_384];
+    let read = |from: &mut dyn Read, octets: &mut [u8]| match from.read(octets) {
+        Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(0),
+        other => other,
+    };
+    loop {
+        let length = read(&mut plain, &mut octets)?;
+        secure.write_all(&octets[..length])?;
+        let length = read(&mut secure, &mut octets)?;
+        plain.write_all(&octets[..length])?;
     }
 }
 
@@ -147,7 +215,6 @@ impl Server {
 
     /// The first octets that come, or why none did.
     pub fn hears(&self) -> Result<String, std::io::Error> {
-        use std::io::Read;
         let (stream, _) = self.0.accept()?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         let connection = ServerConnection::new(Arc::clone(&self.1)).expect("a connection");

@@ -13,22 +13,22 @@ use crate::{
     support::{Over, Ringpost, Site, ports, until},
 };
 
-const NAMES: [&str; 1] = ["ringpost.corp.test"];
+pub const NAMES: [&str; 1] = ["ringpost.corp.test"];
 
 /// A site that listens on TLS as well, and where.
-fn site(authority: &Authority) -> (Site, SocketAddr) {
+pub fn site(authority: &Authority) -> (Site, SocketAddr) {
     let site = Site::new();
     let (sip, tls) = (site.sip, SocketAddr::from(([127, 0, 0, 1], ports(1))));
     let keys = authority.site(site.folder.path(), &NAMES);
     (site.listen(&format!("[\"udp:{sip}\", \"tcp:{sip}\", \"tls:{tls}\"]")).table(&keys), tls)
 }
 
-fn options(client: &mut Client) -> Result<String, std::io::Error> {
+pub fn options(client: &mut Client) -> Result<String, std::io::Error> {
     client.write_all(text("OPTIONS").as_bytes())?;
     hears(client)
 }
 
-fn text(method: &str) -> String {
+pub fn text(method: &str) -> String {
     format!(
         "{method} sip:1001@corp.test SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:9;branch=z9hG4bK{0};rport\r\n\
          Max-Forwards: 70\r\nFrom: <sip:a@pbx.test>;tag=a\r\nTo: <sip:1001@corp.test>\r\nCall-ID: {0}\r\n\
@@ -37,7 +37,7 @@ fn text(method: &str) -> String {
     )
 }
 
-fn hears(client: &mut Client) -> Result<String, std::io::Error> {
+pub fn hears(client: &mut Client) -> Result<String, std::io::Error> {
     let mut octets = [0; 4_096];
     let length = client.read(&mut octets)?;
     Ok(String::from_utf8_lossy(&octets[..length]).into_owned())
