@@ -313,7 +313,9 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
 fn every_sample_site_loads() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
     let secrets = tempfile::tempdir().expect("a temporary folder can be made");
-    fs::write(secrets.path().join("provider.password"), "secret\n").expect("the folder can be written");
+    for file in ["provider.password", "exchange.password"] {
+        fs::write(secrets.path().join(file), "secret\n").expect("the folder can be written");
+    }
     let mut loaded = BTreeSet::new();
     let samples = |of: &str| fs::read_dir(folder.join(of)).expect("the samples are there");
     for file in samples("sites").chain(samples("../examples/sites")) {
@@ -337,6 +339,7 @@ fn every_sample_site_loads() {
         "cisco-cucm.toml",
         "itsp-register.toml",
         "teams-direct-routing.toml",
+        "exchange-on-premises.toml",
     ] {
         assert!(loaded.contains(expected), "{expected} is among {loaded:?}");
     }
