@@ -86,13 +86,18 @@ impl LegActor {
             self.peer = self.toward(hop);
             return;
         }
+        if let Some(hops) = self.port.at_hand(dialog.next_hop()) {
+            return self.turn_toward(&hops);
+        }
         let (port, hop) = (Rc::clone(&self.port), dialog.next_hop().to_vec());
-        let found = async move { port.resolve(&hop).await };
-        ctx.spawn(found.into_actor(self).map(|found, leg, _| {
-            if let Some(hop) = found {
-                leg.peer = leg.toward(hop);
-            }
-        }));
+        let found = async move { port.locate(&hop).await };
+        ctx.spawn(found.into_actor(self).map(|found, leg, _| leg.turn_toward(&found)));
+    }
+
+    fn turn_toward(&mut self, hops: &[Peer]) {
+        if let Some(hop) = hops.first() {
+            self.peer = self.toward(*hop);
+        }
     }
 
     /// The hop through the listener and the connection that the dialog has, where those fit.

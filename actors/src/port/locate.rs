@@ -96,11 +96,6 @@ impl Port {
         self.peers(places, host.as_deref())
     }
 
-    /// The first of them.
-    pub async fn resolve(&self, uri: &[u8]) -> Option<Peer> {
-        self.locate(uri).await.into_iter().next()
-    }
-
     /// How long a server found by its name may stay silent before the next one is tried.
     pub fn next_after(&self) -> Option<Duration> {
         self.names.get().map(|names| names.patience())

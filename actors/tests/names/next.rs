@@ -6,7 +6,7 @@ use crate::{
     LATER, Office, QUICK, SOON,
     dns::Dns,
     port,
-    support::{Over, Peer, Sip, Site, peer::Dialog},
+    support::{Over, Peer, Sip, Site, peer::Dialog, until},
 };
 
 /// Peers at addresses of their own, and a site that knows none of them.
@@ -250,5 +250,33 @@ fn ipv6_comes_first_where_this_end_has_it() {
         phones[reached].answer(&out, 486);
         phones[reached].expect("ACK");
         office.pbx.refused(&invite, 486);
+    }
+}
+
+#[test]
+fn a_dialog_goes_where_the_name_in_the_contact_leads() {
+    let (site, mut peers) = peers(Over::Udp, 2);
+    let place = peers[0].address.to_string();
+    let dns = Dns::new(&format!("moved.test A {}", peers[1].address.ip()));
+    let mut office = Office::of(site, &dns, QUICK, &place);
+    let contact = format!("sip:peer@moved.test:{}", peers[1].address.port());
+    for known in [false, true] {
+        let invite = office.pbx.invite("1001");
+        let out = peers[0].expect("INVITE");
+        let answer = peers[0].response(&out, 200, "t1", "", crate::support::SDP);
+        let answer = answer.to_string().replace(&peers[0].uri(), &contact);
+        peers[0].send(answer.as_bytes());
+        // Until the name is looked up, the way of the INVITE serves.
+        peers[usize::from(known)].expect("ACK");
+        let ok = office.pbx.expect("200");
+        let mut dialog = Dialog::caller(&invite, &ok);
+        office.pbx.inside(&mut dialog, "ACK", "", "");
+        until("it is looked up", || dns.asked_for("A moved.test") == 1);
+        office.ringpost.is_well();
+        office.pbx.inside(&mut dialog, "BYE", "", "");
+        office.pbx.expect("200");
+        let bye = peers[1].expect("BYE");
+        assert_eq!(bye.uri(), contact);
+        peers[1].answer(&bye, 200);
     }
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use rcgen::CertificateParams;
+use tokio_tungstenite::tungstenite::{self, ClientRequestBuilder, Message};
 
 use crate::{
     authority::{Authority, Pair, Server, params},
@@ -62,6 +63,32 @@ fn the_certificate_of_the_name_that_was_asked_for_is_shown() {
 
 fn loopback() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], ports(1)))
+}
+
+/// R41: browsers see a renewed certificate too, and an open WebSocket goes on.
+#[test]
+fn r41_a_renewed_certificate_is_shown_to_browsers() {
+    let authority = Authority::new("good");
+    let site = Site::new();
+    let keys = authority.site(site.folder.path(), &NAMES);
+    let (sip, wss) = (site.sip, loopback());
+    let ringpost = site.listen(&format!("[\"udp:{sip}\", \"wss:{wss}\"]")).table(&keys).start();
+    let opens = |name: &str| {
+        let uri = format!("wss://{name}/").parse().expect("a URI");
+        let request = ClientRequestBuilder::new(uri).with_sub_protocol("sip");
+        tungstenite::client(request, authority.connect(wss, name)).map(|(socket, _)| socket).ok()
+    };
+    let mut before = opens(NAMES[0]).expect("its name");
+    let mut answers = || {
+        let text = crate::tls::text("OPTIONS").replace("SIP/2.0/TLS", "SIP/2.0/WSS");
+        before.send(Message::text(text)).expect("it is open");
+        before.read().expect("an answer").into_text().expect("UTF-8").starts_with("SIP/2.0 200")
+    };
+    assert!(answers());
+    assert!(opens("new.corp.test").is_none(), "not its name yet");
+    authority.renews(ringpost.folder.path(), &["new.corp.test"]);
+    until("the new name", || opens("new.corp.test").is_some());
+    assert!(answers());
 }
 
 /// R87: what the certificate of a server by a name has to say. The DNS says where, not who (RFC 5922 §4).
