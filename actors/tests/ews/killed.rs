@@ -8,7 +8,7 @@ use std::{
 };
 
 use ringpost::settings::Ews;
-use ringpost_actors::outbox::Post;
+use ringpost_actors::outbox::{Post, Stop};
 use serde_json::json;
 
 use crate::{
@@ -63,7 +63,8 @@ fn t28_killed_between_the_request_and_its_answer_it_makes_no_second_item() {
             let store = folder.path().join("store.db");
             let (outbox, scribe) = outbox(Some(&store), schedule(Duration::from_secs(3600)), &mail_only(ews));
             settled(&scribe).await;
-            drop(outbox);
+            // The next child wants the store.
+            outbox.send(Stop(Duration::from_secs(5))).await.expect("alive");
             assert_eq!(exchange.items(MAILBOX).await.len(), round, "one item for each call");
             assert_eq!(exchange.count("find").await, round as u64, "found, not made again");
         }

@@ -8,11 +8,9 @@ mod faults;
 mod finding;
 mod killed;
 #[path = "../support/call/mod.rs"]
-#[allow(dead_code, reason = "a part of it serves here")]
 mod program;
 mod sample;
 #[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "a part of it serves here")]
 mod support;
 mod trust;
 mod whole;

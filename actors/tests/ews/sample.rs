@@ -27,7 +27,6 @@ fn a_call_that_nobody_takes_is_an_item_in_the_inbox() {
         .replace("#ca = \"/etc/ringpost/corp-ca.pem\"", "ca = \"ca/own.pem\"");
     let ringpost = Ringpost::of(folder, sip, &site);
     let invite = pbx.invite("1002");
-    pbx.expect("100");
     let rings = desk.expect("INVITE");
     desk.answer(&rings, 180);
     pbx.expect("180");

@@ -14,7 +14,7 @@ const SCOPE: &str = "https://outlook.office365.com/.default";
 enum Auth {
     Basic,
     Ntlm,
-    OAuth,
+    Token,
 }
 
 /// Reads the keys of the kind; `None` after a problem.
@@ -23,7 +23,7 @@ pub fn ews(section: &mut Section<'_>) -> Option<ChannelKind> {
     let server = server(section);
     let auth = section.required("auth", auth);
     let login = match auth {
-        Some(Auth::OAuth) => oauth::oauth(section, SCOPE).map(EwsLogin::OAuth),
+        Some(Auth::Token) => oauth::oauth(section, SCOPE).map(EwsLogin::OAuth),
         Some(Auth::Basic) => login::login(section).map(|(user, password)| EwsLogin::Basic { user, password }),
         Some(Auth::Ntlm) => login::login(section).map(|(user, password)| EwsLogin::Ntlm { user, password }),
         None => {
@@ -78,7 +78,7 @@ fn auth(raw: &Raw<'_>) -> Result<Auth, String> {
     match raw.text()? {
         "basic" => Ok(Auth::Basic),
         "ntlm" => Ok(Auth::Ntlm),
-        "oauth" => Ok(Auth::OAuth),
+        "oauth" => Ok(Auth::Token),
         other => Err(format!("wants \"basic\", \"ntlm\" or \"oauth\", not {other:?}")),
     }
 }
