@@ -24,7 +24,7 @@ mod security;
 mod tls;
 mod trunk;
 
-pub use channel::{Channel, ChannelKind};
+pub use channel::{Channel, ChannelKind, Webhook};
 pub use dns::Dns;
 pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
@@ -67,6 +67,8 @@ pub struct Site {
     pub outbox: Outbox,
     /// `[store]`.
     pub store: Store,
+    /// `[retention]`.
+    pub retention: Retention,
     /// `[metrics]`.
     pub metrics: Metrics,
     /// `[security]`.
@@ -341,6 +343,19 @@ pub struct Outbox {
     pub give_up_after: Duration,
     /// `patience`: when the next channel of a chain, or the user's own channels after UM, take over. Default 10 min.
     pub patience: Duration,
+}
+
+/// `[retention]`: how long each kind of data is kept (R210); `None`: for ever.
+#[derive(Clone, Debug, Default)]
+pub struct Retention {
+    /// `delivered`: notices that are told. Default 30 days.
+    pub delivered: Option<Duration>,
+    /// `dead`: dead letters. Default 90 days.
+    pub dead: Option<Duration>,
+    /// `calls`: lines of the call log. Default 365 days.
+    pub calls: Option<Duration>,
+    /// `recordings`: voice mails that are told. Default 30 days.
+    pub recordings: Option<Duration>,
 }
 
 /// `[store]`.

@@ -14,6 +14,7 @@
 //! - [`keeper`]: starts again what lives longer than a call and ended.
 //! - [`policies`]: what users have changed by feature codes; tells the store.
 //! - [`metrics`]: numbers and health, for whoever watches; any part bumps them.
+//! - [`retention`]: removes what has been kept long enough; asks the store.
 //! - [`control`]: what an admin says while it runs; tells the outbox.
 //! - [`trunks`]: registers at providers and asks trunks whether they live; asks the port.
 //! - [`demo`]: five calls with peers of its own. [`entropy`]: numbers that nobody can guess.
@@ -36,6 +37,7 @@ pub mod outbox;
 pub mod policies;
 pub mod port;
 pub mod registrar;
+pub mod retention;
 pub mod stage;
 pub mod store;
 pub mod switch;

@@ -127,6 +127,7 @@ fn whole(layers: &Layers) -> Option<Site> {
     let limits = root.table("policy").and_then(policy::limits);
     let feature_codes = root.table("feature_codes").map(policy::feature_codes).unwrap_or_default();
     let store = root.table("store").and_then(storage::store);
+    let retention = root.table("retention").and_then(storage::retention);
     let voicemail = root.table("voicemail").and_then(|table| um::voicemail(table, store.as_ref()));
     let metrics = root.table("metrics").and_then(storage::metrics);
     let security = root.table("security").and_then(security::security);
@@ -152,6 +153,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         channels,
         outbox: outbox?,
         store: store?,
+        retention: retention?,
         metrics: metrics?,
         security: security?,
         tls: tls?,

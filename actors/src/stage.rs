@@ -39,6 +39,7 @@ use crate::{
         tls::Tls,
     },
     registrar::Registrar,
+    retention,
     store::{Scribe, Sqlite},
     switch::{Questions, Shared},
     trunks::Trunks,
@@ -163,6 +164,7 @@ impl Running {
         };
         let channels = channels.with(ChannelName::um().as_str(), um);
         let policies = Policies::load(scribe.clone()).await;
+        let kept_by = scribe.clone();
         let outbox =
             Outbox::new(outbox_settings, (scribe, late), channels).kept_by(keeper.clone()).start_apart();
         if let Some(path) = &directory.load().site.store.path {
@@ -171,6 +173,8 @@ impl Running {
                 StartError::Config(format!("store.path: {} cannot be opened: {error}", socket.display()))
             })?;
         }
+        let kept = (Arc::clone(&directory), kept_by);
+        keeper.keep("retention".into(), move || retention::run(Arc::clone(&kept.0), kept.1.clone()));
         let calls = Arc::new(AtomicUsize::new(0));
         let ports = rtp_ports(&directory.load().site);
         if let Some((socket, _)) = um_socket {

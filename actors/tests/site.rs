@@ -268,11 +268,64 @@ fn the_environment_wins_over_the_file() {
 }
 
 #[test]
+fn channels_are_the_users_own_or_the_sites_and_reach_the_user() {
+    let site = loaded(
+        r#"
+        [mail]
+        url = "maildir:mail"
+        from = "a@x.test"
+        [channel.hook]
+        kind = "webhook"
+        url = "https://hooks.x.test/in"
+        at_once = 3
+        patience = "90s"
+        [channel.files]
+        kind = "maildir"
+        path = "files"
+        from = "a@x.test"
+        [notices]
+        channels = [["files", "hook"], "mail"]
+        [[user]]
+        address = "sip:1@x.test"
+        mail = "1@x.test"
+        [[user]]
+        address = "sip:2@x.test"
+        [[user]]
+        address = "sip:3@x.test"
+        channels = ["hook"]
+        missed_calls = "off"
+        "#,
+    );
+    let own = |user: usize| {
+        let chains = site.users[user].channels.iter();
+        let names = chains.map(|chain| chain.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(">"));
+        names.collect::<Vec<_>>().join(" ")
+    };
+    // Who has no mail address is left out by the channels that write mails.
+    assert_eq!([own(0), own(1), own(2)], ["files>hook mail", "hook", "hook"]);
+    let classes: Vec<_> = site.users.iter().map(|user| user.missed_calls).collect();
+    assert_eq!(classes, [UserClass::Mail, UserClass::Mail, UserClass::Off]);
+    let mut paces: Vec<_> =
+        site.channels.iter().map(|one| (one.name.as_str(), one.at_once, one.schedule.patience)).collect();
+    paces.sort();
+    let ten = Duration::from_secs(600);
+    assert_eq!(paces, [("files", 8, ten), ("hook", 3, Duration::from_secs(90)), ("mail", 8, ten)]);
+}
+
+#[test]
 fn every_key_stands_in_the_default_file_and_the_other_way_round() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let ca = rcgen::generate_simple_self_signed(["hooks.example.com".to_owned()])
+        .expect("a certificate")
+        .cert
+        .pem();
     let files = [
         ("ada.wav", "RIFF....WAVEfmt "),
         ("mail.password", "secret\n"),
+        ("hook.secret", "secret\n"),
+        ("hook.token", "token\n"),
+        ("hook.json", "{\"text\": {{ summary }}}"),
+        ("hook-ca.pem", &ca),
         ("trunk.password", "secret\n"),
         ("1001.password", "secret\n"),
         ("exchange.password", "secret\n"),
@@ -290,6 +343,7 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
     full["mail"].as_table_mut().expect("[mail] is a table").remove("password");
     for (name, keys) in [
         ("relay", &["password"][..]),
+        ("hook", &["secret", "token"]),
         ("exchange", &["password"]),
         // A certificate or a secret, not both.
         ("hybrid", &["client_secret", "client_certificate", "client_key"]),

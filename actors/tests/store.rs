@@ -14,14 +14,14 @@ use std::{
 };
 
 use ringpost::{
-    notify::{Action, CallRecord, Reason, Verdict},
+    notify::{Action, CallRecord, Kind, Reason, Verdict},
     outbox::{Delivery, Effort, Item, Key, Status, Way},
 };
 use ringpost_actors::{
     channel::Recorded,
     outbox::{Outbox, Post},
     store::{
-        Change, ItemId, Listed, OpenError, OpenItem, PostError, Posted, Row, Scribe, Sqlite, Store,
+        Change, Expiring, ItemId, Listed, OpenError, OpenItem, PostError, Posted, Row, Scribe, Sqlite, Store,
         StoreError, Write, Written,
     },
 };
@@ -65,6 +65,42 @@ fn any_text_comes_back_as_it_was() {
 }
 
 #[test]
+fn r210_only_what_is_over_and_old_is_removed() {
+    let mut store = Sqlite::open(None).expect("a store");
+    let mut rows = vec![];
+    for (number, voice) in [(0, false), (1, false), (2, false), (3, true), (4, true)] {
+        let mut item = by_mail(&format!("call {number}"), "tu@x.test");
+        if voice {
+            let recording = PathBuf::from(format!("{number}.wav"));
+            item.notice.kind = Kind::VoiceMail { recording, duration: Duration::from_secs(3) };
+        }
+        rows.push(Write::Insert(Row::of(item).expect("text")));
+    }
+    store.write(&rows.iter().collect::<Vec<_>>()).expect("written");
+    let dead = || Change::Dead { reason: "x".into() };
+    for (id, change) in [(1, Change::Delivered), (2, dead()), (4, Change::Delivered), (5, dead())] {
+        store.write(&[&Write::Change(id, change)]).expect("written");
+    }
+    // The recording of a dead letter is still needed: it may be sent again.
+    assert_eq!(store.recordings_needed().expect("readable"), [PathBuf::from("4.wav")]);
+    let left = |store: &mut Sqlite| {
+        let mut ids: Vec<_> = store.list(None, 9).expect("readable").iter().map(|one| one.id).collect();
+        ids.sort_unstable();
+        ids
+    };
+    let (past, future) = (jiff::Timestamp::UNIX_EPOCH, jiff::Timestamp::MAX);
+    for kind in [Expiring::Delivered, Expiring::Dead, Expiring::Calls] {
+        assert_eq!(store.expire(kind, past, 9).expect("done"), 0, "{kind:?}: not old yet");
+    }
+    assert_eq!(store.expire(Expiring::Delivered, future, 1).expect("done"), 1, "no more than was asked for");
+    assert_eq!(store.expire(Expiring::Delivered, future, 9).expect("done"), 1);
+    assert_eq!(left(&mut store), [2, 3, 5], "what waits stays however old it is");
+    assert_eq!(store.expire(Expiring::Dead, future, 9).expect("done"), 2);
+    assert_eq!(left(&mut store), [3]);
+    assert!(store.recordings_needed().expect("readable").is_empty());
+}
+
+#[test]
 fn what_cannot_be_opened_says_why() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = |name: &str, content: &[u8]| {
@@ -86,7 +122,7 @@ fn what_cannot_be_opened_says_why() {
             "is not a Ringpost store",
         ),
         (foreign, "is not a Ringpost store"),
-        (newer, "has schema 99, this Ringpost knows up to 4: start the newer"),
+        (newer, "has schema 99, this Ringpost knows up to 5: start the newer"),
         (folder.path().join("no/such/folder.db"), "the folder of"),
         (PathBuf::from("/proc/self/store.db"), "the folder of"),
         (used, "is in use by another Ringpost"),
@@ -343,6 +379,14 @@ impl Store for Flaky {
         self.0.bindings()
     }
 
+    fn expire(&mut self, kind: Expiring, before: jiff::Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.0.expire(kind, before, limit)
+    }
+
+    fn recordings_needed(&mut self) -> Result<Vec<PathBuf>, StoreError> {
+        self.0.recordings_needed()
+    }
+
     fn close(&mut self) -> Result<(), StoreError> {
         self.0.close()
     }
@@ -353,7 +397,7 @@ const SCHEMA_3: &str = "CREATE TABLE item (id INTEGER PRIMARY KEY, key TEXT NOT 
     status TEXT NOT NULL CHECK (status IN ('queued', 'sending', 'delayed', 'delivered', 'dead')), user TEXT NOT NULL,
     call_id TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0,
     waited INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL, reason TEXT, changed INTEGER NOT NULL,
-    UNIQUE (key, channel)) STRICT;
+    UNIQUE (key, channel)) STRICT; CREATE INDEX item_status ON item (status);
     CREATE TABLE call (id INTEGER PRIMARY KEY, call_id TEXT NOT NULL, user TEXT NOT NULL, caller TEXT NOT NULL,
     came_in INTEGER NOT NULL, rang_for INTEGER NOT NULL, outcome TEXT NOT NULL, verdict TEXT NOT NULL,
     reason TEXT NOT NULL, answered_by TEXT) STRICT;

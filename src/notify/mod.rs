@@ -9,6 +9,7 @@ mod golden;
 pub mod mail;
 mod phrases;
 mod record;
+pub mod webhook;
 pub mod wording;
 
 use std::time::Duration;

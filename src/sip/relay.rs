@@ -164,9 +164,9 @@ pub fn answered_elsewhere(message: &Message) -> bool {
 }
 
 /// Starts the request that carries `inside`, a request of the peer leg's dialog, in this one; `draft` has the dialog's
-/// own headers already.
+/// own headers already. An offer in a PRACK is carried by an UPDATE.
 pub fn inside(mut draft: Draft, inside: &Message, contact: &[u8], passport: Passport) -> Bytes {
-    if matches!(inside.method(), Some(Method::Invite | Method::Update)) {
+    if matches!(inside.method(), Some(Method::Invite | Method::Update | Method::Prack)) {
         draft.header("Contact", &[contact]).header("Allow", &[ALLOW]);
     }
     if inside.method() == Some(Method::Invite) {

@@ -58,6 +58,13 @@ pub enum HttpError {
 #[error("{0}")]
 pub struct HttpSetup(String);
 
+impl HttpSetup {
+    /// What of the settings no HTTP request may hold.
+    pub fn new(what: &str) -> Self {
+        Self(format!("{what} is none that a request may hold"))
+    }
+}
+
 impl Http {
     /// A client that believes the certificates of `ca`, a PEM file, or else the system's.
     pub fn new(ca: Option<&Path>) -> Result<Self, HttpSetup> {

@@ -8,6 +8,7 @@ mod recorded;
 mod sip_info;
 mod smtp;
 pub mod token;
+mod webhook;
 
 use std::{path::Path, sync::Arc};
 
@@ -29,6 +30,7 @@ pub use recorded::Recorded;
 pub use sip_info::{InfoError, InfoSender, SipInfo};
 pub use smtp::{Smtp, SmtpError};
 use token::Tokens;
+pub use webhook::Webhook;
 
 /// Carries notices. A try may take long, but must end by itself; the outbox cuts it off after five minutes.
 pub trait Channel: Send + Sync {
@@ -51,6 +53,9 @@ pub enum ChannelError {
     /// Exchange.
     #[error(transparent)]
     Ews(#[from] EwsError),
+    /// An HTTP client.
+    #[error(transparent)]
+    Http(#[from] http::HttpSetup),
 }
 
 /// The channel that `[mail]` or a `[channel.NAME]` asks for; `tokens` is shared by
@@ -62,6 +67,7 @@ pub fn channel(settings: &settings::Channel, tokens: &Tokens) -> Result<Arc<dyn 
     Ok(match &settings.kind {
         ChannelKind::Mail(settings) => mail(settings)?,
         ChannelKind::Ews(settings) => Arc::new(Ews::new(settings.clone(), tokens)?),
+        ChannelKind::Webhook(settings) => Arc::new(Webhook::new((**settings).clone())?),
     })
 }
 

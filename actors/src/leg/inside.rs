@@ -154,12 +154,12 @@ impl LegActor {
     }
 
     /// Has the other leg ask its peer.
-    fn hand_on(&mut self, server: Token, message: SipMessage, from: Peer) {
+    pub(super) fn hand_on(&mut self, server: Token, message: SipMessage, from: Peer) {
         self.port.adopt(server, Owner::Leg(self.token));
         let request = Arc::new(message);
         let asked = Asked { server, request: Arc::clone(&request), source: from.address, answered: false };
         self.asked.push(asked);
-        if matches!(request.method(), Some(Method::Invite | Method::Update)) {
+        if matches!(request.method(), Some(Method::Invite | Method::Update | Method::Prack)) {
             self.hears(&request);
         }
         self.tell(What::Inside(server, request));
@@ -181,7 +181,11 @@ impl LegActor {
     /// Sends the other leg's request inside our dialog.
     pub(super) fn pass(&mut self, server: Token, request: &Arc<SipMessage>, passport: Passport) {
         let contact = self.stand().contact();
-        let method = request.method().unwrap_or(Method::Other);
+        // What is acknowledged there is not what is acknowledged here: an offer in a PRACK becomes an UPDATE (RFC 3311).
+        let (method, name) = match request.method().unwrap_or(Method::Other) {
+            Method::Prack => (Method::Update, &b"UPDATE"[..]),
+            method => (method, request.method_name()),
+        };
         let busy = self.is_refreshing()
             || self.is_meeting()
             || self.passed.iter().any(|passed| passed.method == Method::Invite);
@@ -201,7 +205,7 @@ impl LegActor {
                 dialog
             }
         };
-        let mut draft = dialog.request(request.method_name());
+        let mut draft = dialog.request(name);
         let sequence = dialog.local_seq();
         let build = |branch| {
             port.via(&mut draft, &peer, branch);
@@ -236,7 +240,10 @@ impl LegActor {
         let Some(at) = self.asked.iter().position(|asked| asked.server == server) else { return };
         let Asked { request, source, .. } = &self.asked[at];
         let (request, source) = (Arc::clone(request), *source);
-        let invite = request.method() == Some(Method::Invite);
+        let (invite, prack) =
+            (request.method() == Some(Method::Invite), request.method() == Some(Method::Prack));
+        // The PRACK itself is taken, whatever becomes of the offer in it.
+        let code = if prack && code >= 300 { 488 } else { code };
         if code < 200 && Wish::of(&request) == Wish::Must {
             if code > 100 {
                 self.progress_inside((server, request, source), code, ctx);
@@ -248,7 +255,7 @@ impl LegActor {
         }
         let renews = (200..300).contains(&code) && (invite || request.method() == Some(Method::Update));
         let lines = if renews { self.session_lines(&request, ctx) } else { vec![] };
-        if let Some(said) = said.filter(|_| renews) {
+        if let Some(said) = said.filter(|_| renews || prack && code < 300) {
             self.has_said(said);
         }
         let said = said.map(|said| &**said);

@@ -32,6 +32,8 @@ pub(super) struct Provisionals {
     timer: Option<SpawnHandle>,
     /// Whose SDP the caller has as the answer to its offer: none other can follow in this dialog.
     answer: Option<Arc<SipMessage>>,
+    /// Where that was an offer: whether a PRACK has answered it.
+    answered: bool,
     /// The answer to the INVITE waits for the PRACK (§3).
     held: Option<Arc<SipMessage>>,
     /// No PRACK came.
@@ -107,6 +109,7 @@ impl LegActor {
                 latest: (what.0, Bytes::new()),
                 timer: None,
                 answer: None,
+                answered: false,
                 held: None,
                 lost: false,
                 former: old.and_then(|old| old.former),
@@ -215,24 +218,22 @@ impl LegActor {
         held.is_some()
     }
 
-    /// A PRACK of the caller. The answer to a device's offer goes there; an offer is refused: no device waits for one.
+    /// A PRACK of the caller. The answer to a device's offer goes there; an offer goes there by UPDATE.
     pub(super) fn pracked(&mut self, server: Token, prack: &SipMessage, from: Peer, ctx: &mut Context<Self>) {
         let taken = self.provisionals.as_mut().is_some_and(|p| p.sender.acknowledge(RAck::read(prack)));
-        let answers =
-            self.provisionals.as_ref().is_some_and(|p| !p.to.invite.has_body() && p.answer.is_some());
-        let code = match (taken, prack.has_body()) {
-            (false, _) => 481,
-            (true, true) if !answers => 488,
-            (true, _) => 200,
+        let Some(provisionals) = self.provisionals.as_mut().filter(|_| taken) else {
+            return self.answer(server, prack, from, 481);
         };
-        self.answer(server, prack, from, code);
-        if !taken {
-            return;
-        }
-        if answers && prack.has_body() {
-            let prack = Arc::new(prack.clone());
-            self.hears(&prack);
-            self.tell(What::Pracked(prack));
+        let waits = !provisionals.to.invite.has_body() && provisionals.answer.is_some();
+        match prack.has_body() {
+            true if waits && !std::mem::replace(&mut provisionals.answered, true) => {
+                self.answer(server, prack, from, 200);
+                let prack = Arc::new(prack.clone());
+                self.hears(&prack);
+                self.tell(What::Pracked(prack));
+            }
+            true => self.hand_on(server, prack.clone(), from),
+            false => self.answer(server, prack, from, 200),
         }
         match self.provisionals.as_mut().and_then(|provisionals| provisionals.held.take()) {
             Some(said) => self.accept(&said, ctx),

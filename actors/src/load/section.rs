@@ -129,6 +129,11 @@ impl<'l> Section<'l> {
         self.values.contains_key(key)
     }
 
+    /// The environment variable of `key`.
+    pub fn variable(&self, key: &str) -> String {
+        self.path.key(key).variable()
+    }
+
     /// Counts `key` as one that the table knows, though nothing asks for it now.
     pub fn knows(&mut self, key: &'static str) {
         self.known.push(key);

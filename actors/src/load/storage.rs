@@ -1,6 +1,6 @@
-//! `[store]`, `[outbox]` and `[metrics]`.
+//! `[store]`, `[retention]`, `[outbox]` and `[metrics]`.
 
-use ringpost::settings::{Metrics, Outbox, Store};
+use ringpost::settings::{Metrics, Outbox, Retention, Store};
 
 use super::{raw::Raw, section::Section};
 
@@ -12,6 +12,20 @@ pub fn store(mut section: Section<'_>) -> Option<Store> {
     });
     section.end();
     Some(Store { path: path? })
+}
+
+/// Reads `[retention]`; `None` after a problem.
+pub fn retention(mut section: Section<'_>) -> Option<Retention> {
+    let mut kept = |key| {
+        section.required(key, |raw| match raw.text() {
+            Ok("forever") => Ok(None),
+            _ => raw.duration().map(Some),
+        })
+    };
+    let (delivered, dead) = (kept("delivered"), kept("dead"));
+    let (calls, recordings) = (kept("calls"), kept("recordings"));
+    section.end();
+    Some(Retention { delivered: delivered?, dead: dead?, calls: calls?, recordings: recordings? })
 }
 
 /// Reads `[outbox]`; `None` after a problem.

@@ -6,6 +6,7 @@
 
 mod flows;
 mod guard;
+mod restore;
 
 use std::{
     collections::HashMap,
@@ -39,9 +40,9 @@ pub struct Registrar {
     cells: ArcSwap<Cells>,
     rules: Rules,
     flow_timer: u64,
-    /// Makes challenges and temporary GRUUs; new at each start.
+    /// Makes challenges; new at each start.
     key: [u8; 32],
-    gruus: Gruus,
+    gruus: ArcSwap<Gruus>,
     flows: Flows,
     names: Mutex<HashMap<u64, Name, ahash::RandomState>>,
     windows: Vec<Mutex<Window>>,
@@ -81,7 +82,7 @@ impl Registrar {
             cells: ArcSwap::default(),
             rules,
             flow_timer: site.sip.idle_timeout.as_secs(),
-            gruus: Gruus::new(&key),
+            gruus: ArcSwap::from_pointee(Gruus::new(&key)),
             key,
             flows: Flows::default(),
             names: Mutex::default(),
@@ -91,29 +92,6 @@ impl Registrar {
             scribe,
             started: (epoch.map_or(0, |since| since.as_secs()), Instant::now()),
         }
-    }
-
-    /// Takes up the bindings that the last run has written. Connections have gone, and what only they could reach.
-    pub async fn restore(&self, listeners: usize) {
-        let Some(scribe) = &self.scribe else { return };
-        match scribe.bindings().await {
-            Some(Ok(rows)) => {
-                let cells = self.cells.load();
-                for (user, body) in rows {
-                    let Some(cell) = cells.get(&*user) else { continue };
-                    let bindings = serde_json::from_str::<Vec<Binding>>(&body).unwrap_or_else(|error| {
-                        tracing::warn!(%error, "The registrations of a user cannot be read");
-                        vec![]
-                    });
-                    let now = self.now();
-                    let left = bindings.into_iter().filter_map(|b| b.survives(now, listeners));
-                    cell.bindings.store(Arc::new(left.collect()));
-                }
-            }
-            Some(Err(error)) => tracing::error!(%error, "The registrations of the last run cannot be read"),
-            None => {}
-        }
-        self.count();
     }
 
     /// Seconds since 1970, by a clock that nobody sets while Ringpost runs.
@@ -153,7 +131,7 @@ impl Registrar {
         if !instance.is_empty() {
             return Some((None, instance));
         }
-        let name = self.gruus.open(uri.bare_user()?)?;
+        let name = self.gruus.load().open(uri.bare_user()?)?;
         let (user, instance, _) = lock(&self.names).get(&name)?.clone();
         Some((Some(user), instance))
     }
@@ -184,7 +162,8 @@ impl Registrar {
             false => cell.bindings.load_full(),
         };
         self.note(cell, &bindings, &wish);
-        let gruus = (&self.gruus, salt);
+        let gruus = self.gruus.load();
+        let gruus = (&**gruus, salt);
         let told = Told { tag, address: &user.address, gruus, flow_timer: self.flow_timer };
         let answer = registrar::accepted(request, from.address, &wish, &bindings, &told, now);
         METRICS.registers_total.one();
@@ -197,10 +176,8 @@ impl Registrar {
             if let Some(flow) = binding.flow.filter(|flow| flow.peer.is_reliable()) {
                 self.flows.note(flow.peer.connection, &cell.user);
             }
-            if let Some(instance) = binding.instance.as_deref().filter(|_| wish.gruu) {
-                let name = self.gruus.name(&cell.user, instance, &binding.call_id);
-                let whose = (Arc::clone(&cell.user), instance.to_owned(), binding.call_id.clone());
-                lock(&self.names).insert(name, whose);
+            if wish.gruu {
+                self.name(cell, binding);
             }
         }
     }

@@ -5,9 +5,12 @@
 mod scribe;
 mod sqlite;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use jiff::Timestamp;
@@ -41,8 +44,23 @@ pub trait Store: Send {
     fn bindings(&mut self) -> Result<Vec<(String, String)>, StoreError>;
     /// The newest lines of the call log.
     fn calls(&mut self, limit: usize) -> Result<Vec<CallRecord>, StoreError>;
+    /// Removes at most `limit` rows of a kind that last changed before then; how many they were.
+    fn expire(&mut self, kind: Expiring, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
+    /// The recordings of notices that are not told yet, and those of dead letters.
+    fn recordings_needed(&mut self) -> Result<Vec<PathBuf>, StoreError>;
     /// Leaves everything tidy for the next start.
     fn close(&mut self) -> Result<(), StoreError>;
+}
+
+/// What the store keeps for some time only.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Expiring {
+    /// Notices that are told.
+    Delivered,
+    /// Dead letters.
+    Dead,
+    /// Lines of the call log.
+    Calls,
 }
 
 /// One thing to write.

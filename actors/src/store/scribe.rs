@@ -3,16 +3,19 @@
 
 mod desk;
 
-use std::{sync::Arc, thread};
+use std::{path::PathBuf, sync::Arc, thread};
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use ringpost::{
     notify::CallRecord,
     outbox::{Effort, Item, Status},
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::{BindingRow, Change, Health, ItemId, Listed, OpenItem, Row, Store, StoreError, Written};
+use super::{
+    BindingRow, Change, Expiring, Health, ItemId, Listed, OpenItem, Row, Store, StoreError, Written,
+};
 use desk::Desk;
 
 /// Commands that may wait; a poster waits for a place, a line of the call log is dropped and counted.
@@ -169,6 +172,21 @@ impl Scribe {
     /// The newest lines of the call log, with those still waiting to be written. `None`: stopped.
     pub async fn calls(&self, limit: usize) -> Option<Result<Vec<CallRecord>, StoreError>> {
         self.read(move |store| store.calls(limit)).await
+    }
+
+    /// Removes rows of a kind that last changed before then, at most `limit`. `None`: stopped.
+    pub async fn expire(
+        &self,
+        kind: Expiring,
+        before: Timestamp,
+        limit: usize,
+    ) -> Option<Result<usize, StoreError>> {
+        self.read(move |store| store.expire(kind, before, limit)).await
+    }
+
+    /// The recordings of notices that are not told yet, and of dead letters. `None`: stopped.
+    pub async fn recordings_needed(&self) -> Option<Result<Vec<PathBuf>, StoreError>> {
+        self.read(|store| store.recordings_needed()).await
     }
 
     /// Writes everything that waits and closes the store.

@@ -1,5 +1,6 @@
 //! The embedded store: one SQLite file in WAL mode, synced at every commit.
 
+mod expire;
 mod open;
 
 use jiff::Timestamp;
@@ -10,9 +11,9 @@ use ringpost::{
 };
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, Transaction, TransactionBehavior, params};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
-use super::{BindingRow, Change, ItemId, Listed, OpenItem, Row, Store, StoreError, Write, Written};
+use super::{BindingRow, Change, Expiring, ItemId, Listed, OpenItem, Row, Store, StoreError, Write, Written};
 
 pub use open::OpenError;
 
@@ -131,6 +132,14 @@ impl Store for Sqlite {
             });
         }
         Ok(calls)
+    }
+
+    fn expire(&mut self, kind: Expiring, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.expire_rows(kind, before, limit)
+    }
+
+    fn recordings_needed(&mut self) -> Result<Vec<PathBuf>, StoreError> {
+        self.read_recordings_needed()
     }
 
     fn close(&mut self) -> Result<(), StoreError> {

@@ -95,3 +95,33 @@ fn an_admin_looks_at_the_queue_sends_again_and_drops() {
     assert!(!outbox(&ringpost, &["drop", "1"]).status.success(), "what is delivered stays");
     ringpost.stops_well();
 }
+
+#[test]
+fn r210_what_was_kept_long_enough_goes_and_nothing_else() {
+    let site = Site::new().maildir();
+    let mut desk = site.peer(Over::Udp);
+    let short = "[retention]\ndelivered = \"1ms\"\ndead = \"forever\"\ncalls = \"1ms\"\nrecordings = \"1h\"";
+    let mut ringpost = site.user("1001", &[&desk], USER).table(short).start();
+    missed(&ringpost, &mut desk);
+    is(&ringpost, "delivered", 1);
+    // Recordings: one that is old, one that is not, one that nobody has been told of, and what is none.
+    let folder = ringpost.folder.path().join("recordings");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for name in ["old.wav", "new.wav", "untold.wav", "untold.json", "notes.txt"] {
+        std::fs::write(folder.join(name), b"secret").expect("written");
+    }
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7_200);
+    for name in ["old.wav", "untold.wav", "notes.txt"] {
+        let file = std::fs::File::options().write(true).open(folder.join(name)).expect("there");
+        file.set_modified(long_ago).expect("set");
+    }
+    ringpost.terminate();
+    ringpost.restart();
+    is(&ringpost, "delivered", 0);
+    until("the old recording is gone", || !folder.join("old.wav").exists());
+    for name in ["new.wav", "untold.wav", "notes.txt"] {
+        assert!(folder.join(name).exists(), "{name}");
+    }
+    ringpost.logs("Removed what was kept long enough");
+    ringpost.stops_well();
+}

@@ -81,7 +81,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[stores]",
         &[
             "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, registrar, um, outbox, channel, mail, \
-             notices, user, bypass, policy, feature_codes, store, voicemail, metrics, security, tls, dns",
+             notices, user, bypass, policy, feature_codes, store, retention, voicemail, metrics, security, tls, dns",
         ],
     ),
     (
@@ -463,6 +463,36 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
             "site.toml:23: outbound.allowed_prefixes[1]: is empty",
             "site.toml:23: outbound.allowed_prefixes[2]: wants the beginning of a number with its country, such as \"+49\"",
             "site.toml:24: outbound.country: wants 1 to 3 digits",
+        ],
+    ),
+    (
+        "channels that nobody can use",
+        "[store]",
+        "[channel.hook]\nkind = \"webhook\"\nurl = \"http://u:p@h/\"\nsecret = \"x\"\ncontent_type = \"image/png\"\n\
+         [channel.fax]\nkind = \"fax\"\n[channel.mail]\nkind = \"maildir\"\npath = \"x\"\nfrom = \"a@b.test\"\n\
+         [channel.slow]\nkind = \"smtp\"\nurl = \"maildir:x\"\nfrom = \"a@b.test\"\nfirst_retry = \"9m\"\n\
+         [notices]\nchannels = [\"mail\", \"pager\"]\n[store]",
+        &[
+            "site.toml:22: channel.hook.template: is missing: without one the body is a CloudEvents event",
+            "site.toml:24: channel.hook.url: a password does not belong into the URL: use token_file",
+            "site.toml:25: channel.hook.secret: does not belong into the file: use secret_file or RINGPOST_CHANNEL__HOOK__SECRET",
+            "site.toml:26: channel.hook.content_type: wants a type of JSON, XML, application/x-www-form-urlencoded or \
+             text/plain: values are escaped for it",
+            "site.toml:28: channel.fax.kind: wants one of \"smtp\", \"maildir\", \"webhook\", not \"fax\"",
+            "site.toml:30: channel.mail.kind: the name \"mail\" is taken: [mail] is \"mail\", the user's UM is \"um\"",
+            "site.toml:35: channel.slow.url: is a Maildir: that is kind = \"maildir\" with a path",
+            "site.toml:37: channel.slow.first_retry: must not be longer than longest_retry",
+            "site.toml:39: notices.channels[1]: unknown channel \"pager\"; the site has fax, hook, mail, slow",
+        ],
+    ),
+    (
+        "a user whose channels do not reach",
+        "mail = \"user1001@example.test\"",
+        "channels = [[\"mail\", \"hook\"], \"mail\", 7]",
+        &[
+            "site.toml:16: user[0].channels[0]: \"mail\" needs the user's mail",
+            "site.toml:16: user[0].channels[1]: \"mail\" needs the user's mail",
+            "site.toml:16: user[0].channels[2]: wants text, not a number without quotes",
         ],
     ),
 ];

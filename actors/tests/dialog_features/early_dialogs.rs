@@ -115,6 +115,20 @@ fn a_devices_offer_and_the_callers_answer_cross_before_the_call_is_taken() {
         let update = office.desk.expect("UPDATE");
         office.desk.answer_with(&update, 200, "", &sdp("40034"));
         office.pbx.expect("200");
+        // So can what comes in the PRACK of a later response.
+        office.desk.answer_with(&desk, 180, &reliable(8), "");
+        let prack = office.desk.expect("PRACK");
+        office.desk.answer(&prack, 200);
+        let ringing = office.pbx.expect("180");
+        if headers == MUST {
+            let rack = format!("RAck: {} {}\r\n", ringing.one("RSeq"), ringing.one("CSeq"));
+            office.pbx.inside(&mut caller, "PRACK", &rack, &sdp("40035"));
+            let update = office.desk.expect("UPDATE");
+            assert_eq!((update.body(), update.first("RAck")), (&*sdp("40035"), ""));
+            office.desk.answer_with(&update, 200, "", &sdp("40036"));
+            let taken = office.pbx.expect("200");
+            assert_eq!((taken.body(), taken.one("CSeq").ends_with("PRACK")), (&*sdp("40036"), true));
+        }
         let answer = office.desk.answer_with(&desk, 200, "", "");
         let ok = office.pbx.expect("200");
         assert_eq!(ok.body(), "", "the offer had its answer before");

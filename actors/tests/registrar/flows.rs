@@ -117,7 +117,7 @@ fn a_mapped_phone_is_called_where_it_came_from() {
 fn a_gruu_reaches_one_device() {
     let site = site();
     let mut pbx = site.peer(Over::Udp);
-    let ringpost = site.start();
+    let mut ringpost = site.start();
     let mut phone = Phone::new(Over::Udp, "127.0.0.4", &ringpost, "1001");
     let mut other = Phone::new(Over::Udp, "127.0.0.5", &ringpost, "1001");
     assert_eq!(other.registers("").what(), "200");
@@ -133,13 +133,23 @@ fn a_gruu_reaches_one_device() {
     assert_eq!(public, "sip:1001@corp.test;gr=urn:uuid:00000000-0000-1000-8000-000a95a0e128");
     assert_eq!(public, same);
     assert!(temporary != another && !temporary.contains("1001"), "{temporary} {another}");
-    for gruu in [public, temporary, another] {
-        pbx.request("INVITE", &gruu, "", crate::support::SDP);
+    let reaches = |pbx: &mut Peer, phone: &mut Phone, other: &mut Phone, gruu: &str| {
+        pbx.request("INVITE", gruu, "", crate::support::SDP);
         let rings = phone.peer.expect("INVITE");
         phone.peer.answer(&rings, 486);
         phone.peer.expect("ACK");
         pbx.expect("486");
         other.peer.silent_for(Duration::from_millis(20));
+    };
+    for gruu in [&public, &temporary, &another] {
+        reaches(&mut pbx, &mut phone, &mut other, gruu);
+    }
+    // Who has one can call back after a restart, and the next ones come of the same key.
+    ringpost.kill();
+    ringpost.restart();
+    let (_, third) = told(&mut phone);
+    for gruu in [&public, &temporary, &another, &third] {
+        reaches(&mut pbx, &mut phone, &mut other, gruu);
     }
 }
 

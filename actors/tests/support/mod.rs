@@ -1,6 +1,7 @@
 //! What the tests of the outbox share: notices, schedules, servers that end with their test.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod certificates;
 pub mod http;
 
 use std::{

@@ -1,7 +1,11 @@
 //! `[channel.NAME]`: what carries notices. A further kind is a variant of [`ChannelKind`] and a loader.
 
+mod webhook;
+
 use super::{Ews, Mail, Outbox};
 use crate::outbox::ChannelName;
+
+pub use webhook::Webhook;
 
 /// One channel.
 #[derive(Clone, Debug)]
@@ -23,6 +27,8 @@ pub enum ChannelKind {
     Mail(Mail),
     /// `ews`: items in mailboxes of Exchange.
     Ews(Ews),
+    /// `webhook`: HTTP requests to a program.
+    Webhook(Box<Webhook>),
 }
 
 impl ChannelKind {
@@ -30,6 +36,7 @@ impl ChannelKind {
     pub fn wants_mail_address(&self) -> bool {
         match self {
             Self::Mail(_) | Self::Ews(_) => true,
+            Self::Webhook(_) => false,
         }
     }
 }

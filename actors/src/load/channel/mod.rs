@@ -4,6 +4,7 @@ mod ews;
 mod login;
 mod notices;
 mod oauth;
+mod webhook;
 
 use ringpost::{
     outbox::ChannelName,
@@ -18,8 +19,12 @@ pub use notices::{entries, for_users, notices};
 type Loader = fn(&mut Section<'_>) -> Option<ChannelKind>;
 
 /// Every kind: its name, whether it reaches only users with a `mail`, and its loader.
-const KINDS: [(&str, bool, Loader); 3] =
-    [("smtp", true, smtp), ("maildir", true, maildir), ("ews", true, ews::ews)];
+const KINDS: [(&str, bool, Loader); 4] = [
+    ("smtp", true, smtp),
+    ("maildir", true, maildir),
+    ("webhook", false, webhook::webhook),
+    ("ews", true, ews::ews),
+];
 
 /// A channel as users name it. It is known even where its table has a problem.
 #[derive(Clone)]

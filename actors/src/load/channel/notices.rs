@@ -30,7 +30,9 @@ pub fn entries(
 
 fn find<'k>(known: &'k [Known], name: &str) -> Result<&'k Known, String> {
     known.iter().find(|one| one.name.as_str() == name).ok_or_else(|| {
-        let names: Vec<_> = known.iter().map(|one| one.name.as_str()).collect();
+        let mut names: Vec<_> = known.iter().map(|one| one.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
         match names.as_slice() {
             [] => format!("unknown channel {name:?}: the site has no [channel.{name}]"),
             names => format!("unknown channel {name:?}; the site has {}", names.join(", ")),

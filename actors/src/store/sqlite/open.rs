@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use super::Sqlite;
 
 /// Each entry takes the schema one version further (`PRAGMA user_version`). Entries are never changed, only added.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     "CREATE TABLE item (
          id INTEGER PRIMARY KEY,
          key TEXT NOT NULL,
@@ -50,6 +50,8 @@ const MIGRATIONS: [&str; 4] = [
      UPDATE item SET entry = channel,
          posted = coalesce(1000 * CAST(strftime('%s', json_extract(body, '$.posted')) AS INTEGER), changed);
      CREATE UNIQUE INDEX item_entry ON item (key, entry);",
+    // What is old of a status is found without looking at the rest.
+    "DROP INDEX item_status; CREATE INDEX item_age ON item (status, changed);",
 ];
 
 /// Marks a file as ours (`PRAGMA application_id`), "RgPo".
