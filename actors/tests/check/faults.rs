@@ -478,7 +478,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
             "site.toml:25: channel.hook.secret: does not belong into the file: use secret_file or RINGPOST_CHANNEL__HOOK__SECRET",
             "site.toml:26: channel.hook.content_type: wants a type of JSON, XML, application/x-www-form-urlencoded or \
              text/plain: values are escaped for it",
-            "site.toml:28: channel.fax.kind: wants one of \"smtp\", \"maildir\", \"webhook\", not \"fax\"",
+            "site.toml:28: channel.fax.kind: wants one of \"smtp\", \"maildir\", \"webhook\", \"ews\", not \"fax\"",
             "site.toml:30: channel.mail.kind: the name \"mail\" is taken: [mail] is \"mail\", the user's UM is \"um\"",
             "site.toml:35: channel.slow.url: is a Maildir: that is kind = \"maildir\" with a path",
             "site.toml:37: channel.slow.first_retry: must not be longer than longest_retry",
