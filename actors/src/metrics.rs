@@ -130,6 +130,7 @@ numbers! {
     Counter handshakes_failed_total: "TLS and WebSocket handshakes that failed; the log says why.";
     Counter handshakes_refused_total: "Connections closed at once because tls.handshakes was reached.";
     Counter source_handshakes_refused_total: "Connections closed at once because tls.handshakes_per_source was reached.";
+    Counter tls_names_refused_total: "Names that were not looked up because tls.max_names was reached.";
     Counter accept_failures_total: "Times that a listener could not accept a connection; out of files, most likely.";
     Gauge certificate_end: "When the first certificate that `[tls]` names ends, in seconds since 1970; 0: there is none.";
     Gauge certificates_ending: "Certificates that `[tls]` names that end within tls.expiry_warning, or have ended.";

@@ -11,6 +11,8 @@ pub struct Tls {
     pub ca: Option<PathBuf>,
     /// `wildcards`: a peer's certificate of `*.example.com` speaks for `sip.example.com`. Default true.
     pub wildcards: bool,
+    /// `max_names`: names of peers that certificates are checked against. Default 100,000.
+    pub max_names: usize,
     /// `handshakes`: of strangers, under way at once, per lane. Default 100.
     pub handshakes: usize,
     /// `handshakes_per_source`: of these, of one source. Default 20.

@@ -34,9 +34,6 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 use self::{alias::Aliases, files::Identity};
 use crate::metrics::{METRICS, State};
 
-/// Names of peers that certificates are checked against; they come from URIs, so there may be many.
-const NAMES: usize = 100_000;
-
 /// What all lanes need for TLS.
 pub struct Tls {
     ready: ArcSwap<Ready>,
@@ -179,11 +176,16 @@ impl Tls {
 
     /// The number of a name that a peer's certificate has to be of.
     pub fn number(&self, name: &str) -> Option<u32> {
+        let most = lock(&self.settings).tls.max_names;
         let mut wanted = lock(&self.wanted);
         if let Some(number) = wanted.numbers.get(name) {
             return Some(*number);
         }
-        let number = u32::try_from(wanted.names.len()).ok().filter(|_| wanted.names.len() < NAMES)?;
+        let number = u32::try_from(wanted.names.len()).ok().filter(|_| wanted.names.len() < most);
+        let Some(number) = number else {
+            METRICS.tls_names_refused_total.one();
+            return None;
+        };
         let name: Arc<str> = name.into();
         wanted.names.push(Arc::clone(&name));
         wanted.numbers.insert(name, number);

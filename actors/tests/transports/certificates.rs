@@ -124,6 +124,34 @@ fn r87_a_server_by_its_name_shows_a_certificate_of_that_name() {
     }
 }
 
+/// Names are kept as long as Ringpost runs, so there are only so many of them.
+#[test]
+fn above_its_number_of_names_another_name_counts_as_not_found() {
+    let authority = Authority::new("good");
+    let servers = ["a.corp.test", "b.corp.test"].map(|name| Server::new(&authority.signs(&params(&[name]))));
+    let (site, _) = site(&authority);
+    let mut pbx = site.peer(Over::Udp);
+    let (metrics, dns) = (ports(1), Dns::new("a.corp.test A 127.0.0.1\nb.corp.test A 127.0.0.1"));
+    let user = |at: usize, name: &str| {
+        let uri = servers[at].uri().replace("127.0.0.1", name);
+        format!(
+            "[[user]]\naddress = \"sip:100{at}@corp.test\"\nnumbers = [\"100{at}\"]\nmissed_calls = \"off\"\ndevices = [{uri:?}]"
+        )
+    };
+    let _ringpost = site
+        .replace("handshakes = 8", "handshakes = 8\nmax_names = 1")
+        .table(&dns.table(""))
+        .table(&format!("[metrics]\nlisten = \"127.0.0.1:{metrics}\""))
+        .table(&user(0, "a.corp.test"))
+        .table(&user(1, "b.corp.test"))
+        .start();
+    pbx.invite("1000");
+    assert!(servers[0].hears().expect("the first name").starts_with("INVITE "));
+    assert_eq!(number(metrics, "tls_names_refused_total"), 0);
+    pbx.invite("1001");
+    until("the second is refused", || number(metrics, "tls_names_refused_total") > 0);
+}
+
 /// RFC 5922 §7.2 to the letter, for who comes in as well.
 #[test]
 fn r87_without_wildcards_a_trunk_has_its_own_name() {
