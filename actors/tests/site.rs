@@ -330,6 +330,7 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("1001.password", "secret\n"),
         ("exchange.password", "secret\n"),
         ("hybrid.secret", "secret\n"),
+        ("online.secret", "secret\n"),
     ];
     for (file, octets) in files {
         fs::create_dir_all(folder.path().join("greetings")).expect("the folder can be written");
@@ -347,6 +348,7 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("exchange", &["password"]),
         // A certificate or a secret, not both.
         ("hybrid", &["client_secret", "client_certificate", "client_key"]),
+        ("online", &["client_secret", "client_certificate", "client_key"]),
     ] {
         let table = full["channel"][name].as_table_mut().expect("a table");
         keys.iter().for_each(|key| drop(table.remove(key)));
@@ -394,6 +396,7 @@ fn every_sample_site_loads() {
         "itsp-register.toml",
         "teams-direct-routing.toml",
         "exchange-on-premises.toml",
+        "exchange-online.toml",
     ] {
         assert!(loaded.contains(expected), "{expected} is among {loaded:?}");
     }

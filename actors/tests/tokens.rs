@@ -165,7 +165,7 @@ async fn every_failure_keeps_the_notice_and_shows_no_secret() {
         assert_eq!((error.to_string(), &again), (words.to_owned(), &error));
         assert_eq!(server.asked().len(), 1, "the second one does not ask: {words}");
         let not_before = not_before.map(Duration::from_secs);
-        assert_eq!(Delivery::from(error), Delivery::Later { reason: words.into(), not_before });
+        assert_eq!(Delivery::from(error), Delivery::Down { reason: words.into(), not_before });
     }
     let nobody = TokenSource::new(settings(format!("http://127.0.0.1:{}/", support::free_port())), http());
     let error = nobody.expect("a source").token().await.expect_err("nobody listens");

@@ -47,8 +47,6 @@ pub fn compose(
     recording: Option<Vec<u8>>,
     posted: Timestamp,
 ) -> Result<Message, MailError> {
-    let address =
-        |which, text: &str| text.parse::<Address>().map_err(|source| MailError::BadAddress { which, source });
     let from = address("the sender's address", from)?;
     let to = address("the user's address", notice.mail.as_deref().ok_or(MailError::NoAddress)?)?;
     let (words, caller, key) = (word(notice), Shown::of(notice), Key::of(notice));
@@ -76,6 +74,11 @@ pub fn compose(
     Ok(mail.multipart(body)?)
 }
 
+/// `which` is whose address it is.
+pub(super) fn address(which: &'static str, text: &str) -> Result<Address, MailError> {
+    text.parse().map_err(|source| MailError::BadAddress { which, source })
+}
+
 /// `<KEY@domain>`: the same for every try, here and after a restart.
 pub fn message_id(key: &Key, from: &Address) -> String {
     format!("<{key}@{}>", from.domain())
@@ -89,7 +92,7 @@ fn parts(words: Words, key: &Key) -> MultiPart {
 }
 
 /// `Luka A (+4544890101)`, with whatever is known.
-fn sender_name(caller: &Shown) -> String {
+pub(super) fn sender_name(caller: &Shown) -> String {
     match (&caller.name, &caller.number) {
         (Some(name), Some(number)) if name != number => format!("{name} ({number})"),
         _ => caller.who.clone(),
@@ -120,7 +123,7 @@ pub(super) fn headers(notice: &Notice, caller: &Shown, key: &Key) -> Vec<(&'stat
 }
 
 /// `voice-mail-2008-04-11-1112-0011aabb.wav`: the user's local time, and unique through the key.
-fn file_name(notice: &Notice, key: &Key) -> String {
+pub(super) fn file_name(notice: &Notice, key: &Key) -> String {
     let local = dates::local(notice.came_in, &notice.time_zone);
     let key = key.to_string();
     format!("voice-mail-{}-{}.wav", local.strftime("%Y-%m-%d-%H%M"), &key[..8])

@@ -6,6 +6,7 @@ pub mod decide;
 pub mod ews;
 #[cfg(test)]
 mod golden;
+pub mod graph;
 pub mod mail;
 mod phrases;
 mod record;

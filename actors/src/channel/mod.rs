@@ -2,6 +2,7 @@
 //! the outbox decides what follows.
 
 mod ews;
+mod graph;
 pub mod http;
 mod maildir;
 mod recorded;
@@ -25,6 +26,7 @@ use ringpost::{
 };
 
 pub use ews::{Ews, EwsError};
+pub use graph::{Graph, GraphError};
 pub use maildir::Maildir;
 pub use recorded::Recorded;
 pub use sip_info::{InfoError, InfoSender, SipInfo};
@@ -53,6 +55,9 @@ pub enum ChannelError {
     /// Exchange.
     #[error(transparent)]
     Ews(#[from] EwsError),
+    /// Exchange Online.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
     /// An HTTP client.
     #[error(transparent)]
     Http(#[from] http::HttpSetup),
@@ -67,6 +72,7 @@ pub fn channel(settings: &settings::Channel, tokens: &Tokens) -> Result<Arc<dyn 
     Ok(match &settings.kind {
         ChannelKind::Mail(settings) => mail(settings)?,
         ChannelKind::Ews(settings) => Arc::new(Ews::new(settings.clone(), tokens)?),
+        ChannelKind::Graph(settings) => Arc::new(Graph::new(settings, tokens)?),
         ChannelKind::Webhook(settings) => Arc::new(Webhook::new((**settings).clone())?),
     })
 }

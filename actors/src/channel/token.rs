@@ -215,9 +215,9 @@ impl std::fmt::Debug for Token {
 }
 
 impl From<TokenError> for Delivery {
-    /// Later in any case: a wrong secret is put right by a person, and the notice waits for that, asking slowly.
+    /// Never final: a wrong secret is put right by a person, and the notice waits for that, asking slowly.
     fn from(error: TokenError) -> Self {
         let not_before = matches!(error, TokenError::Refused(Refusal::Application(_))).then_some(REFUSED);
-        Self::Later { reason: one_line(&error.to_string(), 300), not_before }
+        Self::Down { reason: one_line(&error.to_string(), 300), not_before }
     }
 }

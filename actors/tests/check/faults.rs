@@ -359,6 +359,21 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "a graph channel with a secret in the file, two proofs, plain http and no such delivery",
+        "[store]",
+        "[channel.online]\nkind = \"graph\"\nfrom = \"um@example.test\"\nurl = \"http://graph.example.test\"\n\
+         token_url = \"https://a:b@login.example.test\"\nclient_id = \"app\"\nclient_secret = \"s3cret\"\n\
+         client_key = \"app.key\"\nclient_algorithm = \"none\"\ndeliver = \"fax\"\n[store]",
+        &[
+            "site.toml:22: channel.online.client_certificate: stands beside a secret: one of them is enough",
+            "site.toml:25: channel.online.url: wants \"https://…\": credentials go there",
+            "site.toml:26: channel.online.token_url: must not hold a user or a password",
+            "site.toml:28: channel.online.client_secret: does not belong into the file: use client_secret_file or the environment",
+            "site.toml:30: channel.online.client_algorithm: wants \"PS256\" or \"RS256\", not \"none\"",
+            "site.toml:31: channel.online.deliver: wants \"mime\", \"json\" or \"inbox\", not \"fax\"",
+        ],
+    ),
+    (
         "rtp range",
         "[store]",
         "[voicemail]\nrtp_ports = \"2000-1999\"\n[store]",
@@ -478,7 +493,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
             "site.toml:25: channel.hook.secret: does not belong into the file: use secret_file or RINGPOST_CHANNEL__HOOK__SECRET",
             "site.toml:26: channel.hook.content_type: wants a type of JSON, XML, application/x-www-form-urlencoded or \
              text/plain: values are escaped for it",
-            "site.toml:28: channel.fax.kind: wants one of \"smtp\", \"maildir\", \"webhook\", \"ews\", not \"fax\"",
+            "site.toml:28: channel.fax.kind: wants one of \"smtp\", \"maildir\", \"ews\", \"graph\", \"webhook\", not \"fax\"",
             "site.toml:30: channel.mail.kind: the name \"mail\" is taken: [mail] is \"mail\", the user's UM is \"um\"",
             "site.toml:35: channel.slow.url: is a Maildir: that is kind = \"maildir\" with a path",
             "site.toml:37: channel.slow.first_retry: must not be longer than longest_retry",

@@ -2,7 +2,7 @@
 
 mod webhook;
 
-use super::{Ews, Mail, Outbox};
+use super::{Ews, Graph, Mail, Outbox};
 use crate::outbox::ChannelName;
 
 pub use webhook::Webhook;
@@ -27,6 +27,8 @@ pub enum ChannelKind {
     Mail(Mail),
     /// `ews`: items in mailboxes of Exchange.
     Ews(Ews),
+    /// `graph`: Exchange Online.
+    Graph(Graph),
     /// `webhook`: HTTP requests to a program.
     Webhook(Box<Webhook>),
 }
@@ -35,7 +37,7 @@ impl ChannelKind {
     /// Whether it reaches only users with a `mail`.
     pub fn wants_mail_address(&self) -> bool {
         match self {
-            Self::Mail(_) | Self::Ews(_) => true,
+            Self::Mail(_) | Self::Ews(_) | Self::Graph(_) => true,
             Self::Webhook(_) => false,
         }
     }

@@ -1,6 +1,7 @@
 //! `[channel.NAME]`, and `[mail]` as the channel `mail`. A further kind is a line of `KINDS` and a loader of its keys.
 
 mod ews;
+mod graph;
 mod login;
 mod notices;
 mod oauth;
@@ -19,11 +20,12 @@ pub use notices::{entries, for_users, notices};
 type Loader = fn(&mut Section<'_>) -> Option<ChannelKind>;
 
 /// Every kind: its name, whether it reaches only users with a `mail`, and its loader.
-const KINDS: [(&str, bool, Loader); 4] = [
+const KINDS: [(&str, bool, Loader); 5] = [
     ("smtp", true, smtp),
     ("maildir", true, maildir),
-    ("webhook", false, webhook::webhook),
     ("ews", true, ews::ews),
+    ("graph", true, graph::graph),
+    ("webhook", false, webhook::webhook),
 ];
 
 /// A channel as users name it. It is known even where its table has a problem.

@@ -1,0 +1,239 @@
+//! Tells by Microsoft Graph: as a mail, or as a message put straight into the user's Inbox (PROTOCOLS §7.5).
+//!
+//! Graph may act and yet answer nothing, or 504. So a notice whose last answer was lost, here or before a restart, is
+//! looked for by its Message-ID before it goes again.
+
+mod doubts;
+mod service;
+
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use ringpost::{
+    notify::{
+        Kind,
+        graph::{
+            Judgement, LONGEST_INLINE, LONGEST_REQUEST, Made, Place, Recording, Whose, found,
+            internet_message_id, made, message, sent, session, upload,
+        },
+    },
+    outbox::{Delivery, Item, Key},
+    settings::{self, GraphDelivery},
+};
+use serde_json::Value;
+
+use super::{
+    Channel, built,
+    http::{Http, HttpSetup},
+    never, read,
+    token::{SetupError, Tokens},
+};
+use doubts::Doubts;
+use service::{Body, Service, Trouble};
+
+/// The channel.
+pub struct Graph {
+    settings: settings::Graph,
+    service: Service,
+    doubts: Doubts,
+}
+
+/// Why the service cannot be used.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum GraphError {
+    /// TLS cannot be set up.
+    #[error("ca: {0}")]
+    Http(#[from] HttpSetup),
+    /// The application cannot prove itself.
+    #[error(transparent)]
+    Token(#[from] SetupError),
+}
+
+impl Graph {
+    /// A channel to the service that `settings` names.
+    pub fn new(settings: &settings::Graph, tokens: &Tokens) -> Result<Self, GraphError> {
+        let http = Http::new(settings.ca.as_deref())?;
+        let source = tokens.source(&settings.oauth, &http)?;
+        let service = Service::new(http, source);
+        Ok(Self { settings: settings.clone(), service, doubts: Doubts::since(Timestamp::now()) })
+    }
+
+    /// Waits for each answer, and after a lost one before the next try, no longer than this.
+    #[must_use]
+    pub fn patient_for(self, patience: Duration) -> Self {
+        Self { service: self.service.patient_for(patience), ..self }
+    }
+
+    async fn tell(&self, item: &Item, key: &Key) -> Result<(), Trouble> {
+        let (place, whose) = self.place(item);
+        let recording = match &item.notice.kind {
+            Kind::Missed => None,
+            Kind::VoiceMail { recording, .. } => read(recording.clone()).await.map_err(Trouble::Other)?,
+        };
+        let earlier = match self.doubts.holds(key, item.posted) {
+            true => self.find(key, place, whose).await?,
+            false => None,
+        };
+        match (self.settings.deliver, earlier) {
+            (GraphDelivery::Inbox, Some(made)) => self.complete(item, key, &recording, &made).await,
+            (GraphDelivery::Inbox, None) => self.put(item, key, &recording).await,
+            (GraphDelivery::Mime | GraphDelivery::Json, Some(made)) if !made.is_draft => Ok(()),
+            (GraphDelivery::Mime | GraphDelivery::Json, Some(made)) => {
+                self.complete(item, key, &recording, &made).await?;
+                self.send_draft(key, &made).await
+            }
+            (GraphDelivery::Mime | GraphDelivery::Json, None) => self.send(item, key, recording).await,
+        }
+    }
+
+    /// Where the message is made, and whose mailbox that is.
+    fn place<'a>(&'a self, item: &'a Item) -> (Place<'a>, Whose) {
+        let (mailbox, whose) = match self.settings.deliver {
+            GraphDelivery::Inbox => (item.notice.mail.as_deref().unwrap_or_default(), Whose::User),
+            GraphDelivery::Mime | GraphDelivery::Json => (self.settings.from.as_str(), Whose::Sender),
+        };
+        (Place { url: &self.settings.url, mailbox }, whose)
+    }
+
+    /// What an earlier try has made. An application that may not read sends again: with the same Message-ID, which
+    /// Exchange takes into a mailbox once.
+    async fn find(&self, key: &Key, place: Place<'_>, whose: Whose) -> Result<Option<Made>, Trouble> {
+        let Some(message_id) = internet_message_id(key, &self.settings.from) else { return Ok(None) };
+        let answer = self.service.get(&place.find(&message_id), key).await?;
+        match answer.status.as_u16() {
+            403 => Ok(None),
+            200 => found(&answer.body).ok_or_else(|| Trouble::later("Graph's answer is no list of messages")),
+            _ => Err(Trouble::judged(&answer, 200, whose)),
+        }
+    }
+
+    /// Puts a message into the user's Inbox, with its recording or that behind it.
+    async fn put(&self, item: &Item, key: &Key, recording: &Option<Vec<u8>>) -> Result<(), Trouble> {
+        let (place, whose) = self.place(item);
+        let message = self.message(item, within(recording))?;
+        let made = self.make(&place.inbox(), key, &message, whose).await;
+        match recording {
+            Some(wav) if wav.len() > LONGEST_INLINE => {
+                self.attach(item, key, wav, &made?.ok_or_else(unread)?).await
+            }
+            // Whatever stands in the answer: the status has said it.
+            _ => made.map(drop),
+        }
+    }
+
+    /// Sends in one request where that is large enough, else as a draft whose recording is uploaded.
+    async fn send(&self, item: &Item, key: &Key, recording: Option<Vec<u8>>) -> Result<(), Trouble> {
+        let (place, whose) = self.place(item);
+        let small = recording.as_ref().is_none_or(|wav| wav.len() <= LONGEST_INLINE);
+        let body = match self.settings.deliver {
+            _ if !small => None,
+            GraphDelivery::Mime => {
+                let mail = built(item, &self.settings.from).await.map_err(Trouble::Other)?;
+                Some(Body::Text(STANDARD.encode(mail.formatted())))
+            }
+            GraphDelivery::Json | GraphDelivery::Inbox => {
+                Some(Body::Json(sent(&self.message(item, within(&recording))?).to_string()))
+            }
+        };
+        if let Some(body) = body.filter(|body| body.len() <= LONGEST_REQUEST) {
+            let answer = self.service.post(&place.send_mail(), key, body).await?;
+            return Trouble::unless(&answer, 202, whose);
+        }
+        let message = self.message(item, Recording::Behind)?;
+        let made = self.make(&place.drafts(), key, &message, whose).await?.ok_or_else(unread)?;
+        if let Some(wav) = &recording {
+            self.attach(item, key, wav, &made).await?;
+        }
+        self.send_draft(key, &made).await
+    }
+
+    /// What an earlier try has begun: the recording may still be missing.
+    async fn complete(
+        &self,
+        item: &Item,
+        key: &Key,
+        recording: &Option<Vec<u8>>,
+        made: &Made,
+    ) -> Result<(), Trouble> {
+        match recording {
+            Some(wav) if !made.has_attachments => self.attach(item, key, wav, made).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    async fn make(
+        &self,
+        url: &str,
+        key: &Key,
+        message: &Value,
+        whose: Whose,
+    ) -> Result<Option<Made>, Trouble> {
+        let answer = self.service.post(url, key, Body::Json(message.to_string())).await?;
+        Trouble::unless(&answer, 201, whose)?;
+        // Whatever becomes of the steps behind this one: there is no second message.
+        self.doubts.put(key);
+        Ok(made(&answer.body))
+    }
+
+    async fn attach(&self, item: &Item, key: &Key, wav: &[u8], made: &Made) -> Result<(), Trouble> {
+        let (place, whose) = self.place(item);
+        let begin = Body::Json(upload(&item.notice, wav.len()).to_string());
+        let answer = self.service.post(&place.upload(&made.id), key, begin).await?;
+        Trouble::unless(&answer, 201, whose)?;
+        let session = session(&answer.body).ok_or_else(unread)?;
+        self.service.upload(&self.settings.url, &session, wav, whose).await
+    }
+
+    async fn send_draft(&self, key: &Key, made: &Made) -> Result<(), Trouble> {
+        let place = Place { url: &self.settings.url, mailbox: &self.settings.from };
+        let answer = self.service.post(&place.send_draft(&made.id), key, Body::None).await?;
+        Trouble::unless(&answer, 202, Whose::Sender)
+    }
+
+    fn message(&self, item: &Item, recording: Recording<'_>) -> Result<Value, Trouble> {
+        let made = message(&item.notice, &self.settings.from, recording, item.posted, self.settings.deliver);
+        made.map_err(|error| Trouble::Other(never(error)))
+    }
+}
+
+impl Channel for Graph {
+    fn deliver<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
+        Box::pin(async {
+            let key = Key::of(&item.notice);
+            // Until the answer is there: who cuts the try off leaves it so.
+            let doubt = self.doubts.begin(&key, item.posted);
+            match self.tell(item, &key).await {
+                Ok(()) => {
+                    doubt.settle();
+                    Delivery::Delivered
+                }
+                Err(trouble) => {
+                    if !trouble.may_have_acted() {
+                        doubt.back();
+                    }
+                    trouble.delivery(self.service.patience())
+                }
+            }
+        })
+    }
+}
+
+/// How a recording goes with its message.
+fn within(recording: &Option<Vec<u8>>) -> Recording<'_> {
+    match recording {
+        None => Recording::None,
+        Some(wav) if wav.len() > LONGEST_INLINE => Recording::Behind,
+        Some(wav) => Recording::Inline(wav),
+    }
+}
+
+/// It has acted, and the next try finds out how far.
+fn unread() -> Trouble {
+    Trouble::Judged {
+        judgement: Judgement::Later("Graph's answer cannot be read".to_owned()),
+        acted: true,
+        wait: None,
+    }
+}

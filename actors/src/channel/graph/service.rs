@@ -1,0 +1,185 @@
+//! Requests to Graph: each with a token, which is replaced once where it is refused, and what came of them.
+
+use std::{sync::Arc, time::Duration};
+
+use reqwest::{
+    RequestBuilder,
+    header::{AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE},
+};
+use ringpost::{
+    notify::{
+        clean::one_line,
+        graph::{Judgement, PIECE, Whose, judged, request_id},
+    },
+    outbox::{Delivery, Key},
+};
+use url::Url;
+
+use crate::channel::{
+    http::{Answer, Http, HttpError, ask},
+    later,
+    token::{TokenError, TokenSource},
+};
+
+/// How long an answer may take; Graph's own gateways give up after some 100 s.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+pub struct Service {
+    http: Http,
+    tokens: Arc<TokenSource>,
+    patience: Duration,
+}
+
+/// What a request carries.
+#[derive(Clone)]
+pub enum Body {
+    None,
+    Json(String),
+    /// A mail in base64.
+    Text(String),
+}
+
+/// Why a notice is not told.
+pub enum Trouble {
+    /// Graph's answer.
+    Judged { judgement: Judgement, acted: bool, wait: Option<Duration> },
+    /// No answer.
+    Http(HttpError),
+    /// No token.
+    Token(TokenError),
+    /// Nothing was asked.
+    Other(Delivery),
+}
+
+impl Service {
+    pub fn new(http: Http, tokens: Arc<TokenSource>) -> Self {
+        Self { http, tokens, patience: PATIENCE }
+    }
+
+    pub fn patient_for(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    pub async fn get(&self, url: &str, key: &Key) -> Result<Answer, Trouble> {
+        self.ask(key, || self.http.client().get(url)).await
+    }
+
+    pub async fn post(&self, url: &str, key: &Key, body: Body) -> Result<Answer, Trouble> {
+        self.ask(key, || {
+            let request = self.http.client().post(url);
+            match body.clone() {
+                Body::None => request.body(""),
+                Body::Json(text) => request.header(CONTENT_TYPE, "application/json").body(text),
+                Body::Text(text) => request.header(CONTENT_TYPE, "text/plain").body(text),
+            }
+        })
+        .await
+    }
+
+    /// A token that was taken back before its end costs one request more, and no notice.
+    async fn ask(&self, key: &Key, request: impl Fn() -> RequestBuilder) -> Result<Answer, Trouble> {
+        let mut refused = false;
+        loop {
+            let token = self.tokens.token().await.map_err(Trouble::Token)?;
+            let request =
+                request().header(AUTHORIZATION, token.header()).header("client-request-id", request_id(key));
+            let answer = ask(request, self.patience).await.map_err(Trouble::Http)?;
+            if answer.status.as_u16() != 401 {
+                return Ok(answer);
+            }
+            self.tokens.refused(&token);
+            if std::mem::replace(&mut refused, true) {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Sends a recording in pieces. The session's URL proves itself: the token goes nowhere but to Graph.
+    pub async fn upload(&self, root: &str, session: &str, wav: &[u8], whose: Whose) -> Result<(), Trouble> {
+        let scheme = |url: &str| Url::parse(url).ok().map(|url| url.scheme().to_owned());
+        if scheme(session).is_none() || scheme(session) != scheme(root) {
+            return Err(Trouble::later("Graph names no place to upload to that could be used"));
+        }
+        for (number, piece) in wav.chunks(PIECE).enumerate() {
+            let first = number * PIECE;
+            let last = first + piece.len() - 1;
+            let range = format!("bytes {first}-{last}/{}", wav.len());
+            let request = self.http.client().put(session).header(CONTENT_RANGE, range).body(piece.to_vec());
+            let answer = ask(request, self.patience).await.map_err(Trouble::Http)?;
+            let wanted = if last + 1 == wav.len() { 201 } else { 200 };
+            Trouble::unless(&answer, wanted, whose)?;
+        }
+        Ok(())
+    }
+}
+
+impl Body {
+    pub fn len(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Json(text) | Self::Text(text) => text.len(),
+        }
+    }
+}
+
+impl Trouble {
+    pub fn later(reason: &str) -> Self {
+        Self::Other(later(reason))
+    }
+
+    pub fn unless(answer: &Answer, wanted: u16, whose: Whose) -> Result<(), Self> {
+        match answer.status.as_u16() == wanted {
+            true => Ok(()),
+            false => Err(Self::judged(answer, wanted, whose)),
+        }
+    }
+
+    pub fn judged(answer: &Answer, wanted: u16, whose: Whose) -> Self {
+        let status = answer.status.as_u16();
+        // 503 with Retry-After is a refusal at the door; any other 5xx may come after the deed.
+        let acted = (200..300).contains(&status) || status == 408 || status >= 500;
+        Self::Judged {
+            judgement: judged(status, wanted, &answer.body, whose),
+            acted,
+            wait: answer.retry_after(),
+        }
+    }
+
+    /// Whether the service may have done what it was asked, or a part of it.
+    pub fn may_have_acted(&self) -> bool {
+        match self {
+            Self::Judged { acted, .. } => *acted,
+            Self::Http(HttpError::Lost(_)) => true,
+            Self::Http(HttpError::Unreachable(_)) | Self::Token(_) | Self::Other(_) => false,
+        }
+    }
+
+    /// After an answer that was lost the service is given `patience`, at most, to finish what nobody heard of.
+    pub fn delivery(self, patience: Duration) -> Delivery {
+        let acted = self.may_have_acted();
+        let pause = acted.then(|| patience.min(Duration::from_secs(15)));
+        match self {
+            Self::Judged { judgement: Judgement::Done, .. } => Delivery::Delivered,
+            Self::Judged { judgement: Judgement::Never(reason), .. } => Delivery::Never { reason },
+            Self::Judged { judgement: Judgement::Later(reason), wait, .. } => {
+                Delivery::Later { reason, not_before: wait.or(pause) }
+            }
+            Self::Judged { judgement: Judgement::Down(reason), wait, .. } => {
+                Delivery::Down { reason, not_before: wait.or(pause) }
+            }
+            Self::Http(error) => {
+                let reason = one_line(&format!("Graph {error}"), 300);
+                match error {
+                    HttpError::Unreachable(_) => Delivery::Down { reason, not_before: None },
+                    HttpError::Lost(_) => Delivery::Later { reason, not_before: pause },
+                }
+            }
+            Self::Token(error) => error.into(),
+            Self::Other(delivery) => delivery,
+        }
+    }
+}
