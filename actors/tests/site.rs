@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use ringpost::um::{health::Probe, pool::Strategy};
 use ringpost::{
     address::{Language, UserClass},
     settings::{Listen, MailTls, MailUrl, Network, Secret, Site, Transport, UmServer},
@@ -86,7 +87,9 @@ fn what_a_site_leaves_out_has_its_documented_default() {
     assert_eq!((sip.max_calls, sip.max_message, sip.max_connections), (20_000, 64 * 1024, 1_000));
     assert_eq!((sip.idle_timeout, sip.drain, sip.silence), (secs(120), secs(30), secs(32)));
     assert!(sip.lanes >= 1 && sip.advertise.is_none() && sip.max_transfers == 20);
-    assert_eq!((um.attempts, um.ring_limit), (2, secs(10)));
+    assert_eq!((um.attempts, um.ring_limit, um.silence), (2, secs(10), secs(4)));
+    assert_eq!((um.strategy, um.rules.failures, um.rules.probe), (Strategy::Random, 1, Probe::Options));
+    assert_eq!((um.rules.first, um.rules.longest, um.rules.ramp), (secs(5), secs(60), secs(30)));
     assert_eq!((voicemail.address, voicemail.rtp_ports), (IpAddr::from([127, 0, 0, 1]), (16384, 17383)));
     assert_eq!(
         (voicemail.min_message, voicemail.max_message, voicemail.silence),
@@ -326,6 +329,7 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("hook.token", "token\n"),
         ("hook.json", "{\"text\": {{ summary }}}"),
         ("hook-ca.pem", &ca),
+        ("mail-ca.pem", &ca),
         ("trunk.password", "secret\n"),
         ("1001.password", "secret\n"),
         ("exchange.password", "secret\n"),

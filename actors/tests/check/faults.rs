@@ -85,6 +85,19 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "a pool of slips of the pen",
+        "[um.plan.lab]\n",
+        "[um]\nstrategy = \"best\"\nprobe = \"ping\"\nfailures = 0\nprobe_after = \"2m\"\ntimeout = \"0s\"\n[um.plan.lab]\n",
+        &[
+            "site.toml:8: um.strategy: wants one of random, round-robin",
+            "site.toml:9: um.probe: wants one of options, calls",
+            "site.toml:10: um.failures: wants a number from 1 to 30",
+            "site.toml:11: um.probe_after: must not be longer than probe_longest",
+            "site.toml:12: um.timeout: must be longer than zero",
+            "site.toml:20: user[0].um_plan: unknown plan \"lab\": the site has no [um.plan.lab]",
+        ],
+    ),
+    (
         "a policy of slips of the pen",
         "language = \"en\"\n",
         "language = \"en\"\n[user.policy]\ndo_not_disturb = \"on\"\nforward_always = \"12 34\"\nring_also = [\"a b\"]\n\

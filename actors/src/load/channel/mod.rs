@@ -9,7 +9,7 @@ mod webhook;
 
 use ringpost::{
     outbox::ChannelName,
-    settings::{Channel, ChannelKind, Mail, MailUrl, Outbox},
+    settings::{Channel, ChannelKind, Mail, MailAuth, MailUrl, Outbox},
 };
 
 use super::{mail, raw::Raw, section::Section, user};
@@ -123,5 +123,10 @@ fn smtp(section: &mut Section<'_>) -> Option<ChannelKind> {
 fn maildir(section: &mut Section<'_>) -> Option<ChannelKind> {
     let path = section.required("path", Raw::path);
     let from = section.required("from", user::mail);
-    Some(ChannelKind::Mail(Mail { url: MailUrl::Maildir(path?), from: from? }))
+    Some(ChannelKind::Mail(Mail {
+        url: MailUrl::Maildir(path?),
+        from: from?,
+        ca: None,
+        auth: MailAuth::Password,
+    }))
 }
