@@ -17,6 +17,7 @@ use crate::{
 
 mod channel;
 mod dns;
+mod ews;
 mod graph;
 mod oauth;
 mod policy;
@@ -27,6 +28,7 @@ mod trunk;
 
 pub use channel::{Channel, ChannelKind, Webhook};
 pub use dns::Dns;
+pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use graph::{Graph, GraphDelivery};
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
