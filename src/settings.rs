@@ -12,10 +12,12 @@ use crate::{
     address::{Language, UserClass},
     outbox::Entries,
     sip::session_timer::Terms,
+    um::{health::Rules, pool::Strategy},
 };
 
 mod channel;
 mod dns;
+mod ews;
 mod graph;
 mod oauth;
 mod policy;
@@ -26,6 +28,7 @@ mod trunk;
 
 pub use channel::{Channel, ChannelKind, Webhook};
 pub use dns::Dns;
+pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use graph::{Graph, GraphDelivery};
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
@@ -192,13 +195,19 @@ pub struct Network {
     pub prefix: u8,
 }
 
-/// `[um]`: shared by all dial plans (REQUIREMENTS R15).
+/// `[um]`: shared by all dial plans (R15, R16).
 #[derive(Clone, Debug)]
 pub struct Um {
     /// `attempts`: servers tried for one call. Default 2.
     pub attempts: u8,
     /// `ring_limit`: how long one server may ring before the next is tried. Default 10 s.
     pub ring_limit: Duration,
+    /// `timeout`: how long one may leave the INVITE without any response at all. Default 4 s.
+    pub silence: Duration,
+    /// `strategy`: how the first one is picked. Default random.
+    pub strategy: Strategy,
+    /// `failures`, `probe`, `probe_after`, `probe_longest`, `probe_ramp`: how they leave the set and come back.
+    pub rules: Rules,
     /// `pilots`: numbers of voice mail itself: the caller's own mailbox, or that of the user who diverted (R115).
     pub pilots: Vec<String>,
 }
@@ -289,6 +298,23 @@ pub struct Mail {
     pub url: MailUrl,
     /// `from`: the sender's address.
     pub from: String,
+    /// `ca`: a PEM file of certificates that are believed beside the system's.
+    pub ca: Option<PathBuf>,
+    /// `auth`: how the URL's user logs in.
+    pub auth: MailAuth,
+}
+
+/// How a mail client logs in (RFC 4954).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum MailAuth {
+    /// `password`: PLAIN or LOGIN, whichever the server has.
+    #[default]
+    Password,
+    /// `xoauth2`: the password is an access token; one from a file is read at every login, since it does not live long.
+    XOauth2 {
+        /// `password_file`.
+        file: Option<PathBuf>,
+    },
 }
 
 /// Where mails go.

@@ -9,6 +9,7 @@ mod telling;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod um;
 mod words;
 
 use std::{rc::Rc, sync::Arc, time::Instant};
@@ -17,7 +18,7 @@ use actix::prelude::*;
 use jiff::Timestamp;
 use ringpost::{
     address::Caller,
-    call::{Call, Effect, Event, Leg, Timer, plan::um_order, wire},
+    call::{Call, Effect, Event, Leg, Timer, wire},
     directory::{Directory, Origin, Target},
     policy::Planned,
     registrar::Device,
@@ -27,6 +28,7 @@ use ringpost::{
         relay::{self, Passport},
         token::Token,
     },
+    um::pool::{Member, Order},
 };
 use smallvec::SmallVec;
 
@@ -55,7 +57,10 @@ pub struct CallActor {
     passport: Passport,
     early_media: bool,
     mark: [u8; 16],
-    um: Vec<UmServer>,
+    /// The UM servers, in the order they are tried; picked when the first one is.
+    um: Order,
+    /// How many of them may be tried.
+    um_tries: usize,
     machine: Call,
     /// Who the machine's legs stand for.
     planned: Planned,
@@ -101,13 +106,14 @@ impl CallActor {
         let Setup { token, directory, user, devices, invite, origin, reach, mark, ways, arrival } = setup;
         let transfers = arrival.as_ref().map_or(0, |arrival| arrival.transfers);
         let trusted = origin.is_trusted();
-        let um = directory.plan(&user).map(|plan| um_order(plan, directory.site.um.attempts, port.random()));
-        let um = match reach {
-            Reach::Code => vec![UmServer::Embedded],
-            Reach::Rings | Reach::VoiceMail => um.unwrap_or_default(),
+        let (um, um_tries) = match reach {
+            Reach::Code => (Order::from_iter([Arc::new(Member::new(UmServer::Embedded))]), 1),
+            Reach::Rings | Reach::VoiceMail => {
+                (Order::new(), directory.pool(&user).map_or(0, |pool| pool.tries(&directory.site.um)))
+            }
         };
         let (mut planned, devices) =
-            policy::planned(&switch, (&directory, &user, devices), &invite, reach, um.len());
+            policy::planned(&switch, (&directory, &user, devices), &invite, reach, um_tries);
         let (machine, opening) = Call::start(std::mem::take(&mut planned.plan));
         let private = relay::is_private(&invite);
         let caller = directory.named(directory.readable(wire::caller(&invite, trusted), &origin));
@@ -153,6 +159,7 @@ impl CallActor {
             caller,
             mark,
             um,
+            um_tries,
             machine,
             opening,
         }
@@ -176,6 +183,7 @@ impl CallActor {
             _ => {}
         }
         let effects = self.machine.on(event);
+        self.note_um(event, message, &effects);
         self.perform_all(effects, message, ctx);
     }
 
@@ -373,7 +381,8 @@ impl Handler<Rang> for CallActor {
         let timer = match number & 3 {
             0 => Timer::NoAnswer,
             1 => Timer::Delegates,
-            _ => Timer::UmSilent,
+            2 => Timer::UmSilent,
+            _ => return self.say(Leg::Um((number >> 2) as u8), Say::Overdue),
         };
         if self.timers[timer as usize] == number >> 2 {
             self.guarded(ctx, |call, ctx| call.happen(Event::Expired(timer), None, ctx));

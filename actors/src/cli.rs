@@ -16,6 +16,7 @@ use ringpost_actors::{
     load::{self, Problem},
     log,
     stage::{self, StartError},
+    status,
 };
 
 /// The site cannot be used as it is (EX_USAGE of sysexits.h).
@@ -51,6 +52,11 @@ enum Command {
     },
     /// Check a site file: exit 0 and a summary, or exit 64 and every error with its line
     Check {
+        #[command(flatten)]
+        site: SiteFile,
+    },
+    /// Ask the running Ringpost of a site how it is: exit 0, or 1 where a part is red or nobody answers
+    Status {
         #[command(flatten)]
         site: SiteFile,
     },
@@ -90,6 +96,7 @@ pub fn run() -> ExitCode {
         Some(Command::Demo { dir, log }) => show(dir, &log).unwrap_or_else(|code| code),
         Some(Command::Serve { site, log }) => serve(site.config, &log).unwrap_or_else(|code| code),
         Some(Command::Check { site }) => check(&site.config).unwrap_or_else(|code| code),
+        Some(Command::Status { site }) => show_status(&site.config).unwrap_or_else(|code| code),
         Some(Command::Outbox { what }) => queue::run(what).unwrap_or_else(|code| code),
         Some(Command::Completions { shell }) => completions(shell),
     }
@@ -120,6 +127,24 @@ fn serve(file: PathBuf, log: &Log) -> Result<ExitCode, ExitCode> {
 fn check(file: &Path) -> Result<ExitCode, ExitCode> {
     let site = read(file)?;
     Ok(printed(&summary(file, &site)))
+}
+
+fn show_status(file: &Path) -> Result<ExitCode, ExitCode> {
+    let Some(address) = read(file)?.metrics.listen else {
+        complain(&format!("{}: metrics.listen: is missing; `ringpost status` asks there", file.display()));
+        return Err(ExitCode::from(BAD_SITE));
+    };
+    match status::ask(address) {
+        Ok((true, text)) => Ok(printed(&text)),
+        Ok((false, text)) => {
+            printed(&text);
+            Ok(ExitCode::FAILURE)
+        }
+        Err(error) => {
+            complain(&format!("ringpost: no answer at {address}: {error}"));
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }
 
 fn read(file: &Path) -> Result<Site, ExitCode> {

@@ -256,6 +256,7 @@ impl LegActor {
             Say::Answer(said) => self.accept(&said, ctx),
             Say::Refuse(said) => self.refuse(said.code().unwrap_or(480), Some(&said)),
             Say::Reject(code) => self.refuse(code, None),
+            Say::Overdue => self.overdue(ctx),
             Say::Cancel(why) => {
                 if let Side::Called { client, cancelled, .. } = &mut self.side {
                     *cancelled = why;

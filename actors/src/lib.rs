@@ -10,10 +10,11 @@
 //! - [`leg`]: one leg of a call: its INVITE and dialog; tells its call and the port.
 //! - [`call`]: one call: asks the call machine, tells its legs and the outbox.
 //! - [`outbox`]: keeps notices until they are told; asks the [`store`] and the [`channel`]s.
+//! - [`pool`]: which UM servers work; asks those that did not, through the port.
 //! - [`um`]: the embedded UM's SIP; [`voicemail`]: its RTP, greetings and recordings.
 //! - [`keeper`]: starts again what lives longer than a call and ended.
 //! - [`policies`]: what users have changed by feature codes; tells the store.
-//! - [`metrics`]: numbers and health, for whoever watches; any part bumps them.
+//! - [`metrics`]: numbers and health, for whoever watches; any part bumps them. [`status`]: the same for an admin.
 //! - [`retention`]: removes what has been kept long enough; asks the store.
 //! - [`control`]: what an admin says while it runs; tells the outbox.
 //! - [`trunks`]: registers at providers and asks trunks whether they live; asks the port.
@@ -35,10 +36,12 @@ pub mod metrics;
 pub mod names;
 pub mod outbox;
 pub mod policies;
+pub mod pool;
 pub mod port;
 pub mod registrar;
 pub mod retention;
 pub mod stage;
+pub mod status;
 pub mod store;
 pub mod switch;
 pub mod trunks;

@@ -144,6 +144,12 @@ numbers! {
     Counter targets_failed_total: "SIP servers found by name that did not answer or said 503, so that the next was tried.";
     Counter too_large_for_udp_total: "Requests that went by TCP because of max_udp.";
     Counter back_to_udp_total: "Those of them that went by UDP after all, because nobody took a connection.";
+    Gauge um_servers: "UM servers that the dial plans name.";
+    Gauge um_servers_out: "UM servers that are out of the working set, or on trial.";
+    Counter um_failures_total: "Calls, INFO and OPTIONS that a UM server failed at.";
+    Counter um_left_total: "Times that a UM server left the working set.";
+    Counter um_readmitted_total: "Times that a UM server came back into the working set.";
+    Counter um_probes_total: "OPTIONS sent to UM servers that had left the working set.";
     Counter faults_total: "Faults (panics) that were caught; each is a bug worth a report.";
     Counter restarts_total: "Parts that ended by a fault and were started again.";
 }

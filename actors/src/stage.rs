@@ -33,6 +33,7 @@ use crate::{
     names::{self, Names},
     outbox::{self, ChannelUse, Channels, Outbox},
     policies::Policies,
+    pool::Prober,
     port::{
         door::Gatehouse,
         lanes::{Lanes, Parcel},
@@ -199,6 +200,8 @@ impl Running {
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         let trunks = Trunks::new(lanes.clone(), Arc::clone(&directory));
+        let prober = Prober::new(lanes.clone(), Arc::clone(&directory));
+        keeper.keep("um servers".into(), move || prober.clone().run());
         let renewed = Arc::clone(&tls);
         keeper.keep("certificates".into(), move || Arc::clone(&renewed).watch());
         let watch = trunks.clone();

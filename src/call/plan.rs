@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::{
     call::{Leg, Legs, Outcome},
-    settings::{UmPlan, UmServer, User},
+    settings::User,
 };
 
 /// The plan of one call, as the machine needs it. Its legs are numbers; whoever made it knows what they stand for.
@@ -77,14 +77,6 @@ impl Plan {
     }
 }
 
-/// The servers of a dial plan in the order they are tried: a random first pick, then its successors, `attempts` at most
-/// and none twice (R15). `pick` is any random number.
-pub fn um_order(plan: &UmPlan, attempts: u8, pick: u32) -> Vec<UmServer> {
-    let count = plan.servers.len();
-    let first = if count == 0 { 0 } else { pick as usize % count };
-    plan.servers.iter().cycle().skip(first).take(count.min(usize::from(attempts))).cloned().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -109,27 +101,6 @@ mod tests {
                 "{devices} {forwards} {servers}"
             );
         }
-    }
-
-    #[test]
-    fn two_attempts_never_a_third_and_never_the_same_server() {
-        let plan =
-            UmPlan { name: "lab".into(), servers: ["a", "b", "c"].map(|s| UmServer::Sip(s.into())).to_vec() };
-        let names = |attempts, pick| -> String {
-            um_order(&plan, attempts, pick)
-                .iter()
-                .map(|s| match s {
-                    UmServer::Sip(uri) => uri.as_str(),
-                    UmServer::Embedded => "embedded",
-                })
-                .collect()
-        };
-        for (attempts, pick, order) in
-            [(2, 0, "ab"), (2, 1, "bc"), (2, 2, "ca"), (2, 3, "ab"), (9, 1, "bca"), (0, 0, "")]
-        {
-            assert_eq!(names(attempts, pick), order);
-        }
-        assert!(um_order(&UmPlan { name: "none".into(), servers: vec![] }, 2, 7).is_empty());
     }
 
     fn user(forward_to_voicemail: bool) -> User {

@@ -15,8 +15,9 @@ pub use voicemail::Mailbox;
 use crate::{
     address::Caller,
     call::wire::strip_visual,
-    settings::{Network, Site, Trunk, UmPlan, User},
+    settings::{Network, Site, Trunk, UmServer, User},
     sip::{certificate::speaks_for, uri::Uri},
+    um::pool::{Member, Pool},
 };
 
 /// A snapshot that all lanes read; a reload puts a new one in its place.
@@ -25,7 +26,7 @@ pub struct Directory {
     /// The site it was made of.
     pub site: Site,
     users: HashMap<String, Arc<User>, ahash::RandomState>,
-    plans: HashMap<String, UmPlan>,
+    pools: HashMap<String, Pool>,
     mailboxes: voicemail::Mailboxes,
     trunks: Vec<Arc<Trunk>>,
     /// Who can prove to be a user's device; `None`: nobody.
@@ -47,11 +48,11 @@ impl Directory {
                 users.entry(number).or_insert_with(|| Arc::clone(&user));
             }
         }
-        let plans = site.plans.iter().map(|plan| (plan.name.clone(), plan.clone())).collect();
+        let pools = pools(&site);
         let trunks: Vec<_> = site.trunks.iter().cloned().map(Arc::new).collect();
         let mailboxes = voicemail::mailboxes(&site, users.values());
         let learned = trunks.iter().map(|_| outbound::Learned::default()).collect();
-        Self { site, users, plans, mailboxes, trunks, learned, door: None }
+        Self { site, users, pools, mailboxes, trunks, learned, door: None }
     }
 
     /// Lets the users' devices prove themselves; `key` makes the challenges, see [`Door::of`].
@@ -69,14 +70,27 @@ impl Directory {
         self.site.users.iter().find(|user| user.address.eq_ignore_ascii_case(address))
     }
 
-    /// The user's UM dial plan.
-    pub fn plan(&self, user: &User) -> Option<&UmPlan> {
-        self.plans.get(user.um_plan.as_deref()?)
+    /// The UM servers of the user's dial plan.
+    pub fn pool(&self, user: &User) -> Option<&Pool> {
+        self.pools.get(user.um_plan.as_deref()?)
     }
 
-    /// The dial plan of that name.
-    pub fn plan_named(&self, name: &str) -> Option<&UmPlan> {
-        self.plans.get(name)
+    /// The UM servers of the dial plan of that name.
+    pub fn pool_named(&self, name: &str) -> Option<&Pool> {
+        self.pools.get(name)
+    }
+
+    /// Every UM server once.
+    pub fn um_members(&self) -> Vec<Arc<Member>> {
+        let mut members: Vec<Arc<Member>> = vec![];
+        for member in
+            self.site.plans.iter().filter_map(|plan| self.pools.get(&plan.name)).flat_map(Pool::members)
+        {
+            if !members.iter().any(|known| Arc::ptr_eq(known, member)) {
+                members.push(Arc::clone(member));
+            }
+        }
+        members
     }
 
     /// R205: what the directory calls a number comes before what the wire calls it.
@@ -97,6 +111,20 @@ impl Directory {
         let wildcards = self.site.tls.wildcards;
         self.trunks.iter().find(|trunk| trunk.tls_names.iter().any(|name| speaks_for(names, name, wildcards)))
     }
+}
+
+/// The pools of all plans; a server that several of them name is one member.
+fn pools(site: &Site) -> HashMap<String, Pool> {
+    let mut known: Vec<Arc<Member>> = vec![];
+    let mut member = |server: &UmServer| {
+        if let Some(member) = known.iter().find(|member| member.server == *server) {
+            return Arc::clone(member);
+        }
+        let member = Arc::new(Member::new(server.clone()));
+        known.push(Arc::clone(&member));
+        member
+    };
+    site.plans.iter().map(|plan| (plan.name.clone(), Pool::of(plan, &mut member))).collect()
 }
 
 /// Whether a network holds an address; an IPv4-mapped IPv6 address counts as the IPv4 address.

@@ -128,8 +128,14 @@ impl Directory {
         self.learned.get(self.trunks.iter().position(|trunk| trunk.name == name)?)
     }
 
-    /// Takes over what an earlier snapshot knew of the trunks that are still there.
+    /// Takes over what an earlier snapshot knew of the trunks and UM servers that are still there.
     pub fn remember(&self, earlier: &Self) {
+        let before = earlier.um_members();
+        for member in self.um_members() {
+            if let Some(known) = before.iter().find(|known| known.server == member.server) {
+                member.remember(known);
+            }
+        }
         for (trunk, learned) in earlier.trunks.iter().zip(&earlier.learned) {
             self.set_trunk(&trunk.name, !learned.down.load(Ordering::Relaxed));
             if let Some(address) = learned.registrar() {

@@ -1,3 +1,5 @@
-//! What Ringpost and a Unified Messaging server say to each other beside the call.
+//! What Ringpost and its Unified Messaging servers have to do with each other beside the call.
 
+pub mod health;
 pub mod notification;
+pub mod pool;

@@ -92,7 +92,10 @@ impl CallActor {
                 Some(Place { flow, route, guarded, ..Place::at(device.uri.clone()) })
             }
             Leg::Um(_) if self.reach == Reach::Code => Some(Place::at(self.switch.done_uri()?)),
-            Leg::Um(number) => Some(Place::at(self.switch.um_uri(self.um.get(usize::from(number))?)?)),
+            Leg::Um(number) => {
+                let server = self.um_server(number)?;
+                Some(Place::at(self.switch.um_uri(&server.server)?))
+            }
             Leg::Caller => None,
         }
     }
@@ -259,7 +262,10 @@ impl CallActor {
             Some(actor.start())
         });
         match sent {
-            Some(actor) => self.legs.push((leg, actor)),
+            Some(actor) => {
+                self.legs.push((leg, actor));
+                self.watch_um(leg);
+            }
             None => self.refused_at_once(leg, ctx),
         }
     }

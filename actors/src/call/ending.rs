@@ -25,7 +25,7 @@ impl CallActor {
         let facts = Facts {
             rang_for,
             min_ring: self.user.min_ring,
-            has_um_plan: !self.um.is_empty(),
+            has_um_plan: self.um_tries > 0,
             has_channel: !self.user.channels.is_empty(),
         };
         let verdict = decide(self.user.missed_calls, outcome, facts);

@@ -126,6 +126,6 @@ impl CallActor {
 
     /// Ringpost's own UM is told what happened before.
     pub(super) fn is_own_um(&self, leg: Leg) -> bool {
-        matches!(leg, Leg::Um(number) if self.um.get(usize::from(number)) == Some(&UmServer::Embedded))
+        matches!(leg, Leg::Um(number) if self.um.get(usize::from(number)).is_some_and(|um| um.server == UmServer::Embedded))
     }
 }

@@ -46,7 +46,7 @@ impl CallActor {
         self.end_question(leg);
         self.answered_by = match leg {
             Leg::Phone(number) => self.devices.get(usize::from(number)).map(|device| device.uri.clone()),
-            Leg::Um(number) => self.um.get(usize::from(number)).and_then(|server| self.switch.um_uri(server)),
+            Leg::Um(number) => self.um.get(usize::from(number)).and_then(|um| self.switch.um_uri(&um.server)),
             Leg::Caller => None,
         };
         self.say(Leg::Caller, Say::Answer(Arc::clone(message)));

@@ -3,8 +3,10 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use crate::call::What;
 use actix::prelude::*;
 use bytes::Bytes;
+use ringpost::call::Event;
 use ringpost::sip::{
     Message as SipMessage,
     build::elsewhere,
@@ -104,6 +106,15 @@ impl LegActor {
             ctx.run_later(limit, move |leg, ctx| {
                 leg.guarded(ctx, |leg, ctx| leg.still_silent(client, ctx));
             });
+        }
+    }
+
+    /// The time of a UM server is up: one that has said nothing at all is left to itself.
+    pub(super) fn overdue(&mut self, ctx: &mut Context<Self>) {
+        let Side::Called { client, answered: false, .. } = self.side else { return };
+        if self.port.is_silent(client) && !self.tries_next(None, ctx) {
+            self.port.orphan(client, None);
+            self.tell(What::Event(Event::Refused(self.leg, 408), None));
         }
     }
 

@@ -41,6 +41,8 @@ pub enum Say {
     Refuse(Arc<SipMessage>),
     /// Refuse with a code of ours.
     Reject(u16),
+    /// The time to say anything is up.
+    Overdue,
     /// Take the INVITE back.
     Cancel(Why),
     /// End the dialog.

@@ -261,7 +261,7 @@ fn digits(raw: &Raw<'_>, length: std::ops::RangeInclusive<usize>) -> Result<Stri
 }
 
 /// One of some words.
-fn one_of<T: Copy>(raw: &Raw<'_>, words: &[(&str, T)]) -> Result<T, String> {
+pub fn one_of<T: Copy>(raw: &Raw<'_>, words: &[(&str, T)]) -> Result<T, String> {
     let text = raw.text()?;
     let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
     found.ok_or_else(|| {

@@ -2,20 +2,54 @@
 
 use std::{fs::File, io::Read, path::PathBuf};
 
-use ringpost::settings::{Store, Um, UmPlan, UmServer, Voicemail};
+use ringpost::{
+    settings::{Store, Um, UmPlan, UmServer, Voicemail},
+    um::{
+        health::{Probe, Rules},
+        pool::Strategy,
+    },
+};
 
-use super::{Claims, raw::Raw, section::Section, sip, uri, user};
+use super::{Claims, raw::Raw, section::Section, sip, trunk::one_of, uri, user};
 
 /// Reads `[um]` with every `[um.plan.NAME]`; `None` after a problem in `[um]` itself.
 pub fn um(mut section: Section<'_>, claims: &mut Claims) -> Option<(Um, Vec<UmPlan>)> {
     let attempts = section.required("attempts", |raw| raw.count(1..=10));
     let ring_limit = section.required("ring_limit", Raw::duration);
+    let silence = section.required("timeout", Raw::duration);
+    let strategy = section.required("strategy", |raw| {
+        one_of(raw, &[("random", Strategy::Random), ("round-robin", Strategy::RoundRobin)])
+    });
+    let rules = rules(&mut section);
     let pilots = section.list("pilots", |raw| user::number(raw, claims));
     let plans = section.table("plan").map(Section::named).unwrap_or_default();
     section.end();
     let plans = plans.into_iter().map(|(name, section)| plan(name, section)).collect();
     let attempts = u8::try_from(attempts?).expect("attempts were read within 1 to 10");
-    Some((Um { attempts, ring_limit: ring_limit?, pilots }, plans))
+    let um = Um {
+        attempts,
+        ring_limit: ring_limit?,
+        silence: silence?,
+        strategy: strategy?,
+        rules: rules?,
+        pilots,
+    };
+    Some((um, plans))
+}
+
+/// How servers leave the working set and come back.
+fn rules(section: &mut Section<'_>) -> Option<Rules> {
+    let failures = section.required("failures", |raw| raw.count(1..=30));
+    let probe =
+        section.required("probe", |raw| one_of(raw, &[("options", Probe::Options), ("calls", Probe::Calls)]));
+    let first = section.required("probe_after", Raw::duration);
+    let longest = section.required("probe_longest", Raw::duration);
+    let ramp = section.required("probe_ramp", Raw::duration);
+    if longest.is_some() && first > longest {
+        section.refuse("probe_after", "must not be longer than probe_longest");
+    }
+    let failures = u8::try_from(failures?).ok()?;
+    Some(Rules { failures, probe: probe?, first: first?, longest: longest?, ramp: ramp? })
 }
 
 /// Reads `[voicemail]`; `None` after a problem.

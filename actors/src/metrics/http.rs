@@ -1,4 +1,4 @@
-//! `GET /metrics` and `GET /health` over HTTP/1.0: one short request per connection, few at once.
+//! `GET /metrics`, `GET /health` and `GET /status` over HTTP/1.0: one short request per connection, few at once.
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{METRICS, exposition, health};
-use crate::keeper::Keeper;
+use crate::{keeper::Keeper, status};
 
 /// Requests served at once; further ones wait in the kernel's queue.
 const AT_ONCE: usize = 8;
@@ -80,7 +80,11 @@ fn respond(request: &[u8]) -> (&'static str, String) {
             (true, text) => ("200 OK", text),
             (false, text) => ("503 Service Unavailable", text),
         },
-        (Some(b"GET"), Some(_)) => ("404 Not Found", "/metrics or /health\n".to_owned()),
+        (Some(b"GET"), Some(b"/status")) => match status::report() {
+            (true, text) => ("200 OK", text),
+            (false, text) => ("503 Service Unavailable", text),
+        },
+        (Some(b"GET"), Some(_)) => ("404 Not Found", "/metrics, /health or /status\n".to_owned()),
         _ => ("400 Bad Request", "only GET is understood\n".to_owned()),
     }
 }

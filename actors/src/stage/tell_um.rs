@@ -5,15 +5,14 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use ringpost::{
-    call::plan::um_order, directory::Directory, settings::UmServer, um::notification::MEDIA_TYPE,
-};
+use ringpost::{directory::Directory, settings::UmServer, um::notification::MEDIA_TYPE};
 use tokio::sync::oneshot;
 
 use crate::{
     channel::{InfoError, InfoSender},
+    pool::{note, now, sign_of},
     port::{
-        errand::{Asked, Errand},
+        errand::{Asked, Errand, Reply},
         lanes::{Lanes, Parcel},
     },
 };
@@ -31,7 +30,7 @@ impl UmTeller {
         Self { lanes, directory, embedded }
     }
 
-    async fn ask(&self, uri: String, domain: &str, body: Bytes) -> Result<u16, InfoError> {
+    async fn ask(&self, uri: String, domain: &str, body: Bytes) -> Result<Reply, InfoError> {
         let (answer, answered) = oneshot::channel();
         let errand = Errand {
             method: "INFO",
@@ -46,9 +45,7 @@ impl UmTeller {
             return Err(InfoError::Unreachable("the lane is busy".into()));
         }
         let reply = answered.await;
-        reply
-            .map(|reply| reply.code)
-            .map_err(|_| InfoError::Unreachable("the lane dropped the request".into()))
+        reply.map_err(|_| InfoError::Unreachable("the lane dropped the request".into()))
     }
 }
 
@@ -61,19 +58,22 @@ impl InfoSender for UmTeller {
     ) -> BoxFuture<'a, Result<u16, InfoError>> {
         Box::pin(async move {
             let directory = self.directory.load_full();
-            let plan = directory.plan_named(plan).ok_or(InfoError::NoServer)?;
+            let pool = directory.pool_named(plan).ok_or(InfoError::NoServer)?;
+            let um = &directory.site.um;
             let mut last = Err(InfoError::NoServer);
-            for server in um_order(plan, directory.site.um.attempts, fastrand::u32(..)) {
-                let uri = match server {
-                    UmServer::Sip(uri) => uri,
+            for member in pool.order(um, now(), fastrand::u32(..)) {
+                let uri = match &member.server {
+                    UmServer::Sip(uri) => uri.clone(),
                     UmServer::Embedded => match &self.embedded {
                         Some(uri) => uri.to_string(),
                         None => continue,
                     },
                 };
-                last = match self.ask(uri, &directory.site.sip.domain, body.clone()).await {
-                    Ok(408) => Err(InfoError::TimedOut),
-                    other => other,
+                let reply = self.ask(uri, &directory.site.sip.domain, body.clone()).await?;
+                note(&member, sign_of(reply.code, reply.message.as_ref()), &um.rules);
+                last = match reply.code {
+                    408 => Err(InfoError::TimedOut),
+                    code => Ok(code),
                 };
                 // A server that answers anything but its own failure has decided.
                 if matches!(last, Ok(code) if code < 500 || code == 501 || code == 505 || code == 513 || code >= 600)

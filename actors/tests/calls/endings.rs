@@ -164,7 +164,7 @@ fn two_um_servers_are_tried_and_never_a_third() {
     let (mut pbx, mut servers) = (site.peer(Over::Udp), [(); 3].map(|()| site.peer(Over::Udp)));
     let uris = servers.each_ref().map(|server| server.uri());
     let ringpost = site
-        .table("[um]\nring_limit = \"300ms\"")
+        .table("[um]\nring_limit = \"300ms\"\nfailures = 30")
         .plan("lab", &uris.each_ref().map(|uri| &**uri))
         .user("1001", &[], "um_plan = \"lab\"\nmissed_calls = \"off\"")
         .start();

@@ -30,5 +30,6 @@ mod secure;
 mod softphones;
 mod streams;
 mod torture;
+mod um_pool;
 mod watch;
 mod with_sipp;

@@ -39,12 +39,62 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "a channel to Exchange of slips of the pen",
+        "[store]",
+        "[channel.exchange]\nkind = \"ews\"\nurl = \"http://mail.example.test/EWS\"\nauth = \"kerberos\"\n\
+         from = \"ringpost\"\naccess = \"owner\"\nserver_version = \"Exchange 2019\"\nrequest_timeout = \"5m\"\n[store]",
+        &[
+            "site.toml:24: channel.exchange.url: wants \"https://…\": credentials go there",
+            "site.toml:25: channel.exchange.auth: wants \"basic\", \"ntlm\" or \"oauth\", not \"kerberos\"",
+            "site.toml:26: channel.exchange.from: wants a mail address such as \"user@example.com\"",
+            "site.toml:27: channel.exchange.access: wants \"impersonation\" or \"delegate\", not \"owner\"",
+            "site.toml:28: channel.exchange.server_version: wants one of \"Exchange2010_SP1\", \"Exchange2010_SP2\", \
+             \"Exchange2013\", \"Exchange2013_SP1\", \"Exchange2016\", not \"Exchange 2019\"",
+            "site.toml:29: channel.exchange.request_timeout: must not be longer than 60s",
+        ],
+    ),
+    (
+        "Exchange with a password in the file, by Autodiscover in no order",
+        "[store]",
+        "[channel.exchange]\nkind = \"ews\"\nauth = \"basic\"\nuser = \"a:b\"\npassword = \"hunter2\"\n\
+         from = \"ringpost@example.test\"\nautodiscover = [\"dns\"]\n[store]",
+        &[
+            "site.toml:26: channel.exchange.password: does not belong into the file: use password_file or the environment",
+            "site.toml:28: channel.exchange.autodiscover[0]: wants \"domain\", \"host\" or \"redirect\", not \"dns\"",
+        ],
+    ),
+    (
+        "Exchange by a token without a secret",
+        "[store]",
+        "[channel.exchange]\nkind = \"ews\"\nauth = \"oauth\"\ntoken_url = \"ftp://x\"\nclient_id = \"app\"\n\
+         client_algorithm = \"none\"\nfrom = \"ringpost@example.test\"\n[store]",
+        &[
+            "site.toml:22: channel.exchange.client_secret_file: is missing: the application needs a secret, or \
+             client_certificate and client_key",
+            "site.toml:25: channel.exchange.token_url: wants \"https://…\": credentials go there",
+            "site.toml:27: channel.exchange.client_algorithm: wants \"PS256\" or \"RS256\", not \"none\"",
+        ],
+    ),
+    (
         "unknown section",
         "[store]",
         "[stores]",
         &[
             "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, registrar, um, outbox, channel, mail, \
              notices, user, bypass, policy, feature_codes, store, retention, voicemail, metrics, security, tls, dns",
+        ],
+    ),
+    (
+        "a pool of slips of the pen",
+        "[um.plan.lab]\n",
+        "[um]\nstrategy = \"best\"\nprobe = \"ping\"\nfailures = 0\nprobe_after = \"2m\"\ntimeout = \"0s\"\n[um.plan.lab]\n",
+        &[
+            "site.toml:8: um.strategy: wants one of random, round-robin",
+            "site.toml:9: um.probe: wants one of options, calls",
+            "site.toml:10: um.failures: wants a number from 1 to 30",
+            "site.toml:11: um.probe_after: must not be longer than probe_longest",
+            "site.toml:12: um.timeout: must be longer than zero",
+            "site.toml:20: user[0].um_plan: unknown plan \"lab\": the site has no [um.plan.lab]",
         ],
     ),
     (
@@ -456,7 +506,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
             "site.toml:25: channel.hook.secret: does not belong into the file: use secret_file or RINGPOST_CHANNEL__HOOK__SECRET",
             "site.toml:26: channel.hook.content_type: wants a type of JSON, XML, application/x-www-form-urlencoded or \
              text/plain: values are escaped for it",
-            "site.toml:28: channel.fax.kind: wants one of \"smtp\", \"maildir\", \"graph\", \"webhook\", not \"fax\"",
+            "site.toml:28: channel.fax.kind: wants one of \"smtp\", \"maildir\", \"ews\", \"graph\", \"webhook\", not \"fax\"",
             "site.toml:30: channel.mail.kind: the name \"mail\" is taken: [mail] is \"mail\", the user's UM is \"um\"",
             "site.toml:35: channel.slow.url: is a Maildir: that is kind = \"maildir\" with a path",
             "site.toml:37: channel.slow.first_retry: must not be longer than longest_retry",
