@@ -10,6 +10,7 @@ mod authority;
 mod dialogs;
 mod durable;
 mod endings;
+mod identity;
 mod lanes;
 mod linphone;
 mod media;
