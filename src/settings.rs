@@ -17,6 +17,7 @@ use crate::{
 
 mod channel;
 mod dns;
+mod ews;
 mod graph;
 mod oauth;
 mod policy;
@@ -27,6 +28,7 @@ mod trunk;
 
 pub use channel::{Channel, ChannelKind, Webhook};
 pub use dns::Dns;
+pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use graph::{Graph, GraphDelivery};
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
@@ -298,6 +300,23 @@ pub struct Mail {
     pub url: MailUrl,
     /// `from`: the sender's address.
     pub from: String,
+    /// `ca`: a PEM file of certificates that are believed beside the system's.
+    pub ca: Option<PathBuf>,
+    /// `auth`: how the URL's user logs in.
+    pub auth: MailAuth,
+}
+
+/// How a mail client logs in (RFC 4954).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum MailAuth {
+    /// `password`: PLAIN or LOGIN, whichever the server has.
+    #[default]
+    Password,
+    /// `xoauth2`: the password is an access token; one from a file is read at every login, since it does not live long.
+    XOauth2 {
+        /// `password_file`.
+        file: Option<PathBuf>,
+    },
 }
 
 /// Where mails go.

@@ -9,7 +9,7 @@ use ringpost::{
     call::Outcome,
     notify::{Kind, clean::one_line},
     outbox::{Delivery, Item, Key},
-    settings::{Mail, MailTls, MailUrl, Secret},
+    settings::{Mail, MailAuth, MailTls, MailUrl, Secret},
 };
 use ringpost_actors::channel::{Channel, Smtp};
 use serde_json::Value;
@@ -53,7 +53,7 @@ impl Site {
         let url = MailUrl::Smtp { host: "127.0.0.1".into(), port, tls, login };
         let root = fs::read(self.folder.path().join("etc/ca.pem")).expect("made by start.sh");
         let root = trusted.then_some(root.as_slice());
-        let settings = Mail { url, from: "um@corp.test".into() };
+        let settings = Mail { url, from: "um@corp.test".into(), ca: None, auth: MailAuth::Password };
         Smtp::trusting(&settings, root, Duration::from_secs(10)).expect("a transport")
     }
 

@@ -329,8 +329,11 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("hook.token", "token\n"),
         ("hook.json", "{\"text\": {{ summary }}}"),
         ("hook-ca.pem", &ca),
+        ("mail-ca.pem", &ca),
         ("trunk.password", "secret\n"),
         ("1001.password", "secret\n"),
+        ("exchange.password", "secret\n"),
+        ("hybrid.secret", "secret\n"),
         ("online.secret", "secret\n"),
     ];
     for (file, octets) in files {
@@ -343,13 +346,17 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
     let in_file: BTreeMap<_, _> = sections(full.as_table()).into_iter().collect();
     // The password's place is the environment; the file only names it.
     full["mail"].as_table_mut().expect("[mail] is a table").remove("password");
-    full["channel"]["relay"].as_table_mut().expect("[channel.relay] is a table").remove("password");
-    // A certificate or a secret, not both.
-    let online = full["channel"]["online"].as_table_mut().expect("[channel.online] is a table");
-    ["client_secret", "client_certificate", "client_key"].iter().for_each(|key| drop(online.remove(key)));
-    let hook = full["channel"]["hook"].as_table_mut().expect("[channel.hook] is a table");
-    hook.remove("secret");
-    hook.remove("token");
+    for (name, keys) in [
+        ("relay", &["password"][..]),
+        ("hook", &["secret", "token"]),
+        ("exchange", &["password"]),
+        // A certificate or a secret, not both.
+        ("hybrid", &["client_secret", "client_certificate", "client_key"]),
+        ("online", &["client_secret", "client_certificate", "client_key"]),
+    ] {
+        let table = full["channel"][name].as_table_mut().expect("a table");
+        keys.iter().for_each(|key| drop(table.remove(key)));
+    }
     // Of two ways to say the same only one may be used.
     let user = full["user"].as_array_of_tables_mut().and_then(|users| users.get_mut(0));
     user.expect("[[user]] is a table").remove("password");
@@ -366,7 +373,9 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
 fn every_sample_site_loads() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
     let secrets = tempfile::tempdir().expect("a temporary folder can be made");
-    fs::write(secrets.path().join("provider.password"), "secret\n").expect("the folder can be written");
+    for file in ["provider.password", "exchange.password"] {
+        fs::write(secrets.path().join(file), "secret\n").expect("the folder can be written");
+    }
     let mut loaded = BTreeSet::new();
     let samples = |of: &str| fs::read_dir(folder.join(of)).expect("the samples are there");
     for file in samples("sites").chain(samples("../examples/sites")) {
@@ -390,6 +399,7 @@ fn every_sample_site_loads() {
         "cisco-cucm.toml",
         "itsp-register.toml",
         "teams-direct-routing.toml",
+        "exchange-on-premises.toml",
         "exchange-online.toml",
     ] {
         assert!(loaded.contains(expected), "{expected} is among {loaded:?}");

@@ -4,25 +4,31 @@ mod support;
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::Path,
     process::{Command, Stdio},
     sync::Arc,
     time::Duration,
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use ringpost::{
-    outbox::Status,
-    settings::{Mail, MailTls, MailUrl},
+    outbox::{Delivery, Status},
+    settings::{Mail, MailAuth, MailTls, MailUrl, Secret},
 };
-use ringpost_actors::{channel::Smtp, outbox::Post};
+use ringpost_actors::{
+    channel::{Channel, Smtp},
+    outbox::Post,
+};
 use support::{
-    Running, by_mail, free_port, list, mail_only, outbox, python, schedule, service, settled, until,
+    Running, by_mail,
+    certificates::{Ca, Flaw},
+    free_port, list, mail_only, outbox, python, schedule, service, settled, until,
 };
 
 fn smtp(port: u16) -> Arc<Smtp> {
     let url = MailUrl::Smtp { host: "127.0.0.1".into(), port, tls: MailTls::Never, login: None };
-    let settings = Mail { url, from: "um@x.test".into() };
+    let settings = Mail { url, from: "um@x.test".into(), ca: None, auth: MailAuth::Password };
     Arc::new(Smtp::trusting(&settings, None, Duration::from_millis(700)).expect("a transport"))
 }
 
@@ -177,4 +183,130 @@ fn a_hostile_caller_stays_one_mail_to_one_recipient_on_the_wire() {
         let head = mail.split("\r\n\r\n").next().expect("a head").to_lowercase();
         assert!(!head.contains("\r\nbcc:"), "{head}");
     }
+}
+
+fn delivery(settings: Mail, root: Option<&str>, to: &str) -> Delivery {
+    let patience = Duration::from_secs(5);
+    let smtp = Smtp::trusting(&settings, root.map(str::as_bytes), patience).expect("a transport");
+    actix::System::new().block_on(async { smtp.deliver(&by_mail("1", to)).await })
+}
+
+fn server(port: u16, tls: MailTls, login: Option<(&str, &str)>) -> Mail {
+    let login = login.map(|(user, password)| (user.to_owned(), Secret(password.to_owned())));
+    let url = MailUrl::Smtp { host: "127.0.0.1".into(), port, tls, login };
+    Mail { url, from: "um@x.test".into(), ca: None, auth: MailAuth::Password }
+}
+
+/// T21 and T29: no mail and no password go where the certificate is wrong, or where STARTTLS was stripped.
+#[test]
+fn a_server_without_a_good_certificate_gets_neither_mail_nor_password() {
+    let Some(python) = python() else { return };
+    let ca = Ca::new();
+    for (flaw, root, word) in [
+        (Flaw::Nothing, true, ""),
+        (Flaw::Nothing, false, "certificate"),
+        (Flaw::WrongName, true, "not valid for name"),
+        (Flaw::Expired, true, "expired"),
+        (Flaw::TooEarly, true, "not valid yet"),
+        (Flaw::SelfSigned, true, "certificate"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (certificate, key) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
+        let served = ca.serves(flaw);
+        fs::write(&certificate, served.certificate).expect("written");
+        fs::write(&key, served.key).expect("written");
+        let port = free_port();
+        let (certificate, key) = (certificate.to_string_lossy(), key.to_string_lossy());
+        let options = ["--tls", &certificate, &key, "--require-tls", "--auth", "me", "pw"];
+        let mails = folder.path().join("mails");
+        let _server = fake(&python, port, &mails, &options);
+        let trusted = root.then(|| ca.pem());
+        for tls in [MailTls::Required, MailTls::Opportunistic] {
+            let end = delivery(server(port, tls, Some(("me", "pw"))), trusted.as_deref(), "ok@x.test");
+            match end {
+                Delivery::Delivered => assert!(flaw == Flaw::Nothing && root, "{flaw:?}"),
+                Delivery::Down { reason, .. } => {
+                    assert!(!word.is_empty() && reason.contains(word), "{flaw:?} {root}: {reason}");
+                }
+                other => panic!("{flaw:?} {root}: {other:?}"),
+            }
+        }
+        let good = usize::from(flaw == Flaw::Nothing && root);
+        assert_eq!(stored(&mails).len(), 2 * good, "{flaw:?} {root}");
+        let wrong =
+            delivery(server(port, MailTls::Required, Some(("me", "no"))), trusted.as_deref(), "ok@x.test");
+        assert!(matches!(wrong, Delivery::Down { .. }), "{wrong:?}");
+    }
+    // STARTTLS was stripped from the answer to EHLO.
+    let folder = tempfile::tempdir().expect("a folder");
+    let port = free_port();
+    let _server = fake(&python, port, folder.path(), &[]);
+    let end = delivery(server(port, MailTls::Required, Some(("me", "pw"))), None, "ok@x.test");
+    assert!(matches!(&end, Delivery::Down { reason, .. } if reason.contains("STARTTLS")), "{end:?}");
+    assert!(stored(folder.path()).is_empty());
+}
+
+/// A server of one line for each line: what it offers, and what it has heard.
+fn scripted(offers: &'static [&'static str]) -> (u16, std::sync::mpsc::Receiver<String>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let port = listener.local_addr().expect("bound").port();
+    let (told, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut out = stream.try_clone().expect("a stream");
+            let mut say = |line: &str| out.write_all(format!("{line}\r\n").as_bytes()).is_ok();
+            say("220 scripted");
+            let mut data = false;
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                let _ = told.send(line.clone());
+                let verb = line.split(' ').next().unwrap_or_default().to_ascii_uppercase();
+                match (data, verb.as_str()) {
+                    (true, ".") => data = !say("250 2.0.0 taken"),
+                    (true, _) => {}
+                    (false, "EHLO") => {
+                        say("250-scripted");
+                        for offer in offers {
+                            say(&format!("250-{offer}"));
+                        }
+                        say("250 SIZE 100000");
+                    }
+                    (false, "AUTH") => _ = say("235 2.7.0 welcome"),
+                    (false, "DATA") => data = say("354 go on"),
+                    (false, _) => _ = say("250 2.0.0 fine"),
+                }
+            }
+        }
+    });
+    (port, heard)
+}
+
+#[test]
+fn a_token_logs_in_by_xoauth2_and_is_read_anew_from_its_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("token");
+    let (port, heard) = scripted(&["AUTH PLAIN LOGIN XOAUTH2"]);
+    for token in ["t0ken-1", "t0ken-2"] {
+        fs::write(&file, format!("{token}\n")).expect("written");
+        let mut settings = server(port, MailTls::Never, Some(("um@x.test", "t0ken-0")));
+        settings.auth = MailAuth::XOauth2 { file: Some(file.clone()) };
+        assert_eq!(delivery(settings, None, "ok@x.test"), Delivery::Delivered);
+        let login = heard.iter().find(|line| line.starts_with("AUTH ")).expect("a login");
+        let words = STANDARD.encode(format!("user=um@x.test\u{1}auth=Bearer {token}\u{1}\u{1}"));
+        assert_eq!(login, format!("AUTH XOAUTH2 {words}"));
+    }
+}
+
+#[test]
+fn an_address_beyond_ascii_goes_with_smtputf8_or_never() {
+    let (port, heard) = scripted(&["SMTPUTF8", "8BITMIME"]);
+    assert_eq!(delivery(server(port, MailTls::Never, None), None, "søren@x.test"), Delivery::Delivered);
+    let from = heard.iter().find(|line| line.starts_with("MAIL ")).expect("a sender");
+    assert!(from.contains("SMTPUTF8"), "{from}");
+    assert_eq!(
+        heard.iter().find(|line| line.starts_with("RCPT ")).as_deref(),
+        Some("RCPT TO:<søren@x.test>")
+    );
+    let (port, _heard) = scripted(&["8BITMIME"]);
+    let end = delivery(server(port, MailTls::Never, None), None, "søren@x.test");
+    assert!(matches!(end, Delivery::Never { .. }), "{end:?}");
 }

@@ -99,7 +99,7 @@ pub(super) fn sender_name(caller: &Shown) -> String {
     }
 }
 
-fn headers(notice: &Notice, caller: &Shown, key: &Key) -> Vec<(&'static str, String)> {
+pub(super) fn headers(notice: &Notice, caller: &Shown, key: &Key) -> Vec<(&'static str, String)> {
     let mut headers = vec![
         // RFC 3834 §5: no automatic answer to an automatic mail.
         ("Auto-Submitted", "auto-generated".to_owned()),

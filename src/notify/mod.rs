@@ -3,6 +3,7 @@
 pub mod clean;
 mod dates;
 pub mod decide;
+pub mod ews;
 #[cfg(test)]
 mod golden;
 pub mod graph;

@@ -2,6 +2,7 @@
 
 mod breaker;
 mod key;
+mod reply;
 mod retry_after;
 mod way;
 
@@ -14,6 +15,7 @@ use crate::{notify::Notice, settings};
 
 pub use breaker::{Breaker, Turn};
 pub use key::Key;
+pub use reply::{Refused, refused};
 pub use retry_after::retry_after;
 pub use way::{Chain, ChannelName, Entries, Way};
 

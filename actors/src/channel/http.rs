@@ -4,7 +4,9 @@
 use std::{error::Error, path::Path, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use reqwest::{Client, RequestBuilder, StatusCode, header::HeaderMap, redirect::Policy};
+use reqwest::{
+    Client, ClientBuilder, RequestBuilder, StatusCode, header::HeaderMap, redirect::Policy, tls::TlsInfo,
+};
 use ringpost::{
     notify::clean::reason,
     outbox::{Delivery, retry_after},
@@ -36,6 +38,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// The body has its end: what it says may be believed.
     pub whole: bool,
+    /// The server's certificate (DER), of a client that was built to tell it.
+    pub certificate: Option<Vec<u8>>,
 }
 
 /// Why there is no answer.
@@ -64,21 +68,28 @@ impl HttpSetup {
 impl Http {
     /// A client that believes the certificates of `ca`, a PEM file, or else the system's.
     pub fn new(ca: Option<&Path>) -> Result<Self, HttpSetup> {
+        Self::built(ca, |builder| builder)
+    }
+
+    /// As [`Http::new`], with more said about it.
+    pub fn built(
+        ca: Option<&Path>,
+        more: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Result<Self, HttpSetup> {
         let failed = |error: &dyn std::fmt::Display| HttpSetup(error.to_string());
         let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| failed(&error))?
             .with_root_certificates(roots(ca)?)
             .with_no_client_auth();
-        let client = Client::builder()
+        let builder = Client::builder()
             .tls_backend_preconfigured(tls)
             // A redirect would carry a notice, or a token, to somewhere that no setting names.
             .redirect(Policy::none())
             .connect_timeout(CONNECT)
             .pool_idle_timeout(KEPT_FOR)
-            .user_agent(concat!("ringpost/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| failed(&error))?;
+            .user_agent(concat!("ringpost/", env!("CARGO_PKG_VERSION")));
+        let client = more(builder).build().map_err(|error| failed(&error))?;
         Ok(Self { client })
     }
 
@@ -93,10 +104,12 @@ pub async fn ask(request: RequestBuilder, patience: Duration) -> Result<Answer, 
     let asked = tokio::time::timeout(patience, async {
         let mut response = request.send().await.map_err(|error| told(&error))?;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-        Ok((status, headers, response))
+        let info = response.extensions().get::<TlsInfo>();
+        let certificate = info.and_then(TlsInfo::peer_certificate).map(<[u8]>::to_vec);
+        Ok((status, headers, certificate, response))
     });
     // The status is worth more than the body: whatever becomes of the rest, the server has decided.
-    let (status, headers, mut response) =
+    let (status, headers, certificate, mut response) =
         asked.await.map_err(|_| HttpError::Lost("it took too long".to_owned()))??;
     let mut body = Vec::new();
     let read = tokio::time::timeout(patience, async {
@@ -111,7 +124,7 @@ pub async fn ask(request: RequestBuilder, patience: Duration) -> Result<Answer, 
         }
     });
     let whole = read.await.unwrap_or(false);
-    Ok(Answer { status, headers, body, whole })
+    Ok(Answer { status, headers, body, whole, certificate })
 }
 
 impl Answer {

@@ -1,6 +1,7 @@
 //! The channels that carry notices. Siblings that look alike: each takes an item and says how the try ended; only
 //! the outbox decides what follows.
 
+mod ews;
 mod graph;
 pub mod http;
 mod maildir;
@@ -24,6 +25,7 @@ use ringpost::{
     settings::{self, ChannelKind, Mail, MailUrl},
 };
 
+pub use ews::{Ews, EwsError};
 pub use graph::{Graph, GraphError};
 pub use maildir::Maildir;
 pub use recorded::Recorded;
@@ -36,6 +38,12 @@ pub use webhook::Webhook;
 pub trait Channel: Send + Sync {
     /// One try.
     fn deliver<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery>;
+
+    /// One try more: an earlier one may have told the user without our knowing, since its answer was lost or a crash
+    /// came between. For channels that can find out.
+    fn deliver_again<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
+        self.deliver(item)
+    }
 }
 
 /// Why a channel of the site cannot be used.
@@ -44,6 +52,9 @@ pub enum ChannelError {
     /// A mail server.
     #[error(transparent)]
     Smtp(#[from] SmtpError),
+    /// Exchange.
+    #[error(transparent)]
+    Ews(#[from] EwsError),
     /// Exchange Online.
     #[error(transparent)]
     Graph(#[from] GraphError),
@@ -60,6 +71,7 @@ pub enum ChannelError {
 pub fn channel(settings: &settings::Channel, tokens: &Tokens) -> Result<Arc<dyn Channel>, ChannelError> {
     Ok(match &settings.kind {
         ChannelKind::Mail(settings) => mail(settings)?,
+        ChannelKind::Ews(settings) => Arc::new(Ews::new(settings.clone(), tokens)?),
         ChannelKind::Graph(settings) => Arc::new(Graph::new(settings, tokens)?),
         ChannelKind::Webhook(settings) => Arc::new(Webhook::new((**settings).clone())?),
     })

@@ -4,6 +4,8 @@
 //! the next mail then reads the replies to the last one. Here only a connection whose mail was taken is kept.
 
 use std::{
+    error::Error as _,
+    path::PathBuf,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -13,18 +15,18 @@ use lettre::{
     Message,
     transport::smtp::{
         Error,
-        authentication::{Credentials, DEFAULT_MECHANISMS},
+        authentication::{Credentials, DEFAULT_MECHANISMS, Mechanism},
         client::{AsyncSmtpConnection, Certificate, TlsParameters},
         extension::ClientId,
     },
 };
 use ringpost::{
-    outbox::{Delivery, Item},
-    settings::{Mail, MailTls, MailUrl},
+    outbox::{Delivery, Item, Refused, refused},
+    settings::{Mail, MailAuth, MailTls, MailUrl},
 };
 use tokio::time::{Instant, timeout};
 
-use super::{Channel, built, down, later, never};
+use super::{Channel, blocking, built, down, later, never};
 
 /// How long a mail may take, its octets aside. RFC 5321 §4.5.3.2 would allow the end of DATA ten minutes; a server
 /// that slow is tried again.
@@ -43,6 +45,8 @@ pub struct Smtp {
     tls: MailTls,
     parameters: TlsParameters,
     login: Option<Credentials>,
+    /// The user who logs in with a token, and the file that holds it.
+    token: Option<(String, Option<PathBuf>)>,
     hello: ClientId,
     from: String,
     patience: Duration,
@@ -55,6 +59,9 @@ pub enum SmtpError {
     /// The settings name a Maildir.
     #[error("[mail] url is not an SMTP server")]
     NotSmtp,
+    /// `ca` cannot be read.
+    #[error("the certificates of ca cannot be read: {0}")]
+    Ca(std::io::Error),
     /// TLS cannot be set up for this host.
     #[error("TLS for the mail server cannot be set up: {0}")]
     Tls(#[from] Error),
@@ -63,7 +70,8 @@ pub enum SmtpError {
 impl Smtp {
     /// A channel to the server that `[mail]` names; certificates are checked against the system's roots.
     pub fn new(settings: &Mail) -> Result<Self, SmtpError> {
-        Self::trusting(settings, None, PATIENCE)
+        let root = settings.ca.as_ref().map(std::fs::read).transpose().map_err(SmtpError::Ca)?;
+        Self::trusting(settings, root.as_deref(), PATIENCE)
     }
 
     /// As [`Smtp::new`], with one more trusted root (PEM) and another patience for each mail.
@@ -79,6 +87,10 @@ impl Smtp {
             tls: *tls,
             parameters: parameters.build()?,
             login: login.as_ref().map(|(user, password)| Credentials::new(user.clone(), password.0.clone())),
+            token: match (&settings.auth, login) {
+                (MailAuth::XOauth2 { file }, Some((user, _))) => Some((user.clone(), file.clone())),
+                (MailAuth::XOauth2 { .. } | MailAuth::Password, _) => None,
+            },
             hello: ClientId::default(),
             from: settings.from.clone(),
             patience,
@@ -91,7 +103,7 @@ impl Smtp {
             Some(connection) => connection,
             None => self.connect().await?,
         };
-        connection.send(mail.envelope(), &mail.formatted()).await?;
+        connection.send(mail.envelope(), &mail.formatted()).await.map_err(Refusal::Mail)?;
         self.keep(connection);
         Ok(())
     }
@@ -116,7 +128,16 @@ impl Smtp {
             if !connection.is_encrypted() && self.tls != MailTls::Never {
                 return Err(Refusal::NoStartTls);
             }
-            connection.auth(DEFAULT_MECHANISMS, login).await?;
+            match &self.token {
+                None => connection.auth(DEFAULT_MECHANISMS, login).await?,
+                Some((user, file)) => {
+                    let fresh = match file {
+                        Some(file) => Some(Credentials::new(user.clone(), token(file.clone()).await?)),
+                        None => None,
+                    };
+                    connection.auth(&[Mechanism::Xoauth2], fresh.as_ref().unwrap_or(login)).await?
+                }
+            };
         }
         Ok(connection)
     }
@@ -166,20 +187,34 @@ impl Channel for Smtp {
 enum Refusal {
     #[error("the mail server offers no STARTTLS")]
     NoStartTls,
+    #[error("the file of the mail server's token cannot be read: {0}")]
+    Token(std::io::Error),
+    /// Before the mail was spoken of.
     #[error(transparent)]
-    Smtp(#[from] Error),
+    Session(#[from] Error),
+    #[error(transparent)]
+    Mail(Error),
 }
 
-/// Only a 5xx about this mail is final. A lost connection, bad TLS, 4xx and a refused login all heal without a change
-/// to the mail: 521 host takes no mail, 530 to 538 authentication (RFC 4954 §6).
+/// The first line of the file.
+async fn token(file: PathBuf) -> Result<String, Refusal> {
+    let text = blocking(move || std::fs::read_to_string(file)).await.map_err(Refusal::Token)?;
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+/// A lost connection, bad TLS and a refused login heal without a change to the mail; of what the server says about the mail
+/// itself its reply decides.
 fn judged(refusal: &Refusal) -> Delivery {
-    let code = match refusal {
-        Refusal::NoStartTls => None,
-        Refusal::Smtp(error) => error.status().map(u16::from),
-    };
-    match code {
-        None | Some(421 | 454 | 521 | 530 | 534 | 535 | 538) => down(refusal),
-        Some(500..) => never(refusal),
-        Some(_) => later(refusal),
+    let Refusal::Mail(error) = refusal else { return down(refusal) };
+    // The mail needs SMTPUTF8 or 8BITMIME (RFC 6531 §3.1), and this server has not got it.
+    if error.is_client() {
+        return never(refusal);
+    }
+    let Some(code) = error.status() else { return down(refusal) };
+    let text = error.source().map(ToString::to_string).unwrap_or_default();
+    match refused(u16::from(code), &text) {
+        Refused::Later => later(refusal),
+        Refused::Down => down(refusal),
+        Refused::Never => never(refusal),
     }
 }

@@ -3,7 +3,7 @@
 use std::{fs, net::IpAddr};
 
 use percent_encoding::percent_decode_str;
-use ringpost::settings::{Mail, MailTls, MailUrl, Secret};
+use ringpost::settings::{Mail, MailAuth, MailTls, MailUrl, Secret};
 use url::Url;
 
 use super::{raw::Raw, section::Section, uri, user};
@@ -14,12 +14,15 @@ const WANTED: &str = "wants \"smtp://[user@]host:port\", \"smtps://…\" or \"ma
 pub fn mail(section: &mut Section<'_>) -> Option<Mail> {
     let url = section.required("url", mail_url);
     let from = section.required("from", user::mail);
-    let password_file = section.optional("password_file", password_file);
+    let mut file = None;
+    let password_file = section.optional("password_file", |raw| {
+        file = Some(raw.path()?);
+        password_file(raw)
+    });
+    let variable = section.variable("password");
     let password = section.optional("password", |raw| match raw.is_from_environment() {
         true => raw.text().map(|password| Secret(password.to_owned())),
-        false => {
-            Err("does not belong into the file: use password_file or RINGPOST_MAIL__PASSWORD".to_owned())
-        }
+        false => Err(format!("does not belong into the file: use password_file or {variable}")),
     });
     let (url, in_url) = url.map_or((None, None), |(url, password)| (Some(url), password));
     let given = section.has("password") || section.has("password_file") || in_url.is_some();
@@ -27,7 +30,17 @@ pub fn mail(section: &mut Section<'_>) -> Option<Mail> {
         let url = with_password(url, password.or(in_url).or(password_file), given);
         url.map_err(|what| section.refuse("url", what)).ok()
     });
-    Some(Mail { url: url?, from: from? })
+    let auth = section.optional("auth", |raw| match raw.text()? {
+        "password" => Ok(MailAuth::Password),
+        "xoauth2" => Ok(MailAuth::XOauth2 { file }),
+        other => Err(format!("wants \"password\" or \"xoauth2\", not {other:?}")),
+    });
+    let ca = section.optional("ca", |raw| {
+        let path = raw.path()?;
+        crate::channel::http::Http::new(Some(&path)).map_err(|error| error.to_string())?;
+        Ok(path)
+    });
+    Some(Mail { url: url?, from: from?, ca, auth: auth.unwrap_or_default() })
 }
 
 /// The URL with its user name alone, and the password if it came with it from the environment.

@@ -109,7 +109,13 @@ impl Trip {
             return Ok((item, effort, delivery));
         };
         // A channel that panics must not take the outbox along (ROBUSTNESS T39).
-        let guarded = AssertUnwindSafe(async { channel.deliver(&item).await }).catch_unwind();
+        let guarded = AssertUnwindSafe(async {
+            match &self.fresh {
+                Some(_) => channel.deliver(&item).await,
+                None => channel.deliver_again(&item).await,
+            }
+        })
+        .catch_unwind();
         let delivery = match tokio::time::timeout(LONGEST_TRY, guarded).await {
             Ok(Ok(delivery)) => delivery,
             Ok(Err(panic)) => {

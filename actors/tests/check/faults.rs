@@ -39,6 +39,43 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "a channel to Exchange of slips of the pen",
+        "[store]",
+        "[channel.exchange]\nkind = \"ews\"\nurl = \"http://mail.example.test/EWS\"\nauth = \"kerberos\"\n\
+         from = \"ringpost\"\naccess = \"owner\"\nserver_version = \"Exchange 2019\"\nrequest_timeout = \"5m\"\n[store]",
+        &[
+            "site.toml:24: channel.exchange.url: wants \"https://…\": credentials go there",
+            "site.toml:25: channel.exchange.auth: wants \"basic\", \"ntlm\" or \"oauth\", not \"kerberos\"",
+            "site.toml:26: channel.exchange.from: wants a mail address such as \"user@example.com\"",
+            "site.toml:27: channel.exchange.access: wants \"impersonation\" or \"delegate\", not \"owner\"",
+            "site.toml:28: channel.exchange.server_version: wants one of \"Exchange2010_SP1\", \"Exchange2010_SP2\", \
+             \"Exchange2013\", \"Exchange2013_SP1\", \"Exchange2016\", not \"Exchange 2019\"",
+            "site.toml:29: channel.exchange.request_timeout: must not be longer than 60s",
+        ],
+    ),
+    (
+        "Exchange with a password in the file, by Autodiscover in no order",
+        "[store]",
+        "[channel.exchange]\nkind = \"ews\"\nauth = \"basic\"\nuser = \"a:b\"\npassword = \"hunter2\"\n\
+         from = \"ringpost@example.test\"\nautodiscover = [\"dns\"]\n[store]",
+        &[
+            "site.toml:26: channel.exchange.password: does not belong into the file: use password_file or the environment",
+            "site.toml:28: channel.exchange.autodiscover[0]: wants \"domain\", \"host\" or \"redirect\", not \"dns\"",
+        ],
+    ),
+    (
+        "Exchange by a token without a secret",
+        "[store]",
+        "[channel.exchange]\nkind = \"ews\"\nauth = \"oauth\"\ntoken_url = \"ftp://x\"\nclient_id = \"app\"\n\
+         client_algorithm = \"none\"\nfrom = \"ringpost@example.test\"\n[store]",
+        &[
+            "site.toml:22: channel.exchange.client_secret_file: is missing: the application needs a secret, or \
+             client_certificate and client_key",
+            "site.toml:25: channel.exchange.token_url: wants \"https://…\": credentials go there",
+            "site.toml:27: channel.exchange.client_algorithm: wants \"PS256\" or \"RS256\", not \"none\"",
+        ],
+    ),
+    (
         "unknown section",
         "[store]",
         "[stores]",
@@ -478,7 +515,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
             "site.toml:25: channel.hook.secret: does not belong into the file: use secret_file or RINGPOST_CHANNEL__HOOK__SECRET",
             "site.toml:26: channel.hook.content_type: wants a type of JSON, XML, application/x-www-form-urlencoded or \
              text/plain: values are escaped for it",
-            "site.toml:28: channel.fax.kind: wants one of \"smtp\", \"maildir\", \"graph\", \"webhook\", not \"fax\"",
+            "site.toml:28: channel.fax.kind: wants one of \"smtp\", \"maildir\", \"ews\", \"graph\", \"webhook\", not \"fax\"",
             "site.toml:30: channel.mail.kind: the name \"mail\" is taken: [mail] is \"mail\", the user's UM is \"um\"",
             "site.toml:35: channel.slow.url: is a Maildir: that is kind = \"maildir\" with a path",
             "site.toml:37: channel.slow.first_retry: must not be longer than longest_retry",

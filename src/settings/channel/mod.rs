@@ -2,7 +2,7 @@
 
 mod webhook;
 
-use super::{Graph, Mail, Outbox};
+use super::{Ews, Graph, Mail, Outbox};
 use crate::outbox::ChannelName;
 
 pub use webhook::Webhook;
@@ -25,6 +25,8 @@ pub struct Channel {
 pub enum ChannelKind {
     /// `smtp`, `maildir`: mails.
     Mail(Mail),
+    /// `ews`: items in mailboxes of Exchange.
+    Ews(Ews),
     /// `graph`: Exchange Online.
     Graph(Graph),
     /// `webhook`: HTTP requests to a program.
@@ -35,7 +37,7 @@ impl ChannelKind {
     /// Whether it reaches only users with a `mail`.
     pub fn wants_mail_address(&self) -> bool {
         match self {
-            Self::Mail(_) | Self::Graph(_) => true,
+            Self::Mail(_) | Self::Ews(_) | Self::Graph(_) => true,
             Self::Webhook(_) => false,
         }
     }

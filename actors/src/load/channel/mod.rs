@@ -1,5 +1,6 @@
 //! `[channel.NAME]`, and `[mail]` as the channel `mail`. A further kind is a line of `KINDS` and a loader of its keys.
 
+mod ews;
 mod graph;
 mod login;
 mod notices;
@@ -8,7 +9,7 @@ mod webhook;
 
 use ringpost::{
     outbox::ChannelName,
-    settings::{Channel, ChannelKind, Mail, MailUrl, Outbox},
+    settings::{Channel, ChannelKind, Mail, MailAuth, MailUrl, Outbox},
 };
 
 use super::{mail, raw::Raw, section::Section, user};
@@ -19,9 +20,10 @@ pub use notices::{entries, for_users, notices};
 type Loader = fn(&mut Section<'_>) -> Option<ChannelKind>;
 
 /// Every kind: its name, whether it reaches only users with a `mail`, and its loader.
-const KINDS: [(&str, bool, Loader); 4] = [
+const KINDS: [(&str, bool, Loader); 5] = [
     ("smtp", true, smtp),
     ("maildir", true, maildir),
+    ("ews", true, ews::ews),
     ("graph", true, graph::graph),
     ("webhook", false, webhook::webhook),
 ];
@@ -121,5 +123,10 @@ fn smtp(section: &mut Section<'_>) -> Option<ChannelKind> {
 fn maildir(section: &mut Section<'_>) -> Option<ChannelKind> {
     let path = section.required("path", Raw::path);
     let from = section.required("from", user::mail);
-    Some(ChannelKind::Mail(Mail { url: MailUrl::Maildir(path?), from: from? }))
+    Some(ChannelKind::Mail(Mail {
+        url: MailUrl::Maildir(path?),
+        from: from?,
+        ca: None,
+        auth: MailAuth::Password,
+    }))
 }

@@ -5,6 +5,18 @@ use ringpost::settings::{OAuth, Proof, SigningAlgorithm};
 use super::login;
 use crate::load::{mail::password_file, raw::Raw, section::Section};
 
+/// Their names.
+pub const KEYS: [&str; 8] = [
+    "token_url",
+    "client_id",
+    "scope",
+    "client_secret",
+    "client_secret_file",
+    "client_certificate",
+    "client_key",
+    "client_algorithm",
+];
+
 /// Reads them; `scope` is the one that is meant where none is named. `None` after a problem.
 pub fn oauth(section: &mut Section<'_>, scope: &str) -> Option<OAuth> {
     let token_url = section.required("token_url", https);

@@ -1,0 +1,227 @@
+//! Puts notices into mailboxes of Exchange on premises by EWS (PROTOCOLS §7.3).
+//!
+//! A notice is one CreateItem: all or nothing. Where an earlier try may have done it without our knowing, its key is
+//! looked for first, so that a lost answer is no second item.
+
+mod door;
+mod finder;
+mod ntlm;
+
+use std::{
+    net::SocketAddr,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use reqwest::StatusCode;
+use ringpost::{
+    notify::{
+        Kind,
+        clean::one_line,
+        ews::{
+            answer::{Told, found, read, trouble},
+            codes::Fate,
+            request::{create, find},
+        },
+    },
+    outbox::{Delivery, Item, Key},
+    settings,
+};
+use tokio::time::Instant;
+
+use super::{
+    Channel, down,
+    http::{Answer, HttpError, HttpSetup},
+    later, never,
+    token::{SetupError, Tokens},
+};
+use door::{Door, DoorError};
+use finder::Finder;
+
+/// How long a server that wants to be left alone, without saying for how long, is left alone.
+const REST: Duration = Duration::from_secs(5);
+
+/// The channel.
+pub struct Ews {
+    settings: settings::Ews,
+    door: Door,
+    finder: Finder,
+    /// Until when the server wants to be left alone.
+    rest: Mutex<Option<Instant>>,
+}
+
+/// Why there can be no such channel.
+#[derive(Debug, thiserror::Error)]
+pub enum EwsError {
+    /// No HTTP client.
+    #[error("EWS: {0}")]
+    Http(#[from] HttpSetup),
+    /// No tokens.
+    #[error("EWS: {0}")]
+    Token(#[from] SetupError),
+}
+
+/// Why a request has come to nothing.
+enum Failed {
+    /// The server has not acted, or said that it will not.
+    No(Delivery),
+    /// Nobody knows whether it has acted.
+    Lost(String),
+}
+
+impl Ews {
+    /// The channel; `tokens` is shared by the site's channels.
+    pub fn new(settings: settings::Ews, tokens: &Tokens) -> Result<Self, EwsError> {
+        Self::resolving(settings, tokens, &[])
+    }
+
+    /// As [`Ews::new`], with the addresses of some names known already.
+    pub fn resolving(
+        settings: settings::Ews,
+        tokens: &Tokens,
+        names: &[(String, SocketAddr)],
+    ) -> Result<Self, EwsError> {
+        let door = Door::new(&settings, tokens, names)?;
+        let finder = Finder::new(settings.server.clone());
+        Ok(Self { settings, door, finder, rest: Mutex::default() })
+    }
+
+    async fn tried(&self, item: &Item, again: bool) -> Delivery {
+        let Some(mailbox) = item.notice.mail.as_deref() else {
+            return never("the user has no mail address");
+        };
+        if let Some(left) = self.resting() {
+            return busy("the server wants to be left alone", left);
+        }
+        let url = match self.finder.url(mailbox, &self.door).await {
+            Ok(url) => url,
+            Err(reason) => return down(reason),
+        };
+        let key = Key::of(&item.notice);
+        let ended = match again {
+            true => match self.ask(&url, mailbox, find(&self.settings, mailbox, &key)).await {
+                Ok(told) if found(&told, &key) => return Delivery::Delivered,
+                Ok(_) => self.created(&url, mailbox, item).await,
+                Err(failed) => Err(failed),
+            },
+            false => self.created(&url, mailbox, item).await,
+        };
+        match ended {
+            Ok(()) => Delivery::Delivered,
+            Err(Failed::No(delivery)) => delivery,
+            // The server may still be at it: the search of the next try must come after.
+            Err(Failed::Lost(reason)) => busy(&reason, self.settings.request_timeout / 6),
+        }
+    }
+
+    async fn created(&self, url: &str, mailbox: &str, item: &Item) -> Result<(), Failed> {
+        let recording = match &item.notice.kind {
+            Kind::Missed => None,
+            Kind::VoiceMail { recording, .. } => super::read(recording.clone()).await.map_err(Failed::No)?,
+        };
+        let request = create(&self.settings, &item.notice, recording, item.posted);
+        let request = request.map_err(|error| Failed::No(never(error)))?;
+        self.ask(url, mailbox, request).await.map(|_| ())
+    }
+
+    /// Asks; only what the server calls a success comes back.
+    async fn ask(&self, url: &str, mailbox: &str, request: String) -> Result<Vec<Told>, Failed> {
+        let answer = self.door.post(url, mailbox, request).await;
+        let answer = answer.map_err(|error| self.unheard(error, mailbox))?;
+        let told = match answer.status {
+            StatusCode::OK | StatusCode::INTERNAL_SERVER_ERROR if answer.whole => read(&answer.body).ok(),
+            _ => None,
+        };
+        let Some(told) = told else { return Err(self.unread(&answer, mailbox)) };
+        match trouble(&told) {
+            None => Ok(told),
+            Some(trouble) => Err(Failed::No(self.judged(trouble, mailbox))),
+        }
+    }
+
+    fn unheard(&self, error: DoorError, mailbox: &str) -> Failed {
+        match error {
+            DoorError::Http(HttpError::Lost(reason)) => {
+                Failed::Lost(format!("Exchange gave no answer: {reason}"))
+            }
+            DoorError::Http(HttpError::Unreachable(_)) => {
+                self.finder.forget(mailbox);
+                Failed::No(down(error))
+            }
+            DoorError::Token(error) => Failed::No(error.into()),
+            DoorError::Refused | DoorError::Ntlm(_) => Failed::No(down(error)),
+        }
+    }
+
+    /// An answer that HTTP alone explains.
+    fn unread(&self, answer: &Answer, mailbox: &str) -> Failed {
+        let status = answer.status;
+        let words = format!("Exchange answers HTTP {}", status.as_u16());
+        match status {
+            StatusCode::OK => Failed::Lost("the answer of Exchange cannot be read".to_owned()),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                let rest = answer.retry_after().unwrap_or(REST);
+                self.leave_alone(rest);
+                Failed::No(busy(&words, rest))
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => Failed::No(never(words)),
+            StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::MISDIRECTED_REQUEST => {
+                self.finder.forget(mailbox);
+                Failed::No(down(words))
+            }
+            status if status.is_redirection() => {
+                self.finder.forget(mailbox);
+                Failed::No(down(words))
+            }
+            // A gateway has lost the answer, or the server fell over its work.
+            status if status.is_server_error() => Failed::Lost(words),
+            _ => Failed::No(down(words)),
+        }
+    }
+
+    fn judged(&self, trouble: &Told, mailbox: &str) -> Delivery {
+        let reason = one_line(&trouble.code, 80);
+        if let Some(rest) = trouble.back_off {
+            self.leave_alone(rest);
+            return busy(&reason, rest);
+        }
+        match trouble.fate() {
+            Fate::Done => Delivery::Delivered,
+            Fate::Never => never(reason),
+            Fate::Later => later(reason),
+            Fate::Down => down(reason),
+            Fate::Moved => {
+                self.finder.forget(mailbox);
+                later(reason)
+            }
+        }
+    }
+
+    fn leave_alone(&self, rest: Duration) {
+        let until = Instant::now() + rest;
+        let mut kept = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = Some(kept.map_or(until, |kept| kept.max(until)));
+    }
+
+    /// How long the server still wants to be left alone.
+    fn resting(&self) -> Option<Duration> {
+        let until = *self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        until.and_then(|until| until.checked_duration_since(Instant::now())).filter(|left| !left.is_zero())
+    }
+}
+
+impl Channel for Ews {
+    fn deliver<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
+        Box::pin(self.tried(item, false))
+    }
+
+    fn deliver_again<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
+        Box::pin(self.tried(item, true))
+    }
+}
+
+/// The server says how long to wait, or it should not be asked sooner.
+fn busy(reason: &str, wait: Duration) -> Delivery {
+    Delivery::Later { reason: one_line(reason, 300), not_before: Some(wait) }
+}

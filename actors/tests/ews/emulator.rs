@@ -1,0 +1,82 @@
+//! The Exchange of tests/services/ews: every request is held against the published schema.
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use ringpost_actors::channel::http::Http;
+use serde_json::{Value, json};
+
+use crate::{
+    authority::Authority,
+    support::{Running, free_port, service},
+};
+
+pub struct Emulator {
+    pub ca: PathBuf,
+    pub port: u16,
+    http: Http,
+    _running: Running,
+}
+
+impl Emulator {
+    /// `None` and a word about it where something is missing.
+    pub fn start(folder: &Path) -> Option<Self> {
+        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpora");
+        let schemas = env::var_os("RINGPOST_CORPORA").map_or(beside, PathBuf::from).join("ews/xsd");
+        if !schemas.join("messages.xsd").exists() {
+            println!("skipped: no published schemas of EWS");
+            return None;
+        }
+        let found = Command::new(service("ews/python.sh")).output().ok().filter(|done| done.status.success());
+        let Some(python) = found.map(|done| String::from_utf8_lossy(&done.stdout).trim().to_owned()) else {
+            println!("skipped: no Python with lxml and pyspnego, and it cannot be installed");
+            return None;
+        };
+        Authority::new("ours").site(folder, &["localhost", "127.0.0.1"]);
+        let (port, ca) = (free_port(), folder.join("ca/own.pem"));
+        let mut child = Command::new(python)
+            .arg(service("ews/emulator.py"))
+            .arg(port.to_string())
+            .args([&schemas, &folder.join("own.pem"), &folder.join("own.key")])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Python starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let running = Running(child);
+        assert_eq!(lines.next().expect("it speaks").expect("UTF-8"), "ready");
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| println!("Exchange: {line}")));
+        let http = Http::new(Some(&ca)).expect("a client");
+        Some(Self { ca, port, http, _running: running })
+    }
+
+    pub fn url(&self) -> String {
+        format!("https://127.0.0.1:{}/EWS/Exchange.asmx", self.port)
+    }
+
+    /// What the next requests meet.
+    pub async fn fails(&self, next: &[Value]) {
+        let url = format!("https://127.0.0.1:{}/fault", self.port);
+        let set = self.http.client().post(url).json(&json!({ "next": next })).send().await;
+        assert!(set.expect("it answers").status().is_success());
+    }
+
+    async fn state(&self) -> Value {
+        let url = format!("https://127.0.0.1:{}/state", self.port);
+        let state = self.http.client().get(url).send().await.expect("it answers").text().await;
+        serde_json::from_str(&state.expect("a body")).expect("JSON")
+    }
+
+    /// What a mailbox holds.
+    pub async fn items(&self, mailbox: &str) -> Vec<Value> {
+        self.state().await["box"][mailbox].as_array().cloned().unwrap_or_default()
+    }
+
+    /// `requests`, `bad_requests`, `bad_responses`, `find`, `create`, `ntlm`.
+    pub async fn count(&self, name: &str) -> u64 {
+        self.state().await["stats"][name].as_u64().expect("a number")
+    }
+}

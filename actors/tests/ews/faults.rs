@@ -1,0 +1,122 @@
+//! T24, and tokens that run out: answers that are none, from a server that does what a test says.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    time::Duration,
+};
+
+use ringpost::outbox::Status::{Dead, Delivered};
+use serde_json::json;
+
+use crate::{
+    basic, channel, oauth, settings,
+    support::{
+        by_mail,
+        http::{Asked, Reply, Server},
+    },
+    told,
+};
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// A success, or what a search finds: nothing, or what it asked for.
+fn soap(asked: &Asked, there: bool) -> Reply {
+    let operation = if asked.text().contains("<m:FindItem") { "FindItem" } else { "CreateItem" };
+    let key = asked.text().split("<t:Constant Value=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let value = key.filter(|_| there).map(|key| format!("<t:Value>{key}</t:Value>")).unwrap_or_default();
+    let body = format!(
+        "<s:Envelope xmlns:s=\"urn:s\" xmlns:t=\"urn:t\"><s:Body><{operation}ResponseMessage ResponseClass=\"Success\">\
+         <ResponseCode>NoError</ResponseCode>{value}</{operation}ResponseMessage></s:Body></s:Envelope>"
+    );
+    Reply::Say(200, vec![("Content-Type", "text/xml".into())], body.into_bytes())
+}
+
+fn creates(server: &Server) -> usize {
+    server.asked().iter().filter(|asked| asked.text().contains("<m:CreateItem")).count()
+}
+
+/// Makes the fault of a row.
+type Fault = fn() -> Reply;
+
+#[test]
+fn t24_answers_that_are_none_are_bounded_and_looked_into_before_a_second_try() {
+    let table: [(&str, Fault); 7] = [
+        ("longer than its length", || {
+            Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n<s:Envelope>".to_vec())
+        }),
+        ("shorter than its length", || {
+            Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n<s:Envelope>".to_vec())
+        }),
+        ("100 MB", || {
+            Reply::Flood(b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n".to_vec(), 104_857_600)
+        }),
+        ("HTML", || Reply::Say(200, vec![], b"<html><body>Sign in</body></html>".to_vec())),
+        ("a DTD", || Reply::Say(200, vec![], b"<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>".to_vec())),
+        ("nothing", || Reply::Drop),
+        ("no HTTP", || Reply::Raw(b"220 mail.corp.test ESMTP\r\n".to_vec())),
+    ];
+    for (name, fault) in table {
+        // Whether the server had done its work behind that answer.
+        for done in [true, false] {
+            let count = AtomicUsize::new(0);
+            let server = Server::start(None, move |asked| match count.fetch_add(1, SeqCst) {
+                0 => fault(),
+                _ => soap(asked, done),
+            });
+            let ews = channel(&settings(server.url("/EWS"), basic()));
+            let end = actix::System::new().block_on(told(&ews, LONG, vec![by_mail("1", "tu@corp.test")]));
+            assert_eq!(end, (Delivered, String::new()), "{name}");
+            assert_eq!(creates(&server), if done { 1 } else { 2 }, "{name}, done: {done}");
+        }
+    }
+}
+
+#[test]
+fn t30_a_token_that_runs_out_is_replaced_once() {
+    let count = AtomicUsize::new(0);
+    let server = Server::start(None, move |asked| {
+        if asked.path == "/token" {
+            let number = count.fetch_add(1, SeqCst) + 1;
+            return Reply::json(200, &json!({"access_token": format!("t-{number}"), "expires_in": 3599}));
+        }
+        match asked.header("authorization") {
+            Some("Bearer t-2") => soap(asked, false),
+            _ => Reply::Say(401, vec![("WWW-Authenticate", "Bearer".into())], vec![]),
+        }
+    });
+    let ews = channel(&settings(server.url("/EWS"), oauth(server.url("/token"))));
+    let items = vec![by_mail("1", "tu@corp.test"), by_mail("2", "tu@corp.test")];
+    let end = actix::System::new().block_on(told(&ews, LONG, items));
+    assert_eq!(end.0, Delivered);
+    let paths: Vec<String> = server.asked().into_iter().map(|asked| asked.path).collect();
+    assert_eq!(paths, ["/token", "/EWS", "/token", "/EWS", "/EWS"]);
+    let own = server.asked().into_iter().find(|asked| asked.path == "/EWS").expect("asked");
+    assert_eq!(own.header("x-anchormailbox"), Some("tu@corp.test"));
+}
+
+#[test]
+fn a_token_that_is_never_good_is_asked_for_twice_for_a_try_and_no_more() {
+    let server = Server::start(None, |asked| match asked.path.as_str() {
+        "/token" => Reply::json(200, &json!({"access_token": "bad", "expires_in": 3599})),
+        _ => Reply::Say(401, vec![], vec![]),
+    });
+    let ews = channel(&settings(server.url("/EWS"), oauth(server.url("/token"))));
+    let items = vec![by_mail("1", "tu@corp.test")];
+    let (status, reason) = actix::System::new().block_on(told(&ews, Duration::from_millis(10), items));
+    assert_eq!((status, reason.contains("refuses the credentials")), (Dead, true), "{reason}");
+    let asked = server.asked();
+    let tries = asked.iter().filter(|asked| asked.path == "/EWS").count();
+    let tokens = asked.iter().filter(|asked| asked.path == "/token").count();
+    assert!(tokens <= tries, "{tokens} tokens for {tries} requests");
+}
+
+#[test]
+fn a_redirect_of_ews_itself_carries_no_notice_anywhere() {
+    let other = Server::start(None, |asked| soap(asked, false));
+    let to = other.url("/EWS");
+    let server = Server::start(None, move |_| Reply::Say(307, vec![("Location", to.clone())], vec![]));
+    let ews = channel(&settings(server.url("/EWS"), basic()));
+    let items = vec![by_mail("1", "tu@corp.test")];
+    let end = actix::System::new().block_on(told(&ews, Duration::from_millis(10), items));
+    assert_eq!((end.0, other.asked().len()), (Dead, 0));
+}

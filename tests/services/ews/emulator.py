@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+"""An Exchange server for tests: EWS over HTTPS on 127.0.0.1. Every request and every answer is checked against the published schema.
+
+usage: emulator.py PORT XSDDIR CERT KEY
+  POST /EWS/Exchange.asmx   CreateItem into a mailbox, FindItem by an extended property, as whom ExchangeImpersonation names
+  POST /fault {"next": [{"kind": ...}]}   one per request: busy(ms) http(code, retry_after) drop drop-after hang-after garbage code(value)
+  GET  /state               {"box": {mailbox: [item]}, "stats": {...}}
+Credentials: Basic svc@corp.test:pw, NTLM CORP\\svc:pw (bound to the certificate, where pyspnego is installed), Bearer good."""
+import base64, hashlib, itertools, json, os, ssl, sys, tempfile, threading, time, uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from lxml import etree
+try:
+    import spnego
+    from spnego.channel_bindings import GssChannelBindings
+except ImportError:
+    spnego = None
+
+port, xsd, cert, key = int(sys.argv[1]), *sys.argv[2:5]
+M = "http://schemas.microsoft.com/exchange/services/2006/messages"
+T = "http://schemas.microsoft.com/exchange/services/2006/types"
+S = "http://schemas.xmlsoap.org/soap/envelope/"
+ERRORS = "http://schemas.microsoft.com/exchange/services/2006/errors"
+NS = {"m": M, "t": T, "s": S}
+schema = etree.XMLSchema(etree.parse(xsd + "/messages.xsd"))
+types = etree.XMLSchema(etree.parse(xsd + "/types.xsd"))
+lock, box, faults = threading.Lock(), {}, []
+stats = {"requests": 0, "bad_requests": 0, "bad_responses": 0, "find": 0, "create": 0, "ntlm": 0}
+parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
+users = tempfile.NamedTemporaryFile("w", delete=False)
+users.write("CORP:svc:pw\n")
+users.close()
+os.environ["NTLM_USER_FILE"] = users.name
+der = ssl.PEM_cert_to_DER_cert(open(cert).read().split("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n")
+BINDING = b"tls-server-end-point:" + hashlib.sha256(der).digest()
+
+
+def q(ns, name):
+    return "{%s}%s" % (ns, name)
+
+
+def E(parent, ns, name, text=None, **attributes):
+    element = etree.SubElement(parent, q(ns, name), **attributes)
+    element.text = text
+    return element
+
+
+def message(op, success=True, count=1):
+    root = etree.Element(q(M, op + "Response"), nsmap={"m": M, "t": T})
+    parent = E(root, M, "ResponseMessages")
+    kind = "Success" if success else "Error"
+    return root, [E(parent, M, op + "ResponseMessage", ResponseClass=kind) for _ in range(count)]
+
+
+def refused(op, code, back_off=None):
+    root, [one] = message(op, False)
+    E(one, M, "MessageText", "injected")
+    E(one, M, "ResponseCode", code)
+    E(one, M, "DescriptiveLinkKey", "0")
+    if back_off is not None:
+        E(E(one, M, "MessageXml"), T, "Value", str(back_off), Name="BackOffMilliseconds")
+    if op == "CreateItem":
+        E(one, M, "Items")
+    return root
+
+
+def field(uri):
+    return uri.get("PropertyTag") or uri.get("PropertyName")
+
+
+def create(body, mailbox):
+    stats["create"] += 1
+    root, [one] = message("CreateItem")
+    [item] = body.find("m:Items", NS)
+    text = lambda name: item.findtext("t:" + name, namespaces=NS)
+    kept = {
+        "id": base64.b64encode(uuid.uuid4().bytes).decode(), "class": text("ItemClass"), "subject": text("Subject"),
+        "mime": text("MimeContent"), "read": text("IsRead"),
+        "folder": body.find("m:SavedItemFolderId/t:DistinguishedFolderId", NS).get("Id"),
+        "ext": {field(e.find("t:ExtendedFieldURI", NS)): e.findtext("t:Value", namespaces=NS) for e in item.findall("t:ExtendedProperty", NS)},
+    }
+    with lock:
+        box.setdefault(mailbox, []).append(kept)
+    E(one, M, "ResponseCode", "NoError")
+    E(E(E(one, M, "Items"), T, "Message"), T, "ItemId", Id=kept["id"], ChangeKey="Y2s=")
+    return root
+
+
+def find(body, mailbox):
+    stats["find"] += 1
+    folders = [f.get("Id") for f in body.find("m:ParentFolderIds", NS)]
+    equal = body.find("m:Restriction/t:IsEqualTo", NS)
+    name, wanted = field(equal.find("t:ExtendedFieldURI", NS)), equal.find("t:FieldURIOrConstant/t:Constant", NS).get("Value")
+    root, ones = message("FindItem", count=len(folders))
+    for folder, one in zip(folders, ones):
+        with lock:
+            hits = [i for i in box.get(mailbox, []) if i["folder"] == folder and i["ext"].get(name) == wanted]
+        E(one, M, "ResponseCode", "NoError")
+        items = E(E(one, M, "RootFolder", TotalItemsInView=str(len(hits)), IncludesLastItemInRange="true"), T, "Items")
+        for hit in hits:
+            item = E(items, T, "Message")
+            E(item, T, "ItemId", Id=hit["id"], ChangeKey="Y2s=")
+            extended = E(item, T, "ExtendedProperty")
+            extended.append(etree.fromstring(etree.tostring(equal.find("t:ExtendedFieldURI", NS))))
+            E(extended, T, "Value", hit["ext"][name])
+    return root
+
+
+def envelope(body):
+    root = etree.Element(q(S, "Envelope"), nsmap={"s": S})
+    E(root, S, "Body").append(body)
+    return etree.tostring(root, xml_declaration=True, encoding="utf-8")
+
+
+def fault(code, text):
+    root = etree.Element(q(S, "Fault"))
+    etree.SubElement(root, "faultcode").text = "a:" + code
+    etree.SubElement(root, "faultstring").text = text
+    E(etree.SubElement(root, "detail"), ERRORS, "ResponseCode", code)
+    return root
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # One handler serves one connection: so NTLM's state belongs here.
+    context = None
+
+    def log_message(self, *_):
+        pass
+
+    def out(self, code, body=b"", headers=()):
+        self.send_response(code)
+        self.send_header("Content-Type", "text/xml; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        self.out(200, json.dumps({"box": box, "stats": stats, "ntlm": spnego is not None}).encode())
+
+    def authenticated(self):
+        kind, _, given = self.headers.get("Authorization", "").partition(" ")
+        if kind == "Basic" and base64.b64decode(given) == b"svc@corp.test:pw":
+            return True
+        if kind == "Bearer" and given == "good":
+            return True
+        if kind == "NTLM" and spnego:
+            try:
+                if self.context is None:
+                    binding = GssChannelBindings(application_data=BINDING)
+                    self.context = spnego.server(protocol="ntlm", channel_bindings=binding)
+                answer = self.context.step(base64.b64decode(given))
+                if self.context.complete:
+                    stats["ntlm"] += 1
+                    self.context = None
+                    return True
+                self.out(401, headers=[("WWW-Authenticate", "NTLM " + base64.b64encode(answer).decode())])
+                return False
+            except Exception as error:
+                print("NTLM refused", error, flush=True)
+                self.context = None
+        self.out(401, headers=[("WWW-Authenticate", "NTLM"), ("WWW-Authenticate", "Basic realm=\"ews\"")])
+        return False
+
+    def hang_up(self):
+        self.connection.close()
+        self.close_connection = True
+
+    def do_POST(self):
+        raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path == "/fault":
+            with lock:
+                faults[:] = json.loads(raw)["next"]
+            return self.out(200, b"{}")
+        if not self.authenticated():
+            return
+        stats["requests"] += 1
+        with lock:
+            now = faults.pop(0) if faults else {}
+        kind = now.get("kind")
+        if kind == "http":
+            return self.out(now["code"], headers=[("Retry-After", str(now["retry_after"]))] if "retry_after" in now else [])
+        if kind == "drop":
+            return self.hang_up()
+        if kind == "garbage":
+            return self.out(200, b"<html>proxy error")
+        code, answer = self.answered(raw, now)
+        if kind == "drop-after":
+            return self.hang_up()
+        if kind == "hang-after":
+            time.sleep(60)
+        self.out(code, envelope(answer))
+
+    def answered(self, raw, now):
+        root = etree.fromstring(raw, parser)
+        [body] = root.find("s:Body", NS)
+        heads = list(root.find("s:Header", NS))
+        op = etree.QName(body).localname
+        if not schema.validate(etree.fromstring(etree.tostring(body), parser)) or not all(types.validate(etree.fromstring(etree.tostring(h))) for h in heads):
+            stats["bad_requests"] += 1
+            print("INVALID", schema.error_log, types.error_log, flush=True)
+            return 500, fault("ErrorSchemaValidation", "invalid")
+        mailbox = root.findtext("s:Header/t:ExchangeImpersonation/t:ConnectingSID/t:PrimarySmtpAddress", namespaces=NS)
+        mailbox = mailbox or body.findtext(".//t:DistinguishedFolderId/t:Mailbox/t:EmailAddress", namespaces=NS)
+        if now.get("kind") == "busy":
+            answer = refused(op, "ErrorServerBusy", now["ms"])
+        elif now.get("kind") == "code":
+            answer = refused(op, now["value"])
+        else:
+            answer = {"CreateItem": create, "FindItem": find}[op](body, mailbox)
+        if not schema.validate(etree.fromstring(etree.tostring(answer), parser)):
+            stats["bad_responses"] += 1
+            print("OUR ANSWER IS INVALID", schema.error_log, flush=True)
+        return 200, answer
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        pass
+
+
+server = Server(("127.0.0.1", port), Handler)
+tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+tls.load_cert_chain(cert, key)
+server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+print("ready", flush=True)
+server.serve_forever()
