@@ -44,6 +44,5 @@ fn a_notice_has_the_name_of_the_contacts_and_never_a_wrong_one() {
     ringpost.signal("HUP");
     until("it is told with its line", || ringpost.log().contains("line 2: has 1 columns, the header has 2"));
     assert!(subject(3).contains("Ada Caller"));
-    drop(subject);
     desk.silent_for(Duration::from_millis(20));
 }
