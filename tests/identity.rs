@@ -38,9 +38,12 @@ fn every_number_of_a_contact_leads_to_its_name_and_a_shared_one_to_none() {
     assert_eq!((both.name("+4522"), both.name("+4577")), (None, Some("Fay")));
 }
 
+/// What was read, and its faults.
+type Row<'r> = (Result<Book, Vec<Fault>>, &'r [&'r str]);
+
 #[test]
 fn faults_have_their_lines() {
-    let rows: [(Result<Book, Vec<Fault>>, &[&str]); 8] = [
+    let rows: [Row<'_>; 8] = [
         (
             Book::csv(""),
             &["line 1: wants a header with a column \"name\" and one or more that begin with \"number\""],
