@@ -284,6 +284,16 @@ fn t30_answers_say_what_becomes_of_the_notice_and_how_long_to_wait() {
 }
 
 #[test]
+fn a_delegate_searches_where_it_has_rights() {
+    let key = Key::of(&notice(Kind::Missed));
+    for (access, deleted) in [(EwsAccess::Impersonation, true), (EwsAccess::Delegate, false)] {
+        let request = find(&settings(access), "tu@contoso.com", &key);
+        assert!(request.contains("Id=\"inbox\"") && request.contains(key.as_str()), "{access:?}");
+        assert_eq!(request.contains("Id=\"deleteditems\""), deleted, "{access:?}");
+    }
+}
+
+#[test]
 fn a_notice_is_found_by_its_key_only() {
     let (own, other) = (Key::of(&notice(Kind::Missed)), Key::of(&notice(voice_mail())));
     let item = |key: &Key| {

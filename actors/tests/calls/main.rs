@@ -7,6 +7,11 @@ mod support;
 #[allow(dead_code, reason = "each test binary uses its part")]
 mod authority;
 
+#[path = "../support/http.rs"]
+#[allow(dead_code, reason = "each test binary uses its part")]
+mod http;
+
+mod channels;
 mod dialogs;
 mod durable;
 mod endings;

@@ -23,8 +23,24 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// `None` and a word about it where something is missing.
+    /// Ours; `None` and a word about it where something is missing.
     pub fn start(folder: &Path) -> Option<Self> {
+        Self::of(&service("ews/emulator.py"), folder, false)
+    }
+
+    /// The one beside the project, which nobody here wrote for Ringpost.
+    pub fn foreign(folder: &Path) -> Option<Self> {
+        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/services");
+        let services = env::var_os("RINGPOST_SERVICES").map_or(beside, PathBuf::from);
+        let script = services.join("ews-emulator/ews_emulator.py");
+        if !script.exists() {
+            println!("skipped: no foreign emulator of EWS");
+            return None;
+        }
+        Self::of(&script, folder, true)
+    }
+
+    fn of(script: &Path, folder: &Path, wants_folder: bool) -> Option<Self> {
         let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpora");
         let schemas = env::var_os("RINGPOST_CORPORA").map_or(beside, PathBuf::from).join("ews/xsd");
         if !schemas.join("messages.xsd").exists() {
@@ -39,9 +55,11 @@ impl Emulator {
         Authority::new("ours").site(folder, &["localhost", "127.0.0.1"]);
         let (port, ca) = (free_port(), folder.join("ca/own.pem"));
         let mut child = Command::new(python)
-            .arg(service("ews/emulator.py"))
+            .arg(script)
             .arg(port.to_string())
-            .args([&schemas, &folder.join("own.pem"), &folder.join("own.key")])
+            .arg(&schemas)
+            .args(wants_folder.then(|| folder.join("out")))
+            .args([folder.join("own.pem"), folder.join("own.key")])
             .stdout(Stdio::piped())
             .spawn()
             .expect("Python starts");

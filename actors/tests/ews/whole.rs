@@ -172,3 +172,20 @@ fn t15_exchange_takes_every_hostile_name() {
         assert_eq!(exchange.count("bad_requests").await, 0);
     });
 }
+
+#[test]
+fn the_emulator_beside_the_project_takes_both_kinds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(exchange) = Emulator::foreign(folder.path()) else { return };
+    let wav = folder.path().join("a.wav");
+    fs::write(&wav, b"RIFF of a recording").expect("a file");
+    actix::System::new().block_on(async {
+        let ews = channel(&Ews { ca: Some(exchange.ca.clone()), ..settings(exchange.url(), basic()) });
+        let items = vec![by_mail("1", "tu@corp.test"), voice("2", "tu@corp.test", &wav)];
+        assert_eq!(told(&ews, LONG, items).await, (Delivered, String::new()));
+        let kept = exchange.items("svc@corp.test").await;
+        let classes: Vec<_> = kept.iter().filter_map(|item| item["class"].as_str()).collect();
+        assert_eq!(classes, ["IPM.Note.Microsoft.Missed.Voice", "IPM.Note.Microsoft.Voicemail.UM.CA"]);
+        assert_eq!((exchange.count("bad_requests").await, exchange.count("bad_responses").await), (0, 0));
+    });
+}

@@ -66,7 +66,10 @@ pub fn find(settings: &Ews, mailbox: &str, key: &Key) -> String {
     ));
     body.push_str("</t:IsEqualTo></m:Restriction><m:ParentFolderIds>");
     folder(&mut body, "inbox", settings.access, mailbox);
-    folder(&mut body, "deleteditems", settings.access, mailbox);
+    // A delegate has rights on the Inbox, and seldom on more.
+    if settings.access == EwsAccess::Impersonation {
+        folder(&mut body, "deleteditems", settings.access, mailbox);
+    }
     body.push_str("</m:ParentFolderIds></m:FindItem>");
     envelope(settings, mailbox, &body)
 }

@@ -1,5 +1,5 @@
 //! NTLM over HTTP ([MS-NTHT]) proves a connection, not a request. So each client here has one connection at most, is
-//! used by one request at a time, and is kept for the next one.
+//! used by one request at a time, and is kept with its connection for the next one, which is proven anew.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -82,7 +82,7 @@ impl Connections {
         Ok(Self { user, password, build: Box::new(build), idle: Mutex::new(vec![first]) })
     }
 
-    /// Sends a request on a connection that is proven, or is proven now. A 401 is the answer where that fails.
+    /// Proves a connection and sends a request on it. A 401 is the answer where the proof is refused.
     pub async fn post(
         &self,
         request: impl Fn(&Http, String) -> RequestBuilder,

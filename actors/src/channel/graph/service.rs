@@ -140,13 +140,11 @@ impl Trouble {
 
     pub fn judged(answer: &Answer, wanted: u16, whose: Whose) -> Self {
         let status = answer.status.as_u16();
+        let wait = answer.retry_after();
         // 503 with Retry-After is a refusal at the door; any other 5xx may come after the deed.
-        let acted = (200..300).contains(&status) || status == 408 || status >= 500;
-        Self::Judged {
-            judgement: judged(status, wanted, &answer.body, whose),
-            acted,
-            wait: answer.retry_after(),
-        }
+        let refused = status == 503 && wait.is_some();
+        let acted = (200..300).contains(&status) || status == 408 || (status >= 500 && !refused);
+        Self::Judged { judgement: judged(status, wanted, &answer.body, whose), acted, wait }
     }
 
     /// Whether the service may have done what it was asked, or a part of it.
