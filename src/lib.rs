@@ -11,6 +11,7 @@
 //! - [`um`]: the body of the SIP INFO that tells UM of a missed call.
 //! - [`voicemail`]: greeting, beep, recording; RTP, DTMF and G.711.
 //! - [`directory`]: who is called under a number, and what a number is called.
+//! - [`identity`]: what callers are called who are no users: books of contacts.
 //! - [`numbers`]: numbers as trunks write them, and the one form in which they are compared.
 //! - [`registrar`]: what a REGISTER makes of a user's bindings, and where calls to the user go.
 //! - [`security`]: what strangers may do, and when they are not heard any more.
@@ -21,6 +22,7 @@
 pub mod address;
 pub mod call;
 pub mod directory;
+pub mod identity;
 pub mod notify;
 pub mod numbers;
 pub mod oauth;

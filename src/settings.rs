@@ -78,6 +78,8 @@ pub struct Site {
     pub security: Security,
     /// `[tls]`.
     pub tls: Tls,
+    /// `[identity]`: what its files know of callers.
+    pub contacts: crate::identity::Book,
     /// `[dns]`.
     pub dns: Dns,
 }

@@ -3,6 +3,7 @@
 mod channel;
 mod claims;
 mod dns;
+mod identity;
 mod key;
 mod layers;
 mod mail;
@@ -32,7 +33,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 19] = [
+const SECTIONS: [&str; 20] = [
     "sip",
     "trunk",
     "outbound",
@@ -52,6 +53,7 @@ const SECTIONS: [&str; 19] = [
     "security",
     "tls",
     "dns",
+    "identity",
 ];
 
 /// Reads the site in `file` with what the environment adds. Can be called again at any time (SIGHUP).
@@ -135,6 +137,7 @@ fn whole(layers: &Layers) -> Option<Site> {
     let serves = sip.as_ref().is_some_and(secure);
     let tls = root.table("tls").and_then(|table| tls::tls(table, serves));
     let dns = root.table("dns").and_then(dns::dns);
+    let contacts = root.table("identity").map(identity::identity).unwrap_or_default();
     root.end();
     let (um, plans) = um?;
     Some(Site {
@@ -157,6 +160,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         metrics: metrics?,
         security: security?,
         tls: tls?,
+        contacts,
         dns: dns?,
     })
 }

@@ -93,10 +93,12 @@ impl Directory {
         members
     }
 
-    /// R205: what the directory calls a number comes before what the wire calls it.
+    /// R205: what the site calls a number, as a user's and then as a contact's, comes before what the wire calls it.
     pub fn named(&self, caller: Caller) -> Caller {
         let known = caller.number.as_deref().and_then(|number| self.user(number));
-        let name = known.and_then(|user| user.name.clone()).or(caller.name);
+        let own = known.and_then(|user| user.name.clone());
+        let contact = || self.site.contacts.name(caller.number.as_deref()?).map(str::to_owned);
+        let name = own.or_else(contact).or(caller.name);
         Caller { name, ..caller }
     }
 

@@ -81,7 +81,16 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[stores]",
         &[
             "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, registrar, um, outbox, channel, mail, \
-             notices, user, bypass, policy, feature_codes, store, retention, voicemail, metrics, security, tls, dns",
+             notices, user, bypass, policy, feature_codes, store, retention, voicemail, metrics, security, tls, dns, identity",
+        ],
+    ),
+    (
+        "contacts that cannot be read",
+        "[um.plan.lab]\n",
+        "[identity]\nfiles = [\"contacts.txt\", 7]\n[um.plan.lab]\n",
+        &[
+            "site.toml:8: identity.files[0]: wants a file that ends in .csv or .vcf",
+            "site.toml:8: identity.files[1]: wants text, not a number without quotes",
         ],
     ),
     (

@@ -1,0 +1,90 @@
+//! What callers are called who are no users of the site (R205): books of contacts, read from files.
+
+mod csv;
+mod vcard;
+
+use std::{collections::HashMap, fmt};
+
+use crate::call::wire::strip_visual;
+
+/// Names by number.
+#[derive(Clone, Debug, Default)]
+pub struct Book(HashMap<String, Option<String>, ahash::RandomState>);
+
+/// What is wrong with a file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Fault {
+    /// The line, from 1.
+    pub line: usize,
+    /// One clean sentence without anything from the file but names of columns and properties.
+    pub what: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.what)
+    }
+}
+
+/// A number without what people write into it to read it better.
+fn key(number: &str) -> String {
+    strip_visual(&number.chars().filter(|c| !c.is_whitespace()).collect::<String>())
+}
+
+impl Book {
+    /// Reads contacts: a header line with `name` and columns that begin with `number`, separated by `,` or `;` (RFC 4180).
+    ///
+    /// # Errors
+    /// Every fault of the file.
+    pub fn csv(text: &str) -> Result<Self, Vec<Fault>> {
+        csv::read(text)
+    }
+
+    /// Reads vCards of the versions 2.1, 3.0 and 4.0: FN, else N, and every TEL.
+    ///
+    /// # Errors
+    /// Every fault of the file.
+    pub fn vcard(text: &str) -> Result<Self, Vec<Fault>> {
+        vcard::read(text)
+    }
+
+    /// Notes a contact. A number of two who are called differently is nobody's, for a wrong name is worse than none.
+    fn add(&mut self, name: &str, number: &str) {
+        let number = key(number);
+        if number.is_empty() {
+            return;
+        }
+        let name = name.trim();
+        let known = self.0.entry(number).or_insert_with(|| Some(name.to_owned()));
+        if known.as_deref().is_some_and(|known| known != name) {
+            *known = None;
+        }
+    }
+
+    /// Adds what another book knows of numbers that this one does not have: this one was named first.
+    pub fn then(mut self, later: Self) -> Self {
+        for (number, name) in later.0 {
+            self.0.entry(number).or_insert(name);
+        }
+        self
+    }
+
+    /// The name of a number, written with or without visual separators (RFC 3966 §5.1.1).
+    pub fn name(&self, number: &str) -> Option<&str> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let found = self.0.get(number).or_else(|| self.0.get(&key(number)));
+        found?.as_deref()
+    }
+
+    /// How many numbers it knows.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether it knows none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
