@@ -43,6 +43,8 @@ pub struct Outbox {
     late: Option<mpsc::UnboundedReceiver<Late>>,
     lanes: HashMap<ChannelName, Lane>,
     fresh: HashMap<ItemId, Arc<Item>>,
+    /// How often the open notices have been read from the store.
+    reads: u64,
     alarm: Option<(Instant, SpawnHandle)>,
     trips: usize,
     stopping: Option<Vec<tokio::sync::oneshot::Sender<()>>>,
@@ -67,6 +69,7 @@ impl Outbox {
             late: Some(late),
             lanes,
             fresh: HashMap::new(),
+            reads: 0,
             alarm: None,
             trips: 0,
             stopping: None,
@@ -176,6 +179,7 @@ impl Outbox {
 
     /// Takes up what an earlier run has left. What was being sent when it died goes again, with the same Message-ID.
     fn resume(&mut self, open: Vec<OpenItem>, ctx: &mut Context<Self>) {
+        self.reads += 1;
         if !open.is_empty() {
             info!(notices = open.len(), "Taking up notices of an earlier run");
         }
@@ -244,7 +248,7 @@ impl Actor for Outbox {
             let outbox = ctx.address();
             actix::spawn(async move {
                 while let Some(late) = late.recv().await {
-                    outbox.do_send(Committed(late.id, late.item));
+                    outbox.do_send(Committed { id: late.id, item: late.item, since: None });
                 }
             });
         }

@@ -42,11 +42,11 @@ impl Handler<Post> for Outbox {
     type Result = ResponseFuture<Result<Posted, PostError>>;
 
     fn handle(&mut self, Post(item): Post, ctx: &mut Context<Self>) -> Self::Result {
-        let (scribe, outbox) = (self.scribe.clone(), ctx.address());
+        let (scribe, outbox, since) = (self.scribe.clone(), ctx.address(), Some(self.reads));
         let posted = async move {
             let posted = scribe.post(item.clone()).await?;
             if let Posted::Committed(id) = posted {
-                outbox.do_send(Committed(id, Arc::new(item)));
+                outbox.do_send(Committed { id, item: Arc::new(item), since });
             }
             Ok(posted)
         };
@@ -60,12 +60,12 @@ impl Handler<PostAll> for Outbox {
     type Result = ResponseFuture<Result<(), PostError>>;
 
     fn handle(&mut self, PostAll(items): PostAll, ctx: &mut Context<Self>) -> Self::Result {
-        let (scribe, outbox) = (self.scribe.clone(), ctx.address());
+        let (scribe, outbox, since) = (self.scribe.clone(), ctx.address(), Some(self.reads));
         let posted = async move {
             let posted = scribe.post_all(items.clone()).await?;
             for (posted, item) in posted.into_iter().zip(items) {
                 if let Posted::Committed(id) = posted? {
-                    outbox.do_send(Committed(id, Arc::new(item)));
+                    outbox.do_send(Committed { id, item: Arc::new(item), since });
                 }
             }
             Ok(())
@@ -78,17 +78,24 @@ impl Handler<PostAll> for Outbox {
 /// A notice is on the disk and may go.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Committed(pub ItemId, pub Arc<Item>);
+pub(super) struct Committed {
+    pub id: ItemId,
+    pub item: Arc<Item>,
+    /// How often the store had been read when it was posted.
+    pub since: Option<u64>,
+}
 
 impl Handler<Committed> for Outbox {
     type Result = ();
 
-    fn handle(&mut self, Committed(id, item): Committed, ctx: &mut Context<Self>) {
+    fn handle(&mut self, Committed { id, item, since }: Committed, ctx: &mut Context<Self>) {
         self.guarded(ctx, |this, ctx| {
-            // The start may have read it from the store meanwhile.
             if !this.knows(id) {
                 let (channel, posted) = (item.way.channel().clone(), item.posted);
-                this.keep_fresh(id, item);
+                // Where the store has been read meanwhile, that may have sent it already: then the store knows better.
+                if since == Some(this.reads) {
+                    this.keep_fresh(id, item);
+                }
                 this.queue(id, &channel, posted, Instant::now());
             }
             this.pump(ctx);

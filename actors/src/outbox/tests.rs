@@ -24,7 +24,7 @@ impl Handler<Break> for Outbox {
     }
 }
 
-fn item() -> Item {
+fn item(call_id: &str) -> Item {
     let caller = Caller { name: None, number: Some("1".into()), uri: None, private: false };
     let notice = Notice {
         kind: Kind::Missed,
@@ -33,7 +33,7 @@ fn item() -> Item {
         mail: Some("1@lab.test".into()),
         language: Language::En,
         time_zone: "UTC".into(),
-        call_id: "c1".into(),
+        call_id: call_id.into(),
         caller,
         came_in: Timestamp::UNIX_EPOCH,
         rang_for: Duration::ZERO,
@@ -50,22 +50,53 @@ async fn until(what: &str, so: impl Fn() -> bool) {
     }
 }
 
+const SCHEDULE: settings::Outbox = settings::Outbox {
+    first_retry: Duration::from_millis(200),
+    longest_retry: Duration::from_millis(200),
+    give_up_after: Duration::from_secs(60),
+    patience: Duration::from_secs(60),
+};
+
+fn by(mail: &Arc<Recorded>) -> Channels {
+    let used = ChannelUse { channel: Some(mail.clone()), at_once: 8, schedule: SCHEDULE };
+    Channels::default().with("mail", used)
+}
+
+/// The answer of a commit may come after the notice has been read from the store, sent and closed.
+#[test]
+fn what_the_store_has_sent_already_does_not_go_again() {
+    System::new().block_on(async {
+        let mail = Arc::new(Recorded::default());
+        let (scribe, late) = Scribe::start(Box::new(Sqlite::open(None).expect("a store"))).expect("a thread");
+        let posted = scribe.post(item("c1")).await.expect("it is written");
+        let crate::store::Posted::Committed(id) = posted else { panic!("it is new") };
+        let outbox = Outbox::new(SCHEDULE, (scribe.clone(), late), by(&mail)).start();
+        let end = Instant::now() + Duration::from_secs(10);
+        while scribe
+            .list(Some(Status::Delivered), 9)
+            .await
+            .is_none_or(|all| all.is_ok_and(|all| all.is_empty()))
+        {
+            assert!(Instant::now() < end, "never delivered");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let late = Committed { id, item: Arc::new(item("c1")), since: Some(0) };
+        outbox.send(late).await.expect("it runs");
+        outbox.send(Post(item("c2"))).await.expect("it runs").expect("it is written");
+        until("the second", || mail.tries().len() > 1).await;
+        let told: Vec<_> = mail.tries().into_iter().map(|item| item.notice.call_id).collect();
+        assert_eq!(told, ["c1", "c2"]);
+    });
+}
+
 #[test]
 fn a_fault_in_the_outbox_loses_no_notice_and_too_many_are_told_to_the_keeper() {
     System::new().block_on(async {
         let mail = Arc::new(Recorded::new(|_| Delivery::Later { reason: "busy".into(), not_before: None }));
-        let schedule = settings::Outbox {
-            first_retry: Duration::from_millis(200),
-            longest_retry: Duration::from_millis(200),
-            give_up_after: Duration::from_secs(60),
-            patience: Duration::from_secs(60),
-        };
         let scribe = Scribe::start(Box::new(Sqlite::open(None).expect("a store"))).expect("a thread");
         let (keeper, mut fatal) = Keeper::new();
-        let used = ChannelUse { channel: Some(mail.clone()), at_once: 8, schedule: schedule.clone() };
-        let channels = Channels::default().with("mail", used);
-        let outbox = Outbox::new(schedule, scribe, channels).kept_by(keeper).start_apart();
-        outbox.send(Post(item())).await.expect("it runs").expect("it is written");
+        let outbox = Outbox::new(SCHEDULE, scribe, by(&mail)).kept_by(keeper).start_apart();
+        outbox.send(Post(item("c1"))).await.expect("it runs").expect("it is written");
         until("the first try", || !mail.tries().is_empty()).await;
         for _ in 0..5 {
             outbox.send(Break).await.expect("it survives its own fault");

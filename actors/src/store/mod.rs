@@ -32,7 +32,7 @@ pub trait Store: Send {
     fn write(&mut self, batch: &[&Write]) -> Result<Vec<Written>, StoreError>;
     /// Every item that is neither delivered nor dead, oldest first.
     fn open_items(&mut self) -> Result<Vec<OpenItem>, StoreError>;
-    /// One item and what it has been through.
+    /// One item that is neither delivered nor dead, and what it has been through.
     fn load(&mut self, id: ItemId) -> Result<Option<(Item, Effort)>, StoreError>;
     /// The newest items of a status, or of all.
     fn list(&mut self, status: Option<Status>, limit: usize) -> Result<Vec<Listed>, StoreError>;

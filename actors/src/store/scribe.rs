@@ -150,7 +150,7 @@ impl Scribe {
         self.read(|store| store.open_items()).await
     }
 
-    /// One item and what it has been through. `None`: stopped.
+    /// One item that is neither delivered nor dead, and what it has been through. `None`: stopped.
     pub async fn load(&self, id: ItemId) -> Option<Result<Option<(Item, Effort)>, StoreError>> {
         self.read(move |store| store.load(id)).await
     }

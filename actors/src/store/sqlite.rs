@@ -63,7 +63,9 @@ impl Store for Sqlite {
     }
 
     fn load(&mut self, id: ItemId) -> Result<Option<(Item, Effort)>, StoreError> {
-        let mut query = self.db.prepare_cached("SELECT body, tries, waited FROM item WHERE id = ?1")?;
+        let mut query = self.db.prepare_cached(
+            "SELECT body, tries, waited FROM item WHERE id = ?1 AND status IN ('queued', 'sending', 'delayed')",
+        )?;
         let row = query
             .query_row([id], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
