@@ -4,11 +4,14 @@
 #[path = "../transports/authority.rs"]
 #[allow(dead_code, reason = "a part of it serves here")]
 mod authority;
+mod faults;
 #[path = "../support/http.rs"]
 #[allow(dead_code, reason = "a part of it serves here")]
 mod http;
 mod kills;
 mod load;
+mod proxy;
 mod receivers;
 #[path = "../support/call/mod.rs"]
 mod support;
+mod town;

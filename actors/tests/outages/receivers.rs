@@ -207,13 +207,18 @@ fn between<'t>(text: &'t str, before: &str, after: &str) -> Option<&'t str> {
     text.split_once(before)?.1.split_once(after).map(|(found, _)| found)
 }
 
-/// A UM that takes every INFO and answers OPTIONS, until the flag falls.
-pub fn um(mut peer: Peer) -> (Ledger, Arc<AtomicBool>) {
-    let (ledger, runs) = (Ledger::default(), Arc::new(AtomicBool::new(true)));
-    let (kept, go_on) = (ledger.clone(), runs.clone());
+/// A UM that takes every INFO and answers OPTIONS as long as the first flag is up, unless the second one says that it is
+/// silent.
+pub fn um(mut peer: Peer) -> (Ledger, Arc<AtomicBool>, Arc<AtomicBool>) {
+    let ledger = Ledger::default();
+    let [runs, answers] = [(); 2].map(|()| Arc::new(AtomicBool::new(true)));
+    let (kept, go_on, speaks) = (ledger.clone(), runs.clone(), answers.clone());
     thread::spawn(move || {
         while go_on.load(Relaxed) {
             let Some(request) = peer.next(Duration::from_millis(50)) else { continue };
+            if !speaks.load(Relaxed) || request.what() == "ACK" {
+                continue;
+            }
             if request.what() == "INFO" {
                 let part = |name: &str| {
                     let (before, after) = (format!("<{name}>"), format!("</{name}>"));
@@ -222,10 +227,8 @@ pub fn um(mut peer: Peer) -> (Ledger, Arc<AtomicBool>) {
                 // (user, Call-ID) of a missed call is its key.
                 kept.notes(&part("CallId"), &format!("{} {}", part("User"), part("CallId")));
             }
-            if request.what() != "ACK" {
-                peer.answer(&request, 200);
-            }
+            peer.answer(&request, 200);
         }
     });
-    (ledger, runs)
+    (ledger, runs, answers)
 }
