@@ -167,6 +167,8 @@ mod tests {
     /// Those who enter: (number, at, held for, gathers for, user); digests of three calls.
     type Comes = (u32, u64, u64, Option<u64>, &'static str);
 
+    type Row<'r> = (&'r str, &'r [Comes], u64, &'r [Leaving<u32>]);
+
     fn room(comes: &[Comes]) -> Room<u32> {
         let mut room = Room::default();
         for (one, at, hold, gathers, user) in comes {
@@ -179,7 +181,7 @@ mod tests {
     #[test]
     fn each_goes_in_its_time_and_those_that_gather_together() {
         #[rustfmt::skip]
-        let table: [(&str, &[Comes], u64, &[Leaving<u32>]); 11] = [
+        let table: [Row<'_>; 11] = [
             ("held", &[(1, 0, 10, None, "a"), (2, 5, 3, None, "a")], 8, &[Held(2)]),
             ("held until then", &[(1, 0, 10, None, "a")], 10, &[Held(1)]),
             ("a single call, not yet", &[(1, 0, 0, Some(30), "a")], 29, &[]),

@@ -189,8 +189,11 @@ pub struct OpenItem {
     /// Whether it has been tried, or has waited for a channel.
     pub tried: bool,
     /// Its user and what that one wants of it besides, where there is anything.
-    pub wish: Option<Box<(Arc<str>, Wish)>>,
+    pub wish: Option<Box<OwnWish>>,
 }
+
+/// What a user, named by the address of record, wants of a notice.
+pub type OwnWish = (Arc<str>, Wish);
 
 /// An item as a list shows it.
 #[derive(Clone, Debug, PartialEq)]

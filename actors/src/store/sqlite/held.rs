@@ -1,20 +1,14 @@
 //! Items that wait for their time or for others, and those that are told by a digest.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
-use ringpost::outbox::{Status, Wish};
+use ringpost::outbox::Status;
 use rusqlite::{Transaction, params, types::ValueRef};
 
 use super::{insert, read, unreadable};
-use crate::store::{ItemId, Row, StoreError, Written};
+use crate::store::{ItemId, OwnWish, Row, StoreError, Written};
 
 /// The wish of an open item, with the user whose it is.
-pub fn wish(
-    id: ItemId,
-    user: ValueRef<'_>,
-    wish: ValueRef<'_>,
-) -> Result<Option<Box<(Arc<str>, Wish)>>, StoreError> {
+pub fn wish(id: ItemId, user: ValueRef<'_>, wish: ValueRef<'_>) -> Result<Option<Box<OwnWish>>, StoreError> {
     let text = |value: ValueRef<'_>| value.as_str().map(str::to_owned).map_err(|why| unreadable(id, why));
     match wish {
         ValueRef::Null => Ok(None),
