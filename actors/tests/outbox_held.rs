@@ -47,7 +47,7 @@ async fn post(outbox: &Addr<Outbox>, item: Item) -> ItemId {
 
 /// The Call-IDs of each try, a digest's together.
 fn told(mail: &Recorded) -> Vec<Vec<String>> {
-    mail.tries().iter().map(|item| calls(item)).collect()
+    mail.tries().iter().map(calls).collect()
 }
 
 fn calls(item: &Item) -> Vec<String> {
