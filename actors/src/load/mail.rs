@@ -41,9 +41,8 @@ pub fn mail(section: &mut Section<'_>) -> Option<Mail> {
     let given = section.has("password") || section.has("password_file") || in_url.is_some();
     if by_token && given {
         section.refuse("token_url", "stands beside a password: one of them is enough");
-        return None;
     }
-    let url = url.and_then(|url| {
+    let url = url.filter(|_| !(by_token && given)).and_then(|url| {
         let url = match by_token {
             true => with_user(url),
             false => with_password(url, password.or(in_url).or(password_file), given),

@@ -30,7 +30,7 @@ pub struct Door {
 
 enum Login {
     Token(Arc<TokenSource>),
-    Password(Password, Lockout),
+    Password(Password, Box<Lockout>),
 }
 
 enum Password {
@@ -65,7 +65,7 @@ impl Door {
         names: &[(String, SocketAddr)],
     ) -> Result<Self, EwsError> {
         let http = Http::resolving(settings.ca.as_deref(), names)?;
-        let lockout = || Lockout::new(settings.password_rest);
+        let lockout = || Box::new(Lockout::new(settings.password_rest));
         let login = match &settings.login {
             EwsLogin::Basic { user, password } => {
                 let basic = Password::Basic { user: user.clone(), password: password.clone() };
