@@ -199,6 +199,10 @@ impl Channel for Smtp {
             }
         })
     }
+
+    fn tells_together(&self) -> bool {
+        true
+    }
 }
 
 /// Why a mail has not been taken.
