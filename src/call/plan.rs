@@ -123,6 +123,7 @@ mod tests {
             greeting: None,
             voicemail_numbers: vec![],
             policy: crate::settings::Policy::default(),
+            notices: std::sync::Arc::default(),
         }
     }
 }

@@ -19,9 +19,9 @@ use ringpost::{
     address::UserClass,
     call::{Outcome, wire},
     directory::Directory,
-    notify::{Kind, Notice, UmAction, um_decides},
+    notify::{Filter, Kind, Notice, UmAction, um_decides},
     outbox::{Entries, Item, Way, items},
-    settings::User,
+    settings::{Notices, User},
     sip::{
         Message as SipMessage, Method, Name,
         build::{phrase, plain_response, response},
@@ -109,9 +109,15 @@ pub struct Context {
     notice: Notice,
     /// Who tells the user about missed calls.
     class: UserClass,
+    /// The user's filter that the call is caught by.
+    #[serde(default)]
+    filter: Option<Filter>,
     /// The user's own channels; none after a crash, when the directory knows them.
     #[serde(skip)]
     channels: Entries,
+    /// How the user is told; after a crash the directory knows it.
+    #[serde(skip)]
+    notices: Arc<Notices>,
 }
 
 impl Context {
@@ -121,7 +127,8 @@ impl Context {
 
     /// The items to post at the end of a call; none where nothing is to be told.
     fn items(&self, recording: Option<&Recording>) -> Vec<Item> {
-        let verdict = um_decides(self.class, recording.is_some());
+        let takes_voice_mail = self.notices.filters.voice_mail;
+        let verdict = um_decides(self.class, recording.is_some(), (self.filter, takes_voice_mail));
         tracing::info!(call = self.notice.call_id, action = ?verdict.action, reason = %verdict.reason, "UM decided");
         let mut notice = self.notice.clone();
         match (verdict.action, recording) {
@@ -146,6 +153,7 @@ pub async fn tell_recovered(directory: Arc<Directory>, outbox: Addr<Outbox>, rec
         };
         if let Some(user) = directory.by_address(&context.notice.user) {
             context.channels = user.channels.clone();
+            context.notices = Arc::clone(&user.notices);
         }
         post(&outbox, context.items(Some(&recording))).await;
         if let Err(error) = told(&recording.path) {
@@ -229,6 +237,7 @@ impl Desk {
 
     fn context(&self, invite: &SipMessage, user: &User) -> Context {
         let history = wire::History::read(invite);
+        let filter = history.as_ref().and_then(|history| history.filter);
         let call_id = String::from_utf8_lossy(invite.call_id()).into_owned();
         let came_in = history.as_ref().and_then(|h| Timestamp::from_millisecond(h.came_in).ok());
         let caller = self.office.directory.load().named(wire::caller(invite, true));
@@ -245,7 +254,8 @@ impl Desk {
             call_id: history.map_or(call_id, |h| h.call_id),
             outcome: Outcome::GaveUpInGreeting,
         };
-        Context { notice, class: user.missed_calls, channels: user.channels.clone() }
+        let notices = Arc::clone(&user.notices);
+        Context { notice, class: user.missed_calls, filter, channels: user.channels.clone(), notices }
     }
 
     fn begin(&self, server: Token, invite: SipMessage, from: Peer) {
