@@ -120,14 +120,15 @@ fn whole(layers: &Layers) -> Option<Site> {
         known.push(channel::Known { name: ChannelName::mail().clone(), wants_mail_address: true });
     }
     let notices = root.table("notices").map(|mut table| {
-        let both = (channel::of_site(&mut table, &known), notices::of_site(&mut table));
+        let (entries, telling) = channel::of_site(&mut table, &known);
+        let notices = notices::of_site(&mut table);
         table.end();
-        both
+        (entries, telling, Arc::new(notices))
     });
-    let (entries, notices) = notices.unwrap_or_default();
+    let (entries, telling, notices) = notices.unwrap_or_default();
     let usual = channel::for_users(&entries, &known);
     let plans = um.as_ref().map_or(&[][..], |(_, plans)| plans);
-    let around = Around { plans, mail: has_mail, channels: &known, usual, notices: &Arc::new(notices) };
+    let around = Around { plans, mail: has_mail, channels: &known, usual, telling, notices };
     let users = root.tables("user").into_iter();
     let users = users.filter_map(|user| user::user(user, &around, &mut claims)).collect();
     let bypass = root.tables("bypass").into_iter();

@@ -12,6 +12,9 @@ use jiff::{
     tz::{AmbiguousOffset, TimeZone},
 };
 
+use super::{Kind, Notice};
+use crate::outbox::Hold;
+
 /// However the hours are set, a notice waits no longer for them.
 const LONGEST: SignedDuration = SignedDuration::from_hours(31 * 24);
 
@@ -143,6 +146,18 @@ impl Hours {
         let week = Self { holidays: vec![], ..self.clone() };
         let release = week.release(&TimeZone::UTC, Timestamp::UNIX_EPOCH);
         release.is_none_or(|release| release.duration_since(Timestamp::UNIX_EPOCH) < LONGEST)
+    }
+
+    /// Until when a notice that is posted then waits; `None`: it goes at once.
+    pub fn hold(&self, notice: &Notice, at: Timestamp) -> Option<Hold> {
+        let is_exempt = self.voice_mail_at_once && matches!(notice.kind, Kind::VoiceMail { .. });
+        if self.are_all() || is_exempt {
+            return None;
+        }
+        let zone = TimeZone::get(&notice.time_zone).unwrap_or(TimeZone::UTC);
+        let until = self.release(&zone, at)?;
+        let why = if self.quiet_until(&zone, at).is_some() { "quiet hours" } else { "not in work hours" };
+        Some(Hold { until, why: why.to_owned() })
     }
 
     /// When what is to be told at that moment may go; `None`: at once.

@@ -98,16 +98,24 @@ impl CallActor {
             came_in: self.came_in,
             rang_for: *rang_for,
             outcome,
+            talked: None,
         }
     }
 
     /// The items that tell a notice.
-    fn items(&self, Reached { user, .. }: &Reached, notice: Notice, verdict: Verdict) -> Vec<Item> {
+    fn items(&self, Reached { user, address, .. }: &Reached, notice: Notice, verdict: Verdict) -> Vec<Item> {
         let posted = Timestamp::now();
+        let mut wish = match verdict.action {
+            Action::Silent => return vec![],
+            Action::Mail | Action::TellUm => self.directory.wish(user, &notice, posted),
+        };
+        if address.is_some() {
+            // A digest is for one reader.
+            wish.gather = None;
+        }
         match verdict.action {
-            Action::Silent => vec![],
-            Action::Mail => items(&notice, &user.channels, posted),
-            Action::TellUm => vec![Item { notice, way: way_to_um(user), posted }],
+            Action::TellUm => vec![Item { wish, ..Item::new(notice, way_to_um(user), posted) }],
+            Action::Mail | Action::Silent => items(&notice, &user.channels, posted, &wish),
         }
     }
 

@@ -117,7 +117,7 @@ impl Ews {
 
     async fn created(&self, url: &str, mailbox: &str, item: &Item) -> Result<(), Failed> {
         let recording = match &item.notice.kind {
-            Kind::Missed => None,
+            Kind::Missed | Kind::Digest { .. } => None,
             Kind::VoiceMail { recording, .. } => super::read(recording.clone()).await.map_err(Failed::No)?,
         };
         let request = create(&self.settings, &item.notice, recording, item.posted);
@@ -218,6 +218,10 @@ impl Channel for Ews {
 
     fn deliver_again<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
         Box::pin(self.tried(item, true))
+    }
+
+    fn tells_together(&self) -> bool {
+        true
     }
 }
 

@@ -12,7 +12,7 @@ use ringpost::{
 
 use super::{
     Claims,
-    channel::{self, Known},
+    channel::{self, Known, Telling},
     mail::password_file,
     notices, policy,
     raw::Raw,
@@ -33,8 +33,10 @@ pub struct Around<'s> {
     pub channels: &'s [Known],
     /// Those of `[notices]` for users with a mail address, and without.
     pub usual: [Entries; 2],
-    /// What else `[notices]` says.
-    pub notices: &'s Arc<Notices>,
+    /// What `[notices]` says of the notices of missed calls.
+    pub telling: Telling,
+    /// What else it says.
+    pub notices: Arc<Notices>,
 }
 
 /// Reads one `[[user]]`; `None` after a problem.
@@ -59,6 +61,7 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
     let min_ring = section.optional("min_ring", Raw::duration_or_zero);
     let mail_if_um_refuses = section.optional("mail_if_um_refuses", Raw::flag);
     let own = channels(&mut section, around);
+    let telling = Telling::read(&mut section).or(around.telling);
     let mail = section.optional("mail", mail);
     let time_zone = section.optional("time_zone", time_zone);
     let language = section.optional("language", language);
@@ -93,6 +96,8 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
         min_ring: min_ring.unwrap_or(around.notices.min_ring),
         mail_if_um_refuses: mail_if_um_refuses.unwrap_or(!channels.is_empty()),
         channels,
+        digest: telling.digest(),
+        returned: telling.returned(),
         mail,
         time_zone: time_zone.unwrap_or_else(|| "UTC".to_owned()),
         language: language.unwrap_or_default(),
@@ -105,8 +110,8 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
 
 /// What the user's table says over the site's.
 fn own_notices(section: &mut Section<'_>, around: &Around<'_>) -> Arc<Notices> {
-    let Some(mut own) = section.table("notices") else { return Arc::clone(around.notices) };
-    let notices = notices::notices(&mut own, around.notices);
+    let Some(mut own) = section.table("notices") else { return Arc::clone(&around.notices) };
+    let notices = notices::notices(&mut own, &around.notices);
     own.end();
     Arc::new(notices)
 }

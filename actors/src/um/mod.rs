@@ -20,7 +20,7 @@ use ringpost::{
     call::{Outcome, wire},
     directory::Directory,
     notify::{Filter, Kind, Notice, UmAction, um_decides},
-    outbox::{Entries, Item, Way, items},
+    outbox::{Entries, Item, Way, Wish, items},
     settings::{Notices, User},
     sip::{
         Message as SipMessage, Method, Name,
@@ -115,6 +115,9 @@ pub struct Context {
     /// The user's own channels; none after a crash, when the directory knows them.
     #[serde(skip)]
     channels: Entries,
+    /// What the user wants of the notice of a call that left no message.
+    #[serde(skip)]
+    wish: Wish,
     /// How the user is told; after a crash the directory knows it.
     #[serde(skip)]
     notices: Arc<Notices>,
@@ -140,7 +143,10 @@ impl Context {
             (UmAction::Missed, _) => {}
             (UmAction::VoiceMail, None) | (UmAction::Silent, _) => return Vec::new(),
         }
-        told_by(&self.channels, notice)
+        let mut wish = if notice.kind == Kind::Missed { self.wish.clone() } else { Wish::default() };
+        // The hours count that it is now, after the message, whatever they were when the call came in.
+        wish.hold = self.notices.hours.hold(&notice, Timestamp::now());
+        told_by(&self.channels, notice, &wish)
     }
 }
 
@@ -164,10 +170,10 @@ pub async fn tell_recovered(directory: Arc<Directory>, outbox: Addr<Outbox>, rec
 
 /// The notice by these channels. A user without any has lost them to a change of the site: by mail the notice is a dead
 /// letter at least.
-fn told_by(channels: &Entries, notice: Notice) -> Vec<Item> {
+fn told_by(channels: &Entries, notice: Notice, wish: &Wish) -> Vec<Item> {
     let posted = Timestamp::now();
-    match items(&notice, channels, posted) {
-        none if none.is_empty() => vec![Item { notice, way: Way::mail(), posted }],
+    match items(&notice, channels, posted, wish) {
+        none if none.is_empty() => vec![Item::new(notice, Way::mail(), posted)],
         items => items,
     }
 }
@@ -240,7 +246,8 @@ impl Desk {
         let filter = history.as_ref().and_then(|history| history.filter);
         let call_id = String::from_utf8_lossy(invite.call_id()).into_owned();
         let came_in = history.as_ref().and_then(|h| Timestamp::from_millisecond(h.came_in).ok());
-        let caller = self.office.directory.load().named(wire::caller(invite, true));
+        let directory = self.office.directory.load();
+        let caller = directory.named(wire::caller(invite, true));
         let notice = Notice {
             kind: Kind::Missed,
             user: user.address.clone(),
@@ -253,9 +260,12 @@ impl Desk {
             rang_for: history.as_ref().map_or(Duration::ZERO, |h| h.rang_for),
             call_id: history.map_or(call_id, |h| h.call_id),
             outcome: Outcome::GaveUpInGreeting,
+            talked: None,
         };
-        let notices = Arc::clone(&user.notices);
-        Context { notice, class: user.missed_calls, filter, channels: user.channels.clone(), notices }
+        let wish = directory.wish(user, &notice, notice.came_in);
+        let (class, channels, notices) =
+            (user.missed_calls, user.channels.clone(), Arc::clone(&user.notices));
+        Context { notice, class, filter, channels, wish, notices }
     }
 
     fn begin(&self, server: Token, invite: SipMessage, from: Peer) {
@@ -322,8 +332,10 @@ impl Desk {
             came_in: notification.came_in,
             rang_for: notification.rang_for,
             outcome: notification.outcome,
+            talked: None,
         };
-        let items = told_by(&user.channels, notice);
+        let wish = directory.wish(user, &notice, Timestamp::now());
+        let items = told_by(&user.channels, notice, &wish);
         let (outbox, port) = (self.office.outbox.clone(), Rc::clone(&self.port));
         actix::spawn(async move {
             // 200 says that the notice is taken, so it is on the disk by then.
