@@ -152,6 +152,7 @@ numbers! {
     Counter um_left_total: "Times that a UM server left the working set.";
     Counter um_readmitted_total: "Times that a UM server came back into the working set.";
     Counter um_probes_total: "OPTIONS sent to UM servers that had left the working set.";
+    Counter logins_refused_total: "Times that a mail server or Exchange refused the user name or the password.";
     Counter faults_total: "Faults (panics) that were caught; each is a bug worth a report.";
     Counter restarts_total: "Parts that ended by a fault and were started again.";
 }
