@@ -3,6 +3,7 @@
 mod admin;
 mod lane;
 mod letters;
+mod names;
 #[cfg(test)]
 mod tests;
 mod trip;
@@ -20,6 +21,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     guard::caught,
+    identity::Identity,
     keeper::{Ends, Keeper},
     metrics::{METRICS, State},
     store::{ItemId, Late, OpenItem, Scribe},
@@ -48,6 +50,8 @@ pub struct Outbox {
     alarm: Option<(Instant, SpawnHandle)>,
     trips: usize,
     stopping: Option<Vec<tokio::sync::oneshot::Sender<()>>>,
+    /// Who is asked for callers' names; `None`: nobody is.
+    identity: Option<Arc<Identity>>,
     keeper: Keeper,
     ends: Ends,
 }
@@ -73,6 +77,7 @@ impl Outbox {
             alarm: None,
             trips: 0,
             stopping: None,
+            identity: None,
             keeper: Keeper::new().0,
             ends: Ends::default(),
         }
@@ -82,6 +87,12 @@ impl Outbox {
     #[must_use]
     pub fn kept_by(self, keeper: Keeper) -> Self {
         Self { keeper, ..self }
+    }
+
+    /// Asks there for the names of callers that are still sought.
+    #[must_use]
+    pub fn naming(self, identity: Option<Arc<Identity>>) -> Self {
+        Self { identity, ..self }
     }
 
     /// Starts it on a thread of its own.
@@ -135,7 +146,8 @@ impl Outbox {
         self.trips += 1;
         let (id, name) = (start.id, start.name.clone());
         let fresh = self.fresh.remove(&id).filter(|_| start.held.is_none());
-        let trip = Trip { start, fresh, scribe: self.scribe.clone(), outbox: ctx.address() };
+        let (scribe, identity) = (self.scribe.clone(), self.identity.clone());
+        let trip = Trip { start, fresh, scribe, identity, outbox: ctx.address() };
         let ended = trip.go().into_actor(self);
         ctx.spawn(ended.map(move |ended, this, ctx| {
             this.guarded(ctx, |this, ctx| this.arrived(id, &name, ended, ctx));

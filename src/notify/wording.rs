@@ -173,6 +173,7 @@ mod tests {
             number: number.map(str::to_owned),
             uri: uri.map(str::to_owned),
             private,
+            ..Caller::default()
         }
     }
 

@@ -1,6 +1,7 @@
 //! The channels that carry notices. Siblings that look alike: each takes an item and says how the try ended; only
 //! the outbox decides what follows.
 
+pub mod contacts;
 mod ews;
 mod graph;
 pub mod http;
@@ -25,6 +26,7 @@ use ringpost::{
     settings::{self, ChannelKind, Mail, MailUrl},
 };
 
+pub use contacts::Contacts;
 pub use ews::{Ews, EwsError};
 pub use graph::{Graph, GraphError};
 pub use maildir::Maildir;
@@ -43,6 +45,11 @@ pub trait Channel: Send + Sync {
     /// came between. For channels that can find out.
     fn deliver_again<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
         self.deliver(item)
+    }
+
+    /// The users' own contacts, where the channel's server has them.
+    fn contacts(self: Arc<Self>) -> Option<Arc<dyn Contacts>> {
+        None
     }
 }
 

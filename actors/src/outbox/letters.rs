@@ -8,8 +8,9 @@ use ringpost::{notify::CallRecord, outbox::Item};
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::{Outbox, trip::Freed};
+use super::{Outbox, names, trip::Freed};
 use crate::guard::words;
+use crate::identity::Identity;
 use crate::store::{Change, ItemId, PostError, Posted, Written};
 
 /// Takes a notice. The answer comes after the commit.
@@ -43,10 +44,11 @@ impl Handler<Post> for Outbox {
 
     fn handle(&mut self, Post(item): Post, ctx: &mut Context<Self>) -> Self::Result {
         let (scribe, outbox, since) = (self.scribe.clone(), ctx.address(), Some(self.reads));
+        let identity = self.identity.clone();
         let posted = async move {
             let posted = scribe.post(item.clone()).await?;
             if let Posted::Committed(id) = posted {
-                outbox.do_send(Committed { id, item: Arc::new(item), since });
+                pass_on(outbox, Committed { id, item: Arc::new(item), since }, identity.as_ref());
             }
             Ok(posted)
         };
@@ -61,11 +63,13 @@ impl Handler<PostAll> for Outbox {
 
     fn handle(&mut self, PostAll(items): PostAll, ctx: &mut Context<Self>) -> Self::Result {
         let (scribe, outbox, since) = (self.scribe.clone(), ctx.address(), Some(self.reads));
+        let identity = self.identity.clone();
         let posted = async move {
             let posted = scribe.post_all(items.clone()).await?;
             for (posted, item) in posted.into_iter().zip(items) {
                 if let Posted::Committed(id) = posted? {
-                    outbox.do_send(Committed { id, item: Arc::new(item), since });
+                    let committed = Committed { id, item: Arc::new(item), since };
+                    pass_on(outbox.clone(), committed, identity.as_ref());
                 }
             }
             Ok(())
@@ -83,6 +87,19 @@ pub(super) struct Committed {
     pub item: Arc<Item>,
     /// How often the store had been read when it was posted.
     pub since: Option<u64>,
+}
+
+/// Lets a notice go, or lets it wait for its caller's name: beside the queue, so that no other one waits with it.
+fn pass_on(outbox: Addr<Outbox>, committed: Committed, identity: Option<&Arc<Identity>>) {
+    match identity.filter(|_| names::wants(&committed.item)).cloned() {
+        None => outbox.do_send(committed),
+        Some(identity) => {
+            actix::spawn(async move {
+                identity.name_for(&committed.item.notice).await;
+                outbox.do_send(committed);
+            });
+        }
+    }
 }
 
 impl Handler<Committed> for Outbox {

@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 use super::{Outbox, lane::Start};
 use crate::{
     guard::words,
+    identity::Identity,
     store::{Change, ItemId, Row, Scribe, Written},
 };
 
@@ -21,6 +22,8 @@ pub struct Trip {
     pub start: Start,
     pub fresh: Option<Arc<Item>>,
     pub scribe: Scribe,
+    /// Who is asked for callers' names.
+    pub identity: Option<Arc<Identity>>,
     pub outbox: Addr<Outbox>,
 }
 
@@ -103,6 +106,7 @@ impl Trip {
         if held.is_some() {
             return Ok((item, effort, later("the channel is down")));
         }
+        let item = self.named(item).await;
         self.scribe.sending(*id);
         let Some(channel) = channel else {
             let delivery = later("this site has no such channel");

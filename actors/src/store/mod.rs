@@ -119,6 +119,8 @@ pub enum Change {
         /// Why.
         reason: String,
     },
+    /// Its caller has got a name, or gets none any more.
+    Named(Box<Row>),
     /// From now on it is these: the whole item with each of its new ways. The first takes its place.
     Instead {
         /// At least one.

@@ -223,6 +223,9 @@ fn apply(tx: &Transaction<'_>, id: ItemId, change: &Change, at: Timestamp) -> Re
         Change::Remove => tx
             .prepare_cached("DELETE FROM item WHERE id = ?1 AND status = 'dead'")?
             .execute(params![id])?,
+        Change::Named(row) => tx
+            .prepare_cached("UPDATE item SET body = ?2 WHERE id = ?1 AND status IN ('queued', 'sending', 'delayed')")?
+            .execute(params![id, row.body])?,
         Change::Instead { rows, reason } => return instead(tx, id, rows, reason, at),
     };
     Ok(if rows == 0 { Written::Nothing } else { Written::Done })
