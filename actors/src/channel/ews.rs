@@ -118,7 +118,7 @@ impl Ews {
 
     async fn created(&self, url: &str, mailbox: &str, item: &Item) -> Result<(), Failed> {
         let recording = match &item.notice.kind {
-            Kind::Missed => None,
+            Kind::Missed | Kind::Digest { .. } => None,
             Kind::VoiceMail { recording, .. } => super::read(recording.clone()).await.map_err(Failed::No)?,
         };
         let request = create(&self.settings, &item.notice, recording, item.posted);
@@ -232,6 +232,10 @@ impl Channel for Ews {
 
     fn contacts(self: Arc<Self>) -> Option<Arc<dyn Contacts>> {
         Some(self)
+    }
+
+    fn tells_together(&self) -> bool {
+        true
     }
 }
 

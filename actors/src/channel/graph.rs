@@ -70,7 +70,7 @@ impl Graph {
     async fn tell(&self, item: &Item, key: &Key) -> Result<(), Trouble> {
         let (place, whose) = self.place(item);
         let recording = match &item.notice.kind {
-            Kind::Missed => None,
+            Kind::Missed | Kind::Digest { .. } => None,
             Kind::VoiceMail { recording, .. } => read(recording.clone()).await.map_err(Trouble::Other)?,
         };
         let earlier = match self.doubts.holds(key, item.posted) {
@@ -222,6 +222,10 @@ impl Channel for Graph {
 
     fn contacts(self: Arc<Self>) -> Option<Arc<dyn Contacts>> {
         Some(self)
+    }
+
+    fn tells_together(&self) -> bool {
+        true
     }
 }
 

@@ -51,6 +51,11 @@ pub trait Channel: Send + Sync {
     fn contacts(self: Arc<Self>) -> Option<Arc<dyn Contacts>> {
         None
     }
+
+    /// Whether it tells several missed calls as one; else each is told by itself, and waits for no other.
+    fn tells_together(&self) -> bool {
+        false
+    }
 }
 
 /// Why a channel of the site cannot be used.
@@ -94,7 +99,7 @@ fn mail(settings: &Mail) -> Result<Arc<dyn Channel>, SmtpError> {
 /// Builds the mail of an item, with the recording if it has one.
 async fn built(item: &Item, from: &str) -> Result<Message, Delivery> {
     let recording = match &item.notice.kind {
-        Kind::Missed => None,
+        Kind::Missed | Kind::Digest { .. } => None,
         Kind::VoiceMail { recording, .. } => read(recording.clone()).await?,
     };
     let notice: &Notice = &item.notice;

@@ -8,9 +8,8 @@ use ringpost::{notify::CallRecord, outbox::Item};
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::{Outbox, names, trip::Freed};
+use super::{Outbox, trip::Freed};
 use crate::guard::words;
-use crate::identity::Identity;
 use crate::store::{Change, ItemId, PostError, Posted, Written};
 
 /// Takes a notice. The answer comes after the commit.
@@ -44,11 +43,12 @@ impl Handler<Post> for Outbox {
 
     fn handle(&mut self, Post(item): Post, ctx: &mut Context<Self>) -> Self::Result {
         let (scribe, outbox, since) = (self.scribe.clone(), ctx.address(), Some(self.reads));
-        let identity = self.identity.clone();
+        let namer = self.namer();
+        let item = self.feasible(item);
         let posted = async move {
             let posted = scribe.post(item.clone()).await?;
             if let Posted::Committed(id) = posted {
-                pass_on(outbox, Committed { id, item: Arc::new(item), since }, identity.as_ref());
+                namer.pass_on(outbox, Committed { id, item: Arc::new(item), since });
             }
             Ok(posted)
         };
@@ -63,13 +63,13 @@ impl Handler<PostAll> for Outbox {
 
     fn handle(&mut self, PostAll(items): PostAll, ctx: &mut Context<Self>) -> Self::Result {
         let (scribe, outbox, since) = (self.scribe.clone(), ctx.address(), Some(self.reads));
-        let identity = self.identity.clone();
+        let namer = self.namer();
+        let items: Vec<Item> = items.into_iter().map(|item| self.feasible(item)).collect();
         let posted = async move {
             let posted = scribe.post_all(items.clone()).await?;
             for (posted, item) in posted.into_iter().zip(items) {
                 if let Posted::Committed(id) = posted? {
-                    let committed = Committed { id, item: Arc::new(item), since };
-                    pass_on(outbox.clone(), committed, identity.as_ref());
+                    namer.pass_on(outbox.clone(), Committed { id, item: Arc::new(item), since });
                 }
             }
             Ok(())
@@ -89,25 +89,14 @@ pub(super) struct Committed {
     pub since: Option<u64>,
 }
 
-/// Lets a notice go, or lets it wait for its caller's name: beside the queue, so that no other one waits with it.
-fn pass_on(outbox: Addr<Outbox>, committed: Committed, identity: Option<&Arc<Identity>>) {
-    match identity.filter(|_| names::wants(&committed.item)).cloned() {
-        None => outbox.do_send(committed),
-        Some(identity) => {
-            actix::spawn(async move {
-                identity.name_for(&committed.item.notice).await;
-                outbox.do_send(committed);
-            });
-        }
-    }
-}
-
 impl Handler<Committed> for Outbox {
     type Result = ();
 
     fn handle(&mut self, Committed { id, item, since }: Committed, ctx: &mut Context<Self>) {
         self.guarded(ctx, |this, ctx| {
-            if !this.knows(id) {
+            if item.wish.waits() {
+                this.hold(id, &item);
+            } else if !this.knows(id) {
                 let (channel, posted) = (item.way.channel().clone(), item.posted);
                 // Where the store has been read meanwhile, that may have sent it already: then the store knows better.
                 if since == Some(this.reads) {
