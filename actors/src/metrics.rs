@@ -157,6 +157,7 @@ numbers! {
     Counter identity_late_total: "Those that a server that works did not answer in time.";
     Counter identity_spared_total: "Questions not put to a server because it did not answer others.";
     Counter identity_waits_total: "Notices that waited for their caller's name.";
+    Counter logins_refused_total: "Times that a mail server or Exchange refused the user name or the password.";
     Counter faults_total: "Faults (panics) that were caught; each is a bug worth a report.";
     Counter restarts_total: "Parts that ended by a fault and were started again.";
 }

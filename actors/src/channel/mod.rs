@@ -5,6 +5,7 @@ pub mod contacts;
 mod ews;
 mod graph;
 pub mod http;
+mod lockout;
 mod maildir;
 mod recorded;
 mod sip_info;
@@ -23,7 +24,7 @@ use ringpost::{
         mail::{MailError, compose},
     },
     outbox::{Delivery, Item},
-    settings::{self, ChannelKind, Mail, MailUrl},
+    settings::{self, ChannelKind, MailUrl},
 };
 
 pub use contacts::Contacts;
@@ -82,17 +83,13 @@ pub enum ChannelError {
 /// Why it cannot be used.
 pub fn channel(settings: &settings::Channel, tokens: &Tokens) -> Result<Arc<dyn Channel>, ChannelError> {
     Ok(match &settings.kind {
-        ChannelKind::Mail(settings) => mail(settings)?,
-        ChannelKind::Ews(settings) => Arc::new(Ews::new(settings.clone(), tokens)?),
+        ChannelKind::Mail(mail) => match &mail.url {
+            MailUrl::Maildir(path) => Arc::new(Maildir::new(path.clone(), mail.from.clone())),
+            MailUrl::Smtp { .. } => Arc::new(Smtp::new(mail, tokens)?.named(settings.name.as_str())),
+        },
+        ChannelKind::Ews(ews) => Arc::new(Ews::new(ews.clone(), tokens)?.named(settings.name.as_str())),
         ChannelKind::Graph(settings) => Arc::new(Graph::new(settings, tokens)?),
         ChannelKind::Webhook(settings) => Arc::new(Webhook::new((**settings).clone())?),
-    })
-}
-
-fn mail(settings: &Mail) -> Result<Arc<dyn Channel>, SmtpError> {
-    Ok(match &settings.url {
-        MailUrl::Maildir(path) => Arc::new(Maildir::new(path.clone(), settings.from.clone())),
-        MailUrl::Smtp { .. } => Arc::new(Smtp::new(settings)?),
     })
 }
 
