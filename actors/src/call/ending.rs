@@ -25,10 +25,21 @@ impl CallActor {
         if self.reach == Reach::Code {
             return;
         }
-        let told = self.reached().into_iter().map(|reached| {
-            let verdict = self.verdict(&reached, outcome);
+        let decided: SmallVec<[_; 1]> = self
+            .reached()
+            .into_iter()
+            .map(|reached| {
+                let verdict = self.verdict(&reached, outcome);
+                (reached, verdict)
+            })
+            .collect();
+        let acts = decided.iter().map(|(_, verdict)| verdict.action).find(|action| *action != Action::Silent);
+        self.settle_name(acts.unwrap_or(Action::Silent));
+        let mut items = vec![];
+        let mut records: SmallVec<[_; 1]> = SmallVec::new();
+        for (reached, verdict) in decided {
             let notice = self.notice(&reached, outcome);
-            let record = CallRecord {
+            records.push(CallRecord {
                 call_id: notice.call_id.clone(),
                 user: notice.user.clone(),
                 caller: notice.caller.clone(),
@@ -37,12 +48,11 @@ impl CallActor {
                 outcome,
                 verdict,
                 answered_by: self.answered_by.clone(),
-            };
-            (self.items(&reached, notice, verdict), record)
-        });
-        let (items, records): (Vec<_>, SmallVec<[_; 1]>) = told.unzip();
+            });
+            items.extend(self.items(&reached, notice, verdict));
+        }
         // First of all: no fault after it can cost a notice.
-        self.post(items.into_iter().flatten().collect(), ctx);
+        self.post(items, ctx);
         records.into_iter().for_each(|record| self.switch.record(record));
     }
 
