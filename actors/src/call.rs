@@ -3,8 +3,10 @@
 mod asking;
 mod calling;
 mod ending;
+mod naming;
 mod policy;
 mod replaced;
+mod rung;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -36,6 +38,7 @@ use self::telling::Ringing;
 pub use self::words::{Broken, Claim, End, Rang, Reach, Setup, Told, What};
 use crate::{
     guard::caught,
+    identity::Seeking,
     leg::{LegActor, Say},
     outbox::Outbox,
     port::{Alarm, Port},
@@ -54,13 +57,13 @@ pub struct CallActor {
     devices: Vec<Device>,
     invite: Arc<SipMessage>,
     caller: Caller,
+    /// The caller's name is being looked for.
+    seeking: Option<Seeking>,
     passport: Passport,
     early_media: bool,
     mark: [u8; 16],
     /// The UM servers, in the order they are tried; picked when the first one is.
     um: Order,
-    /// How many of them may be tried.
-    um_tries: usize,
     machine: Call,
     /// Who the machine's legs stand for.
     planned: Planned,
@@ -72,6 +75,10 @@ pub struct CallActor {
     legs: SmallVec<[(Leg, Addr<LegActor>); 4]>,
     /// The refusal of each device, for the caller.
     refusals: SmallVec<[(Leg, Arc<SipMessage>); 1]>,
+    /// Whose devices rang; kept only where a policy may ring those of others.
+    rung: rung::Rung,
+    /// The caller's side has taken the call back as spam.
+    given_up_as_spam: bool,
     bridged: Option<Leg>,
     origin: Origin,
     /// Legs that call a number outside, and the trunks that are still to be tried; the next one comes first.
@@ -129,6 +136,8 @@ impl CallActor {
             came_in: Timestamp::now(),
             legs: SmallVec::new(),
             refusals: SmallVec::new(),
+            rung: rung::Rung::default(),
+            given_up_as_spam: false,
             bridged: None,
             sought: SmallVec::new(),
             timers: [0; 3],
@@ -139,6 +148,7 @@ impl CallActor {
             ways,
             ringing: Ringing::default(),
             answered_by: None,
+            seeking: None,
             holding: false,
             held: vec![],
             left: false,
@@ -159,7 +169,6 @@ impl CallActor {
             caller,
             mark,
             um,
-            um_tries,
             machine,
             opening,
         }
@@ -175,13 +184,21 @@ impl CallActor {
         match (event, message) {
             (Event::Rang(leg @ Leg::Phone(_)), _) => {
                 self.ringing.since.get_or_insert_with(Instant::now);
+                self.seek_name();
                 // Where it has rung, no other trunk is tried.
                 self.ways.retain(|(of, _)| *of != leg);
+                if !self.planned.parties.is_empty() && self.machine.rings(leg) {
+                    self.rung.rang(leg);
+                }
             }
+            (Event::GaveUp { .. }, Some(cancel)) => self.given_up_as_spam = relay::rejected_as_spam(cancel),
             (Event::HungUp(leg), _) | (Event::Refused(leg, _) | Event::Lost(leg), None) => {
                 self.end_question(leg)
             }
-            (Event::Refused(leg, _), Some(message)) => self.refusals.push((leg, Arc::clone(message))),
+            (Event::Refused(leg, _), Some(message)) => {
+                self.rung.stopped(leg);
+                self.refusals.push((leg, Arc::clone(message)));
+            }
             _ => {}
         }
         let effects = self.machine.on(event);
@@ -241,6 +258,7 @@ impl CallActor {
                 self.sought.retain(|sought| *sought != leg);
                 self.give_up_flows(leg);
                 self.ways.retain(|(of, _)| *of != leg);
+                self.rung.stopped(leg);
                 self.say(leg, Say::Cancel(why));
             }
             Effect::Bye(leg, why) => {
