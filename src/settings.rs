@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     address::{Language, UserClass},
+    notify::Style,
     outbox::Entries,
     sip::session_timer::Terms,
     um::{health::Rules, pool::Strategy},
@@ -19,6 +21,7 @@ mod channel;
 mod dns;
 mod ews;
 mod graph;
+mod manner;
 mod oauth;
 mod policy;
 mod registrar;
@@ -30,6 +33,7 @@ pub use channel::{Channel, ChannelKind, Webhook};
 pub use dns::Dns;
 pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use graph::{Graph, GraphDelivery};
+pub use manner::{Audio, Manner, Recordings};
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use registrar::{Registrar, UserLogin};
@@ -66,6 +70,8 @@ pub struct Site {
     pub mail: Option<Mail>,
     /// `[channel.NAME]`, and `[mail]` as the channel `mail`.
     pub channels: Vec<Channel>,
+    /// `[notices]` and what users say otherwise: words, recordings, cards.
+    pub style: Arc<Style>,
     /// `[outbox]`: the retry schedule.
     pub outbox: Outbox,
     /// `[store]`.

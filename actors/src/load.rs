@@ -15,15 +15,16 @@ mod section;
 mod security;
 mod sip;
 mod storage;
+mod style;
 mod tls;
 mod trunk;
 mod um;
 mod uri;
 mod user;
 
-use std::{ffi::OsString, fs, path::Path};
+use std::{ffi::OsString, fs, path::Path, sync::Arc};
 
-use ringpost::{outbox::ChannelName, settings::Site};
+use ringpost::{notify::Style, outbox::ChannelName, settings::Site};
 
 use self::{claims::Claims, layers::Layers, user::Around};
 pub use self::{
@@ -118,8 +119,13 @@ fn whole(layers: &Layers) -> Option<Site> {
     if has_mail {
         known.push(channel::Known { name: ChannelName::mail().clone(), wants_mail_address: true });
     }
-    let notices = root.table("notices").map(|table| channel::notices(table, &known)).unwrap_or_default();
-    let usual = channel::for_users(&notices, &known);
+    let notices = root.table("notices").map(|mut table| {
+        let both = (channel::of_site(&mut table, &known), style::of_site(&mut table));
+        table.end();
+        both
+    });
+    let (entries, style) = notices.unwrap_or_default();
+    let usual = channel::for_users(&entries, &known);
     let plans = um.as_ref().map_or(&[][..], |(_, plans)| plans);
     let around = Around { plans, mail: has_mail, channels: &known, usual };
     let users = root.tables("user").into_iter();
@@ -154,6 +160,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         feature_codes,
         mail,
         channels,
+        style: Arc::new(Style::new(style.templates, style.link, style.usual, [].into_iter())),
         outbox: outbox?,
         store: store?,
         retention: retention?,

@@ -6,7 +6,7 @@ mod place;
 mod tests;
 mod verdict;
 
-pub use message::{Recording, message, sent, upload};
+pub use message::{Enclosed, message, sent, upload};
 pub use place::{Place, request_id};
 pub use verdict::{Judgement, Made, Whose, found, judged, made, session};
 

@@ -1,5 +1,6 @@
 //! What is told about a call, to whom and how.
 
+mod card;
 pub mod clean;
 mod dates;
 pub mod decide;
@@ -7,9 +8,11 @@ pub mod ews;
 #[cfg(test)]
 mod golden;
 pub mod graph;
+pub mod letter;
 pub mod mail;
 mod phrases;
 mod record;
+mod style;
 pub mod webhook;
 pub mod wording;
 
@@ -24,7 +27,9 @@ use crate::{
 };
 
 pub use decide::{Action, Facts, Reason, UmAction, UmVerdict, Verdict, decide, um_decides};
+pub use letter::{Enclosure, Letter};
 pub use record::CallRecord;
+pub use style::{ID, LARGEST, Style, TemplateFault, Templates};
 
 /// One thing to tell one user about one call.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

@@ -26,7 +26,7 @@ use ringpost::{
 };
 use tokio::time::{Instant, timeout};
 
-use super::{Channel, blocking, built, down, later, never};
+use super::{Channel, Letters, blocking, built, down, later, never};
 
 /// How long a mail may take, its octets aside. RFC 5321 §4.5.3.2 would allow the end of DATA ten minutes; a server
 /// that slow is tried again.
@@ -50,6 +50,7 @@ pub struct Smtp {
     hello: ClientId,
     from: String,
     patience: Duration,
+    letters: Letters,
     idle: Mutex<Vec<(AsyncSmtpConnection, Instant)>>,
 }
 
@@ -94,8 +95,15 @@ impl Smtp {
             hello: ClientId::default(),
             from: settings.from.clone(),
             patience,
+            letters: Letters::default(),
             idle: Mutex::default(),
         })
+    }
+
+    /// Writes by these letters.
+    #[must_use]
+    pub fn with_letters(self, letters: Letters) -> Self {
+        Self { letters, ..self }
     }
 
     async fn send(&self, mail: &Message) -> Result<(), Refusal> {
@@ -168,7 +176,7 @@ impl Smtp {
 impl Channel for Smtp {
     fn deliver<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
         Box::pin(async {
-            let mail = match built(item, &self.from).await {
+            let mail = match built(item, &self.from, &self.letters).await {
                 Ok(mail) => mail,
                 Err(delivery) => return delivery,
             };

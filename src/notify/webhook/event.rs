@@ -6,9 +6,9 @@ use serde::Serialize;
 use crate::{
     call::Outcome,
     notify::{
-        Kind, Notice,
+        Kind, Letter,
         clean::{LONGEST, one_line, shown},
-        wording::{Shown, word},
+        wording::Shown,
     },
     outbox::Key,
 };
@@ -45,8 +45,11 @@ struct Data<'n> {
     /// Only of a voice mail.
     #[serde(skip_serializing_if = "Option::is_none")]
     length_seconds: Option<u64>,
+    /// Only of a voice mail whose user is given a link: where its recording can be heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recording_link: Option<&'n str>,
     /// One line in the user's language.
-    summary: String,
+    summary: &'n str,
 }
 
 /// Who called; all null of one who asked not to be named.
@@ -58,7 +61,8 @@ struct Caller {
 }
 
 /// The octets of the event. The same arguments give the same octets.
-pub fn event(notice: &Notice, posted: Timestamp) -> Vec<u8> {
+pub fn event(letter: &Letter<'_>, posted: Timestamp) -> Vec<u8> {
+    let notice = letter.notice;
     let Shown { name, number, link, .. } = Shown::of(notice);
     let (kind, length_seconds) = match &notice.kind {
         Kind::Missed => ("ringpost.missed-call", None),
@@ -85,7 +89,8 @@ pub fn event(notice: &Notice, posted: Timestamp) -> Vec<u8> {
             rang_seconds: notice.rang_for.as_secs(),
             outcome: notice.outcome,
             length_seconds,
-            summary: word(notice).subject,
+            recording_link: letter.recording_link.as_deref(),
+            summary: &letter.words.subject,
         },
     };
     serde_json::to_vec(&event).expect("an event is text and numbers")

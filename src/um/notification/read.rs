@@ -9,7 +9,7 @@ use quick_xml::{
     name::ResolveResult,
 };
 
-use super::{ANONYMOUS, NAMESPACE, Notification, allowed, outcome_name};
+use super::{ANONYMOUS, NAMESPACE, Notification, allowed};
 use crate::{address::Caller, call::Outcome};
 
 /// The largest body taken, in octets.
@@ -196,6 +196,7 @@ impl Found {
                 number: kept(number),
                 uri: kept(from).filter(|uri| uri != ANONYMOUS),
                 private,
+                ..Caller::default()
             },
             rang_for: rang_for.map_or(Ok(Duration::ZERO), |text| millis(&text))?,
             outcome: outcome.map_or(Ok(Outcome::GaveUpRinging), |text| named(&text))?,
@@ -214,7 +215,7 @@ fn millis(text: &str) -> Result<Duration, ReadError> {
 }
 
 fn named(text: &str) -> Result<Outcome, ReadError> {
-    let named = Outcome::ALL.into_iter().find(|outcome| outcome_name(*outcome) == text.trim());
+    let named = Outcome::ALL.into_iter().find(|outcome| outcome.name() == text.trim());
     named.ok_or(ReadError::Bad("Outcome"))
 }
 

@@ -53,11 +53,9 @@ pub fn for_users(entries: &Entries, known: &[Known]) -> [Entries; 2] {
     })
 }
 
-/// Reads `[notices]`. Without `[mail]` its default, `mail`, is nobody's channel.
-pub fn notices(mut section: Section<'_>, known: &[Known]) -> Entries {
+/// Reads `channels` of `[notices]`. Without `[mail]` its default, `mail`, is nobody's channel.
+pub fn of_site(section: &mut Section<'_>, known: &[Known]) -> Entries {
     let mail = Known { name: ChannelName::mail().clone(), wants_mail_address: true };
     let with_mail: Vec<Known> = known.iter().cloned().chain([mail]).collect();
-    let (entries, _) = entries(&mut section, &with_mail, |_| Ok(()));
-    section.end();
-    entries
+    entries(section, &with_mail, |_| Ok(())).0
 }
