@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     address::{Language, UserClass},
     notify::Style,
-    outbox::Entries,
+    outbox::{Entries, Fate, Gather},
     sip::session_timer::Terms,
     um::{health::Rules, pool::Strategy},
 };
@@ -285,6 +285,11 @@ pub struct User {
     pub channels: Entries,
     /// `mail_if_um_refuses`: the own channels tell when UM refuses the INFO for good. Default true where there are any.
     pub mail_if_um_refuses: bool,
+    /// `digest_calls`, `digest_within`: missed calls are told together; `None`: each by itself. Default that of `[notices]`.
+    pub digest: Option<Gather>,
+    /// `returned`: what becomes of a notice that is not told yet when the two have talked; `None`: it is told. Default that
+    /// of `[notices]`.
+    pub returned: Option<Fate>,
     /// `mail`: the mail address.
     pub mail: Option<String>,
     /// `time_zone`: IANA name. Default `UTC`.

@@ -120,14 +120,15 @@ fn whole(layers: &Layers) -> Option<Site> {
         known.push(channel::Known { name: ChannelName::mail().clone(), wants_mail_address: true });
     }
     let notices = root.table("notices").map(|mut table| {
-        let both = (channel::of_site(&mut table, &known), style::of_site(&mut table));
+        let entries = channel::of_site(&mut table, &known);
+        let all = (entries, channel::Telling::read(&mut table), style::of_site(&mut table));
         table.end();
-        both
+        all
     });
-    let (entries, style) = notices.unwrap_or_default();
+    let (entries, telling, style) = notices.unwrap_or_default();
     let usual = channel::for_users(&entries, &known);
     let plans = um.as_ref().map_or(&[][..], |(_, plans)| plans);
-    let around = Around { plans, mail: has_mail, channels: &known, usual };
+    let around = Around { plans, mail: has_mail, channels: &known, usual, telling };
     let users = root.tables("user").into_iter();
     let users = users.filter_map(|user| user::user(user, &around, &mut claims)).collect();
     let bypass = root.tables("bypass").into_iter();

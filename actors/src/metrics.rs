@@ -100,6 +100,7 @@ macro_rules! numbers {
 
 numbers! {
     Counter calls_total: "Calls begun.";
+    Gauge notices_held: "Notices that wait for their time: quiet hours, digests.";
     Gauge calls_open: "Calls open now.";
     Counter calls_refused_full_total: "Calls answered 503 because max_calls was reached or Ringpost was stopping.";
     Counter calls_refused_toll_total: "Calls to numbers outside, by callers or users' policies, that allowed_prefixes does not allow.";

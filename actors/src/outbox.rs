@@ -1,6 +1,7 @@
 //! The outbox: takes notices, answers after the commit, and carries each to its channel until it is told or given up.
 
 mod admin;
+mod held;
 mod lane;
 mod letters;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::{
     store::{ItemId, Late, OpenItem, Scribe},
 };
 pub use admin::{DROPPED, Discard, NOT_OPEN, Retry};
+use held::Held;
 pub use lane::{ChannelUse, Channels};
 use lane::{Lane, Start};
 use letters::Committed;
@@ -43,6 +45,8 @@ pub struct Outbox {
     late: Option<mpsc::UnboundedReceiver<Late>>,
     lanes: HashMap<ChannelName, Lane>,
     fresh: HashMap<ItemId, Arc<Item>>,
+    /// What does not go yet.
+    held: Held,
     /// How often the open notices have been read from the store.
     reads: u64,
     alarm: Option<(Instant, SpawnHandle)>,
@@ -69,6 +73,7 @@ impl Outbox {
             late: Some(late),
             lanes,
             fresh: HashMap::new(),
+            held: Held::default(),
             reads: 0,
             alarm: None,
             trips: 0,
@@ -92,15 +97,19 @@ impl Outbox {
     /// Takes an item into its queue; one that is there already stays where it is.
     fn queue(&mut self, id: ItemId, channel: &ChannelName, posted: Timestamp, due: Instant) {
         if !self.knows(id) {
-            let lane = self.lane(channel);
-            lane.open.insert(id, posted.as_second());
-            lane.waiting.insert((due, id));
+            self.enqueue(id, channel, posted.as_second(), due);
         }
+    }
+
+    fn enqueue(&mut self, id: ItemId, channel: &ChannelName, posted: i64, due: Instant) {
+        let lane = self.lane(channel);
+        lane.open.insert(id, posted);
+        lane.waiting.insert((due, id));
     }
 
     /// Whether the item waits or is being sent.
     fn knows(&self, id: ItemId) -> bool {
-        self.lanes.values().any(|lane| lane.open.contains_key(&id))
+        self.held.has(id) || self.lanes.values().any(|lane| lane.open.contains_key(&id))
     }
 
     fn keep_fresh(&mut self, id: ItemId, item: Arc<Item>) {
@@ -123,8 +132,10 @@ impl Outbox {
             return self.stop_when_idle(false);
         }
         let now = Instant::now();
+        let next_held = self.let_go(now, ctx);
         let mut due = Vec::new();
-        let next = self.lanes.values_mut().filter_map(|lane| lane.take_due(now, &mut due)).min();
+        let next =
+            self.lanes.values_mut().filter_map(|lane| lane.take_due(now, &mut due)).chain(next_held).min();
         for start in due {
             self.send(start, ctx);
         }
@@ -184,7 +195,10 @@ impl Outbox {
             info!(notices = open.len(), "Taking up notices of an earlier run");
         }
         let (now, wall) = (Instant::now(), Timestamp::now());
-        for OpenItem { id, channel, status, due, posted } in open {
+        for open in open {
+            let Some(OpenItem { id, channel, status, due, posted, .. }) = self.hold_again(open, wall) else {
+                continue;
+            };
             let wait = match status {
                 Status::Delayed => Duration::try_from(due.duration_since(wall)).unwrap_or_default(),
                 Status::Queued | Status::Sending | Status::Delivered | Status::Dead => Duration::ZERO,

@@ -72,7 +72,7 @@ impl<'n> Letter<'n> {
     /// The form that Outlook shows it in ([MS-OXOUM] 2.2.2.1). A voice mail that its form could not play is a mail.
     pub fn form(&self) -> Form {
         match self.notice.kind {
-            Kind::Missed => Form::MissedCall,
+            Kind::Missed | Kind::Digest { .. } => Form::MissedCall,
             Kind::VoiceMail { .. } if self.plays => Form::VoiceMail,
             Kind::VoiceMail { .. } => Form::Mail,
         }

@@ -10,9 +10,10 @@ pub(super) use self::values::{Medium, Values, values};
 use super::{
     Kind, Notice,
     clean::{isolated, link, shown},
-    dates,
+    dates, digest,
     phrases::Phrases,
 };
+use crate::address::{Caller, Language};
 
 /// What the user reads.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -66,21 +67,22 @@ impl Hearing {
 /// The subject as Ringpost words it.
 pub(super) fn subject(notice: &Notice) -> String {
     let phrases = Phrases::of(notice.language);
-    let subject = match notice.kind {
+    let subject = match &notice.kind {
         Kind::Missed => phrases.missed_from,
         Kind::VoiceMail { .. } => phrases.voice_mail_from,
+        Kind::Digest { calls } => return digest::subject(notice, calls, phrases),
     };
     subject.replace("{who}", &isolated(&Shown::of(notice).who))
 }
 
 /// The text as Ringpost words it.
-pub(super) fn text(values: &Values) -> String {
-    render("notice.txt", values)
+pub(super) fn text(notice: &Notice, values: &Values) -> String {
+    render(if notice.is_digest() { "digest.txt" } else { "notice.txt" }, values)
 }
 
 /// The page as Ringpost words it.
-pub(super) fn html(values: &Values) -> String {
-    render("notice.html", values)
+pub(super) fn html(notice: &Notice, values: &Values) -> String {
+    render(if notice.is_digest() { "digest.html" } else { "notice.html" }, values)
 }
 
 /// The caller as a notice shows it: cleaned, and nothing at all of one who asked not to be named (RFC 3323).
@@ -99,8 +101,18 @@ pub struct Shown {
 impl Shown {
     /// The caller of a notice.
     pub fn of(notice: &Notice) -> Self {
-        let unknown = || Phrases::of(notice.language).unknown.to_owned();
-        let caller = &notice.caller;
+        if let Kind::Digest { calls } = &notice.kind
+            && let many @ 2.. = digest::callers(calls).len()
+        {
+            let who = Phrases::of(notice.language).callers.replace("{m}", &many.to_string());
+            return Self { who, name: None, number: None, link: None };
+        }
+        Self::of_caller(&notice.caller, notice.language)
+    }
+
+    /// A caller; one without any name is unknown in that language.
+    pub fn of_caller(caller: &Caller, language: Language) -> Self {
+        let unknown = || Phrases::of(language).unknown.to_owned();
         if caller.private {
             return Self { who: unknown(), name: None, number: None, link: None };
         }
@@ -134,13 +146,13 @@ fn rows(notice: &Notice, phrases: &Phrases) -> Vec<(&'static str, String)> {
 /// One colour per kind, on a light and on a dark ground (contrast at least 4.5:1 in both).
 fn tone(kind: &Kind) -> Value {
     match kind {
-        Kind::Missed => context! { light => "#b42318", dark => "#ff9d92" },
+        Kind::Missed | Kind::Digest { .. } => context! { light => "#b42318", dark => "#ff9d92" },
         Kind::VoiceMail { .. } => context! { light => "#175cd3", dark => "#8dbcff" },
     }
 }
 
 /// The first letters of the first and the last word, `LA`; `?` without a name.
-fn initials(name: Option<&str>) -> String {
+pub(super) fn initials(name: Option<&str>) -> String {
     let mut letters = name
         .unwrap_or_default()
         .split_whitespace()
@@ -159,6 +171,8 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     for (name, source) in [
         ("notice.txt", include_str!("templates/notice.txt")),
         ("notice.html", include_str!("templates/notice.html")),
+        ("digest.txt", include_str!("templates/digest.txt")),
+        ("digest.html", include_str!("templates/digest.html")),
     ] {
         shipped.add_template(name, source).expect("the shipped templates compile");
     }
@@ -166,7 +180,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 });
 
 fn render(name: &str, values: &Values) -> String {
-    let template = TEMPLATES.get_template(name).expect("both templates are added above");
+    let template = TEMPLATES.get_template(name).expect("all templates are added above");
     template.render(Value::from(values)).expect("the shipped templates use only values that are given")
 }
 
@@ -193,6 +207,7 @@ mod tests {
             came_in: "2008-04-11T09:12:33Z".parse().expect("a timestamp"),
             rang_for: Duration::from_secs(23),
             outcome: Outcome::GaveUpRinging,
+            talked: None,
         }
     }
 

@@ -222,6 +222,10 @@ impl Channel for Ews {
     fn deliver_again<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
         Box::pin(self.tried(item, true))
     }
+
+    fn tells_together(&self) -> bool {
+        true
+    }
 }
 
 /// The server says how long to wait, or it should not be asked sooner.

@@ -222,6 +222,10 @@ impl Channel for Graph {
             }
         })
     }
+
+    fn tells_together(&self) -> bool {
+        true
+    }
 }
 
 /// Whether a recording needs an upload of its own.

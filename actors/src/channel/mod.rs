@@ -42,6 +42,11 @@ pub trait Channel: Send + Sync {
     fn deliver_again<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
         self.deliver(item)
     }
+
+    /// Whether it tells several missed calls as one; else each is told by itself, and waits for no other.
+    fn tells_together(&self) -> bool {
+        false
+    }
 }
 
 /// Why a channel of the site cannot be used.

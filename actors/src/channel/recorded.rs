@@ -41,4 +41,8 @@ impl Channel for Recorded {
         let delivery = (self.answer)(item);
         Box::pin(async { delivery })
     }
+
+    fn tells_together(&self) -> bool {
+        true
+    }
 }

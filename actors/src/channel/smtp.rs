@@ -189,6 +189,10 @@ impl Channel for Smtp {
             }
         })
     }
+
+    fn tells_together(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

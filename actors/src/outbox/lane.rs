@@ -101,6 +101,11 @@ impl Lane {
         &self.used.schedule
     }
 
+    /// Whether its channel tells several missed calls as one.
+    pub fn tells_together(&self) -> bool {
+        self.used.channel.as_ref().is_some_and(|channel| channel.tells_together())
+    }
+
     /// An item that is still open waits again.
     pub fn wait(&mut self, id: ItemId, due: Instant) {
         if self.open.contains_key(&id) {

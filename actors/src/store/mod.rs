@@ -16,7 +16,7 @@ use std::{
 use jiff::Timestamp;
 use ringpost::{
     notify::{CallRecord, Kind},
-    outbox::{ChannelName, Effort, Item, Key, Status},
+    outbox::{ChannelName, Effort, Item, Key, Status, Wish},
 };
 
 use crate::metrics::{METRICS, State};
@@ -30,9 +30,9 @@ pub type ItemId = i64;
 pub trait Store: Send {
     /// Writes a batch in order; the answers are in the same order.
     fn write(&mut self, batch: &[&Write]) -> Result<Vec<Written>, StoreError>;
-    /// Every item that is neither delivered nor dead, oldest first.
+    /// Every item that is neither delivered nor dead and is not told by another one, oldest first.
     fn open_items(&mut self) -> Result<Vec<OpenItem>, StoreError>;
-    /// One item that is neither delivered nor dead, and what it has been through.
+    /// One item that is neither delivered nor dead nor told by another one, and what it has been through.
     fn load(&mut self, id: ItemId) -> Result<Option<(Item, Effort)>, StoreError>;
     /// The newest items of a status, or of all.
     fn list(&mut self, status: Option<Status>, limit: usize) -> Result<Vec<Listed>, StoreError>;
@@ -87,6 +87,7 @@ pub struct Row {
     key: Key,
     kind: &'static str,
     body: String,
+    wish: Option<String>,
     /// The item itself.
     pub item: Arc<Item>,
 }
@@ -97,9 +98,11 @@ impl Row {
         let kind = match item.notice.kind {
             Kind::Missed => "missed",
             Kind::VoiceMail { .. } => "voice-mail",
+            Kind::Digest { .. } => "digest",
         };
         let body = serde_json::to_string(&item)?;
-        Ok(Self { key: Key::of(&item.notice), kind, body, item: Arc::new(item) })
+        let wish = (!item.wish.is_none()).then(|| serde_json::to_string(&item.wish)).transpose()?;
+        Ok(Self { key: Key::of(&item.notice), kind, body, wish, item: Arc::new(item) })
     }
 }
 
@@ -126,6 +129,22 @@ pub enum Change {
         /// Why.
         reason: String,
     },
+    /// What was held goes now, by itself.
+    Release,
+    /// These items, which are held, are told together from now on, by this new one.
+    Gather {
+        /// The new item.
+        row: Row,
+        /// At least one.
+        members: Vec<ItemId>,
+    },
+    /// It says something else from now on, and keeps its key.
+    Rewrite(Row),
+    /// It is closed untold.
+    Untold {
+        /// Why.
+        reason: String,
+    },
     /// A dead letter.
     Dead {
         /// Why.
@@ -146,7 +165,8 @@ pub enum Written {
     Known,
     /// The change is made or the line is written.
     Done,
-    /// The change had nothing to change: no such item, or its status (for `Resend` and `Remove`) is another.
+    /// The change had nothing to change: no such item, or its status (for `Resend`, `Remove` and what concerns held ones)
+    /// is another.
     Nothing,
     /// The numbers of what an item has become; none where that notice is with that channel already. Where it is so with
     /// the first, the item itself is closed as delivered.
@@ -166,7 +186,14 @@ pub struct OpenItem {
     pub due: Timestamp,
     /// When it was taken, to the second.
     pub posted: Timestamp,
+    /// Whether it has been tried, or has waited for a channel.
+    pub tried: bool,
+    /// Its user and what that one wants of it besides, where there is anything.
+    pub wish: Option<Box<OwnWish>>,
 }
+
+/// What a user, named by the address of record, wants of a notice.
+pub type OwnWish = (Arc<str>, Wish);
 
 /// An item as a list shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -183,6 +210,10 @@ pub struct Listed {
     pub reason: Option<String>,
     /// When that last changed.
     pub changed: Timestamp,
+    /// When it is due, where it is delayed.
+    pub due: Option<Timestamp>,
+    /// The digest that tells it.
+    pub told_by: Option<ItemId>,
 }
 
 /// The store could not do it. Nothing was written; the same call may be made again.

@@ -69,10 +69,10 @@ impl Style {
         let mut plain = values(notice, &hearing, Medium::Text);
         let subject = write(Part::Subject, &plain, &|_| subject(notice));
         plain.insert("subject", subject.as_str().into());
-        let text = write(Part::Text, &plain, &text);
+        let text = write(Part::Text, &plain, &|values| text(notice, values));
         let mut page = values(notice, &hearing, Medium::Html);
         page.insert("subject", subject.as_str().into());
-        let html = write(Part::Html, &page, &html);
+        let html = write(Part::Html, &page, &|values| html(notice, values));
         let link = match hearing {
             Hearing::Link(url) => Some(url),
             Hearing::Attached | Hearing::Kept => None,
@@ -98,7 +98,7 @@ impl Style {
 
     fn hearing(&self, notice: &Notice) -> Hearing {
         match (&notice.kind, self.manner(&notice.user).voicemail) {
-            (Kind::Missed, _) | (_, Recordings::Attach) => Hearing::Attached,
+            (Kind::Missed | Kind::Digest { .. }, _) | (_, Recordings::Attach) => Hearing::Attached,
             (Kind::VoiceMail { .. }, Recordings::None) => Hearing::Kept,
             (Kind::VoiceMail { recording, .. }, Recordings::Link) => {
                 // Only names that Ringpost gives are fit for a URL.

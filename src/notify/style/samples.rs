@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::{
     address::{Caller, Language},
     call::Outcome,
-    notify::{Kind, Notice, wording::Hearing},
+    notify::{Kind, MissedCall, Notice, wording::Hearing},
 };
 
 /// The name of a caller who wants to be markup.
@@ -36,7 +36,17 @@ pub fn samples(kind: &str, language: Language) -> Vec<(Notice, Hearing)> {
     let each = callers
         .into_iter()
         .flat_map(|caller| hearings.iter().map(move |hearing| (caller.clone(), hearing.clone())));
-    each.map(|(caller, hearing)| (notice(kind, language, caller), hearing)).collect()
+    let mut all: Vec<_> = each.map(|(caller, hearing)| (notice(kind, language, caller), hearing)).collect();
+    if kind == "missed-calls" {
+        // Every caller alone, twice; and all of them together.
+        let calls: Vec<MissedCall> = all.iter().map(|(one, _)| MissedCall::of(one)).collect();
+        for ((one, _), call) in all.iter_mut().zip(&calls) {
+            one.kind = Kind::Digest { calls: vec![call.clone(), call.clone()] };
+        }
+        let together = Notice { kind: Kind::Digest { calls }, ..all[0].0.clone() };
+        all.push((together, Hearing::Attached));
+    }
+    all
 }
 
 fn notice(kind: &str, language: Language, caller: Caller) -> Notice {
@@ -56,6 +66,7 @@ fn notice(kind: &str, language: Language, caller: Caller) -> Notice {
         time_zone: "UTC".to_owned(),
         call_id: "sample@example.com".to_owned(),
         came_in: Timestamp::UNIX_EPOCH,
+        talked: caller.private.then_some(Timestamp::UNIX_EPOCH),
         rang_for: if caller.private { Duration::ZERO } else { Duration::from_secs(23) },
         caller,
         outcome,

@@ -27,7 +27,7 @@ const LONGEST: usize = 1 << 20;
 const FUEL: u64 = 100_000;
 /// The longest subject, in characters.
 const LONGEST_SUBJECT: usize = 300;
-const KINDS: [&str; 2] = ["missed", "voice-mail"];
+const KINDS: [&str; 3] = ["missed", "voice-mail", "missed-calls"];
 
 /// What a template writes of a notice.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -196,6 +196,7 @@ impl Templates {
         let kind = match notice.kind {
             Kind::Missed => KINDS[0],
             Kind::VoiceMail { .. } => KINDS[1],
+            Kind::Digest { .. } => KINDS[2],
         };
         let file = self.file(kind, notice.language.code(), part)?;
         Some(self.render(file, part, values))

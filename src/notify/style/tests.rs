@@ -64,9 +64,9 @@ fn a_file_stands_in_place_of_ours_and_the_rest_stays() {
 
 #[test]
 fn every_fault_of_every_file_is_named_with_its_line() {
-    let known = "known here: call_id, came_in, came_in_utc, ended, initials, kind, language, length, length_seconds, link, local, \
+    let known = "known here: call_id, came_in, came_in_utc, count, ended, initials, kind, language, length, length_seconds, lines, link, local, \
                  mail, name, number, outcome, rang_for, rang_seconds, recording, recording_link, recording_note, rows, \
-                 subject, title, tone, user, user_name, who, words";
+                 subject, talked, title, tone, user, user_name, who, words";
     for (files, wanted) in [
         (
             &[("missed.en.html", "<p>\n{{ nmae }}\n{% if never %}{{ length.x }}{% endif %}</p>")][..],
@@ -95,7 +95,7 @@ fn every_fault_of_every_file_is_named_with_its_line() {
         ),
         (
             &[("mised.nl.txt", "")],
-            vec!["mised.nl.txt: no name of a template: wants KIND.LANGUAGE.PART or KIND.PART, of missed, voice-mail; \
+            vec!["mised.nl.txt: no name of a template: wants KIND.LANGUAGE.PART or KIND.PART, of missed, voice-mail, missed-calls; \
                   en, de, fr, da, es; subject, txt, html".into()],
         ),
         (&[("missed.txt", "{% include 'voice-mail.txt' %}")], vec!["missed.txt:1: template not found".into()]),

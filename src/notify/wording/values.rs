@@ -6,9 +6,9 @@ use minijinja::{Value, context};
 
 use super::{Hearing, Shown, initials, rows, tone};
 use crate::notify::{
-    Kind, Notice,
+    Kind, MissedCall, Notice,
     clean::{LONGEST, isolated, one_line, shown},
-    dates,
+    dates, digest,
     phrases::Phrases,
 };
 
@@ -24,6 +24,16 @@ pub enum Medium {
     Html,
 }
 
+impl Medium {
+    /// What somebody else has written, for this medium.
+    pub fn own(self, text: String) -> String {
+        match self {
+            Self::Text => isolated(&text),
+            Self::Html => text,
+        }
+    }
+}
+
 /// All values but `subject`, which text and page have besides.
 pub fn values(notice: &Notice, hearing: &Hearing, medium: Medium) -> Values {
     let mut values = about_the_call(notice);
@@ -37,6 +47,7 @@ fn about_the_call(notice: &Notice) -> Values {
     let (kind, title) = match &notice.kind {
         Kind::Missed => ("missed", phrases.missed),
         Kind::VoiceMail { .. } => ("voice-mail", phrases.voice_mail),
+        Kind::Digest { .. } => ("missed-calls", phrases.missed_calls),
     };
     BTreeMap::from([
         ("kind", kind.into()),
@@ -50,6 +61,7 @@ fn about_the_call(notice: &Notice) -> Values {
         ("rang_seconds", notice.rang_for.as_secs().into()),
         ("outcome", notice.outcome.name().into()),
         ("ended", phrases.ended(notice.outcome).into()),
+        ("talked", notice.talked.map(|at| phrases.talked(at, notice)).into()),
         ("rows", rows(notice, phrases).into()),
         ("tone", tone(&notice.kind)),
         ("words", words(phrases)),
@@ -58,10 +70,8 @@ fn about_the_call(notice: &Notice) -> Values {
 
 fn about_people(notice: &Notice, medium: Medium) -> Values {
     let caller = Shown::of(notice);
-    let own = |text: String| match medium {
-        Medium::Text => isolated(&text),
-        Medium::Html => text,
-    };
+    let own = |text: String| medium.own(text);
+    let calls: &[MissedCall] = if let Kind::Digest { calls } = &notice.kind { calls } else { &[] };
     BTreeMap::from([
         ("user", one_line(&notice.user, LONGEST).into()),
         ("user_name", shown(notice.user_name.as_deref()).map(own).into()),
@@ -71,6 +81,8 @@ fn about_people(notice: &Notice, medium: Medium) -> Values {
         ("name", caller.name.map(own).into()),
         ("number", caller.number.map(own).into()),
         ("link", caller.link.into()),
+        ("count", calls.len().max(1).into()),
+        ("lines", digest::lines(notice, calls, Phrases::of(notice.language), medium).into()),
     ])
 }
 
@@ -78,7 +90,7 @@ fn about_people(notice: &Notice, medium: Medium) -> Values {
 fn about_the_recording(notice: &Notice, hearing: &Hearing) -> Values {
     let phrases = Phrases::of(notice.language);
     let length = match &notice.kind {
-        Kind::Missed => None,
+        Kind::Missed | Kind::Digest { .. } => None,
         Kind::VoiceMail { duration, .. } => Some(*duration),
     };
     let hearing = length.map(|_| hearing);

@@ -14,7 +14,7 @@ use ringpost::{
 
 use super::{mail, raw::Raw, section::Section, user};
 
-pub use notices::{entries, for_users, of_site};
+pub use notices::{Telling, entries, for_users, of_site};
 pub use oauth::https;
 
 /// Reads the keys of one kind; `None` after a problem.

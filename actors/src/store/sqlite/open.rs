@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use super::Sqlite;
 
 /// Each entry takes the schema one version further (`PRAGMA user_version`). Entries are never changed, only added.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     "CREATE TABLE item (
          id INTEGER PRIMARY KEY,
          key TEXT NOT NULL,
@@ -52,6 +52,10 @@ const MIGRATIONS: [&str; 5] = [
      CREATE UNIQUE INDEX item_entry ON item (key, entry);",
     // What is old of a status is found without looking at the rest.
     "DROP INDEX item_status; CREATE INDEX item_age ON item (status, changed);",
+    // What the user wants of a notice, and the digest that tells it.
+    "ALTER TABLE item ADD COLUMN wish TEXT;
+     ALTER TABLE item ADD COLUMN digest INTEGER;
+     CREATE INDEX item_digest ON item (digest) WHERE digest IS NOT NULL;",
 ];
 
 /// Marks a file as ours (`PRAGMA application_id`), "RgPo".
