@@ -315,6 +315,8 @@ pub struct Mail {
     pub ca: Option<PathBuf>,
     /// `auth`: how the URL's user logs in.
     pub auth: MailAuth,
+    /// `password_rest`: how long a refused password is not tried again. Default 15 min.
+    pub password_rest: Duration,
 }
 
 /// How a mail client logs in (RFC 4954).
@@ -328,7 +330,13 @@ pub enum MailAuth {
         /// `password_file`.
         file: Option<PathBuf>,
     },
+    /// `xoauth2` with a `token_url`: a token of the identity provider, by OAuth 2.0 client credentials.
+    OAuth(Box<OAuth>),
 }
+
+/// How long a refused password is not tried again, where the site does not say: a directory that locks accounts counts
+/// wrong passwords over 10 to 30 minutes.
+pub const PASSWORD_REST: Duration = Duration::from_secs(15 * 60);
 
 /// Where mails go.
 #[derive(Clone, Debug, Eq, PartialEq)]

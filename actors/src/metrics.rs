@@ -153,6 +153,7 @@ numbers! {
     Counter um_probes_total: "OPTIONS sent to UM servers that had left the working set.";
     Counter template_failures_total: "Parts of notices that went in Ringpost's own words because the site's template failed.";
     Counter audio_failures_total: "Recordings that went as they were recorded because their format could not be made.";
+    Counter logins_refused_total: "Times that a mail server or Exchange refused the user name or the password.";
     Counter faults_total: "Faults (panics) that were caught; each is a bug worth a report.";
     Counter restarts_total: "Parts that ended by a fault and were started again.";
 }

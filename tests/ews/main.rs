@@ -10,7 +10,7 @@ use ringpost::{
     address::{Caller, Language},
     call::Outcome,
     notify::{Kind, Notice},
-    settings::{Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Secret},
+    settings::{Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, PASSWORD_REST, Secret},
 };
 
 fn notice(kind: Kind) -> Notice {
@@ -48,6 +48,7 @@ fn settings(access: EwsAccess) -> Ews {
         version: EwsVersion::Exchange2013,
         ca: None,
         request_timeout: Duration::from_secs(30),
+        password_rest: PASSWORD_REST,
     }
 }
 

@@ -93,6 +93,13 @@ impl Ews {
         Self { letters, ..self }
     }
 
+    /// The channel's name, for the log and the health report.
+    #[must_use]
+    pub fn named(mut self, channel: &str) -> Self {
+        self.door.named(channel);
+        self
+    }
+
     async fn tried(&self, item: &Item, again: bool) -> Delivery {
         let Some(mailbox) = item.notice.mail.as_deref() else {
             return never("the user has no mail address");
@@ -153,6 +160,7 @@ impl Ews {
                 Failed::No(down(error))
             }
             DoorError::Token(error) => Failed::No(error.into()),
+            DoorError::Password(refused) => Failed::No(refused.into()),
             DoorError::Refused | DoorError::Ntlm(_) => Failed::No(down(error)),
         }
     }

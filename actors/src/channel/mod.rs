@@ -5,6 +5,7 @@ mod ews;
 mod graph;
 pub mod http;
 mod letters;
+mod lockout;
 mod maildir;
 mod recorded;
 mod sip_info;
@@ -19,7 +20,7 @@ use lettre::Message;
 use ringpost::{
     notify::{clean::reason, mail::compose},
     outbox::{Delivery, Item},
-    settings::{self, ChannelKind, Mail, MailUrl},
+    settings::{self, ChannelKind, MailUrl},
 };
 
 pub use ews::{Ews, EwsError};
@@ -78,19 +79,19 @@ pub fn channel(
 ) -> Result<Arc<dyn Channel>, ChannelError> {
     let letters = letters.clone();
     Ok(match &settings.kind {
-        ChannelKind::Mail(settings) => mail(settings, letters)?,
-        ChannelKind::Ews(settings) => Arc::new(Ews::new(settings.clone(), tokens)?.with_letters(letters)),
+        ChannelKind::Mail(mail) => match &mail.url {
+            MailUrl::Maildir(path) => {
+                Arc::new(Maildir::new(path.clone(), mail.from.clone()).with_letters(letters))
+            }
+            MailUrl::Smtp { .. } => {
+                Arc::new(Smtp::new(mail, tokens)?.named(settings.name.as_str()).with_letters(letters))
+            }
+        },
+        ChannelKind::Ews(ews) => {
+            Arc::new(Ews::new(ews.clone(), tokens)?.named(settings.name.as_str()).with_letters(letters))
+        }
         ChannelKind::Graph(settings) => Arc::new(Graph::new(settings, tokens)?.with_letters(letters)),
         ChannelKind::Webhook(settings) => Arc::new(Webhook::new((**settings).clone())?.with_letters(letters)),
-    })
-}
-
-fn mail(settings: &Mail, letters: Letters) -> Result<Arc<dyn Channel>, SmtpError> {
-    Ok(match &settings.url {
-        MailUrl::Maildir(path) => {
-            Arc::new(Maildir::new(path.clone(), settings.from.clone()).with_letters(letters))
-        }
-        MailUrl::Smtp { .. } => Arc::new(Smtp::new(settings)?.with_letters(letters)),
     })
 }
 

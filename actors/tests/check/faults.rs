@@ -54,6 +54,23 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "mail by tokens of a provider: beside a password, without a secret, without a user",
+        "[store]",
+        "[channel.one]\nkind = \"smtp\"\nurl = \"smtp://me@mail.example.test\"\nfrom = \"a@b.test\"\nauth = \"xoauth2\"\n\
+         token_url = \"https://login.test/t\"\nclient_id = \"app\"\npassword_file = \"site.toml\"\npassword_rest = \"soon\"\n\
+         client_secret_file = \"site.toml\"\n\
+         [channel.two]\nkind = \"smtp\"\nurl = \"smtp://mail.example.test\"\nfrom = \"a@b.test\"\nauth = \"xoauth2\"\n\
+         token_url = \"http://login.test/t\"\nclient_id = \"app\"\n[store]",
+        &[
+            "site.toml:27: channel.one.token_url: stands beside a password: one of them is enough",
+            "site.toml:30: channel.one.password_rest: wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" or \"1h\", not \"soon\"",
+            "site.toml:32: channel.two.client_secret_file: is missing: the application needs a secret, or \
+             client_certificate and client_key",
+            "site.toml:34: channel.two.url: names no user, so no token is needed",
+            "site.toml:37: channel.two.token_url: wants \"https://…\": credentials go there",
+        ],
+    ),
+    (
         "Exchange with a password in the file, by Autodiscover in no order",
         "[store]",
         "[channel.exchange]\nkind = \"ews\"\nauth = \"basic\"\nuser = \"a:b\"\npassword = \"hunter2\"\n\
