@@ -76,6 +76,21 @@ pub struct Caller {
     pub sought: bool,
 }
 
+/// The name that a source has told.
+pub type Found = Option<(SourceName, String)>;
+
+impl Caller {
+    /// The same, after the sources were asked.
+    #[must_use]
+    pub fn named(self, found: Found) -> Self {
+        let caller = Self { sought: false, ..self };
+        match found {
+            Some((source, name)) => Self { name: Some(name), source: Some(source), ..caller },
+            None => caller,
+        }
+    }
+}
+
 /// A source of callers' names, as the site calls it: `users`, `files`, or the NAME of `[identity.source.NAME]`. Cheap to
 /// clone.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]

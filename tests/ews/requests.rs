@@ -17,6 +17,7 @@ use ringpost::{
         ews::{
             answer::{found, read, trouble},
             codes::{DOWN, Fate, MOVED, NEVER, fate},
+            contacts,
             request::find,
         },
         mail::MailError,
@@ -225,6 +226,8 @@ fn every_request_is_valid_by_the_published_schema() {
             }
         }
         requests.push(find(&settings, "tu@contoso.com", &Key::of(&notice(Kind::Missed))));
+        requests
+            .extend([None, Some("200"), Some("<x>")].map(|next| contacts::request(&settings, "t<u@x", next)));
     }
     let folder = env::temp_dir().join(format!("ringpost-ews-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder");
@@ -239,7 +242,7 @@ fn every_request_is_valid_by_the_published_schema() {
     let judged = lint.output().expect("xmllint runs");
     fs::remove_dir_all(&folder).expect("removed");
     assert!(judged.status.success(), "{}", String::from_utf8_lossy(&judged.stderr));
-    assert_eq!(requests.len(), 2 * (2 * (HOSTILE.len() + 1) + 1));
+    assert_eq!(requests.len(), 2 * (2 * (HOSTILE.len() + 1) + 4));
 }
 
 #[test]
