@@ -23,6 +23,7 @@ mod ews;
 mod graph;
 mod identity;
 mod manner;
+mod notices;
 mod oauth;
 mod policy;
 mod registrar;
@@ -36,6 +37,7 @@ pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Pla
 pub use graph::{Graph, GraphDelivery};
 pub use identity::{Identity, Source, SourceKind};
 pub use manner::{Audio, Manner, Recordings};
+pub use notices::Notices;
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use registrar::{Registrar, UserLogin};
@@ -304,6 +306,8 @@ pub struct User {
     pub voicemail_numbers: Vec<String>,
     /// `[user.policy]`.
     pub policy: Policy,
+    /// `[user.notices]`, over `[notices]`.
+    pub notices: Arc<Notices>,
 }
 
 /// `[mail]`.

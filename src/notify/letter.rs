@@ -1,7 +1,7 @@
 //! A notice ready to be told: its words, and what goes along with them.
 
 use super::{Kind, Notice, card, dates, style::TemplateFault, wording::Words};
-use crate::{address::SourceName, outbox::Key, settings::Audio, voicemail::sound::Sound};
+use crate::{outbox::Key, settings::Audio, voicemail::sound::Sound};
 
 /// What a channel sends.
 #[derive(Clone, Debug)]
@@ -50,11 +50,10 @@ impl<'n> Letter<'n> {
         Self { sound: Some(Enclosure { name, media_type, octets: sound.octets }), plays, ..self }
     }
 
-    /// The card of a caller whom the user may not know, and who has not asked for privacy.
+    /// With the card of the caller, unless that one has asked for privacy.
     pub(super) fn with_card(self) -> Self {
         let caller = &self.notice.caller;
-        let found = caller.source.as_ref().is_some_and(|source| !is_known(source)) && !caller.private;
-        let card = caller.name.as_deref().zip(caller.number.as_deref()).filter(|_| found);
+        let card = caller.name.as_deref().zip(caller.number.as_deref()).filter(|_| !caller.private);
         let card = card.and_then(|(name, number)| card::write(name, number));
         let card = card.map(|card| Enclosure {
             name: "contact.vcf".to_owned(),
@@ -77,11 +76,6 @@ impl<'n> Letter<'n> {
             Kind::VoiceMail { .. } => Form::Mail,
         }
     }
-}
-
-/// Whether the user can be expected to have a person of this source at hand: the site's own users.
-fn is_known(source: &SourceName) -> bool {
-    source.as_str() == "users"
 }
 
 /// A form of Outlook.

@@ -6,9 +6,12 @@ mod dates;
 pub mod decide;
 pub mod digest;
 pub mod ews;
+pub mod filter;
 #[cfg(test)]
 mod golden;
 pub mod graph;
+pub mod group;
+pub mod hours;
 pub mod letter;
 pub mod mail;
 mod phrases;
@@ -27,7 +30,10 @@ use crate::{
     call::Outcome,
 };
 
-pub use decide::{Action, Facts, Reason, UmAction, UmVerdict, Verdict, decide, um_decides};
+pub use decide::{Action, Facts, Reason, UmAction, UmVerdict, Verdict, decide, not_missed, um_decides};
+pub use filter::{Filter, Filters};
+pub use group::Tell;
+pub use hours::Hours;
 pub use letter::{Enclosure, Letter};
 pub use record::CallRecord;
 pub use style::{ID, LARGEST, Style, TemplateFault, Templates};

@@ -1,4 +1,4 @@
-//! `[notices]` and `[[user]]`: what goes along with the notices of a user.
+//! `[notices]` and `[user.notices]`: what goes along with the notices of a user.
 
 /// What goes along with the notices of a user.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -16,23 +16,17 @@ use super::{channel::https, raw::Raw, section::Section, trunk::one_of};
 /// Faults told of one folder; the first ones mostly explain the others.
 const TOLD: usize = 20;
 
-/// What the site says for all users.
-#[derive(Default)]
-pub struct OfSite {
-    pub templates: Templates,
-    pub link: Option<String>,
-    pub usual: Manner,
+/// Reads `templates`: the site's words, tried.
+pub fn templates(section: &mut Section<'_>) -> Templates {
+    section.optional("templates", folder).unwrap_or_default()
 }
 
-/// Reads the keys of the site alone.
-pub fn of_site(section: &mut Section<'_>) -> OfSite {
-    let templates = section.optional("templates", templates).unwrap_or_default();
-    let has_link = section.has("link");
-    let link = section.optional("link", |raw| {
+/// Reads `link`.
+pub fn link(section: &mut Section<'_>) -> Option<String> {
+    section.optional("link", |raw| {
         let url = https(raw)?;
         if url.contains(ID) { Ok(url) } else { Err(format!("wants {ID} where the recording's name goes")) }
-    });
-    OfSite { templates, link, usual: manner(section, Manner::default(), has_link) }
+    })
 }
 
 /// Reads the keys that a user has too; what is left out is as in `usual`.
@@ -51,7 +45,7 @@ pub fn manner(section: &mut Section<'_>, usual: Manner, has_link: bool) -> Manne
 }
 
 /// Every template of a folder, tried.
-fn templates(raw: &Raw<'_>) -> Result<Templates, String> {
+fn folder(raw: &Raw<'_>) -> Result<Templates, String> {
     let folder = raw.path()?;
     let files = files(&folder).map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
     let (files, unread): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, source)| source.is_ok());

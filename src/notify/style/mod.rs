@@ -12,7 +12,8 @@ use super::{
     wording::{Hearing, Medium, Words, html, subject, text, values},
 };
 use crate::{
-    settings::{Manner, Recordings},
+    address::SourceName,
+    settings::{Identity, Manner, Notices, Recordings, User},
     voicemail::sound::Sound,
 };
 
@@ -28,19 +29,19 @@ pub struct Style {
     link: Option<String>,
     usual: Manner,
     own: HashMap<String, Manner>,
+    /// Sources of `[identity]` that know people whom the user may not know.
+    of_strangers: Vec<SourceName>,
 }
 
 impl Style {
-    /// The site's templates, `link` and usual manner, and users by their address of record with the manner that each of them has.
-    pub fn new<'u>(
-        templates: Templates,
-        link: Option<String>,
-        usual: Manner,
-        users: impl Iterator<Item = (&'u str, Manner)>,
-    ) -> Self {
-        let own = users.filter(|(_, manner)| *manner != usual);
-        let own = own.map(|(address, manner)| (address.to_ascii_lowercase(), manner)).collect();
-        Self { templates, link, usual, own }
+    /// The site's templates and what it says for all, and its users.
+    pub fn new(templates: Templates, site: &Notices, users: &[User], identity: &Identity) -> Self {
+        let usual = site.manner;
+        let own = users.iter().filter(|user| user.notices.manner != usual);
+        let own = own.map(|user| (user.address.to_ascii_lowercase(), user.notices.manner)).collect();
+        let of_strangers = identity.sources.iter().filter(|source| source.kind.knows_strangers());
+        let of_strangers = of_strangers.map(|source| source.name.clone()).collect();
+        Self { templates, link: site.link.clone(), usual, own, of_strangers }
     }
 
     /// The manner of the user with this address of record.
@@ -87,7 +88,9 @@ impl Style {
             true => letter.with_sound(recording.ok_or(MailError::NoRecording)?),
             false => letter,
         };
-        Ok(if self.manner(&notice.user).vcard { letter.with_card() } else { letter })
+        let source = notice.caller.source.as_ref().filter(|_| self.manner(&notice.user).vcard);
+        let found = source.is_some_and(|source| self.of_strangers.contains(source));
+        Ok(if found { letter.with_card() } else { letter })
     }
 
     /// Whether the notice's recording goes along.

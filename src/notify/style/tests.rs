@@ -3,7 +3,8 @@ use std::time::Duration;
 use super::{samples::samples, *};
 use crate::{
     address::{Caller, Language, SourceName},
-    settings::Audio,
+    identity::{Book, breaker::Rules, memory::Bounds},
+    settings::{Audio, Source, SourceKind},
 };
 
 fn templates(files: &[(&str, &str)]) -> Result<Templates, Vec<String>> {
@@ -13,11 +14,23 @@ fn templates(files: &[(&str, &str)]) -> Result<Templates, Vec<String>> {
 
 fn style(files: &[(&str, &str)]) -> Style {
     let templates = templates(files).expect("good templates");
-    Style::new(templates, None, Manner::default(), [].into_iter())
+    Style { templates, ..Style::default() }
 }
 
 fn mannered(manner: Manner, link: Option<&str>) -> Style {
-    Style::new(Templates::default(), link.map(str::to_owned), manner, [].into_iter())
+    let site = Notices { manner, link: link.map(str::to_owned), ..Notices::default() };
+    let kinds = [("users", SourceKind::Users), ("files", SourceKind::File(Book::default()))];
+    let sources = kinds.into_iter().map(|(name, kind)| Source { name: name.into(), kind });
+    Style::new(Templates::default(), &site, &[], &identity(sources.collect()))
+}
+
+fn identity(sources: Vec<Source>) -> Identity {
+    let second = Duration::from_secs(1);
+    Identity {
+        sources,
+        bounds: Bounds { keep: second, keep_unknown: second, most: 1 },
+        rules: Rules { failures: 1, rest: second },
+    }
 }
 
 fn notice(kind: &str, language: Language, caller: Caller) -> Notice {
@@ -173,7 +186,12 @@ fn a_recording_is_attached_linked_or_neither() {
 fn a_user_may_have_another_manner_than_the_site() {
     let own = Manner { voicemail: Recordings::None, audio: Audio::Opus, vcard: false };
     let users = [("sip:1001@example.com", own), ("sip:1002@example.com", Manner::default())];
-    let style = Style::new(Templates::default(), None, Manner::default(), users.into_iter());
+    let users = users.map(|(address, manner)| User {
+        address: address.into(),
+        notices: Notices { manner, ..Notices::default() }.into(),
+        ..User::default()
+    });
+    let style = Style::new(Templates::default(), &Notices::default(), &users, &identity(vec![]));
     assert_eq!(style.manner("SIP:1001@example.com"), own);
     assert_eq!(style.manner("sip:1002@example.com"), Manner::default());
     assert_eq!(style.manner("sip:nobody@example.com"), Manner::default());
@@ -185,7 +203,7 @@ fn a_caller_whom_a_source_has_named_goes_along_as_a_card() {
     let off = Manner { vcard: false, ..Manner::default() };
     for (caller, manner, goes) in [
         (from(Some("files")), Manner::default(), true),
-        (from(Some("crm")), Manner::default(), true),
+        (from(Some("gone")), Manner::default(), false),
         (from(Some("files")), off, false),
         (from(Some("users")), Manner::default(), false),
         (from(None), Manner::default(), false),
