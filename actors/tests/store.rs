@@ -21,8 +21,8 @@ use ringpost_actors::{
     channel::Recorded,
     outbox::{Outbox, Post},
     store::{
-        Change, Expiring, ItemId, Listed, OpenError, OpenItem, PostError, Posted, Row, Scribe, Sqlite, Store,
-        StoreError, Write, Written,
+        Change, Ending, Expiring, ItemId, Listed, OpenError, OpenItem, PostError, Posted, Row, Scribe,
+        Sqlite, Store, StoreError, Write, Written,
     },
 };
 use support::{by_mail, chain, channels, list, mail_only, outbox, schedule, until};
@@ -122,7 +122,7 @@ fn what_cannot_be_opened_says_why() {
             "is not a Ringpost store",
         ),
         (foreign, "is not a Ringpost store"),
-        (newer, "has schema 99, this Ringpost knows up to 5: start the newer"),
+        (newer, "has schema 99, this Ringpost knows up to 6: start the newer"),
         (folder.path().join("no/such/folder.db"), "the folder of"),
         (PathBuf::from("/proc/self/store.db"), "the folder of"),
         (used, "is in use by another Ringpost"),
@@ -351,8 +351,12 @@ impl Store for Flaky {
         self.0.write(batch)
     }
 
-    fn open_items(&mut self) -> Result<Vec<OpenItem>, StoreError> {
-        self.0.open_items()
+    fn open_items(&mut self, after: ItemId, limit: usize) -> Result<Vec<OpenItem>, StoreError> {
+        self.0.open_items(after, limit)
+    }
+
+    fn endings(&mut self, since: jiff::Timestamp, limit: usize) -> Result<Vec<Ending>, StoreError> {
+        self.0.endings(since, limit)
     }
 
     fn load(&mut self, id: ItemId) -> Result<Option<(Item, Effort)>, StoreError> {
@@ -427,9 +431,14 @@ fn the_notices_of_schema_3_are_taken_up_and_keep_their_keys() {
     }
     drop(old);
     let mut store = Sqlite::open(Some(&path)).expect("it is taken further");
-    let open = store.open_items().expect("readable");
-    let found: Vec<_> = open.iter().map(|item| (item.channel.as_str(), item.posted.to_string())).collect();
-    assert_eq!(found, ["mail", "um"].map(|name| (name, "2026-04-11T09:13:00Z".to_owned())));
+    let open = store.open_items(0, 9).expect("readable");
+    let found: Vec<_> =
+        open.iter().map(|item| (item.channel.as_str(), item.posted.to_string(), item.has_next)).collect();
+    let posted = || "2026-04-11T09:13:00Z".to_owned();
+    assert_eq!(found, [("mail", posted(), false), ("um", posted(), true)]);
+    assert!(open.iter().all(|item| item.mail.as_deref() == Some("tu@x.test")));
+    assert_eq!(store.open_items(0, 1).expect("readable"), open[..1]);
+    assert_eq!(store.open_items(open[0].id, 9).expect("readable"), open[1..]);
     let item = |store: &mut Sqlite, id| store.load(id).expect("readable").expect("there").0;
     assert_eq!(item(&mut store, 1).way, Way::mail());
     let Way::Um { own, .. } = item(&mut store, 2).way else { panic!("it was for UM") };

@@ -25,7 +25,7 @@ use ringpost::{
             request::{create, find},
         },
     },
-    outbox::{Delivery, Item, Key},
+    outbox::{Delivery, Item, Key, Towards},
     settings,
 };
 use tokio::time::Instant;
@@ -218,6 +218,10 @@ impl Channel for Ews {
 
     fn deliver_again<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
         Box::pin(self.tried(item, true))
+    }
+
+    fn towards(&self) -> Towards {
+        Towards::Mailbox
     }
 }
 

@@ -19,7 +19,7 @@ use ringpost::{
             internet_message_id, made, message, sent, session, upload,
         },
     },
-    outbox::{Delivery, Item, Key},
+    outbox::{Delivery, Item, Key, Towards},
     settings::{self, GraphDelivery},
 };
 use serde_json::Value;
@@ -217,6 +217,10 @@ impl Channel for Graph {
                 }
             }
         })
+    }
+
+    fn towards(&self) -> Towards {
+        Towards::Mailbox
     }
 }
 

@@ -21,7 +21,7 @@ use ringpost::{
         clean::reason,
         mail::{MailError, compose},
     },
-    outbox::{Delivery, Item},
+    outbox::{Delivery, Item, Towards},
     settings::{self, ChannelKind, Mail, MailUrl},
 };
 
@@ -43,6 +43,11 @@ pub trait Channel: Send + Sync {
     /// came between. For channels that can find out.
     fn deliver_again<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
         self.deliver(item)
+    }
+
+    /// What its notices share their fate with, beside its server.
+    fn towards(&self) -> Towards {
+        Towards::One
     }
 }
 

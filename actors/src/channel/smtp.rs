@@ -21,7 +21,7 @@ use lettre::{
     },
 };
 use ringpost::{
-    outbox::{Delivery, Item, Refused, refused},
+    outbox::{Delivery, Item, Refused, Towards, refused},
     settings::{Mail, MailAuth, MailTls, MailUrl},
 };
 use tokio::time::{Instant, timeout};
@@ -180,6 +180,10 @@ impl Channel for Smtp {
                 Err(_) => down("the mail server did not answer in time"),
             }
         })
+    }
+
+    fn towards(&self) -> Towards {
+        Towards::Domain
     }
 }
 

@@ -1,5 +1,6 @@
 //! The embedded store: one SQLite file in WAL mode, synced at every commit.
 
+mod ending;
 mod expire;
 mod open;
 
@@ -11,9 +12,16 @@ use ringpost::{
 };
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, Transaction, TransactionBehavior, params};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
-use super::{BindingRow, Change, Expiring, ItemId, Listed, OpenItem, Row, Store, StoreError, Write, Written};
+use super::{
+    BindingRow, Change, Ending, Expiring, ItemId, Listed, OpenItem, Row, Store, StoreError, Write, Written,
+};
 
 pub use open::OpenError;
 
@@ -43,12 +51,15 @@ impl Store for Sqlite {
         Ok(written)
     }
 
-    fn open_items(&mut self) -> Result<Vec<OpenItem>, StoreError> {
+    fn open_items(&mut self, after: ItemId, limit: usize) -> Result<Vec<OpenItem>, StoreError> {
+        // All of it is in the index `item_open`: neither bodies nor what is over are read.
         let mut query = self.db.prepare_cached(
-            "SELECT id, channel, status, due, posted FROM item WHERE status IN ('queued', 'sending', 'delayed') ORDER BY id",
+            "SELECT id, channel, status, due, posted, waited, has_next, mail FROM item INDEXED BY item_open
+             WHERE status IN ('queued', 'sending', 'delayed') AND id > ?1 ORDER BY id LIMIT ?2",
         )?;
-        let mut rows = query.query([])?;
+        let mut rows = query.query(params![after, as_i64(limit as u128)])?;
         let (mut open, mut names) = (Vec::new(), BTreeSet::new());
+        let mut mails = HashSet::new();
         while let Some(row) = rows.next()? {
             let id = row.get(0)?;
             open.push(OpenItem {
@@ -57,6 +68,13 @@ impl Store for Sqlite {
                 status: status(id, row.get_ref(2)?.as_str().unwrap_or_default())?,
                 due: moment(row.get(3)?),
                 posted: moment(row.get(4)?),
+                waited: Duration::from_millis(row.get::<_, i64>(5)?.unsigned_abs()),
+                has_next: row.get(6)?,
+                mail: row
+                    .get_ref(7)?
+                    .as_str_or_null()
+                    .unwrap_or_default()
+                    .map(|mail| shared(&mut mails, mail)),
             });
         }
         Ok(open)
@@ -73,16 +91,20 @@ impl Store for Sqlite {
     }
 
     fn list(&mut self, wanted: Option<Status>, limit: usize) -> Result<Vec<Listed>, StoreError> {
-        let mut query = self.db.prepare_cached(
-            "SELECT id, body, status, tries, waited, reason, changed FROM item
-             WHERE ?1 IS NULL OR status = ?1 ORDER BY id DESC LIMIT ?2",
-        )?;
-        let mut rows = query.query(params![wanted.map(Status::as_str), as_i64(limit as u128)])?;
-        let mut listed = Vec::new();
-        while let Some(row) = rows.next()? {
-            listed.push(as_listed(row)?);
+        let limit = as_i64(limit as u128);
+        match wanted {
+            None => self.listed(
+                "SELECT id, body, status, tries, waited, reason, changed FROM item ORDER BY id DESC LIMIT ?1",
+                [limit],
+            ),
+            // The numbers first: a million bodies need not be sorted.
+            Some(status) => self.listed(
+                "SELECT id, body, status, tries, waited, reason, changed FROM item WHERE id IN
+                 (SELECT id FROM item INDEXED BY item_age WHERE status = ?1 ORDER BY id DESC LIMIT ?2)
+                 ORDER BY id DESC",
+                params![status.as_str(), limit],
+            ),
         }
-        Ok(listed)
     }
 
     fn depth(&mut self) -> Result<[u64; Status::ALL.len()], StoreError> {
@@ -136,6 +158,10 @@ impl Store for Sqlite {
         Ok(calls)
     }
 
+    fn endings(&mut self, since: Timestamp, limit: usize) -> Result<Vec<Ending>, StoreError> {
+        self.read_endings(since, limit)
+    }
+
     fn expire(&mut self, kind: Expiring, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.expire_rows(kind, before, limit)
     }
@@ -152,6 +178,16 @@ impl Store for Sqlite {
 }
 
 impl Sqlite {
+    fn listed(&self, query: &str, params: impl rusqlite::Params) -> Result<Vec<Listed>, StoreError> {
+        let mut query = self.db.prepare_cached(query)?;
+        let mut rows = query.query(params)?;
+        let mut listed = Vec::new();
+        while let Some(row) = rows.next()? {
+            listed.push(as_listed(row)?);
+        }
+        Ok(listed)
+    }
+
     /// One item as a list shows it.
     ///
     /// # Errors
@@ -180,8 +216,8 @@ fn as_listed(row: &SqlRow<'_>) -> Result<Listed, StoreError> {
 fn insert(tx: &Transaction<'_>, row: &Row, now: Timestamp) -> Result<Written, StoreError> {
     let notice = &row.item.notice;
     let mut insert = tx.prepare_cached(
-        "INSERT INTO item (key, channel, entry, status, user, call_id, kind, body, due, changed, posted)
-         VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6, ?7, ?8, ?8, ?9) ON CONFLICT DO NOTHING",
+        "INSERT INTO item (key, channel, entry, status, user, call_id, kind, body, due, changed, posted, has_next, mail)
+         VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
     )?;
     let now = now.as_millisecond();
     let rows = insert.execute(params![
@@ -194,6 +230,8 @@ fn insert(tx: &Transaction<'_>, row: &Row, now: Timestamp) -> Result<Written, St
         row.body,
         now,
         row.item.posted.as_millisecond(),
+        row.item.way.has_next(),
+        notice.mail,
     ])?;
     Ok(if rows == 0 { Written::Known } else { Written::New(tx.last_insert_rowid()) })
 }
@@ -225,6 +263,9 @@ fn apply(tx: &Transaction<'_>, id: ItemId, change: &Change, at: Timestamp) -> Re
             .execute(params![id])?,
         Change::Instead { rows, reason } => return instead(tx, id, rows, reason, at),
     };
+    if rows > 0 && matches!(change, Change::Delivered | Change::Dead { .. }) {
+        ending::write(tx, id, at)?;
+    }
     Ok(if rows == 0 { Written::Nothing } else { Written::Done })
 }
 
@@ -240,11 +281,11 @@ fn instead(
     let Some((first, further)) = rows.split_first() else { return Ok(Written::Nothing) };
     let mut update = tx.prepare_cached(
         "UPDATE OR IGNORE item SET channel = ?3, entry = ?4, body = ?5, status = 'queued', tries = 0, waited = 0,
-         due = ?2, reason = ?6, changed = ?2 WHERE id = ?1",
+         due = ?2, reason = ?6, changed = ?2, has_next = ?7 WHERE id = ?1",
     )?;
     let (channel, entry) = (first.item.way.channel().as_str(), first.item.way.entry().as_str());
-    let millis = now.as_millisecond();
-    let moved = update.execute(params![id, millis, channel, entry, first.body, reason])? == 1;
+    let (millis, next) = (now.as_millisecond(), first.item.way.has_next());
+    let moved = update.execute(params![id, millis, channel, entry, first.body, reason, next])? == 1;
     if !moved {
         tx.execute(
             "UPDATE item SET status = 'delivered', reason = ?3, changed = ?2 WHERE id = ?1",
@@ -334,6 +375,16 @@ fn interned(names: &mut BTreeSet<ChannelName>, name: &str) -> ChannelName {
     }
     names.insert(name.into());
     name.into()
+}
+
+/// A million items share the addresses of their users.
+fn shared(known: &mut HashSet<Arc<str>>, text: &str) -> Arc<str> {
+    if let Some(known) = known.get(text) {
+        return known.clone();
+    }
+    let text = Arc::<str>::from(text);
+    known.insert(text.clone());
+    text
 }
 
 fn unreadable(id: ItemId, why: impl std::fmt::Display) -> StoreError {

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use super::Sqlite;
 
 /// Each entry takes the schema one version further (`PRAGMA user_version`). Entries are never changed, only added.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     "CREATE TABLE item (
          id INTEGER PRIMARY KEY,
          key TEXT NOT NULL,
@@ -52,6 +52,26 @@ const MIGRATIONS: [&str; 5] = [
      CREATE UNIQUE INDEX item_entry ON item (key, entry);",
     // What is old of a status is found without looking at the rest.
     "DROP INDEX item_status; CREATE INDEX item_age ON item (status, changed);",
+    // What a start and the hourly sweep ask for is in an index of its own, however much else there is.
+    "ALTER TABLE item ADD COLUMN has_next INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE item ADD COLUMN mail TEXT;
+     UPDATE item SET mail = json_extract(body, '$.notice.mail'), has_next = coalesce(
+         json_array_length(body, '$.way.by.chain') > json_extract(body, '$.way.by.at') + 1,
+         json_array_length(body, '$.way.um.own') > 0 OR json_extract(body, '$.way.um.mail_if_refused'), 0)
+         WHERE status IN ('queued', 'sending', 'delayed');
+     CREATE INDEX item_open ON item (id, channel, status, due, posted, waited, has_next, mail)
+         WHERE status IN ('queued', 'sending', 'delayed');
+     CREATE INDEX item_recording ON item (id) WHERE kind = 'voice-mail' AND status != 'delivered';
+     CREATE TABLE ending (
+         id INTEGER PRIMARY KEY,
+         call_id TEXT NOT NULL,
+         user TEXT NOT NULL,
+         kind TEXT NOT NULL,
+         channel TEXT NOT NULL,
+         status TEXT NOT NULL,
+         reason TEXT,
+         at INTEGER NOT NULL
+     ) STRICT;",
 ];
 
 /// Marks a file as ours (`PRAGMA application_id`), "RgPo".
