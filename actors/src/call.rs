@@ -24,7 +24,7 @@ use ringpost::{
     registrar::Device,
     settings::{UmServer, User},
     sip::{
-        Message as SipMessage,
+        Message as SipMessage, Method,
         relay::{self, Passport},
         token::Token,
     },
@@ -178,7 +178,9 @@ impl CallActor {
                 // Where it has rung, no other trunk is tried.
                 self.ways.retain(|(of, _)| *of != leg);
             }
-            (Event::Refused(leg, _) | Event::HungUp(leg) | Event::Lost(leg), None) => self.end_question(leg),
+            (Event::HungUp(leg), _) | (Event::Refused(leg, _) | Event::Lost(leg), None) => {
+                self.end_question(leg)
+            }
             (Event::Refused(leg, _), Some(message)) => self.refusals.push((leg, Arc::clone(message))),
             _ => {}
         }
@@ -243,7 +245,10 @@ impl CallActor {
             }
             Effect::Bye(leg, why) => {
                 self.end_question(leg);
-                self.say(leg, Say::Bye(why));
+                self.say(
+                    leg,
+                    Say::Bye(why, message.filter(|said| said.method() == Some(Method::Bye)).cloned()),
+                );
             }
             Effect::Bridge(leg) => self.bridge(leg, message),
             Effect::Refuse(leg) => match self.refusals.iter().find(|(of, _)| *of == leg) {

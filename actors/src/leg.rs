@@ -104,7 +104,7 @@ enum Side {
         source: SocketAddr,
         answered: bool,
         acked: bool,
-        bye: Option<Why>,
+        bye: Option<(Why, Option<Arc<SipMessage>>)>,
     },
     /// We call the peer; `cancelled` is why we took the INVITE back, if we did.
     Called { client: Token, offered: bool, answered: bool, acked: bool, cancelled: Why },
@@ -220,12 +220,12 @@ impl LegActor {
             {
                 let first = !std::mem::replace(acked, true);
                 self.port.acknowledged(*server);
-                let bye = *bye;
+                let bye = bye.take();
                 if first {
                     self.tell(What::Acknowledged(None, message));
                 }
-                if let Some(why) = bye {
-                    self.bye(why);
+                if let Some((why, said)) = bye {
+                    self.bye(why, said);
                 }
             }
             Side::Caller { .. } | Side::Called { .. } => self.acknowledged_inside(sequence, message),
@@ -267,7 +267,7 @@ impl LegActor {
                     }
                 }
             }
-            Say::Bye(why) => self.bye(why),
+            Say::Bye(why, said) => self.bye(why, said),
             Say::Acknowledge(None, ack) => {
                 if let Side::Called { client, acked: acked @ false, .. } = &mut self.side {
                     *acked = true;

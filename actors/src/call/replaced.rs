@@ -100,7 +100,7 @@ impl CallActor {
         match (code, said) {
             (..200, _) => self.claim = Some(Box::new((leg, claim))),
             (200..300, Some(said)) => {
-                self.take_place(leg, &claim, Say::Bye(Why::Over));
+                self.take_place(leg, &claim, Say::Bye(Why::Over, None));
                 self.renewed = Some((leg, claim.server));
                 claim.new.do_send(Say::Answer(said));
             }

@@ -94,7 +94,7 @@ impl CallActor {
         self.gone.extend(by);
         self.set_origin(leg, arrival.origin);
         self.transfers = self.transfers.max(arrival.transfers);
-        old.do_send(Say::Bye(Why::Over));
+        old.do_send(Say::Bye(Why::Over, None));
         old.do_send(Say::Leave);
         self.say(other, Say::TurnTo(to, leg, heard));
     }

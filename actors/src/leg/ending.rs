@@ -1,23 +1,26 @@
 //! How a leg ends: whatever its peer still waits for it gets first.
 
+use std::sync::Arc;
+
 use actix::prelude::*;
 use ringpost::{
     call::{Event, Why},
-    sip::transaction::Owner,
+    sip::{Message as SipMessage, Name, transaction::Owner},
 };
 
 use super::{LegActor, Side};
 use crate::{call::What, guard::caught};
 
 impl LegActor {
-    /// Ends the dialog. RFC 3261 §15: the one that was called says no BYE before the ACK.
-    pub(super) fn bye(&mut self, why: Why) {
+    /// Ends the dialog, for the reason that the other leg's peer has `said`. RFC 3261 §15: the one that was called says
+    /// no BYE before the ACK.
+    pub(super) fn bye(&mut self, why: Why, said: Option<Arc<SipMessage>>) {
         if self.drops_answer(480) {
             return;
         }
         match &mut self.side {
             Side::Caller { acked: false, bye, .. } => {
-                *bye = Some(why);
+                *bye = Some((why, said));
                 return;
             }
             Side::Called { client, acked: acked @ false, .. } => {
@@ -34,6 +37,10 @@ impl LegActor {
             self.port.via(&mut draft, &peer, branch);
             if let Some(reason) = why.reason() {
                 draft.header("Reason", &[reason.as_bytes()]);
+            } else if let Some(said) = &said {
+                for reason in said.values(Name::Reason) {
+                    draft.header("Reason", &[reason]);
+                }
             }
             draft.empty()
         });
@@ -44,11 +51,11 @@ impl LegActor {
         let mut owed = None;
         if let Side::Caller { acked, bye, .. } = &mut self.side {
             *acked = true;
-            owed = *bye;
+            owed = bye.take();
         }
         self.tell(What::Event(Event::Lost(self.leg), None));
-        if let Some(why) = owed {
-            self.bye(why);
+        if let Some((why, said)) = owed {
+            self.bye(why, said);
         }
     }
 
@@ -73,7 +80,7 @@ impl LegActor {
         };
         if self.dialog.is_some() && !self.owes_bye() {
             // The call had gone when it was told of this answer: nobody else hangs the peer up.
-            self.bye(why);
+            self.bye(why, None);
         }
         if self.owes_bye() {
             return;

@@ -70,7 +70,9 @@ impl LegActor {
                 self.answer(server, &message, from, 200);
                 self.forget_session(ctx);
                 self.refuse_asked(ctx);
-                self.tell(What::Event(Event::HungUp(self.leg), None));
+                // Why it hung up, where it says so (RFC 3326), is for the other side as well.
+                let why = message.first(Name::Reason).is_some().then(|| Arc::new(message));
+                self.tell(What::Event(Event::HungUp(self.leg), why));
             }
             Method::Info if matches!(self.leg, Leg::Um(_)) && is_report(&message) => {
                 self.answer(server, &message, from, 200);

@@ -176,7 +176,7 @@ impl LegActor {
         ctx.spawn(back.into_actor(self).map(|taken, leg, ctx| {
             // The referrer has hung up meanwhile: nobody is left to talk to.
             if taken.is_err() {
-                leg.bye(Why::Over);
+                leg.bye(Why::Over, None);
                 leg.go(ctx);
             }
         }));
@@ -202,9 +202,9 @@ impl LegActor {
             Say::Refuse(said) => self.come_back(said.code().unwrap_or(480), ctx),
             Say::Reject(code) => self.come_back(code, ctx),
             // The new party hung up before we have met it.
-            Say::Bye(why) => {
+            Say::Bye(why, said) => {
                 self.arrive();
-                self.bye(why);
+                self.bye(why, said);
             }
             say => self.say_settled(say, ctx),
         }

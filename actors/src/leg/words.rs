@@ -45,8 +45,8 @@ pub enum Say {
     Overdue,
     /// Take the INVITE back.
     Cancel(Why),
-    /// End the dialog.
-    Bye(Why),
+    /// End the dialog, with the Reason of the other leg's BYE.
+    Bye(Why, Option<Arc<SipMessage>>),
     /// Acknowledge the answer, or the one to a re-INVITE of the other leg, with the SDP of the peer's ACK there.
     Acknowledge(Option<Token>, Arc<SipMessage>),
     /// Send the other leg's request inside this dialog; answers go to its transaction.

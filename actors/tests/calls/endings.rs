@@ -18,9 +18,12 @@ fn answered_at_the_desk_and_hung_up_from_either_side() {
         let talk = office.talks();
         office.hangs_up(talk);
         let mut talk = office.talks();
-        office.desk.inside(&mut talk.phone, "BYE", "", "");
+        let why = ["Q.850;cause=16;text=\"Terminated\"", "SIP;cause=600"];
+        let said = format!("Reason: {}\r\nReason: {}\r\n", why[0], why[1]);
+        office.desk.inside(&mut talk.phone, "BYE", &said, "");
         office.desk.expect("200");
         let bye = office.pbx.expect("BYE");
+        assert_eq!(bye.all("Reason"), why, "RFC 3326");
         assert_eq!(bye.uri(), office.pbx.uri());
         office.pbx.answer(&bye, 200);
         office.ends();
