@@ -169,14 +169,14 @@ fn a_torn_end_of_the_journal_costs_nothing_that_was_acknowledged() {
     }
 }
 
-/// A file system of 256 kB; `None` and a word about it without root.
+/// A file system of 512 kB; `None` and a word about it without root.
 struct Small(tempfile::TempDir);
 
 impl Small {
     fn mounted() -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", "size=512k", "tmpfs"])
             .arg(folder.path())
             .stderr(std::process::Stdio::null())
             .status();
@@ -211,7 +211,7 @@ fn a_full_disk_turns_health_red_loses_nothing_and_heals_alone() {
             .await;
         assert!(scribe.health().is_good());
         let ballast = small.path().join("ballast");
-        fs::write(&ballast, vec![0; 250_000]).expect_err("the disk is full now");
+        fs::write(&ballast, vec![0; 500_000]).expect_err("the disk is full now");
         let mut kept = Vec::new();
         for n in 0..40 {
             let id = format!("full{n}");

@@ -10,7 +10,9 @@ use ringpost::{
     notify::{Action, CallRecord, Reason, Verdict},
     outbox::{ChannelName, Effort, Item, Status},
 };
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension, Row as SqlRow, Transaction, TransactionBehavior, params,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     collections::{BTreeSet, HashSet},
@@ -35,20 +37,14 @@ pub struct Sqlite {
 
 impl Store for Sqlite {
     fn write(&mut self, batch: &[&Write]) -> Result<Vec<Written>, StoreError> {
-        let now = Timestamp::now();
-        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut written = Vec::with_capacity(batch.len());
-        for write in batch {
-            written.push(match write {
-                Write::Insert(row) => insert(&tx, row, now)?,
-                Write::Change(id, change) => apply(&tx, *id, change, now)?,
-                Write::Record(record) => log(&tx, record)?,
-                Write::Policy(user, body) => set_policy(&tx, user, body.as_deref())?,
-                Write::Bind(rows) => bind(&tx, rows)?,
-            });
+        match self.commit(batch) {
+            // The journal may take what little room there is: what it holds goes where it belongs, and it begins anew.
+            Err(StoreError::Sqlite(error)) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+                self.checkpoint()?;
+                self.commit(batch)
+            }
+            written => written,
         }
-        tx.commit()?;
-        Ok(written)
     }
 
     fn open_items(&mut self, after: ItemId, limit: usize) -> Result<Vec<OpenItem>, StoreError> {
@@ -172,12 +168,33 @@ impl Store for Sqlite {
 
     fn close(&mut self) -> Result<(), StoreError> {
         // Everything is committed already; a busy reader only means that the next start reads the WAL.
-        self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        Ok(())
+        Ok(self.checkpoint()?)
     }
 }
 
 impl Sqlite {
+    /// Writes the journal to where it belongs, and empties it.
+    fn checkpoint(&mut self) -> rusqlite::Result<()> {
+        self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    }
+
+    fn commit(&mut self, batch: &[&Write]) -> Result<Vec<Written>, StoreError> {
+        let now = Timestamp::now();
+        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut written = Vec::with_capacity(batch.len());
+        for write in batch {
+            written.push(match write {
+                Write::Insert(row) => insert(&tx, row, now)?,
+                Write::Change(id, change) => apply(&tx, *id, change, now)?,
+                Write::Record(record) => log(&tx, record)?,
+                Write::Policy(user, body) => set_policy(&tx, user, body.as_deref())?,
+                Write::Bind(rows) => bind(&tx, rows)?,
+            });
+        }
+        tx.commit()?;
+        Ok(written)
+    }
+
     fn listed(&self, query: &str, params: impl rusqlite::Params) -> Result<Vec<Listed>, StoreError> {
         let mut query = self.db.prepare_cached(query)?;
         let mut rows = query.query(params)?;

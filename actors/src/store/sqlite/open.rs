@@ -141,7 +141,12 @@ impl Sqlite {
         check(&db, &shown)?;
         prepare(&db).map_err(explain)?;
         migrate(&mut db).map_err(explain)?;
-        Ok(Self { db, _lock: lock })
+        let mut store = Self { db, _lock: lock };
+        // The journal of an earlier run, and the tables, take their place now and not when the disk is full.
+        if let Err(error) = store.checkpoint() {
+            tracing::warn!(%error, "The store's journal stays for now; nothing is lost");
+        }
+        Ok(store)
     }
 
     /// Opens an existing database to look at it, beside a Ringpost that runs on it.
