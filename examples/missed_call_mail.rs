@@ -43,6 +43,7 @@ pub fn mail(class: UserClass, language: Language) -> Option<String> {
         came_in: "2026-04-11T09:12:33Z".parse().expect("a timestamp"),
         rang_for,
         outcome: Outcome::GaveUpRinging,
+        talked: None,
     };
     let posted = "2026-04-11T09:12:51Z".parse().expect("a timestamp");
     let mail = compose(&notice, "ringpost@example.test", None, posted).expect("the addresses are good");

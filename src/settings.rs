@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     address::{Language, UserClass},
-    outbox::Entries,
+    outbox::{Entries, Fate, Gather},
     sip::session_timer::Terms,
     um::{health::Rules, pool::Strategy},
 };
@@ -279,6 +279,11 @@ pub struct User {
     pub channels: Entries,
     /// `mail_if_um_refuses`: the own channels tell when UM refuses the INFO for good. Default true where there are any.
     pub mail_if_um_refuses: bool,
+    /// `digest_calls`, `digest_within`: missed calls are told together; `None`: each by itself. Default that of `[notices]`.
+    pub digest: Option<Gather>,
+    /// `returned`: what becomes of a notice that is not told yet when the two have talked; `None`: it is told. Default that
+    /// of `[notices]`.
+    pub returned: Option<Fate>,
     /// `mail`: the mail address.
     pub mail: Option<String>,
     /// `time_zone`: IANA name. Default `UTC`.
@@ -304,6 +309,8 @@ pub struct Mail {
     pub ca: Option<PathBuf>,
     /// `auth`: how the URL's user logs in.
     pub auth: MailAuth,
+    /// `password_rest`: how long a refused password is not tried again. Default 15 min.
+    pub password_rest: Duration,
 }
 
 /// How a mail client logs in (RFC 4954).
@@ -317,7 +324,13 @@ pub enum MailAuth {
         /// `password_file`.
         file: Option<PathBuf>,
     },
+    /// `xoauth2` with a `token_url`: a token of the identity provider, by OAuth 2.0 client credentials.
+    OAuth(Box<OAuth>),
 }
+
+/// How long a refused password is not tried again, where the site does not say: a directory that locks accounts counts
+/// wrong passwords over 10 to 30 minutes.
+pub const PASSWORD_REST: Duration = Duration::from_secs(15 * 60);
 
 /// Where mails go.
 #[derive(Clone, Debug, Eq, PartialEq)]

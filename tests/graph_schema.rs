@@ -120,6 +120,7 @@ fn notice(name: &str, kind: Kind) -> Notice {
         came_in: Timestamp::UNIX_EPOCH,
         rang_for: Duration::ZERO,
         outcome: Outcome::GaveUpRinging,
+        talked: None,
     }
 }
 

@@ -118,10 +118,11 @@ fn whole(layers: &Layers) -> Option<Site> {
     if has_mail {
         known.push(channel::Known { name: ChannelName::mail().clone(), wants_mail_address: true });
     }
-    let notices = root.table("notices").map(|table| channel::notices(table, &known)).unwrap_or_default();
+    let (notices, telling) =
+        root.table("notices").map(|table| channel::notices(table, &known)).unwrap_or_default();
     let usual = channel::for_users(&notices, &known);
     let plans = um.as_ref().map_or(&[][..], |(_, plans)| plans);
-    let around = Around { plans, mail: has_mail, channels: &known, usual };
+    let around = Around { plans, mail: has_mail, channels: &known, usual, telling };
     let users = root.tables("user").into_iter();
     let users = users.filter_map(|user| user::user(user, &around, &mut claims)).collect();
     let bypass = root.tables("bypass").into_iter();

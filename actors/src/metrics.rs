@@ -100,6 +100,7 @@ macro_rules! numbers {
 
 numbers! {
     Counter calls_total: "Calls begun.";
+    Gauge notices_held: "Notices that wait for their time: quiet hours, digests.";
     Gauge calls_open: "Calls open now.";
     Counter calls_refused_full_total: "Calls answered 503 because max_calls was reached or Ringpost was stopping.";
     Counter calls_refused_toll_total: "Calls to numbers outside, by callers or users' policies, that allowed_prefixes does not allow.";
@@ -150,6 +151,7 @@ numbers! {
     Counter um_left_total: "Times that a UM server left the working set.";
     Counter um_readmitted_total: "Times that a UM server came back into the working set.";
     Counter um_probes_total: "OPTIONS sent to UM servers that had left the working set.";
+    Counter logins_refused_total: "Times that a mail server or Exchange refused the user name or the password.";
     Counter faults_total: "Faults (panics) that were caught; each is a bug worth a report.";
     Counter restarts_total: "Parts that ended by a fault and were started again.";
 }

@@ -1,6 +1,7 @@
 //! The outbox: takes notices, answers after the commit, and carries each to its channel until it is told or given up.
 
 mod admin;
+mod held;
 mod lane;
 mod letters;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::{
     store::{ItemId, Late, OpenItem, Scribe},
 };
 pub use admin::{DROPPED, Discard, NOT_OPEN, Retry};
+use held::Held;
 use lane::{Arrival, Lane, Start};
 pub use lane::{ChannelUse, Channels};
 use letters::Committed;
@@ -45,6 +47,8 @@ pub struct Outbox {
     late: Option<mpsc::UnboundedReceiver<Late>>,
     lanes: HashMap<ChannelName, Lane>,
     fresh: HashMap<ItemId, Arc<Item>>,
+    /// What does not go yet.
+    held: Held,
     /// How often the open notices have been read from the store.
     reads: u64,
     alarm: Option<(Instant, SpawnHandle)>,
@@ -71,6 +75,7 @@ impl Outbox {
             late: Some(late),
             lanes,
             fresh: HashMap::new(),
+            held: Held::default(),
             reads: 0,
             alarm: None,
             trips: 0,
@@ -101,14 +106,14 @@ impl Outbox {
     /// Takes an item that was never tried into its queue.
     fn queue_item(&mut self, id: ItemId, item: &Item) {
         let channel = item.way.channel();
-        let left = left(item.way.has_next(), Duration::ZERO, self.lane(channel).schedule());
         let (posted, mail) = (item.posted.as_second(), item.notice.mail.as_deref());
+        let left = left(item.way.has_next(), Duration::ZERO, self.lane(channel).schedule());
         self.queue(channel, Arrival { id, posted, mail, left, wait: Duration::ZERO });
     }
 
     /// Whether the item waits or is being sent.
     fn knows(&self, id: ItemId) -> bool {
-        self.lanes.values().any(|lane| lane.has(id))
+        self.held.has(id) || self.lanes.values().any(|lane| lane.has(id))
     }
 
     fn keep_fresh(&mut self, id: ItemId, item: Arc<Item>) {
@@ -130,8 +135,9 @@ impl Outbox {
         if self.stopping.is_some() {
             return self.stop_when_idle(false);
         }
+        let next_held = self.let_go(Instant::now(), ctx);
         let mut due = Vec::new();
-        let next = self.lanes.values_mut().filter_map(|lane| lane.take_due(&mut due)).min();
+        let next = self.lanes.values_mut().filter_map(|lane| lane.take_due(&mut due)).chain(next_held).min();
         for start in due {
             self.send(start, ctx);
         }
@@ -184,9 +190,12 @@ impl Outbox {
 
     /// Takes up what an earlier run has left. What was being sent when it died goes again, with the same Message-ID.
     fn resume(&mut self, open: Vec<OpenItem>, ctx: &mut Context<Self>) {
-        self.reads += 1;
+        // A reading that has found nothing sends nothing.
+        self.reads += u64::from(!open.is_empty());
         let wall = Timestamp::now();
-        for OpenItem { id, channel, status, due, posted, waited, has_next, mail } in open {
+        for open in open {
+            let Some(open) = self.hold_again(open, wall) else { continue };
+            let OpenItem { id, channel, status, due, posted, waited, has_next, mail, .. } = open;
             let wait = match status {
                 Status::Delayed => Duration::try_from(due.duration_since(wall)).unwrap_or_default(),
                 Status::Queued | Status::Sending | Status::Delivered | Status::Dead => Duration::ZERO,

@@ -221,7 +221,7 @@ fn stop_writes_what_waits_and_waits_no_longer_than_told() {
 async fn tell(outbox: &actix::Addr<ringpost_actors::outbox::Outbox>, call_id: &str, entries: &[&[&str]]) {
     let entries: Vec<_> = entries.iter().map(|names| chain(names)).collect();
     let notice = by_mail(call_id, "tu@x.test").notice;
-    let items = ringpost::outbox::items(&notice, &entries, jiff::Timestamp::now());
+    let items = ringpost::outbox::items(&notice, &entries, jiff::Timestamp::now(), &Default::default());
     outbox.send(PostAll(items)).await.expect("alive").expect("written");
 }
 

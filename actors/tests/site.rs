@@ -335,6 +335,7 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("exchange.password", "secret\n"),
         ("hybrid.secret", "secret\n"),
         ("online.secret", "secret\n"),
+        ("submission.secret", "secret\n"),
     ];
     for (file, octets) in files {
         fs::create_dir_all(folder.path().join("greetings")).expect("the folder can be written");
@@ -348,6 +349,8 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
     full["mail"].as_table_mut().expect("[mail] is a table").remove("password");
     for (name, keys) in [
         ("relay", &["password"][..]),
+        // A token of the provider or another one, not both.
+        ("submission", &["password", "password_file", "client_secret", "client_certificate", "client_key"]),
         ("hook", &["secret", "token"]),
         ("exchange", &["password"]),
         // A certificate or a secret, not both.

@@ -122,7 +122,7 @@ fn what_cannot_be_opened_says_why() {
             "is not a Ringpost store",
         ),
         (foreign, "is not a Ringpost store"),
-        (newer, "has schema 99, this Ringpost knows up to 6: start the newer"),
+        (newer, "has schema 99, this Ringpost knows up to 7: start the newer"),
         (folder.path().join("no/such/folder.db"), "the folder of"),
         (PathBuf::from("/proc/self/store.db"), "the folder of"),
         (used, "is in use by another Ringpost"),

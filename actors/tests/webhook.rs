@@ -185,7 +185,12 @@ fn t30_a_server_that_asks_for_rest_gets_it_and_the_notice_goes_once() {
             outbox(None, schedule(Duration::from_secs(600)), &[("hook", hook(server.url("/")))]);
         let begun = Instant::now();
         let notice = by_mail("1", "tu@x.test").notice;
-        let items = ringpost::outbox::items(&notice, &[chain(&["hook"])], jiff::Timestamp::now());
+        let items = ringpost::outbox::items(
+            &notice,
+            &[chain(&["hook"])],
+            jiff::Timestamp::now(),
+            &Default::default(),
+        );
         outbox.send(PostAll(items)).await.expect("alive").expect("written");
         settled(&scribe).await;
         assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
@@ -209,7 +214,7 @@ fn the_receiver_of_the_examples_takes_our_notices_and_nobody_elses() {
             outbox(None, schedule(Duration::from_secs(600)), &[("hook", hook(url.clone()))]);
         let mut item = by_mail("1", "tu@x.test");
         item.notice.caller.name = Some("Eve\", \"type\": \"x\r\n".into());
-        let items = ringpost::outbox::items(&item.notice, &[chain(&["hook"])], item.posted);
+        let items = ringpost::outbox::items(&item.notice, &[chain(&["hook"])], item.posted, &item.wish);
         outbox.send(PostAll(items)).await.expect("alive").expect("written");
         settled(&scribe).await;
         assert_eq!(list(&scribe, Some(Status::Delivered)).await.len(), 1);

@@ -117,6 +117,8 @@ mod tests {
             min_ring: Duration::ZERO,
             channels: [].into(),
             mail_if_um_refuses: true,
+            digest: None,
+            returned: None,
             mail: None,
             time_zone: "UTC".into(),
             language: Language::En,

@@ -3,6 +3,7 @@
 mod door;
 mod origin;
 mod outbound;
+mod talk;
 mod voicemail;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
@@ -10,6 +11,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 pub use door::{Door, Verdict};
 pub use origin::Origin;
 pub use outbound::{Exit, NoWay, Target};
+pub use talk::Talk;
 pub use voicemail::Mailbox;
 
 use crate::{

@@ -30,6 +30,36 @@ pub fn moment(at: Timestamp, zone: &str, language: Language) -> String {
     }
 }
 
+/// Moments as one line, grouped by their days, in the order given: `Friday 11 April: 11:12, 11:05 (CEST)`.
+pub fn times(moments: &[Timestamp], zone: &str, language: Language) -> String {
+    let mut days: Vec<(Zoned, Vec<String>)> = vec![];
+    for local in moments.iter().map(|at| local(*at, zone)) {
+        let clock = local.strftime("%H:%M").to_string();
+        match days.last_mut().filter(|(day, _)| day.date() == local.date()) {
+            Some((_, clocks)) => clocks.push(clock),
+            None => days.push((local, vec![clock])),
+        }
+    }
+    let lines = days.iter().map(|(local, clocks)| format!("{}: {}", day(local, language), clocks.join(", ")));
+    let lines = lines.collect::<Vec<_>>().join("; ");
+    days.first().map_or(lines.clone(), |(local, _)| format!("{lines} ({})", zone_name(local)))
+}
+
+/// A day near today, `Friday 11 April`.
+fn day(local: &Zoned, language: Language) -> String {
+    let (day, names) = (local.day(), names(language));
+    let weekday = names.weekdays[local.weekday().to_monday_zero_offset() as usize];
+    let month = names.months[local.month() as usize - 1];
+    match language {
+        Language::En => format!("{weekday} {day} {month}"),
+        Language::De => format!("{weekday}, {day}. {month}"),
+        Language::Fr if day == 1 => format!("{weekday} 1er {month}"),
+        Language::Fr => format!("{weekday} {day} {month}"),
+        Language::Da => format!("{weekday} den {day}. {month}"),
+        Language::Es => format!("{weekday}, {day} de {month}"),
+    }
+}
+
 /// The moment in the user's zone; UTC where the zone is unknown.
 pub fn local(at: Timestamp, zone: &str) -> Zoned {
     at.to_zoned(TimeZone::get(zone).unwrap_or(TimeZone::UTC))
@@ -143,6 +173,38 @@ mod tests {
             let at: Timestamp = at.parse().expect("a timestamp");
             assert_eq!(moment(at, zone, language), text, "{at} {zone}");
         }
+    }
+
+    #[test]
+    fn several_moments_are_grouped_by_the_users_day() {
+        let all =
+            ["2008-04-11T09:12:33Z", "2008-04-11T09:05:00Z", "2008-03-31T22:30:00Z", "2008-03-31T21:30:00Z"];
+        let all = all.map(|at| at.parse().expect("a timestamp"));
+        for (language, text) in [
+            (
+                Language::En,
+                "Friday 11 April: 11:12, 11:05; Tuesday 1 April: 00:30; Monday 31 March: 23:30 (CEST)",
+            ),
+            (
+                Language::De,
+                "Freitag, 11. April: 11:12, 11:05; Dienstag, 1. April: 00:30; Montag, 31. März: 23:30 (CEST)",
+            ),
+            (
+                Language::Fr,
+                "vendredi 11 avril: 11:12, 11:05; mardi 1er avril: 00:30; lundi 31 mars: 23:30 (CEST)",
+            ),
+            (
+                Language::Da,
+                "fredag den 11. april: 11:12, 11:05; tirsdag den 1. april: 00:30; mandag den 31. marts: 23:30 (CEST)",
+            ),
+            (
+                Language::Es,
+                "viernes, 11 de abril: 11:12, 11:05; martes, 1 de abril: 00:30; lunes, 31 de marzo: 23:30 (CEST)",
+            ),
+        ] {
+            assert_eq!(times(&all, "Europe/Copenhagen", language), text);
+        }
+        assert_eq!(times(&[], "UTC", Language::En), "");
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub fn compose(
     }
     let parts = parts(words, &key);
     let body = match (&notice.kind, recording) {
-        (Kind::Missed, _) => parts,
+        (Kind::Missed | Kind::Digest { .. }, _) => parts,
         (Kind::VoiceMail { .. }, None) => return Err(MailError::NoRecording),
         (Kind::VoiceMail { .. }, Some(wav)) => {
             let wav_type = ContentType::parse("audio/WAV").expect("audio/WAV is a media type");
@@ -111,7 +111,7 @@ pub(super) fn headers(notice: &Notice, caller: &Shown, key: &Key) -> Vec<(&'stat
         headers.push(("X-CallingTelephoneNumber", number.clone()));
     }
     match &notice.kind {
-        Kind::Missed => headers.push(("Content-Class", "missedcall".to_owned())),
+        Kind::Missed | Kind::Digest { .. } => headers.push(("Content-Class", "missedcall".to_owned())),
         Kind::VoiceMail { duration, .. } => {
             headers.push(("Content-Class", "voice-ca".to_owned()));
             headers.push(("X-VoiceMessageDuration", duration.as_millis().div_ceil(1000).to_string()));

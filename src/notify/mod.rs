@@ -3,6 +3,7 @@
 pub mod clean;
 mod dates;
 pub mod decide;
+pub mod digest;
 pub mod ews;
 #[cfg(test)]
 mod golden;
@@ -51,9 +52,12 @@ pub struct Notice {
     pub rang_for: Duration,
     /// How the call ended.
     pub outcome: Outcome,
+    /// When the user has talked with the caller since, where the notice was marked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub talked: Option<Timestamp>,
 }
 
-/// The two things that are told.
+/// What is told.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -66,4 +70,41 @@ pub enum Kind {
         /// Its length after trailing silence was cut.
         duration: Duration,
     },
+    /// Several missed calls together. The notice's own caller is theirs where it is one, and its own call the newest.
+    Digest {
+        /// In the order in which they came.
+        calls: Vec<MissedCall>,
+    },
+}
+
+/// One of several missed calls.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct MissedCall {
+    /// See [`Notice::call_id`].
+    pub call_id: String,
+    /// Who called.
+    pub caller: Caller,
+    /// When the INVITE came in.
+    pub came_in: Timestamp,
+    /// How long the user's devices rang.
+    pub rang_for: Duration,
+    /// How the call ended.
+    pub outcome: Outcome,
+    /// See [`Notice::talked`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub talked: Option<Timestamp>,
+}
+
+impl MissedCall {
+    /// The call of a notice.
+    pub fn of(notice: &Notice) -> Self {
+        Self {
+            call_id: notice.call_id.clone(),
+            caller: notice.caller.clone(),
+            came_in: notice.came_in,
+            rang_for: notice.rang_for,
+            outcome: notice.outcome,
+            talked: notice.talked,
+        }
+    }
 }

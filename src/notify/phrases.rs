@@ -1,5 +1,8 @@
 //! What a notice says, in every language shipped.
 
+use jiff::Timestamp;
+
+use super::{Notice, dates};
 use crate::{address::Language, call::Outcome};
 
 /// The words of one language. `{who}` stands for the caller.
@@ -16,6 +19,15 @@ pub struct Phrases {
     pub call_back: &'static str,
     pub attached: &'static str,
     pub footer: &'static str,
+    pub missed_calls: &'static str,
+    /// Several of one caller: `{n}` calls of `{who}`.
+    pub missed_calls_from: &'static str,
+    /// Several of several callers: `{n}` calls of `{m}`.
+    pub missed_calls_of: &'static str,
+    pub callers: &'static str,
+    one_call: &'static str,
+    many_calls: &'static str,
+    talked: &'static str,
     gave_up_ringing: &'static str,
     gave_up_forwarding: &'static str,
     unanswered: &'static str,
@@ -36,6 +48,19 @@ impl Phrases {
             Language::Da => &DA,
             Language::Es => &ES,
         }
+    }
+
+    /// `3 calls`. All these languages have one form for one and one for more.
+    pub fn calls(&self, count: usize) -> String {
+        match count {
+            1 => self.one_call.to_owned(),
+            many => self.many_calls.replace("{n}", &many.to_string()),
+        }
+    }
+
+    /// When the two have talked since, as a sentence.
+    pub fn talked(&self, at: Timestamp, notice: &Notice) -> String {
+        self.talked.replace("{at}", &dates::moment(at, &notice.time_zone, notice.language))
     }
 
     /// How the call ended, as a sentence.
@@ -68,6 +93,13 @@ static EN: Phrases = Phrases {
     call_back: "Call back",
     attached: "The recording is attached to this mail.",
     footer: "Sent automatically by your telephone system. Replies are not read.",
+    missed_calls: "Missed calls",
+    missed_calls_from: "{n} missed calls from {who}",
+    missed_calls_of: "{n} missed calls from {m} callers",
+    callers: "{m} callers",
+    one_call: "1 call",
+    many_calls: "{n} calls",
+    talked: "You have talked since, on {at}.",
     gave_up_ringing: "The caller hung up while your phones were ringing.",
     gave_up_forwarding: "The caller hung up before voice mail answered.",
     unanswered: "Nobody answered.",
@@ -91,6 +123,13 @@ static DE: Phrases = Phrases {
     call_back: "Zurückrufen",
     attached: "Die Aufnahme hängt an dieser Mail.",
     footer: "Automatisch von Ihrer Telefonanlage gesendet. Antworten werden nicht gelesen.",
+    missed_calls: "Verpasste Anrufe",
+    missed_calls_from: "{n} verpasste Anrufe von {who}",
+    missed_calls_of: "{n} verpasste Anrufe von {m} Anrufern",
+    callers: "{m} Anrufer",
+    one_call: "1 Anruf",
+    many_calls: "{n} Anrufe",
+    talked: "Sie haben seitdem miteinander gesprochen: {at}.",
     gave_up_ringing: "Der Anrufer hat aufgelegt, während Ihre Telefone klingelten.",
     gave_up_forwarding: "Der Anrufer hat aufgelegt, bevor die Mailbox antwortete.",
     unanswered: "Niemand hat abgenommen.",
@@ -114,6 +153,13 @@ static FR: Phrases = Phrases {
     call_back: "Rappeler",
     attached: "L’enregistrement est joint à ce message.",
     footer: "Envoyé automatiquement par votre système téléphonique. Les réponses ne sont pas lues.",
+    missed_calls: "Appels manqués",
+    missed_calls_from: "{n} appels manqués de {who}",
+    missed_calls_of: "{n} appels manqués de {m} correspondants",
+    callers: "{m} correspondants",
+    one_call: "1 appel",
+    many_calls: "{n} appels",
+    talked: "Vous vous êtes parlé depuis, le {at}.",
     gave_up_ringing: "L’appelant a raccroché pendant que vos téléphones sonnaient.",
     gave_up_forwarding: "L’appelant a raccroché avant que la messagerie réponde.",
     unanswered: "Personne n’a répondu.",
@@ -137,6 +183,13 @@ static DA: Phrases = Phrases {
     call_back: "Ring tilbage",
     attached: "Optagelsen er vedhæftet denne mail.",
     footer: "Sendt automatisk af dit telefonsystem. Svar bliver ikke læst.",
+    missed_calls: "Mistede opkald",
+    missed_calls_from: "{n} mistede opkald fra {who}",
+    missed_calls_of: "{n} mistede opkald fra {m} opkaldere",
+    callers: "{m} opkaldere",
+    one_call: "1 opkald",
+    many_calls: "{n} opkald",
+    talked: "I har talt sammen siden, {at}.",
     gave_up_ringing: "Opkalderen lagde på, mens dine telefoner ringede.",
     gave_up_forwarding: "Opkalderen lagde på, før telefonsvareren svarede.",
     unanswered: "Ingen tog telefonen.",
@@ -160,6 +213,13 @@ static ES: Phrases = Phrases {
     call_back: "Devolver la llamada",
     attached: "La grabación va adjunta a este correo.",
     footer: "Enviado automáticamente por su sistema telefónico. Las respuestas no se leen.",
+    missed_calls: "Llamadas perdidas",
+    missed_calls_from: "{n} llamadas perdidas de {who}",
+    missed_calls_of: "{n} llamadas perdidas de {m} personas",
+    callers: "{m} personas",
+    one_call: "1 llamada",
+    many_calls: "{n} llamadas",
+    talked: "Han hablado desde entonces, el {at}.",
     gave_up_ringing: "La persona que llamaba colgó mientras sonaban sus teléfonos.",
     gave_up_forwarding: "La persona que llamaba colgó antes de que respondiera el buzón de voz.",
     unanswered: "Nadie respondió.",

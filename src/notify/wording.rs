@@ -7,9 +7,10 @@ use minijinja::{AutoEscape, Environment, Value, context};
 use super::{
     Kind, Notice,
     clean::{link, shown},
-    dates,
+    dates, digest,
     phrases::Phrases,
 };
+use crate::address::{Caller, Language};
 
 /// What the user reads.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,9 +27,10 @@ pub struct Words {
 pub fn word(notice: &Notice) -> Words {
     let phrases = Phrases::of(notice.language);
     let caller = Shown::of(notice);
-    let (title, subject) = match notice.kind {
+    let (title, subject) = match &notice.kind {
         Kind::Missed => (phrases.missed, phrases.missed_from),
         Kind::VoiceMail { .. } => (phrases.voice_mail, phrases.voice_mail_from),
+        Kind::Digest { calls } => return digest::word(notice, calls, phrases, tone(&notice.kind)),
     };
     let subject = subject.replace("{who}", &caller.who);
     let attached = matches!(notice.kind, Kind::VoiceMail { .. }).then_some(phrases.attached);
@@ -44,6 +46,7 @@ pub fn word(notice: &Notice) -> Words {
         rows => rows(notice, phrases),
         ended => phrases.ended(notice.outcome),
         attached,
+        talked => notice.talked.map(|at| phrases.talked(at, notice)),
         link => &caller.link,
         call_back => phrases.call_back,
         footer => phrases.footer,
@@ -67,8 +70,18 @@ pub struct Shown {
 impl Shown {
     /// The caller of a notice.
     pub fn of(notice: &Notice) -> Self {
-        let unknown = || Phrases::of(notice.language).unknown.to_owned();
-        let caller = &notice.caller;
+        if let Kind::Digest { calls } = &notice.kind
+            && let many @ 2.. = digest::callers(calls).len()
+        {
+            let who = Phrases::of(notice.language).callers.replace("{m}", &many.to_string());
+            return Self { who, name: None, number: None, link: None };
+        }
+        Self::of_caller(&notice.caller, notice.language)
+    }
+
+    /// A caller; one without any name is unknown in that language.
+    pub fn of_caller(caller: &Caller, language: Language) -> Self {
+        let unknown = || Phrases::of(language).unknown.to_owned();
         if caller.private {
             return Self { who: unknown(), name: None, number: None, link: None };
         }
@@ -106,13 +119,13 @@ fn rows(notice: &Notice, phrases: &Phrases) -> Vec<(&'static str, String)> {
 /// One colour per kind, on a light and on a dark ground (contrast at least 4.5:1 in both).
 fn tone(kind: &Kind) -> Value {
     match kind {
-        Kind::Missed => context! { light => "#b42318", dark => "#ff9d92" },
+        Kind::Missed | Kind::Digest { .. } => context! { light => "#b42318", dark => "#ff9d92" },
         Kind::VoiceMail { .. } => context! { light => "#175cd3", dark => "#8dbcff" },
     }
 }
 
 /// The first letters of the first and the last word, `LA`; `?` without a name.
-fn initials(name: Option<&str>) -> String {
+pub(super) fn initials(name: Option<&str>) -> String {
     let mut letters = name
         .unwrap_or_default()
         .split_whitespace()
@@ -131,14 +144,16 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     for (name, source) in [
         ("notice.txt", include_str!("templates/notice.txt")),
         ("notice.html", include_str!("templates/notice.html")),
+        ("digest.txt", include_str!("templates/digest.txt")),
+        ("digest.html", include_str!("templates/digest.html")),
     ] {
         shipped.add_template(name, source).expect("the shipped templates compile");
     }
     shipped
 });
 
-fn render(name: &str, values: &Value) -> String {
-    let template = TEMPLATES.get_template(name).expect("both templates are added above");
+pub(super) fn render(name: &str, values: &Value) -> String {
+    let template = TEMPLATES.get_template(name).expect("all templates are added above");
     template.render(values).expect("the shipped templates use only values that are given")
 }
 
@@ -164,6 +179,7 @@ mod tests {
             came_in: "2008-04-11T09:12:33Z".parse().expect("a timestamp"),
             rang_for: Duration::from_secs(23),
             outcome: Outcome::GaveUpRinging,
+            talked: None,
         }
     }
 

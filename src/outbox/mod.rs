@@ -2,10 +2,14 @@
 
 mod breaker;
 mod destination;
+mod gathered;
 mod key;
 mod reply;
 mod retry_after;
+pub mod room;
+mod talked;
 mod way;
+mod wish;
 
 use std::{fmt, time::Duration};
 
@@ -16,10 +20,13 @@ use crate::{notify::Notice, settings};
 
 pub use breaker::{Breaker, Turn};
 pub use destination::{Towards, share};
+pub use gathered::gathered;
 pub use key::Key;
 pub use reply::{Refused, refused};
 pub use retry_after::retry_after;
+pub use talked::{AfterTalk, after_talk};
 pub use way::{Chain, ChannelName, Entries, Way};
+pub use wish::{Fate, Gather, Hold, Returned, Wait, Wish};
 
 /// One notice on its way.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -30,11 +37,29 @@ pub struct Item {
     pub way: Way,
     /// When it was taken: the `Date:` of a mail, the same for every try.
     pub posted: Timestamp,
+    /// What its user wants of it besides.
+    #[serde(default, skip_serializing_if = "Wish::is_none")]
+    pub wish: Wish,
+}
+
+impl Item {
+    /// A notice that goes at once.
+    pub fn new(notice: Notice, way: Way, posted: Timestamp) -> Self {
+        Self { notice, way, posted, wish: Wish::default() }
+    }
+
+    /// The same, but not before `until`; `why` is for an admin: `quiet hours`.
+    #[must_use]
+    pub fn held(mut self, until: Timestamp, why: &str) -> Self {
+        self.wish.hold = Some(Hold { until, why: why.to_owned() });
+        self
+    }
 }
 
 /// The items that tell a notice: one for each entry of the user's channels.
-pub fn items(notice: &Notice, entries: &[Chain], posted: Timestamp) -> Vec<Item> {
-    entries.iter().map(|chain| Item { notice: notice.clone(), way: Way::by(chain), posted }).collect()
+pub fn items(notice: &Notice, entries: &[Chain], posted: Timestamp, wish: &Wish) -> Vec<Item> {
+    let item = |chain| Item { wish: wish.clone(), ..Item::new(notice.clone(), Way::by(chain), posted) };
+    entries.iter().map(item).collect()
 }
 
 /// Where an item stands.
@@ -45,7 +70,7 @@ pub enum Status {
     Queued,
     /// A try is under way. After a crash nobody knows how it ended, so it goes again with the same Message-ID.
     Sending,
-    /// Tried and to be tried again.
+    /// Tried and to be tried again, or held until its time comes.
     Delayed,
     /// Told.
     Delivered,

@@ -18,8 +18,9 @@ fn item(way: Way) -> Item {
         came_in: Timestamp::UNIX_EPOCH,
         rang_for: Duration::ZERO,
         outcome: Outcome::GaveUpRinging,
+        talked: None,
     };
-    Item { notice, way, posted: Timestamp::UNIX_EPOCH }
+    Item::new(notice, way, Timestamp::UNIX_EPOCH)
 }
 
 fn chain(names: &[&str]) -> Chain {

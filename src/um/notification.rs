@@ -84,6 +84,7 @@ impl Notification {
             came_in: self.came_in,
             rang_for: self.rang_for,
             outcome: self.outcome,
+            talked: None,
         }
     }
 

@@ -10,7 +10,7 @@ use ringpost::{
     address::{Caller, Language},
     call::Outcome,
     notify::{Kind, Notice},
-    settings::{Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Secret},
+    settings::{Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, PASSWORD_REST, Secret},
 };
 
 fn notice(kind: Kind) -> Notice {
@@ -31,6 +31,7 @@ fn notice(kind: Kind) -> Notice {
         came_in: "2008-04-11T09:12:33Z".parse().expect("a timestamp"),
         rang_for: Duration::from_secs(23),
         outcome: Outcome::GaveUpRinging,
+        talked: None,
     }
 }
 
@@ -47,6 +48,7 @@ fn settings(access: EwsAccess) -> Ews {
         version: EwsVersion::Exchange2013,
         ca: None,
         request_timeout: Duration::from_secs(30),
+        password_rest: PASSWORD_REST,
     }
 }
 

@@ -58,6 +58,7 @@ impl CallActor {
             came_in: self.came_in,
             rang_for,
             outcome,
+            talked: None,
         }
     }
 
@@ -65,8 +66,13 @@ impl CallActor {
         let posted = Timestamp::now();
         let items = match verdict.action {
             Action::Silent => return,
-            Action::Mail => items(&notice, &self.user.channels, posted),
-            Action::TellUm => vec![Item { notice, way: self.way_to_um(), posted }],
+            Action::Mail => {
+                items(&notice, &self.user.channels, posted, &self.directory.wish(&self.user, &notice))
+            }
+            Action::TellUm => {
+                let wish = self.directory.wish(&self.user, &notice);
+                vec![Item { wish, ..Item::new(notice, self.way_to_um(), posted) }]
+            }
         };
         let call = call_id(&self.invite).into_owned();
         self.holding = true;

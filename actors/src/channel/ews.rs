@@ -87,6 +87,13 @@ impl Ews {
         Ok(Self { settings, door, finder, rest: Mutex::default() })
     }
 
+    /// The channel's name, for the log and the health report.
+    #[must_use]
+    pub fn named(mut self, channel: &str) -> Self {
+        self.door.named(channel);
+        self
+    }
+
     async fn tried(&self, item: &Item, again: bool) -> Delivery {
         let Some(mailbox) = item.notice.mail.as_deref() else {
             return never("the user has no mail address");
@@ -117,7 +124,7 @@ impl Ews {
 
     async fn created(&self, url: &str, mailbox: &str, item: &Item) -> Result<(), Failed> {
         let recording = match &item.notice.kind {
-            Kind::Missed => None,
+            Kind::Missed | Kind::Digest { .. } => None,
             Kind::VoiceMail { recording, .. } => super::read(recording.clone()).await.map_err(Failed::No)?,
         };
         let request = create(&self.settings, &item.notice, recording, item.posted);
@@ -150,6 +157,7 @@ impl Ews {
                 Failed::No(down(error))
             }
             DoorError::Token(error) => Failed::No(error.into()),
+            DoorError::Password(refused) => Failed::No(refused.into()),
             DoorError::Refused | DoorError::Ntlm(_) => Failed::No(down(error)),
         }
     }
@@ -218,6 +226,10 @@ impl Channel for Ews {
 
     fn deliver_again<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
         Box::pin(self.tried(item, true))
+    }
+
+    fn tells_together(&self) -> bool {
+        true
     }
 
     fn towards(&self) -> Towards {

@@ -69,7 +69,7 @@ impl Graph {
     async fn tell(&self, item: &Item, key: &Key) -> Result<(), Trouble> {
         let (place, whose) = self.place(item);
         let recording = match &item.notice.kind {
-            Kind::Missed => None,
+            Kind::Missed | Kind::Digest { .. } => None,
             Kind::VoiceMail { recording, .. } => read(recording.clone()).await.map_err(Trouble::Other)?,
         };
         let earlier = match self.doubts.holds(key, item.posted) {
@@ -217,6 +217,10 @@ impl Channel for Graph {
                 }
             }
         })
+    }
+
+    fn tells_together(&self) -> bool {
+        true
     }
 
     fn towards(&self) -> Towards {

@@ -39,6 +39,10 @@ impl Channel for Maildir {
             }
         })
     }
+
+    fn tells_together(&self) -> bool {
+        true
+    }
 }
 
 /// Writes one mail so that it is wholly there or not at all, and once: the name comes from the notice, so a retry

@@ -4,6 +4,7 @@
 mod ews;
 mod graph;
 pub mod http;
+mod lockout;
 mod maildir;
 mod recorded;
 mod sip_info;
@@ -22,7 +23,7 @@ use ringpost::{
         mail::{MailError, compose},
     },
     outbox::{Delivery, Item, Towards},
-    settings::{self, ChannelKind, Mail, MailUrl},
+    settings::{self, ChannelKind, MailUrl},
 };
 
 pub use ews::{Ews, EwsError};
@@ -43,6 +44,11 @@ pub trait Channel: Send + Sync {
     /// came between. For channels that can find out.
     fn deliver_again<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
         self.deliver(item)
+    }
+
+    /// Whether it tells several missed calls as one; else each is told by itself, and waits for no other.
+    fn tells_together(&self) -> bool {
+        false
     }
 
     /// What its notices share their fate with, beside its server.
@@ -75,24 +81,20 @@ pub enum ChannelError {
 /// Why it cannot be used.
 pub fn channel(settings: &settings::Channel, tokens: &Tokens) -> Result<Arc<dyn Channel>, ChannelError> {
     Ok(match &settings.kind {
-        ChannelKind::Mail(settings) => mail(settings)?,
-        ChannelKind::Ews(settings) => Arc::new(Ews::new(settings.clone(), tokens)?),
+        ChannelKind::Mail(mail) => match &mail.url {
+            MailUrl::Maildir(path) => Arc::new(Maildir::new(path.clone(), mail.from.clone())),
+            MailUrl::Smtp { .. } => Arc::new(Smtp::new(mail, tokens)?.named(settings.name.as_str())),
+        },
+        ChannelKind::Ews(ews) => Arc::new(Ews::new(ews.clone(), tokens)?.named(settings.name.as_str())),
         ChannelKind::Graph(settings) => Arc::new(Graph::new(settings, tokens)?),
         ChannelKind::Webhook(settings) => Arc::new(Webhook::new((**settings).clone())?),
-    })
-}
-
-fn mail(settings: &Mail) -> Result<Arc<dyn Channel>, SmtpError> {
-    Ok(match &settings.url {
-        MailUrl::Maildir(path) => Arc::new(Maildir::new(path.clone(), settings.from.clone())),
-        MailUrl::Smtp { .. } => Arc::new(Smtp::new(settings)?),
     })
 }
 
 /// Builds the mail of an item, with the recording if it has one.
 async fn built(item: &Item, from: &str) -> Result<Message, Delivery> {
     let recording = match &item.notice.kind {
-        Kind::Missed => None,
+        Kind::Missed | Kind::Digest { .. } => None,
         Kind::VoiceMail { recording, .. } => read(recording.clone()).await?,
     };
     let notice: &Notice = &item.notice;

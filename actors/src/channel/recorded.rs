@@ -49,6 +49,10 @@ impl Channel for Recorded {
         Box::pin(async { delivery })
     }
 
+    fn tells_together(&self) -> bool {
+        true
+    }
+
     fn towards(&self) -> Towards {
         self.towards
     }

@@ -57,8 +57,8 @@ impl Channel for SipInfo {
                 Way::Um { plan, eum_proxy_address, .. } => (plan, eum_proxy_address),
                 Way::By { .. } => return never("what is not for UM was given to the UM channel"),
             };
-            if let Kind::VoiceMail { .. } = item.notice.kind {
-                return never("a voice mail was given to the UM channel, which tells missed calls");
+            if item.notice.kind != Kind::Missed {
+                return never("the UM channel tells missed calls, one by one");
             }
             let body = Notification::of(&item.notice, eum).write();
             match self.sender.send_info(plan, &item.notice.user, Bytes::from(body)).await {

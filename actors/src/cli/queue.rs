@@ -96,7 +96,7 @@ fn order(chosen: &Chosen, order: impl Fn(Vec<ItemId>) -> Order) -> Result<ExitCo
     let ids = match chosen.all_dead {
         true => {
             let dead = Sqlite::view(&path).map_err(failed)?.list(Some(Status::Dead), control::MOST);
-            dead.map_err(failed)?.iter().map(|one| one.id).collect()
+            dead.map_err(failed)?.iter().filter(|one| one.told_by.is_none()).map(|one| one.id).collect()
         }
         false => chosen.ids.clone(),
     };
@@ -148,6 +148,7 @@ fn line(one: &Listed) -> String {
     let kind = match one.item.notice.kind {
         Kind::Missed => "missed",
         Kind::VoiceMail { .. } => "voice-mail",
+        Kind::Digest { .. } => "digest",
     };
     let changed = one.changed.round(Unit::Second).unwrap_or(Timestamp::UNIX_EPOCH).to_string();
     let (id, status, tries) = (one.id, one.status.as_str(), one.effort.tries);
@@ -174,6 +175,8 @@ fn object(one: &Listed) -> serde_json::Value {
         "waited_s": one.effort.waited.as_secs(),
         "reason": one.reason,
         "changed": one.changed,
+        "due": one.due,
+        "told_by": one.told_by,
         "item": one.item,
     })
 }

@@ -11,7 +11,7 @@ use ringpost::{
 
 use super::{
     Claims,
-    channel::{self, Known},
+    channel::{self, Known, Telling},
     mail::password_file,
     policy,
     raw::Raw,
@@ -32,6 +32,8 @@ pub struct Around<'s> {
     pub channels: &'s [Known],
     /// Those of `[notices]` for users with a mail address, and without.
     pub usual: [Entries; 2],
+    /// What `[notices]` says of the notices of missed calls.
+    pub telling: Telling,
 }
 
 /// Reads one `[[user]]`; `None` after a problem.
@@ -56,6 +58,7 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
     let min_ring = section.optional("min_ring", Raw::duration_or_zero);
     let mail_if_um_refuses = section.optional("mail_if_um_refuses", Raw::flag);
     let own = channels(&mut section, around);
+    let telling = Telling::read(&mut section).or(around.telling);
     let mail = section.optional("mail", mail);
     let time_zone = section.optional("time_zone", time_zone);
     let language = section.optional("language", language);
@@ -88,6 +91,8 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
         min_ring: min_ring.unwrap_or_default(),
         mail_if_um_refuses: mail_if_um_refuses.unwrap_or(!channels.is_empty()),
         channels,
+        digest: telling.digest(),
+        returned: telling.returned(),
         mail,
         time_zone: time_zone.unwrap_or_else(|| "UTC".to_owned()),
         language: language.unwrap_or_default(),

@@ -19,13 +19,16 @@ pub struct Retry(pub ItemId);
 #[rtype(result = "Result<(), &'static str>")]
 pub struct Discard(pub ItemId);
 
-const BEING_SENT: &str = "it is being sent right now";
+pub(super) const BEING_SENT: &str = "it is being sent right now";
 /// Why nothing can be done about a notice.
-pub const NOT_OPEN: &str = "there is no such notice, or it is delivered";
+pub const NOT_OPEN: &str = "there is no such notice, or it is delivered, or told by another";
 
 impl Outbox {
     /// Takes a notice out of its queue; `Some(false)`: it is on its way, `None`: no queue has it.
     fn unqueue(&mut self, id: ItemId) -> Option<bool> {
+        if let Some(waited) = self.held.take(id) {
+            return Some(waited);
+        }
         let waited = self.lanes.values_mut().find_map(|lane| lane.remove(id))?;
         if waited {
             self.fresh.remove(&id);
@@ -46,6 +49,9 @@ impl Handler<Retry> for Outbox {
                     if sent { Ok(()) } else { Err(NOT_OPEN) }
                 },
             ));
+        }
+        if self.held.has(id) {
+            return self.let_out(id);
         }
         let answer = match self.lanes.values_mut().any(|lane| lane.urge(id)) {
             true => {

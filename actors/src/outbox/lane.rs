@@ -126,6 +126,11 @@ impl Lane {
         &self.used.schedule
     }
 
+    /// Whether its channel tells several missed calls as one.
+    pub fn tells_together(&self) -> bool {
+        self.used.channel.as_ref().is_some_and(|channel| channel.tells_together())
+    }
+
     /// Whether it has the item, waiting or being sent.
     pub fn has(&self, id: ItemId) -> bool {
         self.queue.get(id).is_some()

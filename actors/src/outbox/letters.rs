@@ -42,6 +42,7 @@ impl Handler<Post> for Outbox {
 
     fn handle(&mut self, Post(item): Post, ctx: &mut Context<Self>) -> Self::Result {
         let (scribe, outbox, since) = (self.scribe.clone(), ctx.address(), Some(self.reads));
+        let item = self.feasible(item);
         let posted = async move {
             let posted = scribe.post(item.clone()).await?;
             if let Posted::Committed(id) = posted {
@@ -60,6 +61,7 @@ impl Handler<PostAll> for Outbox {
 
     fn handle(&mut self, PostAll(items): PostAll, ctx: &mut Context<Self>) -> Self::Result {
         let (scribe, outbox, since) = (self.scribe.clone(), ctx.address(), Some(self.reads));
+        let items: Vec<Item> = items.into_iter().map(|item| self.feasible(item)).collect();
         let posted = async move {
             let posted = scribe.post_all(items.clone()).await?;
             for (posted, item) in posted.into_iter().zip(items) {
@@ -89,7 +91,9 @@ impl Handler<Committed> for Outbox {
 
     fn handle(&mut self, Committed { id, item, since }: Committed, ctx: &mut Context<Self>) {
         self.guarded(ctx, |this, ctx| {
-            if !this.knows(id) {
+            if item.wish.waits() {
+                this.hold(id, &item);
+            } else if !this.knows(id) {
                 this.queue_item(id, &item);
                 // Where the store has been read meanwhile, that may have sent it already: then the store knows better.
                 if since == Some(this.reads) {

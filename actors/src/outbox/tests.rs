@@ -38,8 +38,9 @@ fn item(call_id: &str) -> Item {
         came_in: Timestamp::UNIX_EPOCH,
         rang_for: Duration::ZERO,
         outcome: Outcome::GaveUpRinging,
+        talked: None,
     };
-    Item { notice, way: Way::mail(), posted: Timestamp::now() }
+    Item::new(notice, Way::mail(), Timestamp::now())
 }
 
 async fn until(what: &str, so: impl Fn() -> bool) {

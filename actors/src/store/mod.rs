@@ -17,7 +17,7 @@ use std::{
 use jiff::Timestamp;
 use ringpost::{
     notify::{CallRecord, Kind},
-    outbox::{ChannelName, Effort, Item, Key, Status},
+    outbox::{ChannelName, Effort, Item, Key, Status, Wish},
 };
 
 use serde::Serialize;
@@ -33,9 +33,9 @@ pub type ItemId = i64;
 pub trait Store: Send {
     /// Writes a batch in order; the answers are in the same order.
     fn write(&mut self, batch: &[&Write]) -> Result<Vec<Written>, StoreError>;
-    /// The items after that one that are neither delivered nor dead, oldest first.
+    /// The items after that one that are neither delivered nor dead and are not told by another one, oldest first.
     fn open_items(&mut self, after: ItemId, limit: usize) -> Result<Vec<OpenItem>, StoreError>;
-    /// One item that is neither delivered nor dead, and what it has been through.
+    /// One item that is neither delivered nor dead nor told by another one, and what it has been through.
     fn load(&mut self, id: ItemId) -> Result<Option<(Item, Effort)>, StoreError>;
     /// The newest items of a status, or of all.
     fn list(&mut self, status: Option<Status>, limit: usize) -> Result<Vec<Listed>, StoreError>;
@@ -92,6 +92,7 @@ pub struct Row {
     key: Key,
     kind: &'static str,
     body: String,
+    wish: Option<String>,
     /// The item itself.
     pub item: Arc<Item>,
 }
@@ -102,9 +103,11 @@ impl Row {
         let kind = match item.notice.kind {
             Kind::Missed => "missed",
             Kind::VoiceMail { .. } => "voice-mail",
+            Kind::Digest { .. } => "digest",
         };
         let body = serde_json::to_string(&item)?;
-        Ok(Self { key: Key::of(&item.notice), kind, body, item: Arc::new(item) })
+        let wish = (!item.wish.is_none()).then(|| serde_json::to_string(&item.wish)).transpose()?;
+        Ok(Self { key: Key::of(&item.notice), kind, body, wish, item: Arc::new(item) })
     }
 }
 
@@ -131,6 +134,22 @@ pub enum Change {
         /// Why.
         reason: String,
     },
+    /// What was held goes now, by itself.
+    Release,
+    /// These items, which are held, are told together from now on, by this new one.
+    Gather {
+        /// The new item.
+        row: Row,
+        /// At least one.
+        members: Vec<ItemId>,
+    },
+    /// It says something else from now on, and keeps its key.
+    Rewrite(Row),
+    /// It is closed untold.
+    Untold {
+        /// Why.
+        reason: String,
+    },
     /// A dead letter.
     Dead {
         /// Why.
@@ -151,7 +170,8 @@ pub enum Written {
     Known,
     /// The change is made or the line is written.
     Done,
-    /// The change had nothing to change: no such item, or its status (for `Resend` and `Remove`) is another.
+    /// The change had nothing to change: no such item, or its status (for `Resend`, `Remove` and what concerns held ones)
+    /// is another.
     Nothing,
     /// The numbers of what an item has become; none where that notice is with that channel already. Where it is so with
     /// the first, the item itself is closed as delivered.
@@ -171,12 +191,16 @@ pub struct OpenItem {
     pub due: Timestamp,
     /// When it was taken, to the second.
     pub posted: Timestamp,
+    /// Whether it has been tried.
+    pub tried: bool,
     /// How long it has waited for its channel.
     pub waited: Duration,
     /// Whether another channel takes over where this one does not tell.
     pub has_next: bool,
     /// The mail address of its user.
     pub mail: Option<Arc<str>>,
+    /// Its user and what that one wants of it besides, where there is anything.
+    pub wish: Option<Box<OwnWish>>,
 }
 
 /// The last line of the call log about a notice: it is told, or it is given up.
@@ -192,11 +216,14 @@ pub struct Ending {
     pub channel: String,
     /// [`Status::Delivered`] or [`Status::Dead`].
     pub status: Status,
-    /// Why it is dead.
+    /// Why it is dead, or told otherwise than by itself.
     pub reason: Option<String>,
     /// When that was written.
     pub at: Timestamp,
 }
+
+/// What a user, named by the address of record, wants of a notice.
+pub type OwnWish = (Arc<str>, Wish);
 
 /// An item as a list shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -213,6 +240,10 @@ pub struct Listed {
     pub reason: Option<String>,
     /// When that last changed.
     pub changed: Timestamp,
+    /// When it is due, where it is delayed.
+    pub due: Option<Timestamp>,
+    /// The digest that tells it.
+    pub told_by: Option<ItemId>,
 }
 
 /// The store could not do it. Nothing was written; the same call may be made again.

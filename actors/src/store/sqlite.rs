@@ -2,6 +2,7 @@
 
 mod ending;
 mod expire;
+mod held;
 mod open;
 
 use jiff::Timestamp;
@@ -50,8 +51,9 @@ impl Store for Sqlite {
     fn open_items(&mut self, after: ItemId, limit: usize) -> Result<Vec<OpenItem>, StoreError> {
         // All of it is in the index `item_open`: neither bodies nor what is over are read.
         let mut query = self.db.prepare_cached(
-            "SELECT id, channel, status, due, posted, waited, has_next, mail FROM item INDEXED BY item_open
-             WHERE status IN ('queued', 'sending', 'delayed') AND id > ?1 ORDER BY id LIMIT ?2",
+            "SELECT id, channel, status, due, posted, tries > 0 OR waited > 0, waited, has_next, mail, user, wish
+             FROM item INDEXED BY item_open
+             WHERE status IN ('queued', 'sending', 'delayed') AND digest IS NULL AND id > ?1 ORDER BY id LIMIT ?2",
         )?;
         let mut rows = query.query(params![after, as_i64(limit as u128)])?;
         let (mut open, mut names) = (Vec::new(), BTreeSet::new());
@@ -64,13 +66,15 @@ impl Store for Sqlite {
                 status: status(id, row.get_ref(2)?.as_str().unwrap_or_default())?,
                 due: moment(row.get(3)?),
                 posted: moment(row.get(4)?),
-                waited: Duration::from_millis(row.get::<_, i64>(5)?.unsigned_abs()),
-                has_next: row.get(6)?,
+                tried: row.get(5)?,
+                waited: Duration::from_millis(row.get::<_, i64>(6)?.unsigned_abs()),
+                has_next: row.get(7)?,
                 mail: row
-                    .get_ref(7)?
+                    .get_ref(8)?
                     .as_str_or_null()
                     .unwrap_or_default()
                     .map(|mail| shared(&mut mails, mail)),
+                wish: held::wish(id, row.get_ref(9)?, row.get_ref(10)?)?,
             });
         }
         Ok(open)
@@ -78,7 +82,8 @@ impl Store for Sqlite {
 
     fn load(&mut self, id: ItemId) -> Result<Option<(Item, Effort)>, StoreError> {
         let mut query = self.db.prepare_cached(
-            "SELECT body, tries, waited FROM item WHERE id = ?1 AND status IN ('queued', 'sending', 'delayed')",
+            "SELECT body, tries, waited FROM item
+             WHERE id = ?1 AND status IN ('queued', 'sending', 'delayed') AND digest IS NULL",
         )?;
         let row = query
             .query_row([id], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)))
@@ -90,12 +95,13 @@ impl Store for Sqlite {
         let limit = as_i64(limit as u128);
         match wanted {
             None => self.listed(
-                "SELECT id, body, status, tries, waited, reason, changed FROM item ORDER BY id DESC LIMIT ?1",
+                "SELECT id, body, status, tries, waited, reason, changed, due, digest FROM item
+                 ORDER BY id DESC LIMIT ?1",
                 [limit],
             ),
             // The numbers first: a million bodies need not be sorted.
             Some(status) => self.listed(
-                "SELECT id, body, status, tries, waited, reason, changed FROM item WHERE id IN
+                "SELECT id, body, status, tries, waited, reason, changed, due, digest FROM item WHERE id IN
                  (SELECT id FROM item INDEXED BY item_age WHERE status = ?1 ORDER BY id DESC LIMIT ?2)
                  ORDER BY id DESC",
                 params![status.as_str(), limit],
@@ -211,7 +217,7 @@ impl Sqlite {
     /// Where it cannot be read.
     pub fn find(&self, id: ItemId) -> Result<Option<Listed>, StoreError> {
         let mut query = self.db.prepare_cached(
-            "SELECT id, body, status, tries, waited, reason, changed FROM item WHERE id = ?1",
+            "SELECT id, body, status, tries, waited, reason, changed, due, digest FROM item WHERE id = ?1",
         )?;
         let mut rows = query.query([id])?;
         rows.next()?.map(as_listed).transpose()
@@ -220,23 +226,30 @@ impl Sqlite {
 
 fn as_listed(row: &SqlRow<'_>) -> Result<Listed, StoreError> {
     let id = row.get(0)?;
+    let status = status(id, &row.get::<_, String>(2)?)?;
     Ok(Listed {
         id,
         item: read(id, &row.get::<_, String>(1)?)?,
-        status: status(id, &row.get::<_, String>(2)?)?,
+        status,
         effort: effort(row.get(3)?, row.get(4)?),
         reason: row.get(5)?,
         changed: moment(row.get(6)?),
+        due: (status == Status::Delayed).then_some(moment(row.get(7)?)),
+        told_by: row.get(8)?,
     })
 }
 
 fn insert(tx: &Transaction<'_>, row: &Row, now: Timestamp) -> Result<Written, StoreError> {
     let notice = &row.item.notice;
     let mut insert = tx.prepare_cached(
-        "INSERT INTO item (key, channel, entry, status, user, call_id, kind, body, due, changed, posted, has_next, mail)
-         VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
+        "INSERT INTO item (key, channel, entry, status, user, call_id, kind, body, due, changed, posted, reason,
+         wish, has_next, mail)
+         VALUES (?1, ?2, ?3, ?10, ?4, ?5, ?6, ?7, ?11, ?8, ?9, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING",
     )?;
     let now = now.as_millisecond();
+    let held = row.item.wish.reason(row.item.posted);
+    let status = if held.is_some() { Status::Delayed } else { Status::Queued };
+    let due = held.as_ref().map_or(now, |(due, _)| due.as_millisecond());
     let rows = insert.execute(params![
         row.key.as_str(),
         row.item.way.channel().as_str(),
@@ -247,6 +260,10 @@ fn insert(tx: &Transaction<'_>, row: &Row, now: Timestamp) -> Result<Written, St
         row.body,
         now,
         row.item.posted.as_millisecond(),
+        status.as_str(),
+        due,
+        held.map(|(_, reason)| reason),
+        row.wish,
         row.item.way.has_next(),
         notice.mail,
     ])?;
@@ -259,28 +276,49 @@ fn apply(tx: &Transaction<'_>, id: ItemId, change: &Change, at: Timestamp) -> Re
         Change::Sending => tx
             .prepare_cached("UPDATE item SET status = 'sending', changed = ?2 WHERE id = ?1 AND status IN ('queued', 'delayed')")?
             .execute(params![id, now])?,
-        Change::Delivered => tx
-            .prepare_cached("UPDATE item SET status = 'delivered', reason = NULL, changed = ?2 WHERE id = ?1")?
-            .execute(params![id, now])?,
+        Change::Delivered => {
+            let told = tx
+                .prepare_cached("UPDATE item SET status = 'delivered', reason = NULL, changed = ?2 WHERE id = ?1")?
+                .execute(params![id, now])?;
+            held::follow(tx, id, Status::Delivered, now)?;
+            told
+        }
         Change::Delayed { due, effort, reason } => tx
             .prepare_cached(
                 "UPDATE item SET status = 'delayed', due = ?3, tries = ?4, waited = ?5, reason = ?6, changed = ?2 WHERE id = ?1",
             )?
             .execute(params![id, now, due.as_millisecond(), effort.tries, as_i64(effort.waited.as_millis()), reason])?,
-        Change::Dead { reason } => tx
-            .prepare_cached("UPDATE item SET status = 'dead', reason = ?3, changed = ?2 WHERE id = ?1")?
-            .execute(params![id, now, reason])?,
-        Change::Resend => tx
-            .prepare_cached(
-                "UPDATE item SET status = 'queued', tries = 0, waited = 0, due = ?2, changed = ?2 WHERE id = ?1 AND status IN ('dead', 'delayed')",
-            )?
-            .execute(params![id, now])?,
-        Change::Remove => tx
-            .prepare_cached("DELETE FROM item WHERE id = ?1 AND status = 'dead'")?
-            .execute(params![id])?,
+        Change::Dead { reason } => {
+            let dead = tx
+                .prepare_cached("UPDATE item SET status = 'dead', reason = ?3, changed = ?2 WHERE id = ?1")?
+                .execute(params![id, now, reason])?;
+            held::follow(tx, id, Status::Dead, now)?;
+            dead
+        }
+        Change::Resend => {
+            let revived = tx
+                .prepare_cached(
+                    "UPDATE item SET status = 'queued', tries = 0, waited = 0, due = ?2, changed = ?2
+                     WHERE id = ?1 AND status IN ('dead', 'delayed') AND digest IS NULL",
+                )?
+                .execute(params![id, now])?;
+            if revived > 0 {
+                held::follow(tx, id, Status::Delayed, now)?;
+            }
+            revived
+        }
+        Change::Remove => {
+            tx.prepare_cached("DELETE FROM item WHERE digest = ?1 AND status = 'dead'")?.execute([id])?;
+            tx.prepare_cached("DELETE FROM item WHERE id = ?1 AND status = 'dead' AND digest IS NULL")?
+                .execute([id])?
+        }
+        Change::Release => held::release(tx, id, now)?,
+        Change::Rewrite(row) => held::rewrite(tx, id, row)?,
+        Change::Untold { reason } => held::untold(tx, id, reason, now)?,
+        Change::Gather { row, members } => return held::gather(tx, row, members, at),
         Change::Instead { rows, reason } => return instead(tx, id, rows, reason, at),
     };
-    if rows > 0 && matches!(change, Change::Delivered | Change::Dead { .. }) {
+    if rows > 0 && matches!(change, Change::Delivered | Change::Dead { .. } | Change::Untold { .. }) {
         ending::write(tx, id, at)?;
     }
     Ok(if rows == 0 { Written::Nothing } else { Written::Done })
@@ -308,6 +346,7 @@ fn instead(
             "UPDATE item SET status = 'delivered', reason = ?3, changed = ?2 WHERE id = ?1",
             params![id, millis, reason],
         )?;
+        held::follow(tx, id, Status::Delivered, millis)?;
     }
     let mut became = vec![moved.then_some(id)];
     for row in further {

@@ -20,7 +20,7 @@ use ringpost::{
     call::{Outcome, wire},
     directory::Directory,
     notify::{Kind, Notice, UmAction, um_decides},
-    outbox::{Entries, Item, Way, items},
+    outbox::{Entries, Item, Way, Wish, items},
     settings::User,
     sip::{
         Message as SipMessage, Method, Name,
@@ -112,6 +112,9 @@ pub struct Context {
     /// The user's own channels; none after a crash, when the directory knows them.
     #[serde(skip)]
     channels: Entries,
+    /// What the user wants of the notice of a call that left no message.
+    #[serde(skip)]
+    wish: Wish,
 }
 
 impl Context {
@@ -133,7 +136,9 @@ impl Context {
             (UmAction::Missed, _) => {}
             (UmAction::VoiceMail, None) | (UmAction::Silent, _) => return Vec::new(),
         }
-        told_by(&self.channels, notice)
+        // A message is told at once, by itself.
+        let wish = if notice.kind == Kind::Missed { self.wish.clone() } else { Wish::default() };
+        told_by(&self.channels, notice, &wish)
     }
 }
 
@@ -156,10 +161,10 @@ pub async fn tell_recovered(directory: Arc<Directory>, outbox: Addr<Outbox>, rec
 
 /// The notice by these channels. A user without any has lost them to a change of the site: by mail the notice is a dead
 /// letter at least.
-fn told_by(channels: &Entries, notice: Notice) -> Vec<Item> {
+fn told_by(channels: &Entries, notice: Notice, wish: &Wish) -> Vec<Item> {
     let posted = Timestamp::now();
-    match items(&notice, channels, posted) {
-        none if none.is_empty() => vec![Item { notice, way: Way::mail(), posted }],
+    match items(&notice, channels, posted, wish) {
+        none if none.is_empty() => vec![Item::new(notice, Way::mail(), posted)],
         items => items,
     }
 }
@@ -231,7 +236,8 @@ impl Desk {
         let history = wire::History::read(invite);
         let call_id = String::from_utf8_lossy(invite.call_id()).into_owned();
         let came_in = history.as_ref().and_then(|h| Timestamp::from_millisecond(h.came_in).ok());
-        let caller = self.office.directory.load().named(wire::caller(invite, true));
+        let directory = self.office.directory.load();
+        let caller = directory.named(wire::caller(invite, true));
         let notice = Notice {
             kind: Kind::Missed,
             user: user.address.clone(),
@@ -244,8 +250,10 @@ impl Desk {
             rang_for: history.as_ref().map_or(Duration::ZERO, |h| h.rang_for),
             call_id: history.map_or(call_id, |h| h.call_id),
             outcome: Outcome::GaveUpInGreeting,
+            talked: None,
         };
-        Context { notice, class: user.missed_calls, channels: user.channels.clone() }
+        let wish = directory.wish(user, &notice);
+        Context { notice, class: user.missed_calls, channels: user.channels.clone(), wish }
     }
 
     fn begin(&self, server: Token, invite: SipMessage, from: Peer) {
@@ -312,8 +320,10 @@ impl Desk {
             came_in: notification.came_in,
             rang_for: notification.rang_for,
             outcome: notification.outcome,
+            talked: None,
         };
-        let items = told_by(&user.channels, notice);
+        let wish = directory.wish(user, &notice);
+        let items = told_by(&user.channels, notice, &wish);
         let (outbox, port) = (self.office.outbox.clone(), Rc::clone(&self.port));
         actix::spawn(async move {
             // 200 says that the notice is taken, so it is on the disk by then.

@@ -35,7 +35,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         &[
             "site.toml:18: user[0].languages: unknown key; known here: address, name, numbers, devices, auth_name, \
          password, password_file, ring_for, um_plan, missed_calls, forward, min_ring, mail_if_um_refuses, channels, \
-         mail, time_zone, language, greeting, voicemail_numbers, policy",
+         digest_calls, digest_within, returned, mail, time_zone, language, greeting, voicemail_numbers, policy",
         ],
     ),
     (
@@ -51,6 +51,23 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
             "site.toml:28: channel.exchange.server_version: wants one of \"Exchange2010_SP1\", \"Exchange2010_SP2\", \
              \"Exchange2013\", \"Exchange2013_SP1\", \"Exchange2016\", not \"Exchange 2019\"",
             "site.toml:29: channel.exchange.request_timeout: must not be longer than 60s",
+        ],
+    ),
+    (
+        "mail by tokens of a provider: beside a password, without a secret, without a user",
+        "[store]",
+        "[channel.one]\nkind = \"smtp\"\nurl = \"smtp://me@mail.example.test\"\nfrom = \"a@b.test\"\nauth = \"xoauth2\"\n\
+         token_url = \"https://login.test/t\"\nclient_id = \"app\"\npassword_file = \"site.toml\"\npassword_rest = \"soon\"\n\
+         client_secret_file = \"site.toml\"\n\
+         [channel.two]\nkind = \"smtp\"\nurl = \"smtp://mail.example.test\"\nfrom = \"a@b.test\"\nauth = \"xoauth2\"\n\
+         token_url = \"http://login.test/t\"\nclient_id = \"app\"\n[store]",
+        &[
+            "site.toml:27: channel.one.token_url: stands beside a password: one of them is enough",
+            "site.toml:30: channel.one.password_rest: wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" or \"1h\", not \"soon\"",
+            "site.toml:32: channel.two.client_secret_file: is missing: the application needs a secret, or \
+             client_certificate and client_key",
+            "site.toml:34: channel.two.url: names no user, so no token is needed",
+            "site.toml:37: channel.two.token_url: wants \"https://…\": credentials go there",
         ],
     ),
     (

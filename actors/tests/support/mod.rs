@@ -45,11 +45,12 @@ pub fn notice(call_id: &str, mail: &str) -> Notice {
         came_in: "2026-04-11T09:12:33Z".parse().expect("a timestamp"),
         rang_for: Duration::from_secs(23),
         outcome: Outcome::GaveUpRinging,
+        talked: None,
     }
 }
 
 pub fn by_mail(call_id: &str, mail: &str) -> Item {
-    Item { notice: notice(call_id, mail), way: Way::mail(), posted: Timestamp::now() }
+    Item::new(notice(call_id, mail), Way::mail(), Timestamp::now())
 }
 
 pub fn by_um(call_id: &str, mail: &str, mail_if_refused: bool) -> Item {

@@ -77,7 +77,7 @@ pub fn find(settings: &Ews, mailbox: &str, key: &Key) -> String {
 /// The item class (PROTOCOLS §7.1), [MS-OXOUM] 2.2.2.1.
 fn class(kind: &Kind) -> &'static str {
     match kind {
-        Kind::Missed => "IPM.Note.Microsoft.Missed.Voice",
+        Kind::Missed | Kind::Digest { .. } => "IPM.Note.Microsoft.Missed.Voice",
         Kind::VoiceMail { .. } => "IPM.Note.Microsoft.Voicemail.UM.CA",
     }
 }

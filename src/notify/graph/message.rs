@@ -64,7 +64,7 @@ pub fn message(
         }
     }
     match (&notice.kind, recording) {
-        (Kind::Missed, _) | (Kind::VoiceMail { .. }, Recording::Behind) => {}
+        (Kind::Missed | Kind::Digest { .. }, _) | (Kind::VoiceMail { .. }, Recording::Behind) => {}
         (Kind::VoiceMail { .. }, Recording::None) => return Err(MailError::NoRecording),
         (Kind::VoiceMail { .. }, Recording::Inline(wav)) => {
             message["attachments"] = json!([{
@@ -119,7 +119,7 @@ fn properties(
         [property(tag.to_owned(), value.clone()), property(format!("String {HEADERS} Name {name}"), value)]
     };
     let class = match notice.kind {
-        Kind::Missed => "IPM.Note.Microsoft.Missed.Voice",
+        Kind::Missed | Kind::Digest { .. } => "IPM.Note.Microsoft.Missed.Voice",
         Kind::VoiceMail { .. } => "IPM.Note.Microsoft.Voicemail.UM.CA",
     };
     let mut properties = vec![property("String 0x001A".to_owned(), class.to_owned())];

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
+    address::Language,
     call::Outcome,
     notify::{
-        Kind, Notice,
+        Kind, MissedCall, Notice,
         clean::{LONGEST, one_line, shown},
         wording::{Shown, word},
     },
@@ -45,6 +46,12 @@ struct Data<'n> {
     /// Only of a voice mail.
     #[serde(skip_serializing_if = "Option::is_none")]
     length_seconds: Option<u64>,
+    /// Only of a missed call after which the user has talked with the caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    talked: Option<String>,
+    /// Only of several missed calls together, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    calls: Vec<Call>,
     /// One line in the user's language.
     summary: String,
 }
@@ -57,12 +64,40 @@ struct Caller {
     uri: Option<String>,
 }
 
+/// One of several missed calls.
+#[derive(Serialize)]
+struct Call {
+    call_id: String,
+    caller: Caller,
+    came_in: String,
+    rang_seconds: u64,
+    outcome: Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    talked: Option<String>,
+}
+
+impl Call {
+    fn of(call: &MissedCall, language: Language) -> Self {
+        let Shown { name, number, link, .. } = Shown::of_caller(&call.caller, language);
+        Self {
+            call_id: one_line(&call.call_id, 2 * LONGEST),
+            caller: Caller { name, number, uri: link },
+            came_in: call.came_in.to_string(),
+            rang_seconds: call.rang_for.as_secs(),
+            outcome: call.outcome,
+            talked: call.talked.map(|at| at.to_string()),
+        }
+    }
+}
+
 /// The octets of the event. The same arguments give the same octets.
 pub fn event(notice: &Notice, posted: Timestamp) -> Vec<u8> {
     let Shown { name, number, link, .. } = Shown::of(notice);
+    let calls: &[MissedCall] = if let Kind::Digest { calls } = &notice.kind { calls } else { &[] };
     let (kind, length_seconds) = match &notice.kind {
         Kind::Missed => ("ringpost.missed-call", None),
         Kind::VoiceMail { duration, .. } => ("ringpost.voice-mail", Some(duration.as_secs())),
+        Kind::Digest { .. } => ("ringpost.missed-calls", None),
     };
     let key = Key::of(notice);
     let event = Event {
@@ -85,6 +120,8 @@ pub fn event(notice: &Notice, posted: Timestamp) -> Vec<u8> {
             rang_seconds: notice.rang_for.as_secs(),
             outcome: notice.outcome,
             length_seconds,
+            talked: notice.talked.map(|at| at.to_string()),
+            calls: calls.iter().map(|call| Call::of(call, notice.language)).collect(),
             summary: word(notice).subject,
         },
     };

@@ -141,7 +141,9 @@ fn values(notice: &Notice) -> Value {
     let (kind, length) = match &notice.kind {
         Kind::Missed => ("missed-call", None),
         Kind::VoiceMail { duration, .. } => ("voice-mail", Some(duration.as_secs())),
+        Kind::Digest { .. } => ("missed-calls", None),
     };
+    let count = if let Kind::Digest { calls } = &notice.kind { calls.len() } else { 1 };
     context! {
         id => Key::of(notice).as_str(),
         kind,
@@ -158,6 +160,7 @@ fn values(notice: &Notice) -> Value {
         came_in_local => dates::moment(notice.came_in, &notice.time_zone, notice.language),
         rang_seconds => notice.rang_for.as_secs(),
         length_seconds => length,
+        count => count,
         summary => words.subject,
         text => words.text,
     }
@@ -182,5 +185,6 @@ fn sample(kind: Kind) -> Notice {
         came_in: jiff::Timestamp::UNIX_EPOCH,
         rang_for: Duration::from_secs(20),
         outcome: Outcome::GaveUpRinging,
+        talked: None,
     }
 }

@@ -45,6 +45,7 @@ fn notice(name: &str) -> Notice {
         came_in: "2008-04-11T09:12:33Z".parse().expect("a timestamp"),
         rang_for: Duration::from_secs(23),
         outcome: Outcome::GaveUpRinging,
+        talked: None,
     }
 }
 

@@ -4,17 +4,17 @@ mod ews;
 mod graph;
 mod login;
 mod notices;
-mod oauth;
+pub mod oauth;
 mod webhook;
 
 use ringpost::{
     outbox::ChannelName,
-    settings::{Channel, ChannelKind, Mail, MailAuth, MailUrl, Outbox},
+    settings::{Channel, ChannelKind, Mail, MailAuth, MailUrl, Outbox, PASSWORD_REST},
 };
 
 use super::{mail, raw::Raw, section::Section, user};
 
-pub use notices::{entries, for_users, notices};
+pub use notices::{Telling, entries, for_users, notices};
 
 /// Reads the keys of one kind; `None` after a problem.
 type Loader = fn(&mut Section<'_>) -> Option<ChannelKind>;
@@ -128,5 +128,6 @@ fn maildir(section: &mut Section<'_>) -> Option<ChannelKind> {
         from: from?,
         ca: None,
         auth: MailAuth::Password,
+        password_rest: PASSWORD_REST,
     }))
 }

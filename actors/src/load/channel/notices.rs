@@ -1,9 +1,11 @@
 //! `[notices] channels` and the `channels` of a user: lists of channels that all tell, and lists in them that take turns.
 
-use ringpost::outbox::{Chain, ChannelName, Entries};
+use std::time::Duration;
+
+use ringpost::outbox::{Chain, ChannelName, Entries, Fate, Gather};
 
 use super::Known;
-use crate::load::section::Section;
+use crate::load::{raw::Raw, section::Section};
 
 /// The list under `channels` of this table, and how many entries it has, read or not.
 pub fn entries(
@@ -53,11 +55,70 @@ pub fn for_users(entries: &Entries, known: &[Known]) -> [Entries; 2] {
     })
 }
 
+/// No digest waits longer: an admin would take it for lost.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// What users say of the notices of missed calls, or the site for all.
+#[derive(Clone, Copy, Default)]
+pub struct Telling {
+    calls: Option<u32>,
+    within: Option<Duration>,
+    /// `Some(None)`: the notice is told all the same.
+    returned: Option<Option<Fate>>,
+}
+
+impl Telling {
+    /// Reads `digest_calls`, `digest_within` and `returned`.
+    pub fn read(section: &mut Section<'_>) -> Self {
+        let calls = section.optional("digest_calls", |raw| match raw.count(0..=100)? {
+            1 => Err("wants 0 (no digest) or a number from 2 to 100".to_owned()),
+            count => u32::try_from(count).map_err(|_| "is too large".to_owned()),
+        });
+        let within = section.optional("digest_within", |raw| match raw.duration()? {
+            within if within > LONGEST => Err("must not be longer than 7d".to_owned()),
+            within => Ok(within),
+        });
+        let returned = section.optional("returned", fate);
+        Self { calls, within, returned }
+    }
+
+    /// What is not said here is as it is said there.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            calls: self.calls.or(other.calls),
+            within: self.within.or(other.within),
+            returned: self.returned.or(other.returned),
+        }
+    }
+
+    /// When missed calls are told together.
+    pub fn digest(self) -> Option<Gather> {
+        let calls = self.calls.filter(|calls| *calls > 0)?;
+        Some(Gather { calls, within: self.within? })
+    }
+
+    /// What becomes of a notice after a talk.
+    pub fn returned(self) -> Option<Fate> {
+        self.returned.flatten()
+    }
+}
+
+fn fate(raw: &Raw<'_>) -> Result<Option<Fate>, String> {
+    match raw.text()? {
+        "keep" => Ok(None),
+        "mark" => Ok(Some(Fate::Mark)),
+        "drop" => Ok(Some(Fate::Drop)),
+        other => Err(format!("wants \"keep\", \"mark\" or \"drop\", not {other:?}")),
+    }
+}
+
 /// Reads `[notices]`. Without `[mail]` its default, `mail`, is nobody's channel.
-pub fn notices(mut section: Section<'_>, known: &[Known]) -> Entries {
+pub fn notices(mut section: Section<'_>, known: &[Known]) -> (Entries, Telling) {
     let mail = Known { name: ChannelName::mail().clone(), wants_mail_address: true };
     let with_mail: Vec<Known> = known.iter().cloned().chain([mail]).collect();
     let (entries, _) = entries(&mut section, &with_mail, |_| Ok(()));
+    let telling = Telling::read(&mut section);
     section.end();
-    entries
+    (entries, telling)
 }

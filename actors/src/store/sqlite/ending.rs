@@ -6,11 +6,12 @@ use rusqlite::{Transaction, params};
 use super::{Sqlite, as_i64, moment, status};
 use crate::store::{Ending, ItemId, StoreError};
 
-/// Writes the line of an item whose status has just become its last.
+/// Writes the line of an item whose status has just become its last, or of each one that it tells.
 pub(super) fn write(tx: &Transaction<'_>, id: ItemId, at: Timestamp) -> Result<(), StoreError> {
     tx.prepare_cached(
         "INSERT INTO ending (call_id, user, kind, channel, status, reason, at)
-         SELECT call_id, user, kind, channel, status, reason, ?2 FROM item WHERE id = ?1",
+         SELECT call_id, user, kind, channel, status, reason, ?2 FROM item
+         WHERE (id = ?1 OR digest = ?1) AND kind != 'digest'",
     )?
     .execute(params![id, at.as_millisecond()])?;
     Ok(())

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use super::Sqlite;
 
 /// Each entry takes the schema one version further (`PRAGMA user_version`). Entries are never changed, only added.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     "CREATE TABLE item (
          id INTEGER PRIMARY KEY,
          key TEXT NOT NULL,
@@ -52,6 +52,10 @@ const MIGRATIONS: [&str; 6] = [
      CREATE UNIQUE INDEX item_entry ON item (key, entry);",
     // What is old of a status is found without looking at the rest.
     "DROP INDEX item_status; CREATE INDEX item_age ON item (status, changed);",
+    // What the user wants of a notice, and the digest that tells it.
+    "ALTER TABLE item ADD COLUMN wish TEXT;
+     ALTER TABLE item ADD COLUMN digest INTEGER;
+     CREATE INDEX item_digest ON item (digest) WHERE digest IS NOT NULL;",
     // What a start and the hourly sweep ask for is in an index of its own, however much else there is.
     "ALTER TABLE item ADD COLUMN has_next INTEGER NOT NULL DEFAULT 0;
      ALTER TABLE item ADD COLUMN mail TEXT;
@@ -59,8 +63,8 @@ const MIGRATIONS: [&str; 6] = [
          json_array_length(body, '$.way.by.chain') > json_extract(body, '$.way.by.at') + 1,
          json_array_length(body, '$.way.um.own') > 0 OR json_extract(body, '$.way.um.mail_if_refused'), 0)
          WHERE status IN ('queued', 'sending', 'delayed');
-     CREATE INDEX item_open ON item (id, channel, status, due, posted, waited, has_next, mail)
-         WHERE status IN ('queued', 'sending', 'delayed');
+     CREATE INDEX item_open ON item (id, channel, status, due, posted, tries, waited, has_next, mail,
+         user, wish) WHERE status IN ('queued', 'sending', 'delayed') AND digest IS NULL;
      CREATE INDEX item_recording ON item (id) WHERE kind = 'voice-mail' AND status != 'delivered';
      CREATE TABLE ending (
          id INTEGER PRIMARY KEY,

@@ -1,0 +1,65 @@
+//! Who has talked with whom, and what that and the site want of notices.
+
+use super::{Directory, Origin};
+use crate::{
+    address::Caller,
+    notify::{Kind, Notice},
+    outbox::{Returned, Wish},
+    settings::User,
+    sip::uri::Uri,
+};
+
+/// A user has talked with somebody.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Talk {
+    /// The user's address of record.
+    pub user: String,
+    /// The other's numbers, as they are compared.
+    pub with: Vec<String>,
+}
+
+impl Directory {
+    /// What the user wants of the notice beside its being told.
+    pub fn wish(&self, user: &User, notice: &Notice) -> Wish {
+        if notice.kind != Kind::Missed {
+            return Wish::default();
+        }
+        let number = notice.caller.number.as_deref().filter(|_| !notice.caller.private);
+        let returned = user
+            .returned
+            .zip(number)
+            .map(|(fate, number)| Returned { fate, numbers: vec![Some(self.comparable(number))] });
+        Wish { gather: user.digest, returned, hold: None }
+    }
+
+    /// Who has talked in a call of `caller` that a device of `callee` has answered, of those who want to know.
+    pub fn talks(&self, origin: &Origin, caller: &Caller, callee: &User) -> Vec<Talk> {
+        let known = caller.number.as_deref().and_then(|number| self.user(number));
+        let from = match origin {
+            Origin::User(user) => Some(user),
+            Origin::Trunk(_) => known.filter(|_| origin.is_trusted()),
+        };
+        let mut talks = vec![];
+        if callee.returned.is_some() && !caller.private {
+            let with = from.or(known).map(|user| self.numbers_of(user)).unwrap_or_default();
+            let with = with.into_iter().chain(caller.number.as_deref().map(|number| self.comparable(number)));
+            talks.push(Talk { user: callee.address.clone(), with: with.collect() });
+        }
+        if let Some(from) = from.filter(|from| from.returned.is_some()) {
+            talks.push(Talk { user: from.address.clone(), with: self.numbers_of(callee) });
+        }
+        talks
+    }
+
+    /// All numbers of a user, and the user part of the address; of a number outside it is that number.
+    fn numbers_of(&self, user: &User) -> Vec<String> {
+        let own = Uri::read(user.address.as_bytes()).and_then(|uri| uri.bare_user().map(<[u8]>::to_vec));
+        let own = own.map(|own| String::from_utf8_lossy(&own).replace("%23", "#"));
+        user.numbers.iter().cloned().chain(own).map(|number| self.comparable(&number)).collect()
+    }
+
+    /// A number in the form in which it is compared; what is none, a name, in lower case.
+    fn comparable(&self, number: &str) -> String {
+        self.site.outbound.numbering.normal(number).unwrap_or_else(|| number.to_lowercase())
+    }
+}
