@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 use super::{
     Outbox,
     lane::{Start, Whom},
+    names::Namer,
 };
 use crate::{
     guard::words,
@@ -24,6 +25,7 @@ pub struct Trip {
     pub start: Start,
     pub fresh: Option<Arc<Item>>,
     pub scribe: Scribe,
+    pub namer: Namer,
     pub outbox: Addr<Outbox>,
 }
 
@@ -123,6 +125,7 @@ impl Trip {
         if held.is_some() {
             return Ok((item, effort, later("the channel is down")));
         }
+        let item = self.namer.named(*id, item).await;
         self.scribe.sending(*id);
         let Some(channel) = channel else {
             let delivery = later("this site has no such channel");
