@@ -77,6 +77,9 @@ impl Trip {
             (Ok((_, _, Delivery::Down { reason, not_before })), None) => {
                 Tried::Down { reason: reason.clone(), rest: *not_before }
             }
+            (Ok((_, _, Delivery::Lost { reason, .. })), None) => {
+                Tried::Down { reason: reason.clone(), rest: None }
+            }
             (Ok((_, _, Delivery::Later { reason, .. })), None) => Tried::Deferred { reason: reason.clone() },
             (Ok((_, _, Delivery::Delivered | Delivery::Never { .. })), None) => Tried::Taken,
         };
