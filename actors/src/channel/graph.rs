@@ -21,7 +21,7 @@ use ringpost::{
         },
         mail::compose,
     },
-    outbox::{Delivery, Item, Key},
+    outbox::{Delivery, Item, Key, Towards},
     settings::{self, GraphDelivery},
 };
 use serde_json::Value;
@@ -230,6 +230,10 @@ impl Channel for Graph {
 
     fn tells_together(&self) -> bool {
         true
+    }
+
+    fn towards(&self) -> Towards {
+        Towards::Mailbox
     }
 }
 

@@ -20,7 +20,7 @@ use futures_util::future::BoxFuture;
 use lettre::Message;
 use ringpost::{
     notify::{clean::reason, mail::compose},
-    outbox::{Delivery, Item},
+    outbox::{Delivery, Item, Towards},
     settings::{self, ChannelKind, MailUrl},
 };
 
@@ -54,6 +54,11 @@ pub trait Channel: Send + Sync {
     /// Whether it tells several missed calls as one; else each is told by itself, and waits for no other.
     fn tells_together(&self) -> bool {
         false
+    }
+
+    /// What its notices share their fate with, beside its server.
+    fn towards(&self) -> Towards {
+        Towards::One
     }
 }
 
