@@ -405,6 +405,7 @@ fn every_sample_site_loads() {
         "teams-direct-routing.toml",
         "exchange-on-premises.toml",
         "exchange-online.toml",
+        "callers-by-exchange.toml",
     ] {
         assert!(loaded.contains(expected), "{expected} is among {loaded:?}");
     }
