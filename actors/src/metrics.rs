@@ -104,6 +104,7 @@ numbers! {
     Gauge calls_open: "Calls open now.";
     Counter calls_refused_full_total: "Calls answered 503 because max_calls was reached or Ringpost was stopping.";
     Counter calls_refused_toll_total: "Calls to numbers outside, by callers or users' policies, that allowed_prefixes does not allow.";
+    Counter notices_filtered_total: "Missed calls that a user is not told of because of a filter.";
     Counter transfers_total: "Requests to transfer somebody (REFER) that were tried.";
     Counter transfers_refused_total: "Requests to transfer somebody that were refused because of max_transfers.";
     Counter replaced_total: "Legs whose place an INVITE with Replaces has taken.";
@@ -151,6 +152,8 @@ numbers! {
     Counter um_left_total: "Times that a UM server left the working set.";
     Counter um_readmitted_total: "Times that a UM server came back into the working set.";
     Counter um_probes_total: "OPTIONS sent to UM servers that had left the working set.";
+    Counter template_failures_total: "Parts of notices that went in Ringpost's own words because the site's template failed.";
+    Counter audio_failures_total: "Recordings that went as they were recorded because their format could not be made.";
     Counter identity_asked_total: "Questions for a caller's name put to a server ([identity.source.NAME]).";
     Counter identity_found_total: "Callers whose name a server has told.";
     Counter identity_failures_total: "Those questions that no answer came to, or one that nobody could read.";

@@ -1,16 +1,22 @@
 //! What is told about a call, to whom and how.
 
+mod card;
 pub mod clean;
 mod dates;
 pub mod decide;
 pub mod digest;
 pub mod ews;
+pub mod filter;
 #[cfg(test)]
 mod golden;
 pub mod graph;
+pub mod group;
+pub mod hours;
+pub mod letter;
 pub mod mail;
 mod phrases;
 mod record;
+mod style;
 pub mod webhook;
 pub mod wording;
 
@@ -24,8 +30,13 @@ use crate::{
     call::Outcome,
 };
 
-pub use decide::{Action, Facts, Reason, UmAction, UmVerdict, Verdict, decide, um_decides};
+pub use decide::{Action, Facts, Reason, UmAction, UmVerdict, Verdict, decide, not_missed, um_decides};
+pub use filter::{Filter, Filters};
+pub use group::Tell;
+pub use hours::Hours;
+pub use letter::{Enclosure, Letter};
 pub use record::CallRecord;
+pub use style::{ID, LARGEST, Style, TemplateFault, Templates};
 
 /// One thing to tell one user about one call.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -55,6 +66,13 @@ pub struct Notice {
     /// When the user has talked with the caller since, where the notice was marked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub talked: Option<Timestamp>,
+}
+
+impl Notice {
+    /// Whether it tells several missed calls.
+    pub fn is_digest(&self) -> bool {
+        matches!(self.kind, Kind::Digest { .. })
+    }
 }
 
 /// What is told.

@@ -18,7 +18,6 @@ use futures_util::future::BoxFuture;
 use reqwest::StatusCode;
 use ringpost::{
     notify::{
-        Kind,
         clean::one_line,
         ews::{
             answer::{Told, found, read, trouble},
@@ -26,13 +25,13 @@ use ringpost::{
             request::{create, find},
         },
     },
-    outbox::{Delivery, Item, Key},
+    outbox::{Delivery, Item, Key, Towards},
     settings,
 };
 use tokio::time::Instant;
 
 use super::{
-    Channel, Contacts, down,
+    Channel, Contacts, Letters, down,
     http::{Answer, HttpError, HttpSetup},
     later, never,
     token::{SetupError, Tokens},
@@ -48,6 +47,7 @@ pub struct Ews {
     settings: settings::Ews,
     door: Door,
     finder: Finder,
+    letters: Letters,
     /// Until when the server wants to be left alone.
     rest: Mutex<Option<Instant>>,
 }
@@ -85,7 +85,13 @@ impl Ews {
     ) -> Result<Self, EwsError> {
         let door = Door::new(&settings, tokens, names)?;
         let finder = Finder::new(settings.server.clone());
-        Ok(Self { settings, door, finder, rest: Mutex::default() })
+        Ok(Self { settings, door, finder, letters: Letters::default(), rest: Mutex::default() })
+    }
+
+    /// Writes by these letters.
+    #[must_use]
+    pub fn with_letters(self, letters: Letters) -> Self {
+        Self { letters, ..self }
     }
 
     /// The channel's name, for the log and the health report.
@@ -118,17 +124,13 @@ impl Ews {
         match ended {
             Ok(()) => Delivery::Delivered,
             Err(Failed::No(delivery)) => delivery,
-            // The server may still be at it: the search of the next try must come after.
-            Err(Failed::Lost(reason)) => busy(&reason, self.settings.request_timeout / 6),
+            Err(Failed::Lost(reason)) => busy(&reason, self.at_it()),
         }
     }
 
     async fn created(&self, url: &str, mailbox: &str, item: &Item) -> Result<(), Failed> {
-        let recording = match &item.notice.kind {
-            Kind::Missed | Kind::Digest { .. } => None,
-            Kind::VoiceMail { recording, .. } => super::read(recording.clone()).await.map_err(Failed::No)?,
-        };
-        let request = create(&self.settings, &item.notice, recording, item.posted);
+        let letter = self.letters.letter(&item.notice).await.map_err(Failed::No)?;
+        let request = create(&self.settings, &letter, item.posted);
         let request = request.map_err(|error| Failed::No(never(error)))?;
         self.ask(url, mailbox, request).await.map(|_| ())
     }
@@ -159,9 +161,10 @@ impl Ews {
 
     fn unheard(&self, error: DoorError, mailbox: &str) -> Failed {
         match error {
-            DoorError::Http(HttpError::Lost(reason)) => {
-                Failed::Lost(format!("Exchange gave no answer: {reason}"))
-            }
+            DoorError::Http(HttpError::Lost(reason)) => Failed::No(Delivery::Lost {
+                reason: one_line(&format!("Exchange gave no answer: {reason}"), 300),
+                wait: self.at_it(),
+            }),
             DoorError::Http(HttpError::Unreachable(_)) => {
                 self.finder.forget(mailbox);
                 Failed::No(down(error))
@@ -216,6 +219,11 @@ impl Ews {
         }
     }
 
+    /// How long a server that has not answered may still be at it: the search of the next try must come after.
+    fn at_it(&self) -> Duration {
+        self.settings.request_timeout / 6
+    }
+
     fn leave_alone(&self, rest: Duration) {
         let until = Instant::now() + rest;
         let mut kept = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
@@ -244,6 +252,10 @@ impl Channel for Ews {
 
     fn tells_together(&self) -> bool {
         true
+    }
+
+    fn towards(&self) -> Towards {
+        Towards::Mailbox
     }
 }
 
