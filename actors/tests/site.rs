@@ -371,6 +371,7 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("suppliers.csv", "name,number\n"),
         ("submission.secret", "secret\n"),
     ];
+    fs::create_dir_all(folder.path().join("templates")).expect("the folder can be written");
     for (file, octets) in files {
         fs::create_dir_all(folder.path().join("greetings")).expect("the folder can be written");
         let place =
