@@ -1,4 +1,4 @@
-//! Notices by Microsoft Graph, from the outbox to a mailbox, through every fault (T21, T24 for Graph).
+//! Notices by Microsoft Graph, from the outbox to a mailbox, through every fault (T24 for Graph).
 
 #[allow(dead_code, reason = "a part of it serves here")]
 #[path = "../transports/authority.rs"]
@@ -9,7 +9,6 @@ mod faults;
 mod site;
 #[path = "../support/mod.rs"]
 mod support;
-mod trust;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
