@@ -19,6 +19,7 @@ mod channel;
 mod dns;
 mod ews;
 mod graph;
+mod identity;
 mod oauth;
 mod policy;
 mod registrar;
@@ -30,6 +31,7 @@ pub use channel::{Channel, ChannelKind, Webhook};
 pub use dns::Dns;
 pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use graph::{Graph, GraphDelivery};
+pub use identity::{Identity, Source, SourceKind};
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use registrar::{Registrar, UserLogin};
@@ -78,8 +80,8 @@ pub struct Site {
     pub security: Security,
     /// `[tls]`.
     pub tls: Tls,
-    /// `[identity]`: what its files know of callers.
-    pub contacts: crate::identity::Book,
+    /// `[identity]`: who is asked what callers are called.
+    pub identity: Identity,
     /// `[dns]`.
     pub dns: Dns,
 }

@@ -4,6 +4,7 @@ mod admin;
 mod held;
 mod lane;
 mod letters;
+mod names;
 #[cfg(test)]
 mod tests;
 mod trip;
@@ -21,6 +22,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     guard::caught,
+    identity::Identity,
     keeper::{Ends, Keeper},
     metrics::{METRICS, State},
     store::{ItemId, Late, OpenItem, Scribe},
@@ -31,6 +33,7 @@ pub use lane::{ChannelUse, Channels};
 use lane::{Lane, Start};
 use letters::Committed;
 pub use letters::{Post, PostAll, Record, Resend, Stop};
+use names::Namer;
 use trip::{Ended, Trip};
 
 /// Notices whose content waits in memory; beyond it the store is asked when they are due.
@@ -52,6 +55,8 @@ pub struct Outbox {
     alarm: Option<(Instant, SpawnHandle)>,
     trips: usize,
     stopping: Option<Vec<tokio::sync::oneshot::Sender<()>>>,
+    /// Who is asked for callers' names; `None`: nobody is.
+    identity: Option<Arc<Identity>>,
     keeper: Keeper,
     ends: Ends,
 }
@@ -78,6 +83,7 @@ impl Outbox {
             alarm: None,
             trips: 0,
             stopping: None,
+            identity: None,
             keeper: Keeper::new().0,
             ends: Ends::default(),
         }
@@ -87,6 +93,16 @@ impl Outbox {
     #[must_use]
     pub fn kept_by(self, keeper: Keeper) -> Self {
         Self { keeper, ..self }
+    }
+
+    /// Asks there for the names of callers that are still sought.
+    #[must_use]
+    pub fn naming(self, identity: Option<Arc<Identity>>) -> Self {
+        Self { identity, ..self }
+    }
+
+    fn namer(&self) -> Namer {
+        Namer { identity: self.identity.clone(), scribe: self.scribe.clone() }
     }
 
     /// Starts it on a thread of its own.
@@ -146,7 +162,8 @@ impl Outbox {
         self.trips += 1;
         let (id, name) = (start.id, start.name.clone());
         let fresh = self.fresh.remove(&id).filter(|_| start.held.is_none());
-        let trip = Trip { start, fresh, scribe: self.scribe.clone(), outbox: ctx.address() };
+        let (scribe, namer) = (self.scribe.clone(), self.namer());
+        let trip = Trip { start, fresh, scribe, namer, outbox: ctx.address() };
         let ended = trip.go().into_actor(self);
         ctx.spawn(ended.map(move |ended, this, ctx| {
             this.guarded(ctx, |this, ctx| this.arrived(id, &name, ended, ctx));

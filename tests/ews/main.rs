@@ -26,7 +26,7 @@ fn notice(kind: Kind) -> Notice {
             name: Some("Luka A".into()),
             number: Some("+4544890101".into()),
             uri: Some("tel:+4544890101".into()),
-            private: false,
+            ..Caller::default()
         },
         came_in: "2008-04-11T09:12:33Z".parse().expect("a timestamp"),
         rang_for: Duration::from_secs(23),

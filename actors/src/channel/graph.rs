@@ -3,9 +3,10 @@
 //! Graph may act and yet answer nothing, or 504. So a try that is not the first ([`Channel::deliver_again`]) looks for the
 //! notice by its Message-ID before it goes again.
 
+mod contacts;
 mod service;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::BoxFuture;
@@ -23,7 +24,7 @@ use ringpost::{
 use serde_json::Value;
 
 use super::{
-    Channel, built,
+    Channel, Contacts, built,
     http::{Http, HttpSetup},
     never, read,
     token::{SetupError, Tokens},
@@ -215,6 +216,14 @@ impl Channel for Graph {
 
     fn deliver_again<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
         Box::pin(self.tried(item, true))
+    }
+
+    fn contacts(self: Arc<Self>) -> Option<Arc<dyn Contacts>> {
+        Some(self)
+    }
+
+    fn tells_together(&self) -> bool {
+        true
     }
 }
 

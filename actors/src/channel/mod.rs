@@ -1,6 +1,7 @@
 //! The channels that carry notices. Siblings that look alike: each takes an item and says how the try ended; only
 //! the outbox decides what follows.
 
+pub mod contacts;
 mod ews;
 mod graph;
 pub mod http;
@@ -26,6 +27,7 @@ use ringpost::{
     settings::{self, ChannelKind, MailUrl},
 };
 
+pub use contacts::Contacts;
 pub use ews::{Ews, EwsError};
 pub use graph::{Graph, GraphError};
 pub use maildir::Maildir;
@@ -44,6 +46,11 @@ pub trait Channel: Send + Sync {
     /// came between. For channels that can find out.
     fn deliver_again<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
         self.deliver(item)
+    }
+
+    /// The users' own contacts, where the channel's server has them.
+    fn contacts(self: Arc<Self>) -> Option<Arc<dyn Contacts>> {
+        None
     }
 
     /// Whether it tells several missed calls as one; else each is told by itself, and waits for no other.

@@ -111,6 +111,36 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "sources of names that lead nowhere",
+        "[um.plan.lab]\n",
+        "[identity]\norder = [\"users\", \"nobody\", \"users\"]\nrest = \"4\"\nfailures = 0\n\
+         [identity.source.own]\nkind = \"ews\"\nchannel = \"mail\"\ntimeout = \"1m\"\n\
+         [identity.source.ad]\nkind = \"oracle\"\n[identity.source.book]\nkind = \"file\"\n\
+         [identity.source.users]\nkind = \"file\"\nfiles = []\n[um.plan.lab]\n",
+        &[
+            "site.toml:8: identity.order[1]: unknown source \"nobody\"; the site has users, files, ad, book, own, users",
+            "site.toml:8: identity.order[2]: \"users\" is in the list twice",
+            "site.toml:9: identity.rest: wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" or \"1h\", not \
+             \"4\"",
+            "site.toml:10: identity.failures: wants a number from 1 to 100",
+            "site.toml:13: identity.source.own.channel: wants the name of a [channel.NAME] of kind = \"ews\"",
+            "site.toml:14: identity.source.own.timeout: must not be longer than 30s",
+            "site.toml:16: identity.source.ad.kind: wants one of \"file\", \"ews\", \"graph\", not \"oracle\"",
+            "site.toml:17: identity.source.book.files: needs at least one entry",
+            "site.toml:20: identity.source.users.kind: the name \"users\" is taken: it is a source of its own",
+            "site.toml:21: identity.source.users.files: needs at least one entry",
+        ],
+    ),
+    (
+        "a source that the order leaves out",
+        "[um.plan.lab]\n",
+        "[identity]\norder = [\"users\"]\n[identity.source.ad]\nkind = \"file\"\nfiles = [\"contacts.txt\"]\n[um.plan.lab]\n",
+        &[
+            "site.toml:8: identity.order: leaves out ad, which would never be asked",
+            "site.toml:11: identity.source.ad.files[0]: wants a file that ends in .csv or .vcf",
+        ],
+    ),
+    (
         "a pool of slips of the pen",
         "[um.plan.lab]\n",
         "[um]\nstrategy = \"best\"\nprobe = \"ping\"\nfailures = 0\nprobe_after = \"2m\"\ntimeout = \"0s\"\n[um.plan.lab]\n",

@@ -161,7 +161,7 @@ fn t15_exchange_takes_every_hostile_name() {
         let items = names.iter().enumerate().map(|(at, name)| {
             let item = by_mail(&format!("{at}{name}"), "tu@corp.test");
             let named = Some((*name).to_owned());
-            let caller = Caller { name: named.clone(), number: named, uri: None, private: false };
+            let caller = Caller { name: named.clone(), number: named, ..Caller::default() };
             Item { notice: Notice { caller, ..item.notice.clone() }, ..item }
         });
         assert_eq!(told(&ews, LONG, items.collect()).await.0, Delivered);

@@ -15,7 +15,7 @@ use ringpost_actors::{
 };
 
 use crate::{
-    channel, ends,
+    channel,
     exchange::{Exchange, Fault},
     one, settings,
     support::{by_mail, free_port, list, mail_only, outbox, schedule, settled},

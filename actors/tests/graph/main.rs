@@ -52,12 +52,8 @@ fn voice(call_id: &str, recording: &Path) -> Item {
 
 /// How each notice ended, by its Call-ID: the status, and why.
 fn ends(graph: &Arc<Graph>, items: Vec<Item>) -> Vec<(String, Status, String)> {
-    ends_within(Duration::from_secs(3), graph, items)
-}
-
-fn ends_within(give_up: Duration, graph: &Arc<Graph>, items: Vec<Item>) -> Vec<(String, Status, String)> {
     actix::System::new().block_on(async {
-        let (outbox, scribe) = outbox(None, schedule(give_up), &mail_only(graph.clone()));
+        let (outbox, scribe) = outbox(None, schedule(Duration::from_secs(3)), &mail_only(graph.clone()));
         for item in items {
             outbox.send(Post(item)).await.expect("alive").expect("written");
             settled(&scribe).await;
