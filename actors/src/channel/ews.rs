@@ -26,7 +26,7 @@ use ringpost::{
             request::{create, find},
         },
     },
-    outbox::{Delivery, Item, Key},
+    outbox::{Delivery, Item, Key, Towards},
     settings,
 };
 use tokio::time::Instant;
@@ -118,8 +118,7 @@ impl Ews {
         match ended {
             Ok(()) => Delivery::Delivered,
             Err(Failed::No(delivery)) => delivery,
-            // The server may still be at it: the search of the next try must come after.
-            Err(Failed::Lost(reason)) => busy(&reason, self.settings.request_timeout / 6),
+            Err(Failed::Lost(reason)) => busy(&reason, self.at_it()),
         }
     }
 
@@ -159,9 +158,10 @@ impl Ews {
 
     fn unheard(&self, error: DoorError, mailbox: &str) -> Failed {
         match error {
-            DoorError::Http(HttpError::Lost(reason)) => {
-                Failed::Lost(format!("Exchange gave no answer: {reason}"))
-            }
+            DoorError::Http(HttpError::Lost(reason)) => Failed::No(Delivery::Lost {
+                reason: one_line(&format!("Exchange gave no answer: {reason}"), 300),
+                wait: self.at_it(),
+            }),
             DoorError::Http(HttpError::Unreachable(_)) => {
                 self.finder.forget(mailbox);
                 Failed::No(down(error))
@@ -216,6 +216,11 @@ impl Ews {
         }
     }
 
+    /// How long a server that has not answered may still be at it: the search of the next try must come after.
+    fn at_it(&self) -> Duration {
+        self.settings.request_timeout / 6
+    }
+
     fn leave_alone(&self, rest: Duration) {
         let until = Instant::now() + rest;
         let mut kept = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
@@ -244,6 +249,10 @@ impl Channel for Ews {
 
     fn tells_together(&self) -> bool {
         true
+    }
+
+    fn towards(&self) -> Towards {
+        Towards::Mailbox
     }
 }
 
