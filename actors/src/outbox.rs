@@ -4,6 +4,7 @@ mod admin;
 mod held;
 mod lane;
 mod letters;
+mod returned;
 #[cfg(test)]
 mod tests;
 mod trip;
@@ -31,6 +32,8 @@ pub use lane::{ChannelUse, Channels};
 use lane::{Lane, Start};
 use letters::Committed;
 pub use letters::{Post, PostAll, Record, Resend, Stop};
+use returned::Returnable;
+pub use returned::{Asking, TALKED, Talked};
 use trip::{Ended, Trip};
 
 /// Notices whose content waits in memory; beyond it the store is asked when they are due.
@@ -47,6 +50,7 @@ pub struct Outbox {
     fresh: HashMap<ItemId, Arc<Item>>,
     /// What does not go yet.
     held: Held,
+    returnable: Returnable,
     /// How often the open notices have been read from the store.
     reads: u64,
     alarm: Option<(Instant, SpawnHandle)>,
@@ -74,6 +78,7 @@ impl Outbox {
             lanes,
             fresh: HashMap::new(),
             held: Held::default(),
+            returnable: Returnable::default(),
             reads: 0,
             alarm: None,
             trips: 0,
@@ -110,6 +115,11 @@ impl Outbox {
     /// Whether the item waits or is being sent.
     fn knows(&self, id: ItemId) -> bool {
         self.held.has(id) || self.lanes.values().any(|lane| lane.open.contains_key(&id))
+    }
+
+    /// Whether the item is here and not being sent.
+    fn waits(&self, id: ItemId) -> bool {
+        self.held.waits(id) || self.lanes.values().any(|lane| lane.waits(id))
     }
 
     fn keep_fresh(&mut self, id: ItemId, item: Arc<Item>) {
@@ -177,13 +187,18 @@ impl Outbox {
             Ended::Held => lane.hold(id),
             Ended::Became(items) => {
                 lane.open.remove(&id);
+                self.returnable.forget(id);
                 for (id, item) in items {
+                    self.returnable.note(id, &item.notice.user, &item.wish);
                     let (channel, posted) = (item.way.channel().clone(), item.posted);
                     self.keep_fresh(id, item);
                     self.queue(id, &channel, posted, Instant::now());
                 }
             }
-            Ended::Closed => drop(lane.open.remove(&id)),
+            Ended::Closed => {
+                lane.open.remove(&id);
+                self.returnable.forget(id);
+            }
         }
         self.pump(ctx);
     }
@@ -196,6 +211,9 @@ impl Outbox {
         }
         let (now, wall) = (Instant::now(), Timestamp::now());
         for open in open {
+            if let Some((user, wish)) = open.wish.as_deref() {
+                self.returnable.note(open.id, user, wish);
+            }
             let Some(OpenItem { id, channel, status, due, posted, .. }) = self.hold_again(open, wall) else {
                 continue;
             };

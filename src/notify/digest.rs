@@ -79,3 +79,6 @@ fn line(group: &Group<'_>, notice: &Notice, phrases: &Phrases) -> Value {
         link => caller.link,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,6 +44,11 @@ impl Held {
         self.places.contains_key(&id) || self.leaving.contains(&id)
     }
 
+    /// Whether the item is here and not on its way out.
+    pub fn waits(&self, id: ItemId) -> bool {
+        self.places.contains_key(&id)
+    }
+
     /// Takes an item out; `Some(false)`: it is on its way out already, `None`: it is not here.
     pub fn take(&mut self, id: ItemId) -> Option<bool> {
         if self.leaving.contains(&id) {
@@ -122,14 +127,19 @@ impl Outbox {
         });
         self.trips += 1;
         let sealed = sealed(self.scribe.clone(), ids.clone()).into_actor(self);
-        ctx.spawn(sealed.map(move |sealed, this, ctx| {
+        ctx.spawn(sealed.map(move |(sealed, all_read), this, ctx| {
             this.trips -= 1;
             this.held.leaving.retain(|id| !ids.contains(id));
             this.guarded(ctx, |this, ctx| {
+                ids.iter().for_each(|id| this.returnable.forget(*id));
                 for (id, item) in sealed {
+                    this.returnable.note(id, &item.notice.user, &item.wish);
                     let (channel, posted) = (item.way.channel().clone(), item.posted);
                     this.keep_fresh(id, item);
                     this.queue(id, &channel, posted, Instant::now());
+                }
+                if !all_read {
+                    this.load(ctx);
                 }
                 this.pump(ctx);
             });
@@ -156,14 +166,17 @@ impl Outbox {
     }
 }
 
-/// Writes it down, and gives what may go now.
-async fn sealed(scribe: Scribe, ids: Vec<ItemId>) -> Vec<(ItemId, Arc<Item>)> {
-    let mut items = vec![];
+/// Writes it down, and gives what may go now. False: the store could not be read.
+async fn sealed(scribe: Scribe, ids: Vec<ItemId>) -> (Vec<(ItemId, Arc<Item>)>, bool) {
+    let (mut items, mut all_read) = (vec![], true);
     for id in &ids {
         match scribe.load(*id).await {
             Some(Ok(Some((item, _)))) => items.push((*id, item)),
             Some(Ok(None)) | None => {}
-            Some(Err(error)) => error!(item = id, %error, "A notice cannot be read from the store"),
+            Some(Err(error)) => {
+                error!(item = id, %error, "A notice cannot be read from the store");
+                all_read = false;
+            }
         }
     }
     let members: Vec<ItemId> = items.iter().map(|(id, _)| *id).collect();
@@ -176,7 +189,7 @@ async fn sealed(scribe: Scribe, ids: Vec<ItemId>) -> Vec<(ItemId, Arc<Item>)> {
             && let Some(Some(digest)) = digest.first()
         {
             info!(item = digest, calls = members.len(), "Missed calls are told together");
-            return vec![(*digest, item)];
+            return (vec![(*digest, item)], all_read);
         }
     }
     // A single call; or one of them has left meanwhile, and the others are told by themselves.
@@ -186,5 +199,5 @@ async fn sealed(scribe: Scribe, ids: Vec<ItemId>) -> Vec<(ItemId, Arc<Item>)> {
             released.push((id, Arc::new(item)));
         }
     }
-    released
+    (released, all_read)
 }

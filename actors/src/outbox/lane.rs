@@ -149,6 +149,11 @@ impl Lane {
         waited
     }
 
+    /// Whether the item is here and not being sent.
+    pub fn waits(&self, id: ItemId) -> bool {
+        self.waiting.iter().any(|(_, waiting)| *waiting == id) || self.held.contains_key(&id)
+    }
+
     fn unwait(&mut self, id: ItemId) -> bool {
         let place = self.waiting.iter().find(|(_, waiting)| *waiting == id).copied();
         place.is_some_and(|place| self.waiting.remove(&place)) || self.held.remove(&id).is_some()

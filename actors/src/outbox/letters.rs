@@ -92,6 +92,9 @@ impl Handler<Committed> for Outbox {
 
     fn handle(&mut self, Committed { id, item, since }: Committed, ctx: &mut Context<Self>) {
         self.guarded(ctx, |this, ctx| {
+            if !this.knows(id) {
+                this.returnable.note(id, &item.notice.user, &item.wish);
+            }
             if item.wish.waits() {
                 this.hold(id, &item);
             } else if !this.knows(id) {
