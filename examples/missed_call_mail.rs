@@ -38,7 +38,7 @@ pub fn mail(class: UserClass, language: Language) -> Option<String> {
             name: Some("Luka Ærø".to_owned()),
             number: Some("+4544890101".to_owned()),
             uri: Some("sip:+4544890101@pbx.example.test".to_owned()),
-            private: false,
+            ..Caller::default()
         },
         came_in: "2026-04-11T09:12:33Z".parse().expect("a timestamp"),
         rang_for,

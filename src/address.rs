@@ -1,5 +1,7 @@
 //! Names that are parsed once at the edge and trusted inside.
 
+use std::{fmt, sync::Arc};
+
 use serde::{Deserialize, Serialize};
 
 /// Who tells a user about missed calls (REQUIREMENTS R10–R12).
@@ -66,4 +68,62 @@ pub struct Caller {
     pub uri: Option<String>,
     /// The caller asked not to be named.
     pub private: bool,
+    /// The source of `[identity]` that gave the name; `None`: the call itself did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceName>,
+    /// Sources are still being asked for a better name: who tells the user waits for them, as long as they may take.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sought: bool,
+}
+
+/// The name that a source has told.
+pub type Found = Option<(SourceName, String)>;
+
+impl Caller {
+    /// The same, after the sources were asked.
+    #[must_use]
+    pub fn named(self, found: Found) -> Self {
+        let caller = Self { sought: false, ..self };
+        match found {
+            Some((source, name)) => Self { name: Some(name), source: Some(source), ..caller },
+            None => caller,
+        }
+    }
+}
+
+/// A source of callers' names, as the site calls it: `users`, `files`, or the NAME of `[identity.source.NAME]`. Cheap to
+/// clone.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(from = "String", into = "String")]
+pub struct SourceName(Arc<str>);
+
+impl SourceName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for SourceName {
+    fn from(name: &str) -> Self {
+        Self(Arc::from(name))
+    }
+}
+
+impl From<String> for SourceName {
+    fn from(name: String) -> Self {
+        Self(Arc::from(name))
+    }
+}
+
+impl From<SourceName> for String {
+    fn from(name: SourceName) -> Self {
+        name.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for SourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }

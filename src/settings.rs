@@ -19,6 +19,7 @@ mod channel;
 mod dns;
 mod ews;
 mod graph;
+mod identity;
 mod oauth;
 mod policy;
 mod registrar;
@@ -30,6 +31,7 @@ pub use channel::{Channel, ChannelKind, Webhook};
 pub use dns::Dns;
 pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use graph::{Graph, GraphDelivery};
+pub use identity::{Identity, Source, SourceKind};
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use registrar::{Registrar, UserLogin};
@@ -78,8 +80,8 @@ pub struct Site {
     pub security: Security,
     /// `[tls]`.
     pub tls: Tls,
-    /// `[identity]`: what its files know of callers.
-    pub contacts: crate::identity::Book,
+    /// `[identity]`: who is asked what callers are called.
+    pub identity: Identity,
     /// `[dns]`.
     pub dns: Dns,
 }
@@ -309,6 +311,8 @@ pub struct Mail {
     pub ca: Option<PathBuf>,
     /// `auth`: how the URL's user logs in.
     pub auth: MailAuth,
+    /// `password_rest`: how long a refused password is not tried again. Default 15 min.
+    pub password_rest: Duration,
 }
 
 /// How a mail client logs in (RFC 4954).
@@ -322,7 +326,13 @@ pub enum MailAuth {
         /// `password_file`.
         file: Option<PathBuf>,
     },
+    /// `xoauth2` with a `token_url`: a token of the identity provider, by OAuth 2.0 client credentials.
+    OAuth(Box<OAuth>),
 }
+
+/// How long a refused password is not tried again, where the site does not say: a directory that locks accounts counts
+/// wrong passwords over 10 to 30 minutes.
+pub const PASSWORD_REST: Duration = Duration::from_secs(15 * 60);
 
 /// Where mails go.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -115,7 +115,7 @@ fn notice(name: &str, kind: Kind) -> Notice {
             name: Some(name.into()),
             number: Some("+4544890101".into()),
             uri: None,
-            private: false,
+            ..Caller::default()
         },
         came_in: Timestamp::UNIX_EPOCH,
         rang_for: Duration::ZERO,

@@ -3,6 +3,7 @@
 mod asking;
 mod calling;
 mod ending;
+mod naming;
 mod policy;
 mod replaced;
 mod telling;
@@ -36,6 +37,7 @@ use self::telling::Ringing;
 pub use self::words::{Broken, Claim, End, Rang, Reach, Setup, Told, What};
 use crate::{
     guard::caught,
+    identity::Seeking,
     leg::{LegActor, Say},
     outbox::Outbox,
     port::{Alarm, Port},
@@ -54,6 +56,8 @@ pub struct CallActor {
     devices: Vec<Device>,
     invite: Arc<SipMessage>,
     caller: Caller,
+    /// The caller's name is being looked for.
+    seeking: Option<Seeking>,
     passport: Passport,
     early_media: bool,
     mark: [u8; 16],
@@ -139,6 +143,7 @@ impl CallActor {
             ways,
             ringing: Ringing::default(),
             answered_by: None,
+            seeking: None,
             holding: false,
             held: vec![],
             left: false,
@@ -175,6 +180,7 @@ impl CallActor {
         match (event, message) {
             (Event::Rang(leg @ Leg::Phone(_)), _) => {
                 self.ringing.since.get_or_insert_with(Instant::now);
+                self.seek_name();
                 // Where it has rung, no other trunk is tried.
                 self.ways.retain(|(of, _)| *of != leg);
             }

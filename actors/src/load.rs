@@ -138,7 +138,9 @@ fn whole(layers: &Layers) -> Option<Site> {
     let serves = sip.as_ref().is_some_and(secure);
     let tls = root.table("tls").and_then(|table| tls::tls(table, serves));
     let dns = root.table("dns").and_then(dns::dns);
-    let contacts = root.table("identity").map(identity::identity).unwrap_or_default();
+    let here = outbound.as_ref().map(|outbound| outbound.numbering.clone()).unwrap_or_default();
+    let around = identity::Around { channels: &channels, known: &known, here: &here };
+    let identity = root.table("identity").and_then(|table| identity::identity(table, &around));
     root.end();
     let (um, plans) = um?;
     Some(Site {
@@ -161,7 +163,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         metrics: metrics?,
         security: security?,
         tls: tls?,
-        contacts,
+        identity: identity?,
         dns: dns?,
     })
 }

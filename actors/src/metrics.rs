@@ -152,6 +152,13 @@ numbers! {
     Counter um_left_total: "Times that a UM server left the working set.";
     Counter um_readmitted_total: "Times that a UM server came back into the working set.";
     Counter um_probes_total: "OPTIONS sent to UM servers that had left the working set.";
+    Counter identity_asked_total: "Questions for a caller's name put to a server ([identity.source.NAME]).";
+    Counter identity_found_total: "Callers whose name a server has told.";
+    Counter identity_failures_total: "Those questions that no answer came to, or one that nobody could read.";
+    Counter identity_late_total: "Those that a server that works did not answer in time.";
+    Counter identity_spared_total: "Questions not put to a server because it did not answer others.";
+    Counter identity_waits_total: "Notices that waited for their caller's name.";
+    Counter logins_refused_total: "Times that a mail server or Exchange refused the user name or the password.";
     Counter faults_total: "Faults (panics) that were caught; each is a bug worth a report.";
     Counter restarts_total: "Parts that ended by a fault and were started again.";
 }

@@ -4,6 +4,7 @@ mod admin;
 mod held;
 mod lane;
 mod letters;
+mod names;
 mod returned;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     guard::caught,
+    identity::Identity,
     keeper::{Ends, Keeper},
     metrics::{METRICS, State},
     store::{ItemId, Late, OpenItem, Scribe},
@@ -32,6 +34,7 @@ pub use lane::{ChannelUse, Channels};
 use lane::{Lane, Start};
 use letters::Committed;
 pub use letters::{Post, PostAll, Record, Resend, Stop};
+use names::Namer;
 use returned::Returnable;
 pub use returned::{Asking, TALKED, Talked};
 use trip::{Ended, Trip};
@@ -56,6 +59,8 @@ pub struct Outbox {
     alarm: Option<(Instant, SpawnHandle)>,
     trips: usize,
     stopping: Option<Vec<tokio::sync::oneshot::Sender<()>>>,
+    /// Who is asked for callers' names; `None`: nobody is.
+    identity: Option<Arc<Identity>>,
     keeper: Keeper,
     ends: Ends,
 }
@@ -83,6 +88,7 @@ impl Outbox {
             alarm: None,
             trips: 0,
             stopping: None,
+            identity: None,
             keeper: Keeper::new().0,
             ends: Ends::default(),
         }
@@ -92,6 +98,16 @@ impl Outbox {
     #[must_use]
     pub fn kept_by(self, keeper: Keeper) -> Self {
         Self { keeper, ..self }
+    }
+
+    /// Asks there for the names of callers that are still sought.
+    #[must_use]
+    pub fn naming(self, identity: Option<Arc<Identity>>) -> Self {
+        Self { identity, ..self }
+    }
+
+    fn namer(&self) -> Namer {
+        Namer { identity: self.identity.clone(), scribe: self.scribe.clone() }
     }
 
     /// Starts it on a thread of its own.
@@ -156,7 +172,8 @@ impl Outbox {
         self.trips += 1;
         let (id, name) = (start.id, start.name.clone());
         let fresh = self.fresh.remove(&id).filter(|_| start.held.is_none());
-        let trip = Trip { start, fresh, scribe: self.scribe.clone(), outbox: ctx.address() };
+        let (scribe, namer) = (self.scribe.clone(), self.namer());
+        let trip = Trip { start, fresh, scribe, namer, outbox: ctx.address() };
         let ended = trip.go().into_actor(self);
         ctx.spawn(ended.map(move |ended, this, ctx| {
             this.guarded(ctx, |this, ctx| this.arrived(id, &name, ended, ctx));
@@ -205,7 +222,8 @@ impl Outbox {
 
     /// Takes up what an earlier run has left. What was being sent when it died goes again, with the same Message-ID.
     fn resume(&mut self, open: Vec<OpenItem>, ctx: &mut Context<Self>) {
-        self.reads += 1;
+        // A reading that has found nothing sends nothing.
+        self.reads += u64::from(!open.is_empty());
         if !open.is_empty() {
             info!(notices = open.len(), "Taking up notices of an earlier run");
         }

@@ -5,6 +5,7 @@ mod sockets;
 mod tell_um;
 
 use std::{
+    collections::HashMap,
     path::PathBuf,
     sync::{
         Arc,
@@ -28,6 +29,7 @@ use tokio::{
 use crate::{
     channel::{self, SipInfo, token::Tokens},
     control,
+    identity::Identity,
     keeper::Keeper,
     load, metrics,
     names::{self, Names},
@@ -142,12 +144,12 @@ impl Running {
         let recovered = voicemail::recover(&site.voicemail.recordings);
         let (lanes, inboxes) = Lanes::new(site.sip.lanes);
         let (mut channels, tokens) = (Channels::default(), Tokens::default());
+        let mut contacts = HashMap::new();
         for one in &site.channels {
-            let used = ChannelUse {
-                channel: Some(channel::channel(one, &tokens).map_err(config)?),
-                at_once: one.at_once,
-                schedule: one.schedule.clone(),
-            };
+            let made = channel::channel(one, &tokens).map_err(config)?;
+            contacts.extend(Arc::clone(&made).contacts().map(|contacts| (one.name.clone(), contacts)));
+            let used =
+                ChannelUse { channel: Some(made), at_once: one.at_once, schedule: one.schedule.clone() };
             channels = channels.with(one.name.as_str(), used);
         }
         let outbox_settings = site.outbox.clone();
@@ -164,9 +166,15 @@ impl Running {
             schedule: outbox_settings.clone(),
         };
         let channels = channels.with(ChannelName::um().as_str(), um);
+        let asks = Identity::start(Arc::clone(&directory), &contacts);
+        let identity = asks.map_err(|source| StartError::Io {
+            doing: "starting the thread that asks for names".into(),
+            source,
+        })?;
         let policies = Policies::load(scribe.clone()).await;
         let kept_by = scribe.clone();
         let outbox = Outbox::new(outbox_settings, (scribe, late), channels).kept_by(keeper.clone());
+        let outbox = outbox.naming(identity.clone());
         let asking = outbox.asking();
         let outbox = outbox.start_apart();
         if let Some(path) = &directory.load().site.store.path {
@@ -180,7 +188,7 @@ impl Running {
         let calls = Arc::new(AtomicUsize::new(0));
         let ports = rtp_ports(&directory.load().site);
         if let Some((socket, _)) = um_socket {
-            start_um(&directory, (&outbox, &ports), socket, keeper.clone())?;
+            start_um(&directory, (&outbox, &ports, &identity), socket, keeper.clone())?;
         }
         let gatehouse = Gatehouse::new(Arc::clone(&directory));
         let (names, orders) = Names::new(directory.load().site.dns.clone());
@@ -199,6 +207,7 @@ impl Running {
             policies,
             questions: Arc::new(Questions { ports, words: Greetings::accept() }),
             registrar: Arc::clone(&registrar),
+            identity,
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         let trunks = Trunks::new(lanes.clone(), Arc::clone(&directory));
@@ -326,7 +335,7 @@ fn rtp_ports(site: &Site) -> Arc<PortPool> {
 
 fn start_um(
     directory: &Arc<ArcSwap<Directory>>,
-    (outbox, ports): (&Addr<Outbox>, &Arc<PortPool>),
+    (outbox, ports, identity): (&Addr<Outbox>, &Arc<PortPool>, &Option<Arc<Identity>>),
     socket: std::net::UdpSocket,
     keeper: Keeper,
 ) -> Result<(), StartError> {
@@ -335,7 +344,7 @@ fn start_um(
         StartError::Config(format!("{} cannot be made: {error}", voicemail.recordings.display()))
     })?;
     let office = Office::new(Arc::clone(directory), outbox.clone(), Arc::clone(ports)).map_err(config)?;
-    lane::start_um(Arc::new(office), socket, keeper)
+    lane::start_um(Arc::new(office.naming(identity.clone())), socket, keeper)
 }
 
 fn config(error: impl std::fmt::Display) -> StartError {

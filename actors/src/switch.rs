@@ -34,6 +34,7 @@ use ringpost::{
 
 use crate::{
     call::{CallActor, End, Rang},
+    identity::Identity,
     leg::{LegActor, LegNews},
     metrics::METRICS,
     names::Names,
@@ -80,6 +81,8 @@ pub struct Shared {
     pub questions: Arc<Questions>,
     /// Who has registered.
     pub registrar: Arc<Registrar>,
+    /// Servers that are asked for callers' names; `None`: none.
+    pub identity: Option<Arc<Identity>>,
 }
 
 /// The switch of a lane.
@@ -103,6 +106,11 @@ pub struct Switch {
 }
 
 impl Switch {
+    /// Servers that are asked for callers' names.
+    pub fn identity(&self) -> Option<&Arc<Identity>> {
+        self.shared.identity.as_ref()
+    }
+
     /// The switch of that port's lane; `most` calls at once.
     pub fn new(port: Rc<Port>, shared: Shared, most: usize) -> Rc<Self> {
         let lane = port.lane;

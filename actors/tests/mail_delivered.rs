@@ -9,7 +9,7 @@ use ringpost::{
     call::Outcome,
     notify::{Kind, clean::one_line},
     outbox::{Delivery, Item, Key},
-    settings::{Mail, MailAuth, MailTls, MailUrl, Secret},
+    settings::{Mail, MailAuth, MailTls, MailUrl, PASSWORD_REST, Secret},
 };
 use ringpost_actors::channel::{Channel, Smtp};
 use serde_json::Value;
@@ -53,7 +53,13 @@ impl Site {
         let url = MailUrl::Smtp { host: "127.0.0.1".into(), port, tls, login };
         let root = fs::read(self.folder.path().join("etc/ca.pem")).expect("made by start.sh");
         let root = trusted.then_some(root.as_slice());
-        let settings = Mail { url, from: "um@corp.test".into(), ca: None, auth: MailAuth::Password };
+        let settings = Mail {
+            url,
+            from: "um@corp.test".into(),
+            ca: None,
+            auth: MailAuth::Password,
+            password_rest: PASSWORD_REST,
+        };
         Smtp::trusting(&settings, root, Duration::from_secs(10)).expect("a transport")
     }
 

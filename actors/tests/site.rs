@@ -335,6 +335,8 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("exchange.password", "secret\n"),
         ("hybrid.secret", "secret\n"),
         ("online.secret", "secret\n"),
+        ("suppliers.csv", "name,number\n"),
+        ("submission.secret", "secret\n"),
     ];
     for (file, octets) in files {
         fs::create_dir_all(folder.path().join("greetings")).expect("the folder can be written");
@@ -348,6 +350,8 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
     full["mail"].as_table_mut().expect("[mail] is a table").remove("password");
     for (name, keys) in [
         ("relay", &["password"][..]),
+        // A token of the provider or another one, not both.
+        ("submission", &["password", "password_file", "client_secret", "client_certificate", "client_key"]),
         ("hook", &["secret", "token"]),
         ("exchange", &["password"]),
         // A certificate or a secret, not both.
@@ -462,8 +466,8 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
                 Item::Value(_) | Item::None => {}
             }
         }
-        // The names below um.plan and channel are the site's own.
-        if !["um.plan", "channel"].contains(&path.as_str()) {
+        // The names below um.plan, channel and identity.source are the site's own.
+        if !["um.plan", "channel", "identity.source"].contains(&path.as_str()) {
             found.push((path, table.iter().map(|(key, _)| key.to_owned()).collect()));
         }
     }
@@ -471,7 +475,7 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
 }
 
 fn add_unknown(table: &mut Table) {
-    let plans = table.contains_key("main") || table.contains_key("relay");
+    let plans = ["main", "relay", "suppliers"].iter().any(|name| table.contains_key(name));
     for (_, item) in table.iter_mut() {
         match item {
             Item::Table(table) => add_unknown(table),

@@ -5,30 +5,47 @@ mod support;
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
     path::Path,
     process::{Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread,
     time::Duration,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use futures_util::future::join_all;
 use ringpost::{
     outbox::{Delivery, Status},
-    settings::{Mail, MailAuth, MailTls, MailUrl, Secret},
+    settings::{Mail, MailAuth, MailTls, MailUrl, OAuth, PASSWORD_REST, Proof, Secret},
 };
 use ringpost_actors::{
-    channel::{Channel, Smtp},
+    channel::{Channel, Smtp, token::Tokens},
+    metrics::{METRICS, State},
     outbox::Post,
 };
+use serde_json::json;
 use support::{
     Running, by_mail,
     certificates::{Ca, Flaw},
-    free_port, list, mail_only, outbox, python, schedule, service, settled, until,
+    free_port,
+    http::{Reply, Server as HttpServer},
+    list, mail_only, outbox, python, schedule, service, settled, until,
 };
 
 fn smtp(port: u16) -> Arc<Smtp> {
     let url = MailUrl::Smtp { host: "127.0.0.1".into(), port, tls: MailTls::Never, login: None };
-    let settings = Mail { url, from: "um@x.test".into(), ca: None, auth: MailAuth::Password };
+    let settings = Mail {
+        url,
+        from: "um@x.test".into(),
+        ca: None,
+        auth: MailAuth::Password,
+        password_rest: PASSWORD_REST,
+    };
     Arc::new(Smtp::trusting(&settings, None, Duration::from_millis(700)).expect("a transport"))
 }
 
@@ -194,7 +211,7 @@ fn delivery(settings: Mail, root: Option<&str>, to: &str) -> Delivery {
 fn server(port: u16, tls: MailTls, login: Option<(&str, &str)>) -> Mail {
     let login = login.map(|(user, password)| (user.to_owned(), Secret(password.to_owned())));
     let url = MailUrl::Smtp { host: "127.0.0.1".into(), port, tls, login };
-    Mail { url, from: "um@x.test".into(), ca: None, auth: MailAuth::Password }
+    Mail { url, from: "um@x.test".into(), ca: None, auth: MailAuth::Password, password_rest: PASSWORD_REST }
 }
 
 /// T21 and T29: no mail and no password go where the certificate is wrong, or where STARTTLS was stripped.
@@ -246,59 +263,208 @@ fn a_server_without_a_good_certificate_gets_neither_mail_nor_password() {
     assert!(stored(folder.path()).is_empty());
 }
 
-/// A server of one line for each line: what it offers, and what it has heard.
-fn scripted(offers: &'static [&'static str]) -> (u16, std::sync::mpsc::Receiver<String>) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
+/// A server of one line for each line: what it offers, and what it has heard. It takes what holds `taken` after AUTH.
+fn scripted(offers: &'static [&'static str], taken: &'static str) -> (u16, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let port = listener.local_addr().expect("bound").port();
-    let (told, heard) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
+    let (told, heard) = channel();
+    thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let mut out = stream.try_clone().expect("a stream");
-            let mut say = |line: &str| out.write_all(format!("{line}\r\n").as_bytes()).is_ok();
-            say("220 scripted");
-            let mut data = false;
-            for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                let _ = told.send(line.clone());
-                let verb = line.split(' ').next().unwrap_or_default().to_ascii_uppercase();
-                match (data, verb.as_str()) {
-                    (true, ".") => data = !say("250 2.0.0 taken"),
-                    (true, _) => {}
-                    (false, "EHLO") => {
-                        say("250-scripted");
-                        for offer in offers {
-                            say(&format!("250-{offer}"));
-                        }
-                        say("250 SIZE 100000");
-                    }
-                    (false, "AUTH") => _ = say("235 2.7.0 welcome"),
-                    (false, "DATA") => data = say("354 go on"),
-                    (false, _) => _ = say("250 2.0.0 fine"),
-                }
-            }
+            let told = told.clone();
+            thread::spawn(move || script(stream, offers, taken, &told));
         }
     });
     (port, heard)
+}
+
+fn script(stream: TcpStream, offers: &[&str], taken: &str, told: &Sender<String>) {
+    let mut out = stream.try_clone().expect("a stream");
+    let mut say = |line: &str| out.write_all(format!("{line}\r\n").as_bytes()).is_ok();
+    say("220 scripted");
+    let (mut data, mut login) = (false, 0);
+    for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        let _ = told.send(line.clone());
+        let verb = line.split(' ').next().unwrap_or_default().to_ascii_uppercase();
+        let decoded =
+            |text: &str| String::from_utf8(STANDARD.decode(text).unwrap_or_default()).unwrap_or_default();
+        let proof = decoded(line.rsplit(' ').next().unwrap_or_default());
+        let judge = |proof: &str| match proof.contains(taken) {
+            true => "235 2.7.0 welcome",
+            false => "535 5.7.8 wrong",
+        };
+        match (data, login, verb.as_str()) {
+            (true, ..) => {
+                if line == "." {
+                    data = !say("250 2.0.0 taken");
+                }
+            }
+            // LOGIN: the user, then the password. XOAUTH2: an empty line after the explanation.
+            (_, 2, _) => {
+                login = 1;
+                say("334 UGFzc3dvcmQ6");
+            }
+            (_, 1, _) => {
+                login = 0;
+                say(judge(&proof));
+            }
+            (_, _, "EHLO") => {
+                say("250-scripted");
+                offers.iter().for_each(|offer| _ = say(&format!("250-{offer}")));
+                say("250 SIZE 100000");
+            }
+            (_, _, "AUTH") if line == "AUTH LOGIN" => {
+                login = 2;
+                say("334 VXNlcm5hbWU6");
+            }
+            (_, _, "AUTH") if line.starts_with("AUTH XOAUTH2") && !proof.contains(taken) => {
+                login = 1;
+                say("334 eyJzdGF0dXMiOiI0MDEifQ==");
+            }
+            (_, _, "AUTH") => _ = say(judge(&proof)),
+            (_, _, "DATA") => data = say("354 go on"),
+            (_, _, "STARTTLS") => {
+                // Whoever is on the way: replies of his own, before TLS can begin.
+                say("220 go on\r\n250-scripted\r\n250 AUTH PLAIN\r\n235 2.7.0 welcome\r\n250 ok\r\n250 ok");
+            }
+            _ => _ = say("250 2.0.0 fine"),
+        }
+    }
+}
+
+fn logins(heard: &Receiver<String>) -> Vec<String> {
+    heard.try_iter().filter(|line| line.starts_with("AUTH ")).collect()
 }
 
 #[test]
 fn a_token_logs_in_by_xoauth2_and_is_read_anew_from_its_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("token");
-    let (port, heard) = scripted(&["AUTH PLAIN LOGIN XOAUTH2"]);
+    let (port, heard) = scripted(&["AUTH PLAIN LOGIN XOAUTH2"], "t0ken-");
     for token in ["t0ken-1", "t0ken-2"] {
         fs::write(&file, format!("{token}\n")).expect("written");
         let mut settings = server(port, MailTls::Never, Some(("um@x.test", "t0ken-0")));
         settings.auth = MailAuth::XOauth2 { file: Some(file.clone()) };
         assert_eq!(delivery(settings, None, "ok@x.test"), Delivery::Delivered);
-        let login = heard.iter().find(|line| line.starts_with("AUTH ")).expect("a login");
         let words = STANDARD.encode(format!("user=um@x.test\u{1}auth=Bearer {token}\u{1}\u{1}"));
-        assert_eq!(login, format!("AUTH XOAUTH2 {words}"));
+        assert_eq!(logins(&heard), [format!("AUTH XOAUTH2 {words}")]);
     }
+}
+
+/// T30 for SMTP: client credentials; one token for all logins, and another one, once, where the server refuses it.
+#[test]
+fn a_token_of_the_provider_is_shared_and_replaced_once_where_it_is_refused() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let granted = count.clone();
+    let provider = HttpServer::start(None, move |_| {
+        let number = granted.fetch_add(1, SeqCst) + 1;
+        Reply::json(200, &json!({"access_token": format!("t-{number}."), "expires_in": 3599}))
+    });
+    let settings = |port| Mail {
+        auth: MailAuth::OAuth(Box::new(OAuth {
+            token_url: provider.url("/token"),
+            client_id: "app".into(),
+            scope: "https://outlook.office365.com/.default".into(),
+            proof: Proof::Secret(Secret("s3cret".into())),
+        })),
+        ..server(port, MailTls::Never, Some(("um@x.test", "")))
+    };
+    let login =
+        |number: usize| STANDARD.encode(format!("user=um@x.test\u{1}auth=Bearer t-{number}.\u{1}\u{1}"));
+    let (port, heard) = scripted(&["AUTH LOGIN XOAUTH2"], "Bearer t-2.");
+    let smtp = Smtp::new(&settings(port), &Tokens::default()).expect("a transport");
+    actix::System::new().block_on(async {
+        // The first token was withdrawn; both notices go, and the second one finds the new token.
+        for call in ["1", "2"] {
+            assert_eq!(smtp.deliver(&by_mail(call, "ok@x.test")).await, Delivery::Delivered);
+        }
+    });
+    assert_eq!(logins(&heard), [1, 2].map(|number| format!("AUTH XOAUTH2 {}", login(number))));
+    assert_eq!(count.load(SeqCst), 2);
+    // A token that is never good costs two for a try, and the notice waits.
+    let (port, heard) = scripted(&["AUTH XOAUTH2"], "another");
+    let end = delivery(settings(port), None, "ok@x.test");
+    assert!(matches!(&end, Delivery::Down { reason, .. } if reason.contains("refuses the token")), "{end:?}");
+    assert_eq!(logins(&heard).len(), 2);
+    assert!(!format!("{end:?}").contains("t-"), "no token in a reason");
+    let (port, heard) = scripted(&["AUTH PLAIN LOGIN"], "another");
+    let end = delivery(settings(port), None, "ok@x.test");
+    assert!(matches!(&end, Delivery::Down { reason, .. } if reason.contains("XOAUTH2")), "{end:?}");
+    assert_eq!(logins(&heard).len(), 0, "no token where nobody asks for one");
+}
+
+#[test]
+fn a_password_goes_by_plain_or_by_login_whichever_the_server_has() {
+    for (offers, wanted) in [
+        (&["AUTH PLAIN LOGIN"][..], Some("AUTH PLAIN")),
+        (&["AUTH LOGIN PLAIN"], Some("AUTH PLAIN")),
+        (&["AUTH LOGIN"], Some("AUTH LOGIN")),
+        (&["AUTH CRAM-MD5"], None),
+        (&[], None),
+    ] {
+        let (port, heard) = scripted(offers, "pw");
+        let end = delivery(server(port, MailTls::Never, Some(("me", "pw"))), None, "ok@x.test");
+        let logins = logins(&heard);
+        match wanted {
+            Some(wanted) => {
+                assert_eq!((end, logins.len()), (Delivery::Delivered, 1), "{offers:?}");
+                assert!(logins[0].starts_with(wanted), "{offers:?}: {logins:?}");
+            }
+            None => {
+                assert!(matches!(end, Delivery::Down { .. }) && logins.is_empty(), "{offers:?}: {end:?}");
+            }
+        }
+    }
+}
+
+/// A directory locks an account after a few wrong passwords.
+#[test]
+fn a_refused_password_is_shown_once_and_then_left_alone() {
+    for offers in [&["AUTH PLAIN"], &["AUTH LOGIN"]] {
+        let (port, heard) = scripted(offers, "the right one");
+        let settings = server(port, MailTls::Never, Some(("me", "wrong")));
+        let smtp = Smtp::new(&settings, &Tokens::default()).expect("a transport").named("mail");
+        let ends = actix::System::new().block_on(async {
+            let items: Vec<_> = (0..20).map(|n| by_mail(&format!("{n}"), "ok@x.test")).collect();
+            let mut ends = join_all(items.iter().map(|item| smtp.deliver(item))).await;
+            ends.push(smtp.deliver(&items[0]).await);
+            ends
+        });
+        for end in ends {
+            let Delivery::Down { reason, not_before: Some(rest) } = end else { panic!("{end:?}") };
+            assert!(rest > Duration::from_secs(800) && reason.contains("5.7.8"), "{rest:?} {reason}");
+        }
+        assert_eq!(logins(&heard).len(), 1);
+        let part = ("login of mail at 127.0.0.1".to_owned(), "no more tries");
+        let parts = METRICS.health.parts();
+        let (_, state) = parts.iter().find(|(name, _)| *name == part.0).expect("it is shown");
+        assert!(matches!(state, State::Yellow(why) if why.contains(part.1)), "{state:?}");
+    }
+}
+
+/// T21: nobody on the way can take TLS out of a conversation, or speak before it has begun.
+#[test]
+fn nobody_strips_starttls_or_speaks_in_its_place() {
+    let (port, heard) = scripted(&["STARTTLS", "AUTH PLAIN"], "pw");
+    for tls in [MailTls::Required, MailTls::Opportunistic] {
+        for login in [None, Some(("me", "pw"))] {
+            let end = delivery(server(port, tls, login), None, "ok@x.test");
+            let Delivery::Down { reason, .. } = end else { panic!("{end:?}") };
+            assert!(reason.contains("before TLS"), "{reason}");
+        }
+    }
+    assert!(heard.try_iter().all(|line| line.starts_with("EHLO") || line == "STARTTLS"));
+    // A login never goes without TLS where TLS is spoken of at all.
+    let (port, heard) = scripted(&["AUTH PLAIN"], "pw");
+    let end = delivery(server(port, MailTls::Opportunistic, Some(("me", "pw"))), None, "ok@x.test");
+    assert!(matches!(&end, Delivery::Down { reason, .. } if reason.contains("STARTTLS")), "{end:?}");
+    assert!(heard.try_iter().all(|line| line.starts_with("EHLO")));
+    let open = delivery(server(port, MailTls::Opportunistic, None), None, "ok@x.test");
+    assert_eq!(open, Delivery::Delivered, "without a login, and where TLS was never there, it is as it is");
 }
 
 #[test]
 fn an_address_beyond_ascii_goes_with_smtputf8_or_never() {
-    let (port, heard) = scripted(&["SMTPUTF8", "8BITMIME"]);
+    let (port, heard) = scripted(&["SMTPUTF8", "8BITMIME"], "");
     assert_eq!(delivery(server(port, MailTls::Never, None), None, "søren@x.test"), Delivery::Delivered);
     let from = heard.iter().find(|line| line.starts_with("MAIL ")).expect("a sender");
     assert!(from.contains("SMTPUTF8"), "{from}");
@@ -306,7 +472,7 @@ fn an_address_beyond_ascii_goes_with_smtputf8_or_never() {
         heard.iter().find(|line| line.starts_with("RCPT ")).as_deref(),
         Some("RCPT TO:<søren@x.test>")
     );
-    let (port, _heard) = scripted(&["8BITMIME"]);
+    let (port, _heard) = scripted(&["8BITMIME"], "");
     let end = delivery(server(port, MailTls::Never, None), None, "søren@x.test");
     assert!(matches!(end, Delivery::Never { .. }), "{end:?}");
 }

@@ -79,7 +79,7 @@ fn identity(address: &NameAddr<'_>) -> Caller {
     let is_number =
         user.strip_prefix('+').unwrap_or(&user).chars().all(|c| c.is_ascii_digit() || "-.()*#".contains(c));
     let number = if is_number { strip_visual(&user) } else { format!("{user}@{}", lossy(uri.host)) };
-    Caller { name: None, number: Some(number), uri: Some(lossy(address.uri)), private: false }
+    Caller { name: None, number: Some(number), uri: Some(lossy(address.uri)), ..Caller::default() }
 }
 
 /// A number without visual separators (RFC 3966 §5.1.1).

@@ -17,7 +17,7 @@ pub use voicemail::Mailbox;
 use crate::{
     address::Caller,
     call::wire::strip_visual,
-    settings::{Network, Site, Trunk, UmServer, User},
+    settings::{Network, Site, Source, SourceKind, Trunk, UmServer, User},
     sip::{certificate::speaks_for, uri::Uri},
     um::pool::{Member, Pool},
 };
@@ -95,13 +95,22 @@ impl Directory {
         members
     }
 
-    /// R205: what the site calls a number, as a user's and then as a contact's, comes before what the wire calls it.
+    /// R205: what the first source in order that is at hand calls a number comes before what the wire calls it.
     pub fn named(&self, caller: Caller) -> Caller {
-        let known = caller.number.as_deref().and_then(|number| self.user(number));
-        let own = known.and_then(|user| user.name.clone());
-        let contact = || self.site.contacts.name(caller.number.as_deref()?).map(str::to_owned);
-        let name = own.or_else(contact).or(caller.name);
-        Caller { name, ..caller }
+        let Some(number) = caller.number.as_deref() else { return caller };
+        let mut sources = self.site.identity.sources.iter();
+        match sources.find_map(|source| Some((self.name_by(source, number)?, source.name.clone()))) {
+            Some((name, source)) => Caller { name: Some(name), source: Some(source), ..caller },
+            None => caller,
+        }
+    }
+
+    fn name_by(&self, source: &Source, number: &str) -> Option<String> {
+        match &source.kind {
+            SourceKind::Users => self.user(number)?.name.clone(),
+            SourceKind::File(book) => book.find(number, &self.site.outbound.numbering).map(str::to_owned),
+            SourceKind::Contacts { .. } => None,
+        }
     }
 
     /// The trunk that an address belongs to.

@@ -219,6 +219,7 @@ impl Directory {
                     number: known.or(user.numbers.first()).cloned(),
                     uri: Some(user.address.clone()),
                     private: is_private(invite),
+                    ..Caller::default()
                 }
             }
             Origin::Trunk(trunk) => {

@@ -1,11 +1,16 @@
-//! What callers are called who are no users of the site (R205): books of contacts, read from files.
+//! What callers are called (R205): books of contacts, and the rules by which several sources are asked at once.
 
+pub mod breaker;
+pub mod contact;
 mod csv;
+pub mod memory;
+pub mod race;
 mod vcard;
 
 use std::{collections::HashMap, fmt};
 
-use crate::call::wire::strip_visual;
+use crate::{call::wire::strip_visual, numbers::Numbering};
+pub use contact::{Contact, Page};
 
 /// Names by number.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +51,38 @@ impl Book {
     /// Every fault of the file.
     pub fn vcard(text: &str) -> Result<Self, Vec<Fault>> {
         vcard::read(text)
+    }
+
+    /// The contacts of one person, their numbers in the normal form.
+    pub fn of(contacts: &[Contact], here: &Numbering) -> Self {
+        let mut book = Self::default();
+        for contact in contacts {
+            let numbers = contact.numbers.iter().filter_map(|number| contact::normal(number, here));
+            numbers.for_each(|number| book.add(&contact.name, &number));
+        }
+        book
+    }
+
+    /// The same with its numbers in the normal form, as far as they have one; asked by [`Book::find`].
+    pub fn normal(self, here: &Numbering) -> Self {
+        let mut normal = Self::default();
+        for (number, name) in self.0 {
+            let number = contact::normal(&number, here).unwrap_or(number);
+            let known = normal.0.entry(number).or_insert_with(|| name.clone());
+            if *known != name {
+                *known = None;
+            }
+        }
+        normal
+    }
+
+    /// The name of a number in a book in the normal form.
+    pub fn find(&self, number: &str, here: &Numbering) -> Option<&str> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let found = here.normal(number).and_then(|normal| self.0.get(&normal));
+        found.map_or_else(|| self.name(number), Option::as_deref)
     }
 
     /// Notes a contact. A number of two who are called differently is nobody's, for a wrong name is worse than none.

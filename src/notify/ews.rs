@@ -3,11 +3,13 @@
 //! - [`request`]: a notice as `CreateItem`, and the search for one that may be there already.
 //! - [`answer`]: answers read, with [`codes`] saying what becomes of the notice.
 //! - [`autodiscover`]: which server has a user's mailbox.
+//! - [`contacts`]: the contacts of a mailbox.
 //! - [`ntlm`]: the authentication that Exchange still asks for most often.
 
 pub mod answer;
 pub mod autodiscover;
 pub mod codes;
+pub mod contacts;
 pub mod ntlm;
 pub mod request;
 mod xml;

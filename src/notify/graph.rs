@@ -1,11 +1,13 @@
 //! A notice as Microsoft Graph wants it: where it goes, what it says, and what an answer means for it.
 
+mod contacts;
 mod message;
 mod place;
 #[cfg(test)]
 mod tests;
 mod verdict;
 
+pub use contacts::contacts;
 pub use message::{Recording, message, sent, upload};
 pub use place::{Place, request_id};
 pub use verdict::{Judgement, Made, Whose, found, judged, made, session};

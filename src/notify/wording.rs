@@ -189,6 +189,7 @@ mod tests {
             number: number.map(str::to_owned),
             uri: uri.map(str::to_owned),
             private,
+            ..Caller::default()
         }
     }
 

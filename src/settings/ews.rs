@@ -21,6 +21,8 @@ pub struct Ews {
     pub ca: Option<PathBuf>,
     /// `request_timeout`: how long one request may take. Default 30 s.
     pub request_timeout: Duration,
+    /// `password_rest`: how long a refused password is not tried again. Default 15 min.
+    pub password_rest: Duration,
 }
 
 /// Where the requests go.

@@ -55,7 +55,7 @@ impl Notification {
                 name: shown(notice.caller.name.as_deref()),
                 number: shown(notice.caller.number.as_deref()),
                 uri: notice.caller.uri.clone(),
-                private: false,
+                ..Caller::default()
             },
         };
         Self {

@@ -10,7 +10,7 @@ use ringpost::{
     address::{Caller, Language},
     call::Outcome,
     notify::{Kind, Notice},
-    settings::{Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Secret},
+    settings::{Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, PASSWORD_REST, Secret},
 };
 
 fn notice(kind: Kind) -> Notice {
@@ -26,7 +26,7 @@ fn notice(kind: Kind) -> Notice {
             name: Some("Luka A".into()),
             number: Some("+4544890101".into()),
             uri: Some("tel:+4544890101".into()),
-            private: false,
+            ..Caller::default()
         },
         came_in: "2008-04-11T09:12:33Z".parse().expect("a timestamp"),
         rang_for: Duration::from_secs(23),
@@ -48,6 +48,7 @@ fn settings(access: EwsAccess) -> Ews {
         version: EwsVersion::Exchange2013,
         ca: None,
         request_timeout: Duration::from_secs(30),
+        password_rest: PASSWORD_REST,
     }
 }
 

@@ -17,6 +17,7 @@ use ringpost::{
         ews::{
             answer::{found, read, trouble},
             codes::{DOWN, Fate, MOVED, NEVER, fate},
+            contacts,
             request::{create, find},
         },
         mail::MailError,
@@ -52,7 +53,7 @@ fn hostile(name: &str, kind: Kind) -> Notice {
         name: Some(name.into()),
         number: Some(name.into()),
         uri: Some(format!("sip:{name}")),
-        private: false,
+        ..Caller::default()
     };
     Notice { caller, user_name: Some(name.into()), call_id: format!("{name}@x"), ..notice(kind) }
 }
@@ -214,6 +215,8 @@ fn every_request_is_valid_by_the_published_schema() {
             }
         }
         requests.push(find(&settings, "tu@contoso.com", &Key::of(&notice(Kind::Missed))));
+        requests
+            .extend([None, Some("200"), Some("<x>")].map(|next| contacts::request(&settings, "t<u@x", next)));
     }
     let folder = env::temp_dir().join(format!("ringpost-ews-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder");
@@ -228,7 +231,7 @@ fn every_request_is_valid_by_the_published_schema() {
     let judged = lint.output().expect("xmllint runs");
     fs::remove_dir_all(&folder).expect("removed");
     assert!(judged.status.success(), "{}", String::from_utf8_lossy(&judged.stderr));
-    assert_eq!(requests.len(), 2 * (2 * (HOSTILE.len() + 1) + 1));
+    assert_eq!(requests.len(), 2 * (2 * (HOSTILE.len() + 1) + 4));
 }
 
 #[test]

@@ -29,6 +29,7 @@ impl CallActor {
             has_channel: !self.user.channels.is_empty(),
         };
         let verdict = decide(self.user.missed_calls, outcome, facts);
+        self.settle_name(verdict.action);
         let notice = self.notice(outcome, rang_for);
         let record = CallRecord {
             call_id: notice.call_id.clone(),

@@ -161,6 +161,7 @@ impl Lane {
                 words: Greetings::accept(),
             }),
             registrar,
+            identity: None,
         };
         let switch = Switch::new(Rc::clone(&port), shared, 10);
         port.serve(switch.clone());

@@ -3,13 +3,14 @@
 //! A notice is one CreateItem: all or nothing. Where an earlier try may have done it without our knowing, its key is
 //! looked for first, so that a lost answer is no second item.
 
+mod contacts;
 mod door;
 mod finder;
 mod ntlm;
 
 use std::{
     net::SocketAddr,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -31,7 +32,7 @@ use ringpost::{
 use tokio::time::Instant;
 
 use super::{
-    Channel, down,
+    Channel, Contacts, down,
     http::{Answer, HttpError, HttpSetup},
     later, never,
     token::{SetupError, Tokens},
@@ -87,6 +88,13 @@ impl Ews {
         Ok(Self { settings, door, finder, rest: Mutex::default() })
     }
 
+    /// The channel's name, for the log and the health report.
+    #[must_use]
+    pub fn named(mut self, channel: &str) -> Self {
+        self.door.named(channel);
+        self
+    }
+
     async fn tried(&self, item: &Item, again: bool) -> Delivery {
         let Some(mailbox) = item.notice.mail.as_deref() else {
             return never("the user has no mail address");
@@ -127,6 +135,15 @@ impl Ews {
 
     /// Asks; only what the server calls a success comes back.
     async fn ask(&self, url: &str, mailbox: &str, request: String) -> Result<Vec<Told>, Failed> {
+        self.answered(url, mailbox, request).await.map(|(_, told)| told)
+    }
+
+    async fn answered(
+        &self,
+        url: &str,
+        mailbox: &str,
+        request: String,
+    ) -> Result<(Answer, Vec<Told>), Failed> {
         let answer = self.door.post(url, mailbox, request).await;
         let answer = answer.map_err(|error| self.unheard(error, mailbox))?;
         let told = match answer.status {
@@ -135,7 +152,7 @@ impl Ews {
         };
         let Some(told) = told else { return Err(self.unread(&answer, mailbox)) };
         match trouble(&told) {
-            None => Ok(told),
+            None => Ok((answer, told)),
             Some(trouble) => Err(Failed::No(self.judged(trouble, mailbox))),
         }
     }
@@ -150,6 +167,7 @@ impl Ews {
                 Failed::No(down(error))
             }
             DoorError::Token(error) => Failed::No(error.into()),
+            DoorError::Password(refused) => Failed::No(refused.into()),
             DoorError::Refused | DoorError::Ntlm(_) => Failed::No(down(error)),
         }
     }
@@ -218,6 +236,10 @@ impl Channel for Ews {
 
     fn deliver_again<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
         Box::pin(self.tried(item, true))
+    }
+
+    fn contacts(self: Arc<Self>) -> Option<Arc<dyn Contacts>> {
+        Some(self)
     }
 
     fn tells_together(&self) -> bool {

@@ -3,10 +3,11 @@
 //! Graph may act and yet answer nothing, or 504. So a notice whose last answer was lost, here or before a restart, is
 //! looked for by its Message-ID before it goes again.
 
+mod contacts;
 mod doubts;
 mod service;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::BoxFuture;
@@ -25,7 +26,7 @@ use ringpost::{
 use serde_json::Value;
 
 use super::{
-    Channel, built,
+    Channel, Contacts, built,
     http::{Http, HttpSetup},
     never, read,
     token::{SetupError, Tokens},
@@ -217,6 +218,10 @@ impl Channel for Graph {
                 }
             }
         })
+    }
+
+    fn contacts(self: Arc<Self>) -> Option<Arc<dyn Contacts>> {
+        Some(self)
     }
 
     fn tells_together(&self) -> bool {

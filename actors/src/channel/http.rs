@@ -1,7 +1,7 @@
 //! HTTP for the channels that speak it: TLS by ring, no redirects, bounded answers, and errors that say whether the
 //! server may have acted.
 
-use std::{error::Error, path::Path, sync::Arc, time::Duration};
+use std::{error::Error, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use reqwest::{
@@ -71,17 +71,25 @@ impl Http {
         Self::built(ca, |builder| builder)
     }
 
+    /// As [`Http::new`], with the addresses of some names known already.
+    pub fn resolving(ca: Option<&Path>, names: &[(String, SocketAddr)]) -> Result<Self, HttpSetup> {
+        Self::built(ca, |builder| known(builder, names))
+    }
+
     /// As [`Http::new`], with more said about it.
     pub fn built(
         ca: Option<&Path>,
         more: impl FnOnce(ClientBuilder) -> ClientBuilder,
     ) -> Result<Self, HttpSetup> {
+        Self::over(client_config(roots(ca)?)?, more)
+    }
+
+    /// A client with the TLS of another protocol.
+    pub fn over(
+        tls: ClientConfig,
+        more: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Result<Self, HttpSetup> {
         let failed = |error: &dyn std::fmt::Display| HttpSetup(error.to_string());
-        let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| failed(&error))?
-            .with_root_certificates(roots(ca)?)
-            .with_no_client_auth();
         let builder = Client::builder()
             .tls_backend_preconfigured(tls)
             // A redirect would carry a notice, or a token, to somewhere that no setting names.
@@ -141,20 +149,43 @@ impl From<HttpError> for Delivery {
     }
 }
 
-fn roots(ca: Option<&Path>) -> Result<RootCertStore, HttpSetup> {
+/// TLS that believes these.
+pub fn client_config(roots: RootCertStore) -> Result<ClientConfig, HttpSetup> {
+    let versions = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions();
+    let config = versions.map_err(|error| HttpSetup(error.to_string()))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Says the addresses of some names, so that nobody is asked for them.
+pub fn known(builder: ClientBuilder, names: &[(String, SocketAddr)]) -> ClientBuilder {
+    names.iter().fold(builder, |builder, (name, address)| builder.resolve(name, *address))
+}
+
+/// The system's certificates.
+pub fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    let Some(path) = ca else {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        return Ok(roots);
-    };
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+/// Adds the certificates of a PEM text; `Err`: what is wrong with it.
+pub fn add_roots(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), String> {
+    let mut count = 0;
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        roots.add(certificate.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
+        count += 1;
+    }
+    if count == 0 { Err("holds no certificate".to_owned()) } else { Ok(()) }
+}
+
+fn roots(ca: Option<&Path>) -> Result<RootCertStore, HttpSetup> {
+    let Some(path) = ca else { return Ok(system_roots()) };
     let bad = |error: &dyn std::fmt::Display| HttpSetup(format!("{}: {error}", path.display()));
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| bad(&error))? {
-        roots.add(certificate.map_err(|error| bad(&error))?).map_err(|error| bad(&error))?;
-    }
-    match roots.is_empty() {
-        true => Err(bad(&"holds no certificate")),
-        false => Ok(roots),
-    }
+    let pem = std::fs::read(path).map_err(|error| bad(&error))?;
+    let mut roots = RootCertStore::empty();
+    add_roots(&mut roots, &pem).map_err(|error| bad(&error))?;
+    Ok(roots)
 }
 
 /// The innermost reason, which is the one that helps ("invalid peer certificate: Expired"), without the URL.

@@ -1,9 +1,11 @@
 //! The channels that carry notices. Siblings that look alike: each takes an item and says how the try ended; only
 //! the outbox decides what follows.
 
+pub mod contacts;
 mod ews;
 mod graph;
 pub mod http;
+mod lockout;
 mod maildir;
 mod recorded;
 mod sip_info;
@@ -22,9 +24,10 @@ use ringpost::{
         mail::{MailError, compose},
     },
     outbox::{Delivery, Item},
-    settings::{self, ChannelKind, Mail, MailUrl},
+    settings::{self, ChannelKind, MailUrl},
 };
 
+pub use contacts::Contacts;
 pub use ews::{Ews, EwsError};
 pub use graph::{Graph, GraphError};
 pub use maildir::Maildir;
@@ -43,6 +46,11 @@ pub trait Channel: Send + Sync {
     /// came between. For channels that can find out.
     fn deliver_again<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
         self.deliver(item)
+    }
+
+    /// The users' own contacts, where the channel's server has them.
+    fn contacts(self: Arc<Self>) -> Option<Arc<dyn Contacts>> {
+        None
     }
 
     /// Whether it tells several missed calls as one; else each is told by itself, and waits for no other.
@@ -75,17 +83,13 @@ pub enum ChannelError {
 /// Why it cannot be used.
 pub fn channel(settings: &settings::Channel, tokens: &Tokens) -> Result<Arc<dyn Channel>, ChannelError> {
     Ok(match &settings.kind {
-        ChannelKind::Mail(settings) => mail(settings)?,
-        ChannelKind::Ews(settings) => Arc::new(Ews::new(settings.clone(), tokens)?),
+        ChannelKind::Mail(mail) => match &mail.url {
+            MailUrl::Maildir(path) => Arc::new(Maildir::new(path.clone(), mail.from.clone())),
+            MailUrl::Smtp { .. } => Arc::new(Smtp::new(mail, tokens)?.named(settings.name.as_str())),
+        },
+        ChannelKind::Ews(ews) => Arc::new(Ews::new(ews.clone(), tokens)?.named(settings.name.as_str())),
         ChannelKind::Graph(settings) => Arc::new(Graph::new(settings, tokens)?),
         ChannelKind::Webhook(settings) => Arc::new(Webhook::new((**settings).clone())?),
-    })
-}
-
-fn mail(settings: &Mail) -> Result<Arc<dyn Channel>, SmtpError> {
-    Ok(match &settings.url {
-        MailUrl::Maildir(path) => Arc::new(Maildir::new(path.clone(), settings.from.clone())),
-        MailUrl::Smtp { .. } => Arc::new(Smtp::new(settings)?),
     })
 }
 

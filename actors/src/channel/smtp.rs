@@ -3,9 +3,13 @@
 //! lettre's own pool is left aside: it takes back a connection whose send was cut off in the middle of a command, and
 //! the next mail then reads the replies to the last one. Here only a connection whose mail was taken is kept.
 
+mod login;
+mod opening;
+
 use std::{
     error::Error as _,
-    path::PathBuf,
+    io,
+    net::SocketAddr,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -13,20 +17,24 @@ use std::{
 use futures_util::future::BoxFuture;
 use lettre::{
     Message,
-    transport::smtp::{
-        Error,
-        authentication::{Credentials, DEFAULT_MECHANISMS, Mechanism},
-        client::{AsyncSmtpConnection, Certificate, TlsParameters},
-        extension::ClientId,
-    },
+    transport::smtp::{Error, authentication::Credentials, client::AsyncSmtpConnection},
 };
 use ringpost::{
-    outbox::{Delivery, Item, Refused, refused},
+    outbox::{Delivery, Item, refused},
     settings::{Mail, MailAuth, MailTls, MailUrl},
 };
 use tokio::time::{Instant, timeout};
 
-use super::{Channel, blocking, built, down, later, never};
+use super::{
+    Channel, built, down,
+    http::{Http, HttpSetup, add_roots, client_config, system_roots},
+    later,
+    lockout::{Lockout, Refused},
+    never,
+    token::{SetupError, TokenError, Tokens},
+};
+use login::{From, Login};
+use opening::Server;
 
 /// How long a mail may take, its octets aside. RFC 5321 §4.5.3.2 would allow the end of DATA ten minutes; a server
 /// that slow is tried again.
@@ -40,14 +48,8 @@ const KEPT: usize = 8;
 
 /// The channel.
 pub struct Smtp {
-    host: String,
-    port: u16,
-    tls: MailTls,
-    parameters: TlsParameters,
-    login: Option<Credentials>,
-    /// The user who logs in with a token, and the file that holds it.
-    token: Option<(String, Option<PathBuf>)>,
-    hello: ClientId,
+    server: Server,
+    login: Option<Login>,
     from: String,
     patience: Duration,
     idle: Mutex<Vec<(AsyncSmtpConnection, Instant)>>,
@@ -61,41 +63,84 @@ pub enum SmtpError {
     NotSmtp,
     /// `ca` cannot be read.
     #[error("the certificates of ca cannot be read: {0}")]
-    Ca(std::io::Error),
-    /// TLS cannot be set up for this host.
+    Ca(io::Error),
+    /// `ca` holds something else.
+    #[error("ca: {0}")]
+    BadCa(String),
+    /// The host is none.
+    #[error("the mail server's name is none that a certificate could be of")]
+    Name,
+    /// TLS cannot be set up.
     #[error("TLS for the mail server cannot be set up: {0}")]
-    Tls(#[from] Error),
+    Tls(#[from] HttpSetup),
+    /// No tokens.
+    #[error("the mail server's tokens: {0}")]
+    Token(#[from] SetupError),
 }
 
 impl Smtp {
-    /// A channel to the server that `[mail]` names; certificates are checked against the system's roots.
-    pub fn new(settings: &Mail) -> Result<Self, SmtpError> {
+    /// A channel to the server that `[mail]` names; certificates are checked against the system's roots and those of `ca`.
+    /// `tokens` is shared by the site's channels.
+    pub fn new(settings: &Mail, tokens: &Tokens) -> Result<Self, SmtpError> {
         let root = settings.ca.as_ref().map(std::fs::read).transpose().map_err(SmtpError::Ca)?;
-        Self::trusting(settings, root.as_deref(), PATIENCE)
+        Self::resolving(settings, tokens, root.as_deref(), &[])
     }
 
     /// As [`Smtp::new`], with one more trusted root (PEM) and another patience for each mail.
     pub fn trusting(settings: &Mail, root: Option<&[u8]>, patience: Duration) -> Result<Self, SmtpError> {
+        let smtp = Self::resolving(settings, &Tokens::default(), root, &[])?;
+        Ok(Self { patience, ..smtp })
+    }
+
+    /// As [`Smtp::new`], with one more trusted root (PEM) and the addresses of some names known already.
+    pub fn resolving(
+        settings: &Mail,
+        tokens: &Tokens,
+        root: Option<&[u8]>,
+        names: &[(String, SocketAddr)],
+    ) -> Result<Self, SmtpError> {
         let MailUrl::Smtp { host, port, tls, login } = &settings.url else { return Err(SmtpError::NotSmtp) };
-        let mut parameters = TlsParameters::builder(host.clone());
+        let mut roots = system_roots();
         if let Some(pem) = root {
-            parameters = parameters.add_root_certificate(Certificate::from_pem(pem)?);
+            add_roots(&mut roots, pem).map_err(SmtpError::BadCa)?;
         }
-        Ok(Self {
-            host: host.clone(),
-            port: *port,
-            tls: *tls,
-            parameters: parameters.build()?,
-            login: login.as_ref().map(|(user, password)| Credentials::new(user.clone(), password.0.clone())),
-            token: match (&settings.auth, login) {
-                (MailAuth::XOauth2 { file }, Some((user, _))) => Some((user.clone(), file.clone())),
-                (MailAuth::XOauth2 { .. } | MailAuth::Password, _) => None,
-            },
-            hello: ClientId::default(),
-            from: settings.from.clone(),
-            patience,
-            idle: Mutex::default(),
-        })
+        let config = client_config(roots)?;
+        // Whoever strips STARTTLS from the server's answer must not get the login (ROBUSTNESS T21).
+        let tls = match tls {
+            MailTls::Opportunistic if login.is_some() => MailTls::Required,
+            tls => *tls,
+        };
+        let token = |user: &str, from| Login::Token { user: user.to_owned(), from };
+        let login = match (login, &settings.auth) {
+            (None, _) => None,
+            (Some((user, password)), MailAuth::Password) => {
+                let credentials = Credentials::new(user.clone(), password.0.clone());
+                Some(Login::Password(credentials, Lockout::new(settings.password_rest)))
+            }
+            (Some((user, _)), MailAuth::XOauth2 { file: Some(file) }) => {
+                Some(token(user, From::File(file.clone())))
+            }
+            (Some((user, given)), MailAuth::XOauth2 { file: None }) => {
+                Some(token(user, From::Given(given.0.clone())))
+            }
+            (Some((user, _)), MailAuth::OAuth(oauth)) => {
+                let http = Http::over(config.clone(), |builder| super::http::known(builder, names))?;
+                Some(token(user, From::Provider(tokens.source(oauth, &http)?)))
+            }
+        };
+        let mut server = Server::new((host, *port), tls, config).map_err(|_| SmtpError::Name)?;
+        server.known(names);
+        let (from, patience) = (settings.from.clone(), PATIENCE);
+        Ok(Self { server, login, from, patience, idle: Mutex::default() })
+    }
+
+    /// The channel's name, for the log and the health report.
+    #[must_use]
+    pub fn named(mut self, channel: &str) -> Self {
+        if let Some(Login::Password(_, lockout)) = &mut self.login {
+            lockout.named(channel);
+        }
+        self
     }
 
     async fn send(&self, mail: &Message) -> Result<(), Refusal> {
@@ -109,37 +154,10 @@ impl Smtp {
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, Refusal> {
-        let server = (self.host.as_str(), self.port);
-        let implicit = matches!(self.tls, MailTls::Implicit).then(|| self.parameters.clone());
-        let patience = Some(self.patience);
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(server, patience, &self.hello, implicit, None).await?;
-        let upgrade = match self.tls {
-            MailTls::Implicit | MailTls::Never => false,
-            MailTls::Opportunistic => connection.can_starttls(),
-            // Whoever strips STARTTLS from the server's answer must not get the mail (ROBUSTNESS T21).
-            MailTls::Required if !connection.can_starttls() => return Err(Refusal::NoStartTls),
-            MailTls::Required => true,
-        };
-        if upgrade {
-            connection.starttls(self.parameters.clone(), &self.hello).await?;
+        match &self.login {
+            None => self.server.open().await,
+            Some(login) => login.connect(&self.server).await,
         }
-        if let Some(login) = &self.login {
-            if !connection.is_encrypted() && self.tls != MailTls::Never {
-                return Err(Refusal::NoStartTls);
-            }
-            match &self.token {
-                None => connection.auth(DEFAULT_MECHANISMS, login).await?,
-                Some((user, file)) => {
-                    let fresh = match file {
-                        Some(file) => Some(Credentials::new(user.clone(), token(file.clone()).await?)),
-                        None => None,
-                    };
-                    connection.auth(&[Mechanism::Xoauth2], fresh.as_ref().unwrap_or(login)).await?
-                }
-            };
-        }
-        Ok(connection)
     }
 
     /// A kept connection that still answers.
@@ -176,7 +194,7 @@ impl Channel for Smtp {
             // Cut off, the connection is dropped with its send and closed.
             match timeout(patience, self.send(&mail)).await {
                 Ok(Ok(())) => Delivery::Delivered,
-                Ok(Err(refusal)) => judged(&refusal),
+                Ok(Err(refusal)) => judged(refusal),
                 Err(_) => down("the mail server did not answer in time"),
             }
         })
@@ -187,12 +205,29 @@ impl Channel for Smtp {
     }
 }
 
+/// Why a mail has not been taken.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
+    #[error("the mail server cannot be reached: {0}")]
+    Unreachable(io::Error),
+    #[error("TLS with the mail server: {0}")]
+    Tls(io::Error),
     #[error("the mail server offers no STARTTLS")]
     NoStartTls,
+    #[error("somebody speaks for the mail server before TLS has begun")]
+    Early,
+    #[error("the mail server answers: {0}")]
+    Reply(String),
+    #[error("the mail server does not offer XOAUTH2")]
+    NoXoauth2,
     #[error("the file of the mail server's token cannot be read: {0}")]
-    Token(std::io::Error),
+    TokenFile(io::Error),
+    #[error("the mail server refuses the token: {0}")]
+    BadToken(String),
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
+    Password(#[from] Refused),
     /// Before the mail was spoken of.
     #[error(transparent)]
     Session(#[from] Error),
@@ -200,25 +235,28 @@ enum Refusal {
     Mail(Error),
 }
 
-/// The first line of the file.
-async fn token(file: PathBuf) -> Result<String, Refusal> {
-    let text = blocking(move || std::fs::read_to_string(file)).await.map_err(Refusal::Token)?;
-    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+/// The text of a reply, the enhanced status at its beginning.
+fn enhanced_text(error: &Error) -> String {
+    error.source().map(ToString::to_string).unwrap_or_default()
 }
 
 /// A lost connection, bad TLS and a refused login heal without a change to the mail; of what the server says about the mail
 /// itself its reply decides.
-fn judged(refusal: &Refusal) -> Delivery {
-    let Refusal::Mail(error) = refusal else { return down(refusal) };
+fn judged(refusal: Refusal) -> Delivery {
+    let error = match refusal {
+        Refusal::Mail(error) => error,
+        Refusal::Password(refused) => return refused.into(),
+        Refusal::Token(error) => return error.into(),
+        other => return down(other),
+    };
     // The mail needs SMTPUTF8 or 8BITMIME (RFC 6531 §3.1), and this server has not got it.
     if error.is_client() {
-        return never(refusal);
+        return never(error);
     }
-    let Some(code) = error.status() else { return down(refusal) };
-    let text = error.source().map(ToString::to_string).unwrap_or_default();
-    match refused(u16::from(code), &text) {
-        Refused::Later => later(refusal),
-        Refused::Down => down(refusal),
-        Refused::Never => never(refusal),
+    let Some(code) = error.status() else { return down(error) };
+    match refused(u16::from(code), &enhanced_text(&error)) {
+        ringpost::outbox::Refused::Later => later(error),
+        ringpost::outbox::Refused::Down => down(error),
+        ringpost::outbox::Refused::Never => never(error),
     }
 }

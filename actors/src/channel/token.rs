@@ -199,6 +199,11 @@ impl TokenSource {
 }
 
 impl Token {
+    /// The token itself, for XOAUTH2: not for any log.
+    pub fn bearer(&self) -> &str {
+        &self.value.0
+    }
+
     /// `Bearer …`, marked so that no `Debug` shows it.
     pub fn header(&self) -> HeaderValue {
         let value = HeaderValue::try_from(format!("Bearer {}", self.value.0));

@@ -3,12 +3,22 @@
 use std::{fs, net::IpAddr};
 
 use percent_encoding::percent_decode_str;
-use ringpost::settings::{Mail, MailAuth, MailTls, MailUrl, Secret};
+use ringpost::settings::{Mail, MailAuth, MailTls, MailUrl, PASSWORD_REST, Secret};
 use url::Url;
 
-use super::{raw::Raw, section::Section, uri, user};
+use super::{channel::oauth, raw::Raw, section::Section, uri, user};
 
 const WANTED: &str = "wants \"smtp://[user@]host:port\", \"smtps://…\" or \"maildir:PATH\"";
+
+/// What a token is for where the site does not say: SMTP of Exchange Online.
+const SCOPE: &str = "https://outlook.office365.com/.default";
+
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
+enum Auth {
+    #[default]
+    Password,
+    XOauth2,
+}
 
 /// Reads the keys of `[mail]` and of a channel of kind `smtp`; `None` after a problem.
 pub fn mail(section: &mut Section<'_>) -> Option<Mail> {
@@ -24,23 +34,41 @@ pub fn mail(section: &mut Section<'_>) -> Option<Mail> {
         true => raw.text().map(|password| Secret(password.to_owned())),
         false => Err(format!("does not belong into the file: use password_file or {variable}")),
     });
+    let auth = section.optional("auth", auth).unwrap_or_default();
+    let by_token = auth == Auth::XOauth2 && section.has("token_url");
+    let oauth = by_token.then(|| oauth::oauth(section, SCOPE));
     let (url, in_url) = url.map_or((None, None), |(url, password)| (Some(url), password));
     let given = section.has("password") || section.has("password_file") || in_url.is_some();
-    let url = url.and_then(|url| {
-        let url = with_password(url, password.or(in_url).or(password_file), given);
+    if by_token && given {
+        section.refuse("token_url", "stands beside a password: one of them is enough");
+    }
+    let url = url.filter(|_| !(by_token && given)).and_then(|url| {
+        let url = match by_token {
+            true => with_user(url),
+            false => with_password(url, password.or(in_url).or(password_file), given),
+        };
         url.map_err(|what| section.refuse("url", what)).ok()
-    });
-    let auth = section.optional("auth", |raw| match raw.text()? {
-        "password" => Ok(MailAuth::Password),
-        "xoauth2" => Ok(MailAuth::XOauth2 { file }),
-        other => Err(format!("wants \"password\" or \"xoauth2\", not {other:?}")),
     });
     let ca = section.optional("ca", |raw| {
         let path = raw.path()?;
         crate::channel::http::Http::new(Some(&path)).map_err(|error| error.to_string())?;
         Ok(path)
     });
-    Some(Mail { url: url?, from: from?, ca, auth: auth.unwrap_or_default() })
+    let password_rest = section.optional("password_rest", Raw::duration);
+    let auth = match (auth, oauth) {
+        (Auth::Password, _) => MailAuth::Password,
+        (Auth::XOauth2, None) => MailAuth::XOauth2 { file },
+        (Auth::XOauth2, Some(oauth)) => MailAuth::OAuth(Box::new(oauth?)),
+    };
+    Some(Mail { url: url?, from: from?, ca, auth, password_rest: password_rest.unwrap_or(PASSWORD_REST) })
+}
+
+fn auth(raw: &Raw<'_>) -> Result<Auth, String> {
+    match raw.text()? {
+        "password" => Ok(Auth::Password),
+        "xoauth2" => Ok(Auth::XOauth2),
+        other => Err(format!("wants \"password\" or \"xoauth2\", not {other:?}")),
+    }
 }
 
 /// The URL with its user name alone, and the password if it came with it from the environment.
@@ -71,6 +99,16 @@ fn mail_url(raw: &Raw<'_>) -> Result<(MailUrl, Option<Secret>), String> {
     match port {
         0 => Err("port 0 is no port".to_owned()),
         _ => Ok((MailUrl::Smtp { host, port, tls, login }, password)),
+    }
+}
+
+/// A URL whose user logs in with tokens that are fetched.
+fn with_user(url: MailUrl) -> Result<MailUrl, String> {
+    match url {
+        MailUrl::Smtp { login: Some(_), .. } => Ok(url),
+        MailUrl::Smtp { login: None, .. } | MailUrl::Maildir(_) => {
+            Err("names no user, so no token is needed".to_owned())
+        }
     }
 }
 

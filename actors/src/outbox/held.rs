@@ -15,10 +15,10 @@ use ringpost::outbox::{
 use tokio::time::Instant;
 use tracing::{error, info};
 
-use super::{Outbox, admin::BEING_SENT, admin::NOT_OPEN};
+use super::{Outbox, admin::BEING_SENT, admin::NOT_OPEN, names::Namer};
 use crate::{
     metrics::METRICS,
-    store::{Change, ItemId, OpenItem, Row, Scribe, Written},
+    store::{Change, ItemId, OpenItem, Row, Written},
 };
 
 /// The waiting room, and who is on the way out of it.
@@ -126,7 +126,7 @@ impl Outbox {
             self.held.leaving.insert(*id);
         });
         self.trips += 1;
-        let sealed = sealed(self.scribe.clone(), ids.clone()).into_actor(self);
+        let sealed = sealed(self.namer(), ids.clone()).into_actor(self);
         ctx.spawn(sealed.map(move |(sealed, all_read), this, ctx| {
             this.trips -= 1;
             this.held.leaving.retain(|id| !ids.contains(id));
@@ -167,11 +167,15 @@ impl Outbox {
 }
 
 /// Writes it down, and gives what may go now. False: the store could not be read.
-async fn sealed(scribe: Scribe, ids: Vec<ItemId>) -> (Vec<(ItemId, Arc<Item>)>, bool) {
+async fn sealed(namer: Namer, ids: Vec<ItemId>) -> (Vec<(ItemId, Arc<Item>)>, bool) {
+    let scribe = &namer.scribe;
     let (mut items, mut all_read) = (vec![], true);
     for id in &ids {
         match scribe.load(*id).await {
-            Some(Ok(Some((item, _)))) => items.push((*id, item)),
+            // A crash may have come before the name.
+            Some(Ok(Some((item, _)))) => {
+                items.push((*id, Item::clone(&*namer.named(*id, Arc::new(item)).await)))
+            }
             Some(Ok(None)) | None => {}
             Some(Err(error)) => {
                 error!(item = id, %error, "A notice cannot be read from the store");

@@ -43,11 +43,12 @@ impl Handler<Post> for Outbox {
 
     fn handle(&mut self, Post(item): Post, ctx: &mut Context<Self>) -> Self::Result {
         let (scribe, outbox, since) = (self.scribe.clone(), ctx.address(), Some(self.reads));
+        let namer = self.namer();
         let item = self.feasible(item);
         let posted = async move {
             let posted = scribe.post(item.clone()).await?;
             if let Posted::Committed(id) = posted {
-                outbox.do_send(Committed { id, item: Arc::new(item), since });
+                namer.pass_on(outbox, Committed { id, item: Arc::new(item), since });
             }
             Ok(posted)
         };
@@ -62,12 +63,13 @@ impl Handler<PostAll> for Outbox {
 
     fn handle(&mut self, PostAll(items): PostAll, ctx: &mut Context<Self>) -> Self::Result {
         let (scribe, outbox, since) = (self.scribe.clone(), ctx.address(), Some(self.reads));
+        let namer = self.namer();
         let items: Vec<Item> = items.into_iter().map(|item| self.feasible(item)).collect();
         let posted = async move {
             let posted = scribe.post_all(items.clone()).await?;
             for (posted, item) in posted.into_iter().zip(items) {
                 if let Posted::Committed(id) = posted? {
-                    outbox.do_send(Committed { id, item: Arc::new(item), since });
+                    namer.pass_on(outbox.clone(), Committed { id, item: Arc::new(item), since });
                 }
             }
             Ok(())

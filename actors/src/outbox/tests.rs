@@ -25,7 +25,7 @@ impl Handler<Break> for Outbox {
 }
 
 fn item(call_id: &str) -> Item {
-    let caller = Caller { name: None, number: Some("1".into()), uri: None, private: false };
+    let caller = Caller { number: Some("1".into()), ..Caller::default() };
     let notice = Notice {
         kind: Kind::Missed,
         user: "sip:1@lab.test".into(),

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use ringpost::outbox::{ChannelName, Delivery, Effort, Item, Step, Way, after, after_rest};
 use tracing::{error, info, warn};
 
-use super::{Outbox, lane::Start};
+use super::{Outbox, lane::Start, names::Namer};
 use crate::{
     guard::words,
     store::{Change, ItemId, Row, Scribe, Written},
@@ -21,6 +21,7 @@ pub struct Trip {
     pub start: Start,
     pub fresh: Option<Arc<Item>>,
     pub scribe: Scribe,
+    pub namer: Namer,
     pub outbox: Addr<Outbox>,
 }
 
@@ -103,6 +104,7 @@ impl Trip {
         if held.is_some() {
             return Ok((item, effort, later("the channel is down")));
         }
+        let item = self.namer.named(*id, item).await;
         self.scribe.sending(*id);
         let Some(channel) = channel else {
             let delivery = later("this site has no such channel");

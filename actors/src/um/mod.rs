@@ -16,7 +16,7 @@ use actix::prelude::*;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use ringpost::{
-    address::UserClass,
+    address::{Caller, UserClass},
     call::{Outcome, wire},
     directory::Directory,
     notify::{Kind, Notice, UmAction, um_decides},
@@ -38,6 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     guard::caught,
+    identity::Identity,
     outbox::{Outbox, PostAll},
     port::{Alarm, Port, Refusal, TransactionUser},
     voicemail::{GreetingError, Greetings, PortPool, Recording, Recovered, told},
@@ -58,6 +59,8 @@ pub struct Office {
     pub outbox: Addr<Outbox>,
     /// The RTP ports.
     pub ports: Arc<PortPool>,
+    /// Servers that are asked for callers' names; `None`: none.
+    identity: Option<Arc<Identity>>,
     greetings: Greetings,
     /// Users' own greetings by path, read once.
     own: Mutex<HashMap<PathBuf, Greeting>>,
@@ -75,12 +78,32 @@ impl Office {
     ) -> Result<Self, GreetingError> {
         let site = &directory.load().site.clone();
         let greetings = Greetings::load(site.voicemail.greetings.as_deref())?;
-        let office = Self { directory, outbox, ports, greetings, own: Mutex::default() };
+        let office = Self { directory, outbox, ports, identity: None, greetings, own: Mutex::default() };
         for path in site.users.iter().filter_map(|user| user.greeting.clone()) {
             let greeting = Greetings::read(&path)?;
             office.own.lock().expect("nobody panics with it").insert(path, greeting);
         }
         Ok(office)
+    }
+
+    /// Asks there for callers' names.
+    #[must_use]
+    pub fn naming(self, identity: Option<Arc<Identity>>) -> Self {
+        Self { identity, ..self }
+    }
+
+    /// What a caller of this user is called; where servers may know better, they are being asked from now on.
+    fn named(&self, caller: Caller, user: &User) -> Caller {
+        let caller = self.directory.load().named(caller);
+        let question = |identity: &Arc<Identity>| identity.question(&caller, user.mail.as_deref());
+        let Some((identity, question)) = self.identity.as_ref().and_then(|one| Some((one, question(one)?)))
+        else {
+            return caller;
+        };
+        match identity.seek(question).settled() {
+            Some(found) => caller.named(found),
+            None => Caller { sought: true, ..caller },
+        }
     }
 
     fn greeting(&self, user: &User) -> Greeting {
@@ -237,7 +260,7 @@ impl Desk {
         let call_id = String::from_utf8_lossy(invite.call_id()).into_owned();
         let came_in = history.as_ref().and_then(|h| Timestamp::from_millisecond(h.came_in).ok());
         let directory = self.office.directory.load();
-        let caller = directory.named(wire::caller(invite, true));
+        let caller = self.office.named(wire::caller(invite, true), user);
         let notice = Notice {
             kind: Kind::Missed,
             user: user.address.clone(),
@@ -316,7 +339,7 @@ impl Desk {
             language: user.language,
             time_zone: user.time_zone.clone(),
             call_id: notification.call_id,
-            caller: directory.named(notification.caller),
+            caller: self.office.named(notification.caller, user),
             came_in: notification.came_in,
             rang_for: notification.rang_for,
             outcome: notification.outcome,

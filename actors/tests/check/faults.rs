@@ -54,6 +54,23 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "mail by tokens of a provider: beside a password, without a secret, without a user",
+        "[store]",
+        "[channel.one]\nkind = \"smtp\"\nurl = \"smtp://me@mail.example.test\"\nfrom = \"a@b.test\"\nauth = \"xoauth2\"\n\
+         token_url = \"https://login.test/t\"\nclient_id = \"app\"\npassword_file = \"site.toml\"\npassword_rest = \"soon\"\n\
+         client_secret_file = \"site.toml\"\n\
+         [channel.two]\nkind = \"smtp\"\nurl = \"smtp://mail.example.test\"\nfrom = \"a@b.test\"\nauth = \"xoauth2\"\n\
+         token_url = \"http://login.test/t\"\nclient_id = \"app\"\n[store]",
+        &[
+            "site.toml:27: channel.one.token_url: stands beside a password: one of them is enough",
+            "site.toml:30: channel.one.password_rest: wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" or \"1h\", not \"soon\"",
+            "site.toml:32: channel.two.client_secret_file: is missing: the application needs a secret, or \
+             client_certificate and client_key",
+            "site.toml:34: channel.two.url: names no user, so no token is needed",
+            "site.toml:37: channel.two.token_url: wants \"https://…\": credentials go there",
+        ],
+    ),
+    (
         "Exchange with a password in the file, by Autodiscover in no order",
         "[store]",
         "[channel.exchange]\nkind = \"ews\"\nauth = \"basic\"\nuser = \"a:b\"\npassword = \"hunter2\"\n\
@@ -91,6 +108,36 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         &[
             "site.toml:8: identity.files[0]: wants a file that ends in .csv or .vcf",
             "site.toml:8: identity.files[1]: wants text, not a number without quotes",
+        ],
+    ),
+    (
+        "sources of names that lead nowhere",
+        "[um.plan.lab]\n",
+        "[identity]\norder = [\"users\", \"nobody\", \"users\"]\nrest = \"4\"\nfailures = 0\n\
+         [identity.source.own]\nkind = \"ews\"\nchannel = \"mail\"\ntimeout = \"1m\"\n\
+         [identity.source.ad]\nkind = \"oracle\"\n[identity.source.book]\nkind = \"file\"\n\
+         [identity.source.users]\nkind = \"file\"\nfiles = []\n[um.plan.lab]\n",
+        &[
+            "site.toml:8: identity.order[1]: unknown source \"nobody\"; the site has users, files, ad, book, own, users",
+            "site.toml:8: identity.order[2]: \"users\" is in the list twice",
+            "site.toml:9: identity.rest: wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" or \"1h\", not \
+             \"4\"",
+            "site.toml:10: identity.failures: wants a number from 1 to 100",
+            "site.toml:13: identity.source.own.channel: wants the name of a [channel.NAME] of kind = \"ews\"",
+            "site.toml:14: identity.source.own.timeout: must not be longer than 30s",
+            "site.toml:16: identity.source.ad.kind: wants one of \"file\", \"ews\", \"graph\", not \"oracle\"",
+            "site.toml:17: identity.source.book.files: needs at least one entry",
+            "site.toml:20: identity.source.users.kind: the name \"users\" is taken: it is a source of its own",
+            "site.toml:21: identity.source.users.files: needs at least one entry",
+        ],
+    ),
+    (
+        "a source that the order leaves out",
+        "[um.plan.lab]\n",
+        "[identity]\norder = [\"users\"]\n[identity.source.ad]\nkind = \"file\"\nfiles = [\"contacts.txt\"]\n[um.plan.lab]\n",
+        &[
+            "site.toml:8: identity.order: leaves out ad, which would never be asked",
+            "site.toml:11: identity.source.ad.files[0]: wants a file that ends in .csv or .vcf",
         ],
     ),
     (

@@ -86,7 +86,7 @@ fn a_fault_in_the_environment_names_its_variable_and_keeps_the_secret() {
         (
             "RINGPOST_MAIL__ULR",
             "x",
-            "unknown key; known here: url, from, password_file, password, auth, ca, at_once, first_retry, longest_retry, give_up_after, patience",
+            "unknown key; known here: url, from, password_file, password, auth, ca, password_rest, at_once, first_retry, longest_retry, give_up_after, patience",
         ),
         ("RINGPOST_STORE_PATH", "x", "two underscores stand between section and key: RINGPOST_STORE__PATH"),
         ("RINGPOST_USER__NAME", "x", "wants tables [[user]], not a table"),

@@ -5,7 +5,19 @@ use std::{
     time::Duration,
 };
 
-use ringpost::outbox::Status::{Dead, Delivered};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures_util::future::join_all;
+use ringpost::{
+    outbox::{
+        Delivery,
+        Status::{Dead, Delivered},
+    },
+    settings::{EwsLogin, Secret},
+};
+use ringpost_actors::{
+    channel::{Channel, Ews, token::Tokens},
+    metrics::{METRICS, State},
+};
 use serde_json::json;
 
 use crate::{
@@ -119,4 +131,39 @@ fn a_redirect_of_ews_itself_carries_no_notice_anywhere() {
     let items = vec![by_mail("1", "tu@corp.test")];
     let end = actix::System::new().block_on(told(&ews, Duration::from_millis(10), items));
     assert_eq!((end.0, other.asked().len()), (Dead, 0));
+}
+
+/// A directory locks an account after a few wrong passwords: one is shown, and then none for a quarter of an hour.
+#[test]
+fn a_refused_password_is_shown_once_and_then_left_alone() {
+    // The shortest challenge of [MS-NLMP] §2.2.1.2: nothing but its kind, flags, eight octets and an end.
+    let mut challenge = b"NTLMSSP\0\x02\0\0\0\0\0\0\0\x30\0\0\0\x05\x82\x88\xa212345678".to_vec();
+    challenge.extend([0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 4, 0, 0x30, 0, 0, 0, 0, 0, 0, 0]);
+    let offer = format!("NTLM {}", STANDARD.encode(challenge));
+    let ntlm = EwsLogin::Ntlm { user: "CORP\\svc".into(), password: Secret("wrong".into()) };
+    for (name, login) in [("basic", basic()), ("ntlm", ntlm)] {
+        let offer = offer.clone();
+        let server =
+            Server::start(None, move |_| Reply::Say(401, vec![("WWW-Authenticate", offer.clone())], vec![]));
+        let ews =
+            Ews::new(settings(server.url("/EWS"), login), &Tokens::default()).expect("a channel").named(name);
+        let items: Vec<_> = (0..20).map(|n| by_mail(&format!("{n}"), "tu@corp.test")).collect();
+        let ends = actix::System::new().block_on(join_all(items.iter().map(|item| ews.deliver(item))));
+        for end in ends {
+            let Delivery::Down { reason, not_before: Some(rest) } = end else { panic!("{end:?}") };
+            assert!(rest > Duration::from_secs(800), "{rest:?}");
+            assert!(reason.contains("(HTTP 401)") && reason.contains("account"), "{reason}");
+        }
+        let asked = server.asked();
+        let proofs = asked.iter().filter(|asked| {
+            let shown = asked.header("authorization").unwrap_or_default();
+            // The third message of NTLM, or the password itself.
+            shown.starts_with("Basic ") || shown.starts_with("NTLM TlRMTVNTUAAD")
+        });
+        assert_eq!(proofs.count(), 1, "{name}");
+        let part = format!("login of {name} at 127.0.0.1:{}", server.port);
+        let parts = METRICS.health.parts();
+        let (_, state) = parts.iter().find(|(known, _)| *known == part).expect("it is shown");
+        assert!(matches!(state, State::Yellow(why) if why.contains("no more tries")), "{state:?}");
+    }
 }

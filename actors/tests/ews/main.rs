@@ -52,6 +52,7 @@ fn settings(url: String, login: EwsLogin) -> settings::Ews {
         version: EwsVersion::Exchange2013,
         ca: None,
         request_timeout: Duration::from_millis(1200),
+        password_rest: settings::PASSWORD_REST,
     }
 }
 

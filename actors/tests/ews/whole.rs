@@ -135,7 +135,7 @@ fn wrong_passwords_make_no_item_and_are_not_told_to_anybody() {
             let ews = channel(&Ews { ca: Some(exchange.ca.clone()), ..settings(exchange.url(), login) });
             let items = vec![by_mail("1", "tu@corp.test")];
             let (status, reason) = told(&ews, Duration::from_millis(200), items).await;
-            assert_eq!((status, reason.contains("refuses the credentials")), (Dead, true), "{reason}");
+            assert_eq!((status, reason.contains("refuses the user name")), (Dead, true), "{reason}");
             assert!(!reason.contains("hunter2"));
         }
         assert_eq!(exchange.items("tu@corp.test").await.len(), 0);
@@ -161,7 +161,7 @@ fn t15_exchange_takes_every_hostile_name() {
         let items = names.iter().enumerate().map(|(at, name)| {
             let item = by_mail(&format!("{at}{name}"), "tu@corp.test");
             let named = Some((*name).to_owned());
-            let caller = Caller { name: named.clone(), number: named, uri: None, private: false };
+            let caller = Caller { name: named.clone(), number: named, ..Caller::default() };
             Item { notice: Notice { caller, ..item.notice.clone() }, ..item }
         });
         assert_eq!(told(&ews, LONG, items.collect()).await.0, Delivered);

@@ -40,7 +40,7 @@ pub fn notice(call_id: &str, mail: &str) -> Notice {
             name: Some("Luka Å".into()),
             number: Some("+4544890101".into()),
             uri: Some("tel:+4544890101".into()),
-            private: false,
+            ..Caller::default()
         },
         came_in: "2026-04-11T09:12:33Z".parse().expect("a timestamp"),
         rang_for: Duration::from_secs(23),

@@ -19,6 +19,7 @@ fn call(number: usize, (name, digits): (Option<&str>, Option<&str>), came_in: &s
             number: digits.map(str::to_owned),
             uri: digits.map(|digits| format!("tel:{digits}")),
             private: digits.is_none(),
+            ..Caller::default()
         },
         came_in: came_in.parse().expect("a timestamp"),
         rang_for: Duration::from_secs(20),

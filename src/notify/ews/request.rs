@@ -113,7 +113,7 @@ fn property(body: &mut String, field: &str, value: &str) {
     body.push_str("</t:ExtendedProperty>");
 }
 
-fn folder(body: &mut String, name: &str, access: EwsAccess, mailbox: &str) {
+pub(super) fn folder(body: &mut String, name: &str, access: EwsAccess, mailbox: &str) {
     match access {
         // Who is impersonated owns the folder.
         EwsAccess::Impersonation => body.push_str(&format!(r#"<t:DistinguishedFolderId Id="{name}"/>"#)),
@@ -125,7 +125,7 @@ fn folder(body: &mut String, name: &str, access: EwsAccess, mailbox: &str) {
     }
 }
 
-fn envelope(settings: &Ews, mailbox: &str, body: &str) -> String {
+pub(super) fn envelope(settings: &Ews, mailbox: &str, body: &str) -> String {
     let mut header = format!(r#"<t:RequestServerVersion Version="{}"/>"#, settings.version.name());
     if settings.access == EwsAccess::Impersonation {
         header.push_str("<t:ExchangeImpersonation><t:ConnectingSID>");

@@ -44,7 +44,7 @@ impl Place<'_> {
         self.user(&format!("messages/{}/send", encoded(id)))
     }
 
-    fn user(&self, rest: &str) -> String {
+    pub(super) fn user(&self, rest: &str) -> String {
         format!("{}/users/{}/{rest}", self.url, encoded(self.mailbox))
     }
 }

@@ -20,7 +20,7 @@ fn notice(kind: Kind, language: Language) -> Notice {
             name: Some("Luka A".into()),
             number: Some("+4544890101".into()),
             uri: Some("tel:+4544890101".into()),
-            private: false,
+            ..Caller::default()
         },
         came_in: "2008-04-11T09:12:33Z".parse().expect("a timestamp"),
         rang_for: Duration::from_secs(23),
@@ -77,7 +77,7 @@ fn no_text_of_the_caller_injects_anything() {
             name: Some(text.into()),
             number: Some(text.into()),
             uri: Some(text.into()),
-            private: false,
+            ..Caller::default()
         };
         (hostile.call_id, hostile.user_name) = (text.into(), Some(text.into()));
         let mail =

@@ -180,7 +180,7 @@ fn sample(kind: Kind) -> Notice {
             name: Some(hostile.into()),
             number: Some(hostile.into()),
             uri: Some("tel:+15550101".into()),
-            private: false,
+            ..Caller::default()
         },
         came_in: jiff::Timestamp::UNIX_EPOCH,
         rang_for: Duration::from_secs(20),

@@ -40,7 +40,7 @@ fn notice(name: &str) -> Notice {
             name: Some(name.into()),
             number: Some("+4544890101".into()),
             uri: None,
-            private: false,
+            ..Caller::default()
         },
         came_in: "2008-04-11T09:12:33Z".parse().expect("a timestamp"),
         rang_for: Duration::from_secs(23),

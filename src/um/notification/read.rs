@@ -196,6 +196,7 @@ impl Found {
                 number: kept(number),
                 uri: kept(from).filter(|uri| uri != ANONYMOUS),
                 private,
+                ..Caller::default()
             },
             rang_for: rang_for.map_or(Ok(Duration::ZERO), |text| millis(&text))?,
             outcome: outcome.map_or(Ok(Outcome::GaveUpRinging), |text| named(&text))?,

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use reqwest::{
-    ClientBuilder, RequestBuilder, StatusCode,
+    RequestBuilder, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
 };
 use ringpost::{
@@ -13,7 +13,8 @@ use ringpost::{
 
 use super::{
     super::{
-        http::{Answer, Http, HttpError, ask},
+        http::{Answer, Http, HttpError, ask, known},
+        lockout::{Lockout, Refused},
         token::{TokenError, TokenSource, Tokens},
     },
     EwsError,
@@ -28,8 +29,12 @@ pub struct Door {
 }
 
 enum Login {
-    Basic { user: String, password: settings::Secret },
     Token(Arc<TokenSource>),
+    Password(Password, Box<Lockout>),
+}
+
+enum Password {
+    Basic { user: String, password: settings::Secret },
     Ntlm(Connections),
 }
 
@@ -42,9 +47,12 @@ pub enum DoorError {
     /// No token.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// 401.
+    /// 401 to a token.
     #[error("Exchange refuses the credentials")]
     Refused,
+    /// 401 to a password, now or not long ago.
+    #[error(transparent)]
+    Password(#[from] Refused),
     /// NTLM went wrong before any credentials counted.
     #[error("NTLM: {0}")]
     Ntlm(NtlmError),
@@ -56,27 +64,33 @@ impl Door {
         tokens: &Tokens,
         names: &[(String, SocketAddr)],
     ) -> Result<Self, EwsError> {
-        let resolving = |builder: ClientBuilder| {
-            names.iter().fold(builder, |builder, (name, address)| builder.resolve(name, *address))
-        };
-        let http = Http::built(settings.ca.as_deref(), resolving)?;
+        let http = Http::resolving(settings.ca.as_deref(), names)?;
+        let lockout = || Box::new(Lockout::new(settings.password_rest));
         let login = match &settings.login {
             EwsLogin::Basic { user, password } => {
-                Login::Basic { user: user.clone(), password: password.clone() }
+                let basic = Password::Basic { user: user.clone(), password: password.clone() };
+                Login::Password(basic, lockout())
             }
             EwsLogin::OAuth(oauth) => Login::Token(tokens.source(oauth, &http)?),
             EwsLogin::Ntlm { user, password } => {
                 let (ca, names) = (settings.ca.clone(), names.to_vec());
                 let build = move || {
                     Http::built(ca.as_deref(), |builder| {
-                        let lone = builder.http1_only().pool_max_idle_per_host(1).tls_info(true);
-                        names.iter().fold(lone, |builder, (name, address)| builder.resolve(name, *address))
+                        known(builder.http1_only().pool_max_idle_per_host(1).tls_info(true), &names)
                     })
                 };
-                Login::Ntlm(Connections::new(user.clone(), password.clone(), build)?)
+                let connections = Connections::new(user.clone(), password.clone(), build)?;
+                Login::Password(Password::Ntlm(connections), lockout())
             }
         };
         Ok(Self { http, login, patience: settings.request_timeout })
+    }
+
+    /// The channel's name, for the log and the health report.
+    pub fn named(&mut self, channel: &str) {
+        if let Login::Password(_, lockout) = &mut self.login {
+            lockout.named(channel);
+        }
     }
 
     /// POSTs XML with credentials; `url` is https, as the settings and Autodiscover see to. A redirect is an answer.
@@ -89,19 +103,26 @@ impl Door {
                 Err(_) => request,
             }
         };
-        let answer = match &self.login {
-            Login::Basic { user, password } => {
-                let request = request(&self.http, body).basic_auth(user, Some(&password.0));
-                ask(request, self.patience).await?
-            }
+        let (password, lockout) = match &self.login {
             Login::Token(source) => {
                 return self.with_token(source, |body| request(&self.http, body), body).await;
             }
-            Login::Ntlm(connections) => {
-                connections.post(|http, body| request(http, body), url, body, self.patience).await?
-            }
+            Login::Password(password, lockout) => (password, lockout),
         };
-        accepted(answer)
+        let permit = lockout.admits(host(url)).await?;
+        let answer = match password {
+            Password::Basic { user, password } => {
+                ask(request(&self.http, body).basic_auth(user, Some(&password.0)), self.patience).await?
+            }
+            Password::Ntlm(connections) => connections.post(request, url, body, self.patience).await?,
+        };
+        match answer.status {
+            StatusCode::UNAUTHORIZED => return Err(permit.refused("HTTP 401").into()),
+            // EWS tells what is wrong with a request by 500; other statuses may be of one in between who knows no password.
+            StatusCode::OK | StatusCode::INTERNAL_SERVER_ERROR => permit.taken(),
+            _ => {}
+        }
+        Ok(answer)
     }
 
     /// A token that the server refuses, expired or withdrawn, is replaced once.
@@ -119,7 +140,11 @@ impl Door {
         }
         source.refused(&token);
         let token = source.token().await?;
-        accepted(ask(request(body).header(AUTHORIZATION, token.header()), self.patience).await?)
+        let answer = ask(request(body).header(AUTHORIZATION, token.header()), self.patience).await?;
+        match answer.status {
+            StatusCode::UNAUTHORIZED => Err(DoorError::Refused),
+            _ => Ok(answer),
+        }
     }
 
     /// GETs without credentials.
@@ -128,9 +153,7 @@ impl Door {
     }
 }
 
-fn accepted(answer: Answer) -> Result<Answer, DoorError> {
-    match answer.status {
-        StatusCode::UNAUTHORIZED => Err(DoorError::Refused),
-        _ => Ok(answer),
-    }
+/// The host and port of a URL: who is shown the password.
+fn host(url: &str) -> &str {
+    url.split("://").nth(1).unwrap_or(url).split(['/', '?']).next().unwrap_or(url)
 }

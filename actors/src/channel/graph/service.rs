@@ -24,6 +24,9 @@ use crate::channel::{
 /// How long an answer may take; Graph's own gateways give up after some 100 s.
 const PATIENCE: Duration = Duration::from_secs(100);
 
+/// By which Microsoft finds a request.
+const REQUEST_ID: &str = "client-request-id";
+
 pub struct Service {
     http: Http,
     tokens: Arc<TokenSource>,
@@ -65,12 +68,17 @@ impl Service {
     }
 
     pub async fn get(&self, url: &str, key: &Key) -> Result<Answer, Trouble> {
-        self.ask(key, || self.http.client().get(url)).await
+        self.ask(|| self.http.client().get(url).header(REQUEST_ID, request_id(key))).await
+    }
+
+    /// What no notice asks for.
+    pub async fn get_page(&self, url: &str) -> Result<Answer, Trouble> {
+        self.ask(|| self.http.client().get(url)).await
     }
 
     pub async fn post(&self, url: &str, key: &Key, body: Body) -> Result<Answer, Trouble> {
-        self.ask(key, || {
-            let request = self.http.client().post(url);
+        self.ask(|| {
+            let request = self.http.client().post(url).header(REQUEST_ID, request_id(key));
             match body.clone() {
                 Body::None => request.body(""),
                 Body::Json(text) => request.header(CONTENT_TYPE, "application/json").body(text),
@@ -81,12 +89,11 @@ impl Service {
     }
 
     /// A token that was taken back before its end costs one request more, and no notice.
-    async fn ask(&self, key: &Key, request: impl Fn() -> RequestBuilder) -> Result<Answer, Trouble> {
+    async fn ask(&self, request: impl Fn() -> RequestBuilder) -> Result<Answer, Trouble> {
         let mut refused = false;
         loop {
             let token = self.tokens.token().await.map_err(Trouble::Token)?;
-            let request =
-                request().header(AUTHORIZATION, token.header()).header("client-request-id", request_id(key));
+            let request = request().header(AUTHORIZATION, token.header());
             let answer = ask(request, self.patience).await.map_err(Trouble::Http)?;
             if answer.status.as_u16() != 401 {
                 return Ok(answer);

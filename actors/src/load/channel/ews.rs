@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ringpost::settings::{Autodiscover, ChannelKind, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
+use ringpost::settings::{
+    Autodiscover, ChannelKind, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, PASSWORD_REST, Place,
+};
 
 use super::{login, oauth};
 use crate::load::{raw::Raw, section::Section, uri, user};
@@ -44,6 +46,7 @@ pub fn ews(section: &mut Section<'_>) -> Option<ChannelKind> {
         long if long > Duration::from_secs(60) => Err("must not be longer than 60s".to_owned()),
         time => Ok(time),
     });
+    let password_rest = section.optional("password_rest", Raw::duration);
     Some(ChannelKind::Ews(Ews {
         server: server?,
         login: login?,
@@ -52,6 +55,7 @@ pub fn ews(section: &mut Section<'_>) -> Option<ChannelKind> {
         version: version.unwrap_or(EwsVersion::Exchange2010Sp2),
         ca,
         request_timeout: request_timeout.unwrap_or(Duration::from_secs(30)),
+        password_rest: password_rest.unwrap_or(PASSWORD_REST),
     }))
 }
 

@@ -4,12 +4,12 @@ mod ews;
 mod graph;
 mod login;
 mod notices;
-mod oauth;
+pub mod oauth;
 mod webhook;
 
 use ringpost::{
     outbox::ChannelName,
-    settings::{Channel, ChannelKind, Mail, MailAuth, MailUrl, Outbox},
+    settings::{Channel, ChannelKind, Mail, MailAuth, MailUrl, Outbox, PASSWORD_REST},
 };
 
 use super::{mail, raw::Raw, section::Section, user};
@@ -128,5 +128,6 @@ fn maildir(section: &mut Section<'_>) -> Option<ChannelKind> {
         from: from?,
         ca: None,
         auth: MailAuth::Password,
+        password_rest: PASSWORD_REST,
     }))
 }

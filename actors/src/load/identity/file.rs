@@ -1,24 +1,30 @@
-//! `[identity]`: files of contacts.
+//! `kind = "file"`: files of contacts.
 
 use std::{fs::File, io::Read};
 
-use ringpost::identity::Book;
+use ringpost::{identity::Book, numbers::Numbering, settings::SourceKind};
 
-use super::{raw::Raw, section::Section};
+use super::Around;
+use crate::load::{raw::Raw, section::Section};
 
 /// No file of contacts is larger.
 const LARGEST: u64 = 64 << 20;
 /// Faults told of one file; the first ones mostly explain the others.
 const TOLD: usize = 20;
 
-/// Reads `[identity]` and its files; what an earlier one knows, a later one does not change.
-pub fn identity(mut section: Section<'_>) -> Book {
-    let books = section.list("files", file);
-    section.end();
-    books.into_iter().fold(Book::default(), Book::then)
+/// Reads the keys of the kind; `None` after a problem.
+pub fn files(section: &mut Section<'_>, around: &Around<'_>) -> Option<SourceKind> {
+    let books = section.at_least_one("files", file);
+    (!books.is_empty()).then(|| SourceKind::File(bound(books, around.here)))
 }
 
-fn file(raw: &Raw<'_>) -> Result<Book, String> {
+/// The books as one: what an earlier one knows, a later one does not change.
+pub fn bound(books: Vec<Book>, here: &Numbering) -> Book {
+    books.into_iter().map(|book| book.normal(here)).fold(Book::default(), Book::then)
+}
+
+/// Reads one file.
+pub fn file(raw: &Raw<'_>) -> Result<Book, String> {
     let path = raw.path()?;
     let vcard = match path.extension().and_then(|extension| extension.to_str()) {
         Some(extension) if extension.eq_ignore_ascii_case("csv") => false,

@@ -1,0 +1,33 @@
+//! The contacts of a mailbox of Exchange.
+
+use futures_util::future::BoxFuture;
+use ringpost::{
+    identity::Page,
+    notify::ews::contacts::{read, request},
+};
+
+use super::{
+    super::contacts::{Contacts, Unlisted},
+    Ews, Failed,
+};
+
+impl Ews {
+    async fn listed(&self, mailbox: &str, next: Option<&str>) -> Result<Page, Unlisted> {
+        if self.resting().is_some() {
+            return Err(Unlisted::Down("the server wants to be left alone".to_owned()));
+        }
+        let url = self.finder.url(mailbox, &self.door).await.map_err(Unlisted::Down)?;
+        let asked = self.answered(&url, mailbox, request(&self.settings, mailbox, next)).await;
+        let (answer, _) = asked.map_err(|failed| match failed {
+            Failed::No(delivery) => Unlisted::of(delivery),
+            Failed::Lost(reason) => Unlisted::Down(reason),
+        })?;
+        read(&answer.body, next).map_err(|error| Unlisted::Down(error.to_string()))
+    }
+}
+
+impl Contacts for Ews {
+    fn page<'a>(&'a self, mailbox: &'a str, next: Option<&'a str>) -> BoxFuture<'a, Result<Page, Unlisted>> {
+        Box::pin(self.listed(mailbox, next))
+    }
+}

@@ -1,0 +1,212 @@
+//! Opens connections to a mail server: TCP, and TLS where it is wanted, before lettre speaks.
+//!
+//! STARTTLS (RFC 3207) is done here, since whoever stands on the way may send replies of his own behind the 220: a client
+//! that has read ahead would believe them as if TLS had carried them.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use lettre::transport::smtp::{
+    client::{AsyncSmtpConnection, AsyncTokioStream},
+    extension::ClientId,
+};
+use ringpost::settings::MailTls;
+use rustls::{ClientConfig, pki_types::ServerName};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, ReadBuf},
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+
+use super::Refusal;
+
+/// How long one address of the server may take.
+const CONNECT: Duration = Duration::from_secs(10);
+/// The longest line of a reply, in octets; RFC 5321 §4.5.3.1.5 asks for 512.
+const LONGEST_LINE: u64 = 2000;
+/// Lines of one reply.
+const MOST_LINES: usize = 100;
+
+/// A mail server.
+pub struct Server {
+    pub host: String,
+    port: u16,
+    tls: MailTls,
+    name: ServerName<'static>,
+    config: Arc<ClientConfig>,
+    hello: ClientId,
+    /// Where it is, where that is known.
+    address: Option<SocketAddr>,
+    /// It has offered STARTTLS once: without that offer somebody else speaks for it.
+    has_tls: AtomicBool,
+}
+
+/// A stream behind whose greeting a server has been spoken to already: lettre waits for one.
+#[derive(Debug)]
+struct Greeted<S> {
+    greeting: &'static [u8],
+    stream: S,
+    peer: SocketAddr,
+}
+
+impl Server {
+    pub fn new(
+        (host, port): (&str, u16),
+        tls: MailTls,
+        config: ClientConfig,
+    ) -> Result<Self, rustls::pki_types::InvalidDnsNameError> {
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+            tls,
+            name: ServerName::try_from(host.to_owned())?,
+            config: Arc::new(config),
+            hello: ClientId::default(),
+            address: None,
+            has_tls: AtomicBool::new(false),
+        })
+    }
+
+    /// Connects to one of these instead of asking for the host's address, where it is among them.
+    pub fn known(&mut self, names: &[(String, SocketAddr)]) {
+        let known = names.iter().find(|(name, _)| *name == self.host);
+        self.address = known.map(|(_, address)| SocketAddr::new(address.ip(), self.port));
+    }
+
+    /// A connection that has said EHLO.
+    pub async fn open(&self) -> Result<AsyncSmtpConnection, Refusal> {
+        let tcp = self.connect().await.map_err(Refusal::Unreachable)?;
+        let peer = tcp.peer_addr().map_err(Refusal::Unreachable)?;
+        let stream: Box<dyn AsyncTokioStream> = match self.tls {
+            MailTls::Never => Box::new(tcp),
+            MailTls::Implicit => {
+                Box::new(Greeted { greeting: b"", stream: self.handshake(tcp).await?, peer })
+            }
+            MailTls::Opportunistic | MailTls::Required => {
+                let mut plain = BufReader::new(tcp);
+                let offered = self.offers_tls(&mut plain).await?;
+                if !offered && (self.tls == MailTls::Required || self.has_tls.load(Relaxed)) {
+                    return Err(Refusal::NoStartTls);
+                }
+                if offered {
+                    plain.write_all(b"STARTTLS\r\n").await.map_err(Refusal::Unreachable)?;
+                    reply(&mut plain).await?;
+                }
+                if !plain.buffer().is_empty() {
+                    return Err(Refusal::Early);
+                }
+                let (greeting, tcp): (&[u8], _) = (b"220 \r\n", plain.into_inner());
+                if offered {
+                    let stream = self.handshake(tcp).await?;
+                    self.has_tls.store(true, Relaxed);
+                    Box::new(Greeted { greeting, stream, peer })
+                } else {
+                    Box::new(Greeted { greeting, stream: tcp, peer })
+                }
+            }
+        };
+        Ok(AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await?)
+    }
+
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let addresses: Vec<SocketAddr> = match self.address {
+            Some(address) => vec![address],
+            None => lookup_host((self.host.as_str(), self.port)).await?.collect(),
+        };
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "its name has no address");
+        for address in addresses {
+            match timeout(CONNECT, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => {
+                    // A mail's end is a small packet behind large ones: it must not wait for their acknowledgement.
+                    stream.set_nodelay(true)?;
+                    return Ok(stream);
+                }
+                Ok(Err(error)) => last = error,
+                Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, "no connection in time"),
+            }
+        }
+        Err(last)
+    }
+
+    async fn handshake(&self, tcp: TcpStream) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Refusal> {
+        let connector = TlsConnector::from(self.config.clone());
+        connector.connect(self.name.clone(), tcp).await.map_err(Refusal::Tls)
+    }
+
+    /// Reads the greeting and asks for what the server can do.
+    async fn offers_tls(&self, plain: &mut BufReader<TcpStream>) -> Result<bool, Refusal> {
+        reply(plain).await?;
+        let hello = format!("EHLO {}\r\n", self.hello);
+        plain.write_all(hello.as_bytes()).await.map_err(Refusal::Unreachable)?;
+        let offers = reply(plain).await?;
+        Ok(offers.iter().skip(1).any(|offer| offer.eq_ignore_ascii_case("STARTTLS")))
+    }
+}
+
+/// The texts of a reply's lines; one that is no success is an error.
+async fn reply(plain: &mut BufReader<TcpStream>) -> Result<Vec<String>, Refusal> {
+    let mut lines = Vec::new();
+    while lines.len() < MOST_LINES {
+        let mut line = Vec::new();
+        let read = plain.take(LONGEST_LINE).read_until(b'\n', &mut line).await;
+        if read.map_err(Refusal::Unreachable)? == 0 {
+            return Err(Refusal::Reply("nothing".to_owned()));
+        }
+        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        let text = line.get(4..).unwrap_or_default().to_owned();
+        lines.push(text);
+        match (line.as_bytes().first(), line.as_bytes().get(3)) {
+            (Some(b'2'), Some(b'-')) => {}
+            (Some(b'2'), Some(b' ') | None) => return Ok(lines),
+            _ => return Err(Refusal::Reply(line)),
+        }
+    }
+    Err(Refusal::Reply("more lines than it should".to_owned()))
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Greeted<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let length = self.greeting.len().min(into.remaining());
+        if length == 0 {
+            return Pin::new(&mut self.stream).poll_read(cx, into);
+        }
+        let (now, rest) = self.greeting.split_at(length);
+        into.put_slice(now);
+        self.greeting = rest;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Greeted<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, octets)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin + std::fmt::Debug> AsyncTokioStream for Greeted<S> {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.peer)
+    }
+}
