@@ -21,7 +21,7 @@ fn main() {
 /// The mail, or nothing where the decision is to stay silent.
 pub fn mail(class: UserClass, language: Language) -> Option<String> {
     let rang_for = Duration::from_secs(17);
-    let facts = Facts { rang_for, min_ring: Duration::ZERO, has_um_plan: false, has_channel: true };
+    let facts = Facts { rang_for, has_channel: true, ..Facts::default() };
     let verdict = decide(class, Outcome::GaveUpRinging, facts);
     if verdict.action != Action::Mail {
         return None;

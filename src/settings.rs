@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -20,6 +21,7 @@ mod dns;
 mod ews;
 mod graph;
 mod identity;
+mod notices;
 mod oauth;
 mod policy;
 mod registrar;
@@ -32,6 +34,7 @@ pub use dns::Dns;
 pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use graph::{Graph, GraphDelivery};
 pub use identity::{Identity, Source, SourceKind};
+pub use notices::Notices;
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use registrar::{Registrar, UserLogin};
@@ -298,6 +301,8 @@ pub struct User {
     pub voicemail_numbers: Vec<String>,
     /// `[user.policy]`.
     pub policy: Policy,
+    /// `[user.notices]`, over `[notices]`.
+    pub notices: Arc<Notices>,
 }
 
 /// `[mail]`.

@@ -6,6 +6,7 @@ mod ending;
 mod naming;
 mod policy;
 mod replaced;
+mod rung;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -63,8 +64,6 @@ pub struct CallActor {
     mark: [u8; 16],
     /// The UM servers, in the order they are tried; picked when the first one is.
     um: Order,
-    /// How many of them may be tried.
-    um_tries: usize,
     machine: Call,
     /// Who the machine's legs stand for.
     planned: Planned,
@@ -76,6 +75,10 @@ pub struct CallActor {
     legs: SmallVec<[(Leg, Addr<LegActor>); 4]>,
     /// The refusal of each device, for the caller.
     refusals: SmallVec<[(Leg, Arc<SipMessage>); 1]>,
+    /// Whose devices rang; kept only where a policy may ring those of others.
+    rung: rung::Rung,
+    /// The caller's side has taken the call back as spam.
+    given_up_as_spam: bool,
     bridged: Option<Leg>,
     origin: Origin,
     /// Legs that call a number outside, and the trunks that are still to be tried; the next one comes first.
@@ -133,6 +136,8 @@ impl CallActor {
             came_in: Timestamp::now(),
             legs: SmallVec::new(),
             refusals: SmallVec::new(),
+            rung: rung::Rung::default(),
+            given_up_as_spam: false,
             bridged: None,
             sought: SmallVec::new(),
             timers: [0; 3],
@@ -164,7 +169,6 @@ impl CallActor {
             caller,
             mark,
             um,
-            um_tries,
             machine,
             opening,
         }
@@ -183,11 +187,18 @@ impl CallActor {
                 self.seek_name();
                 // Where it has rung, no other trunk is tried.
                 self.ways.retain(|(of, _)| *of != leg);
+                if !self.planned.parties.is_empty() && self.machine.rings(leg) {
+                    self.rung.rang(leg);
+                }
             }
+            (Event::GaveUp { .. }, Some(cancel)) => self.given_up_as_spam = relay::rejected_as_spam(cancel),
             (Event::HungUp(leg), _) | (Event::Refused(leg, _) | Event::Lost(leg), None) => {
                 self.end_question(leg)
             }
-            (Event::Refused(leg, _), Some(message)) => self.refusals.push((leg, Arc::clone(message))),
+            (Event::Refused(leg, _), Some(message)) => {
+                self.rung.stopped(leg);
+                self.refusals.push((leg, Arc::clone(message)));
+            }
             _ => {}
         }
         let effects = self.machine.on(event);
@@ -247,6 +258,7 @@ impl CallActor {
                 self.sought.retain(|sought| *sought != leg);
                 self.give_up_flows(leg);
                 self.ways.retain(|(of, _)| *of != leg);
+                self.rung.stopped(leg);
                 self.say(leg, Say::Cancel(why));
             }
             Effect::Bye(leg, why) => {

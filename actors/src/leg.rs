@@ -206,7 +206,7 @@ impl LegActor {
     fn cancelled(&mut self, cancel: &SipMessage) {
         match self.asked_as(cancel.cseq().map_or(0, |cseq| cseq.0)) {
             Some(server) => self.tell(What::Withdrawn(server)),
-            None => self.gives_up(relay::answered_elsewhere(cancel)),
+            None => self.gives_up(relay::answered_elsewhere(cancel), Some(cancel)),
         }
     }
 

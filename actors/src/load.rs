@@ -7,6 +7,7 @@ mod identity;
 mod key;
 mod layers;
 mod mail;
+mod notices;
 mod policy;
 mod problem;
 mod raw;
@@ -21,7 +22,7 @@ mod um;
 mod uri;
 mod user;
 
-use std::{ffi::OsString, fs, path::Path};
+use std::{ffi::OsString, fs, path::Path, sync::Arc};
 
 use ringpost::{outbox::ChannelName, settings::Site};
 
@@ -118,11 +119,16 @@ fn whole(layers: &Layers) -> Option<Site> {
     if has_mail {
         known.push(channel::Known { name: ChannelName::mail().clone(), wants_mail_address: true });
     }
-    let (notices, telling) =
-        root.table("notices").map(|table| channel::notices(table, &known)).unwrap_or_default();
-    let usual = channel::for_users(&notices, &known);
+    let notices = root.table("notices").map(|mut table| {
+        let (entries, telling) = channel::of_site(&mut table, &known);
+        let notices = notices::of_site(&mut table);
+        table.end();
+        (entries, telling, Arc::new(notices))
+    });
+    let (entries, telling, notices) = notices.unwrap_or_default();
+    let usual = channel::for_users(&entries, &known);
     let plans = um.as_ref().map_or(&[][..], |(_, plans)| plans);
-    let around = Around { plans, mail: has_mail, channels: &known, usual, telling };
+    let around = Around { plans, mail: has_mail, channels: &known, usual, telling, notices };
     let users = root.tables("user").into_iter();
     let users = users.filter_map(|user| user::user(user, &around, &mut claims)).collect();
     let bypass = root.tables("bypass").into_iter();

@@ -105,6 +105,7 @@ numbers! {
     Gauge calls_open: "Calls open now.";
     Counter calls_refused_full_total: "Calls answered 503 because max_calls was reached or Ringpost was stopping.";
     Counter calls_refused_toll_total: "Calls to numbers outside, by callers or users' policies, that allowed_prefixes does not allow.";
+    Counter notices_filtered_total: "Missed calls that a user is not told of because of a filter.";
     Counter transfers_total: "Requests to transfer somebody (REFER) that were tried.";
     Counter transfers_refused_total: "Requests to transfer somebody that were refused because of max_transfers.";
     Counter replaced_total: "Legs whose place an INVITE with Replaces has taken.";

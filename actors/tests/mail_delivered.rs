@@ -152,7 +152,9 @@ fn what_a_real_server_refuses_is_later_or_never() {
         let delivery = runtime.block_on(site.channel(port, tls, password, trusted).deliver(item));
         let (was_never, why) = match delivery {
             Delivery::Never { reason } => (true, reason),
-            Delivery::Later { reason, .. } | Delivery::Down { reason, .. } => (false, reason),
+            Delivery::Later { reason, .. }
+            | Delivery::Down { reason, .. }
+            | Delivery::Lost { reason, .. } => (false, reason),
             Delivery::Delivered => panic!("{reason}: delivered"),
         };
         assert_eq!(was_never, never, "{why}");

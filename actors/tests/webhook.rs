@@ -109,7 +109,8 @@ fn every_answer_means_what_it_should() {
             ("204", "delivered", None),
             ("302", "never", None),
             ("400", "never", None),
-            ("401", "never", None),
+            ("401", "down", Some(60)),
+            ("403", "down", Some(60)),
             ("404", "never", None),
             ("410", "never", None),
             ("413", "never", None),
@@ -132,6 +133,7 @@ fn every_answer_means_what_it_should() {
                 Delivery::Never { .. } => ("never", None),
                 Delivery::Later { not_before, .. } => ("later", *not_before),
                 Delivery::Down { not_before, .. } => ("down", *not_before),
+                Delivery::Lost { wait, .. } => ("lost", Some(*wait)),
             };
             assert_eq!((found, not_before), (end, rest.map(Duration::from_secs)), "{path}: {delivery:?}");
         }
@@ -222,7 +224,7 @@ fn the_receiver_of_the_examples_takes_our_notices_and_nobody_elses() {
         assert_eq!(hook(url.clone()).deliver(&item).await, Delivery::Delivered);
         let stranger = settings::Webhook { secret: Some(Secret("guessed".into())), ..settings(url.clone()) };
         let refused = Webhook::new(stranger).expect("a client").deliver(&item).await;
-        assert!(matches!(refused, Delivery::Never { .. }), "{refused:?}");
+        assert!(matches!(refused, Delivery::Down { .. }), "{refused:?}");
         // What was heard six minutes ago does not count any more.
         let old = ringpost::notify::webhook::sign(
             SECRET.as_bytes(),

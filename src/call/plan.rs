@@ -125,6 +125,7 @@ mod tests {
             greeting: None,
             voicemail_numbers: vec![],
             policy: crate::settings::Policy::default(),
+            notices: std::sync::Arc::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    address::Caller,
     directory::Directory,
     settings::{Trunk, User},
     sip::uri::Uri,
@@ -54,6 +55,18 @@ impl Origin {
 }
 
 impl Directory {
+    /// Whether a user of the site calls: a device has proved it; what a trunk says of its callers counts where that is
+    /// trusted.
+    pub fn is_internal(&self, caller: &Caller, origin: &Origin) -> bool {
+        match origin {
+            Origin::User(_) => true,
+            Origin::Trunk(trunk) => {
+                trunk.trust_identity
+                    && caller.number.as_deref().is_some_and(|number| self.user(number).is_some())
+            }
+        }
+    }
+
     /// Who is called under a Request-URI by `origin`; `None`: nobody, 404. A trunk names our users under whatever host it
     /// knows us by; so do phones, which dial numbers at their own idea of the domain.
     pub fn callee(&self, uri: &[u8], origin: &Origin) -> Option<Arc<User>> {

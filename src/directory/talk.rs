@@ -1,5 +1,7 @@
 //! Who has talked with whom, and what that and the site want of notices.
 
+use jiff::Timestamp;
+
 use super::{Directory, Origin};
 use crate::{
     address::Caller,
@@ -19,17 +21,18 @@ pub struct Talk {
 }
 
 impl Directory {
-    /// What the user wants of the notice beside its being told.
-    pub fn wish(&self, user: &User, notice: &Notice) -> Wish {
+    /// What the user wants of a notice that is posted then, beside its being told.
+    pub fn wish(&self, user: &User, notice: &Notice, at: Timestamp) -> Wish {
+        let hold = user.notices.hours.hold(notice, at);
         if notice.kind != Kind::Missed {
-            return Wish::default();
+            return Wish { hold, ..Wish::default() };
         }
         let number = notice.caller.number.as_deref().filter(|_| !notice.caller.private);
         let returned = user
             .returned
             .zip(number)
             .map(|(fate, number)| Returned { fate, numbers: vec![Some(self.comparable(number))] });
-        Wish { gather: user.digest, returned, hold: None }
+        Wish { gather: user.digest, returned, hold }
     }
 
     /// Who has talked in a call of `caller` that a device of `callee` has answered, of those who want to know.

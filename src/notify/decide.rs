@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::Filter;
 use crate::{address::UserClass, call::Outcome};
 
 /// What the decision needs to know beside the class and the outcome.
@@ -17,6 +18,10 @@ pub struct Facts {
     pub has_um_plan: bool,
     /// The user has a channel of the own: mail, or what `channels` says.
     pub has_channel: bool,
+    /// The user's filter that the call is caught by (R209).
+    pub filter: Option<Filter>,
+    /// The call rang others too, and they are told instead (`tell`).
+    pub others_told: bool,
 }
 
 /// Who tells, and why.
@@ -68,6 +73,18 @@ pub enum Reason {
     SwitchedOff,
     /// The devices rang for less than the user's `min_ring`.
     RangTooShort,
+    /// The call rang others too, and it is they who are told.
+    OthersTold,
+    /// Another device of the user called.
+    OwnDevice,
+    /// A user of the site called, and the user is not told of those.
+    InternalCaller,
+    /// The caller hides the number, and the user is not told of those.
+    HiddenNumber,
+    /// The trunk or a device of the user says that it is spam.
+    RejectedAsSpam,
+    /// The caller's number is in the user's list.
+    ListedNumber,
     /// A device of the user answered.
     Talked,
     /// A colleague, a delegate or a number that the call was forwarded to answered (R208).
@@ -92,6 +109,12 @@ impl fmt::Display for Reason {
             Self::PbxTells => "missed: the PBX tells this user",
             Self::SwitchedOff => "missed: notices are switched off for this user",
             Self::RangTooShort => "missed: rang for less than min_ring",
+            Self::OthersTold => "missed: told to others whose devices rang",
+            Self::OwnDevice => "missed: another device of the user called",
+            Self::InternalCaller => "missed: the user is not told of internal callers",
+            Self::HiddenNumber => "missed: the user is not told of callers who hide the number",
+            Self::RejectedAsSpam => "missed: rejected as spam",
+            Self::ListedNumber => "missed: the caller's number is in skip_numbers",
             Self::Talked => "not missed: a device of the user answered",
             Self::TakenByOther => {
                 "not missed: a colleague or a number that the call was forwarded to answered"
@@ -104,40 +127,63 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Ringpost's own decision, made once per call when it ends.
-pub fn decide(class: UserClass, outcome: Outcome, facts: Facts) -> Verdict {
-    let silent = |reason| Verdict { action: Action::Silent, reason };
+impl From<Filter> for Reason {
+    fn from(filter: Filter) -> Self {
+        match filter {
+            Filter::OwnDevice => Self::OwnDevice,
+            Filter::Internal => Self::InternalCaller,
+            Filter::Hidden => Self::HiddenNumber,
+            Filter::Spam => Self::RejectedAsSpam,
+            Filter::Listed => Self::ListedNumber,
+        }
+    }
+}
+
+/// Why a call was not missed; `None`: it was.
+pub fn not_missed(outcome: Outcome) -> Option<Reason> {
     match outcome {
-        Outcome::Talked => silent(Reason::Talked),
-        Outcome::TakenByOther => silent(Reason::TakenByOther),
-        Outcome::CompletedElsewhere => silent(Reason::CompletedElsewhere),
-        Outcome::TakenByUm | Outcome::GaveUpInGreeting => silent(Reason::UmHadTheCall),
-        Outcome::LeftMessage => silent(Reason::MessageLeft),
+        Outcome::Talked => Some(Reason::Talked),
+        Outcome::TakenByOther => Some(Reason::TakenByOther),
+        Outcome::CompletedElsewhere => Some(Reason::CompletedElsewhere),
+        Outcome::TakenByUm | Outcome::GaveUpInGreeting => Some(Reason::UmHadTheCall),
+        Outcome::LeftMessage => Some(Reason::MessageLeft),
         Outcome::GaveUpRinging
         | Outcome::GaveUpForwarding
         | Outcome::Unanswered
         | Outcome::ForwardUnanswered
         | Outcome::NotDisturbed
-        | Outcome::UmUnreachable => {
-            // A caller who waited for the end of the call has not merely rung by mistake, however busy the phones were.
-            let short = facts.rang_for < facts.min_ring && outcome == Outcome::GaveUpRinging;
-            match class {
-                UserClass::Pbx => silent(Reason::PbxTells),
-                UserClass::Off => silent(Reason::SwitchedOff),
-                UserClass::Um | UserClass::Mail if short => silent(Reason::RangTooShort),
-                UserClass::Um if facts.has_um_plan => {
-                    Verdict { action: Action::TellUm, reason: Reason::UmWrites }
-                }
-                UserClass::Um if facts.has_channel => {
-                    Verdict { action: Action::Mail, reason: Reason::NoUmPlan }
-                }
-                UserClass::Mail if facts.has_channel => {
-                    Verdict { action: Action::Mail, reason: Reason::RingpostWrites }
-                }
-                UserClass::Um | UserClass::Mail => silent(Reason::NowhereToTell),
-            }
-        }
+        | Outcome::UmUnreachable => None,
     }
+}
+
+/// Ringpost's own decision, made when a call ends, once for each user whom it rang and who may be told.
+pub fn decide(class: UserClass, outcome: Outcome, facts: Facts) -> Verdict {
+    let silent = |reason| Verdict { action: Action::Silent, reason };
+    if let Some(reason) = not_missed(outcome) {
+        return silent(reason);
+    }
+    match class {
+        UserClass::Pbx => return silent(Reason::PbxTells),
+        UserClass::Off => return silent(Reason::SwitchedOff),
+        UserClass::Um | UserClass::Mail => {}
+    }
+    if facts.others_told {
+        return silent(Reason::OthersTold);
+    }
+    if let Some(filter) = facts.filter {
+        return silent(filter.into());
+    }
+    // A caller who waited for the end of the call has not merely rung by mistake, however busy the phones were.
+    if facts.rang_for < facts.min_ring && outcome == Outcome::GaveUpRinging {
+        return silent(Reason::RangTooShort);
+    }
+    let (action, reason) = match (class == UserClass::Um, facts.has_um_plan, facts.has_channel) {
+        (true, true, _) => (Action::TellUm, Reason::UmWrites),
+        (true, false, true) => (Action::Mail, Reason::NoUmPlan),
+        (false, _, true) => (Action::Mail, Reason::RingpostWrites),
+        (_, _, false) => return silent(Reason::NowhereToTell),
+    };
+    Verdict { action, reason }
 }
 
 /// What the embedded UM writes about a call that it has answered.
@@ -161,16 +207,22 @@ pub enum UmAction {
     Silent,
 }
 
-/// The embedded UM's decision: it is the mailbox, so a message always reaches its user; a call without one is
-/// told as missed unless that is somebody else's duty (R6, R11).
-pub fn um_decides(class: UserClass, had_message: bool) -> UmVerdict {
-    let (action, reason) = match (had_message, class) {
-        (true, UserClass::Um | UserClass::Mail | UserClass::Pbx | UserClass::Off) => {
+/// The embedded UM's decision: it is the mailbox, so a message reaches its user unless it is filtered and the site wants
+/// that for voice mails too; a call without one is told as missed unless that is somebody else's duty (R6, R11).
+pub fn um_decides(
+    class: UserClass,
+    had_message: bool,
+    (filter, voice_mail): (Option<Filter>, bool),
+) -> UmVerdict {
+    let (action, reason) = match (had_message, class, filter) {
+        (true, _, Some(filter)) if voice_mail => (UmAction::Silent, filter.into()),
+        (true, UserClass::Um | UserClass::Mail | UserClass::Pbx | UserClass::Off, _) => {
             (UmAction::VoiceMail, Reason::MessageLeft)
         }
-        (false, UserClass::Um | UserClass::Mail) => (UmAction::Missed, Reason::UmHadTheCall),
-        (false, UserClass::Pbx) => (UmAction::Silent, Reason::PbxTells),
-        (false, UserClass::Off) => (UmAction::Silent, Reason::SwitchedOff),
+        (false, UserClass::Pbx, _) => (UmAction::Silent, Reason::PbxTells),
+        (false, UserClass::Off, _) => (UmAction::Silent, Reason::SwitchedOff),
+        (false, UserClass::Um | UserClass::Mail, Some(filter)) => (UmAction::Silent, filter.into()),
+        (false, UserClass::Um | UserClass::Mail, None) => (UmAction::Missed, Reason::UmHadTheCall),
     };
     UmVerdict { action, reason }
 }
@@ -185,6 +237,8 @@ mod tests {
         min_ring: Duration::from_secs(5),
         has_um_plan: true,
         has_channel: true,
+        filter: None,
+        others_told: false,
     };
 
     #[test]
@@ -215,12 +269,17 @@ mod tests {
     #[test]
     fn the_whole_table_reads_as_printed() {
         let mut table = String::new();
-        for outcome in Outcome::ALL {
-            for class in UserClass::ALL {
-                let Verdict { action, reason } = decide(class, outcome, RANG);
-                let (outcome, class) = (format!("{outcome:?}"), format!("{class:?}"));
-                table += &format!("{outcome:<18} {class:<4} {:<6} {reason}\n", action.to_string());
-            }
+        let caught = Filter::ALL.map(|filter| (filter.as_str(), Facts { filter: Some(filter), ..RANG }));
+        let short = Facts { rang_for: Duration::from_secs(4), ..RANG };
+        let others = Facts { others_told: true, ..RANG };
+        let more = [("-", RANG), ("short", short), ("others", others)];
+        for (outcome, (name, facts), class) in Outcome::ALL.into_iter().flat_map(|outcome| {
+            let facts = more.iter().chain(&caught);
+            facts.flat_map(move |facts| UserClass::ALL.map(|class| (outcome, facts, class)))
+        }) {
+            let Verdict { action, reason } = decide(class, outcome, *facts);
+            let (outcome, class) = (format!("{outcome:?}"), format!("{class:?}"));
+            table += &format!("{outcome:<18} {name:<10} {class:<4} {:<6} {reason}\n", action.to_string());
         }
         crate::notify::golden::golden("decisions.txt", &table);
     }
@@ -272,8 +331,37 @@ mod tests {
             (UserClass::Pbx, VoiceMail, Silent),
             (UserClass::Off, VoiceMail, Silent),
         ] {
-            assert_eq!(um_decides(class, true).action, with, "{class:?}");
-            assert_eq!(um_decides(class, false).action, without, "{class:?}");
+            assert_eq!(um_decides(class, true, (None, true)).action, with, "{class:?}");
+            assert_eq!(um_decides(class, false, (None, true)).action, without, "{class:?}");
+        }
+    }
+
+    #[test]
+    fn r209_a_filter_takes_no_voice_mail_unless_the_site_says_so() {
+        use UmAction::{Silent, VoiceMail};
+        for class in UserClass::ALL {
+            for filter in Filter::ALL {
+                let kept = um_decides(class, true, (Some(filter), false));
+                assert_eq!(kept, UmVerdict { action: VoiceMail, reason: Reason::MessageLeft }, "{class:?}");
+                let taken = um_decides(class, true, (Some(filter), true));
+                assert_eq!(taken, UmVerdict { action: Silent, reason: filter.into() }, "{class:?}");
+                assert_eq!(um_decides(class, false, (Some(filter), false)).action, Silent, "{class:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_kind_of_user_comes_before_who_is_told_that_before_filters_and_those_before_a_short_ring() {
+        let all = Facts { rang_for: Duration::ZERO, filter: Some(Filter::Spam), others_told: true, ..RANG };
+        for (class, facts, reason) in [
+            (UserClass::Pbx, all, Reason::PbxTells),
+            (UserClass::Off, all, Reason::SwitchedOff),
+            (UserClass::Mail, all, Reason::OthersTold),
+            (UserClass::Mail, Facts { others_told: false, ..all }, Reason::RejectedAsSpam),
+            (UserClass::Um, Facts { others_told: false, filter: None, ..all }, Reason::RangTooShort),
+        ] {
+            let verdict = decide(class, Outcome::GaveUpRinging, facts);
+            assert_eq!(verdict, Verdict { action: Silent, reason }, "{class:?} {facts:?}");
         }
     }
 }

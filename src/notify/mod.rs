@@ -5,9 +5,12 @@ mod dates;
 pub mod decide;
 pub mod digest;
 pub mod ews;
+pub mod filter;
 #[cfg(test)]
 mod golden;
 pub mod graph;
+pub mod group;
+pub mod hours;
 pub mod mail;
 mod phrases;
 mod record;
@@ -24,7 +27,10 @@ use crate::{
     call::Outcome,
 };
 
-pub use decide::{Action, Facts, Reason, UmAction, UmVerdict, Verdict, decide, um_decides};
+pub use decide::{Action, Facts, Reason, UmAction, UmVerdict, Verdict, decide, not_missed, um_decides};
+pub use filter::{Filter, Filters};
+pub use group::Tell;
+pub use hours::Hours;
 pub use record::CallRecord;
 
 /// One thing to tell one user about one call.

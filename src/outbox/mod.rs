@@ -130,6 +130,13 @@ pub enum Delivery {
         /// The other side asked to be left alone for so long.
         not_before: Option<Duration>,
     },
+    /// Nobody knows: the server was asked and has not answered, nor may it answer others.
+    Lost {
+        /// Why, one clean line without secrets.
+        reason: String,
+        /// How long the server may still be at it: this notice waits, so that the next try finds what the first has done.
+        wait: Duration,
+    },
     /// Not ever by this channel.
     Never {
         /// Why, one clean line without secrets.
@@ -190,6 +197,7 @@ pub fn after(
         Delivery::Later { reason, not_before } | Delivery::Down { reason, not_before } => {
             (reason, not_before)
         }
+        Delivery::Lost { reason, wait } => (reason, Some(wait)),
     };
     let pause = pause(effort.tries, schedule).mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0);
     let wait = pause.max(not_before.unwrap_or_default());

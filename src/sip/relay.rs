@@ -163,6 +163,17 @@ pub fn answered_elsewhere(message: &Message) -> bool {
     })
 }
 
+/// Whether a Reason says that the call is spam: unwanted (607, RFC 8197), rejected by an analysis (608, RFC 8688), or with an
+/// identity that its signature does not bear out (STIR 438, RFC 8224 §6.2.2).
+pub fn rejected_as_spam(message: &Message) -> bool {
+    message.values(Name::Reason).flat_map(split_commas).any(|reason| {
+        let protocol = trim(reason.split(|o| *o == b';').next().unwrap_or(b""));
+        let cause = super::text::param(reason, "cause").unwrap_or(b"");
+        (protocol.eq_ignore_ascii_case(b"SIP") && matches!(cause, b"607" | b"608"))
+            || (protocol.eq_ignore_ascii_case(b"STIR") && cause == b"438")
+    })
+}
+
 /// Starts the request that carries `inside`, a request of the peer leg's dialog, in this one; `draft` has the dialog's
 /// own headers already. An offer in a PRACK is carried by an UPDATE.
 pub fn inside(mut draft: Draft, inside: &Message, contact: &[u8], passport: Passport) -> Bytes {
@@ -242,6 +253,21 @@ mod tests {
         ];
         for (line, elsewhere) in rows {
             assert_eq!(answered_elsewhere(&message(line)), elsewhere, "{line}");
+        }
+    }
+
+    #[test]
+    fn rejected_as_spam_by_its_causes() {
+        for (line, spam) in [
+            ("Reason: SIP;cause=607;text=\"Unwanted\"", true),
+            ("Reason: Q.850;cause=21, sip ;cause=608", true),
+            ("Reason: STIR ;cause=438 ;text=\"Invalid Identity Header\"", true),
+            ("Reason: STIR;cause=436", false),
+            ("Reason: SIP;cause=603", false),
+            ("Reason: Q.850;cause=607", false),
+            ("Subject: SIP;cause=608", false),
+        ] {
+            assert_eq!(rejected_as_spam(&message(line)), spam, "{line}");
         }
     }
 

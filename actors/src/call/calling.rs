@@ -300,6 +300,7 @@ impl CallActor {
             call_id: call_id(&self.invite).into_owned(),
             came_in: self.came_in.as_millisecond(),
             rang_for: self.rang_for(),
+            filter: self.filter(&self.user),
         }
     }
 

@@ -3,78 +3,136 @@
 use actix::prelude::*;
 use jiff::Timestamp;
 use ringpost::{
+    address::UserClass,
     call::Outcome,
-    notify::{Action, CallRecord, Facts, Kind, Notice, Verdict, decide},
+    directory::Origin,
+    notify::{Action, CallRecord, Facts, Filter, Kind, Notice, Verdict, decide, filter::Seen, not_missed},
     outbox::{Item, Way, items},
+    settings::User,
 };
+use smallvec::SmallVec;
 use std::time::Duration;
 
-use super::{CallActor, Reach, call_id};
-use crate::outbox::PostAll;
+use super::{CallActor, Reach, call_id, rung::Reached};
+use crate::{metrics::METRICS, outbox::PostAll};
 
 /// How long the caller's final response waits for the notice to be on the disk. A dead disk must not hold calls.
 const COMMIT: Duration = Duration::from_secs(2);
 
 impl CallActor {
-    /// The call is over: note it for the logs, and have its notice on the disk before the caller hears the end.
+    /// The call is over: note it for the logs, and have its notices on the disk before the caller hears the end.
     pub(super) fn report(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
         if self.reach == Reach::Code {
             return;
         }
-        let rang_for = self.rang_for();
-        let facts = Facts {
-            rang_for,
-            min_ring: self.user.min_ring,
-            has_um_plan: self.um_tries > 0,
-            has_channel: !self.user.channels.is_empty(),
-        };
-        let verdict = decide(self.user.missed_calls, outcome, facts);
-        self.settle_name(verdict.action);
-        let notice = self.notice(outcome, rang_for);
-        let record = CallRecord {
-            call_id: notice.call_id.clone(),
-            user: notice.user.clone(),
-            caller: notice.caller.clone(),
-            came_in: notice.came_in,
-            rang_for,
-            outcome,
-            verdict,
-            answered_by: self.answered_by.clone(),
-        };
-        // First of all: no fault after it can cost the notice.
-        self.post(notice, verdict, ctx);
-        self.switch.record(record);
+        let decided: SmallVec<[_; 1]> = self
+            .reached()
+            .into_iter()
+            .map(|reached| {
+                let verdict = self.verdict(&reached, outcome);
+                (reached, verdict)
+            })
+            .collect();
+        let acts = decided.iter().map(|(_, verdict)| verdict.action).find(|action| *action != Action::Silent);
+        self.settle_name(acts.unwrap_or(Action::Silent));
+        let mut items = vec![];
+        let mut records: SmallVec<[_; 1]> = SmallVec::new();
+        for (reached, verdict) in decided {
+            let notice = self.notice(&reached, outcome);
+            records.push(CallRecord {
+                call_id: notice.call_id.clone(),
+                user: notice.user.clone(),
+                caller: notice.caller.clone(),
+                came_in: notice.came_in,
+                rang_for: reached.rang_for,
+                outcome,
+                verdict,
+                answered_by: self.answered_by.clone(),
+            });
+            items.extend(self.items(&reached, notice, verdict));
+        }
+        // First of all: no fault after it can cost a notice.
+        self.post(items, ctx);
+        records.into_iter().for_each(|record| self.switch.record(record));
     }
 
-    pub(super) fn notice(&self, outcome: Outcome, rang_for: Duration) -> Notice {
+    fn verdict(&self, reached: &Reached, outcome: Outcome) -> Verdict {
+        let Reached { user, rang_for, is_told, address } = reached;
+        let servers = self.directory.pool(user).map_or(0, |pool| pool.tries(&self.directory.site.um));
+        let facts = Facts {
+            rang_for: *rang_for,
+            min_ring: user.min_ring,
+            has_um_plan: servers > 0,
+            has_channel: !user.channels.is_empty(),
+            filter: not_missed(outcome).is_none().then(|| self.filter(user)).flatten(),
+            others_told: !is_told,
+        };
+        // UM knows its user's mailbox only, so a group's address is told by Ringpost.
+        let class = match user.missed_calls {
+            UserClass::Um if address.is_some() => UserClass::Mail,
+            class => class,
+        };
+        let verdict = decide(class, outcome, facts);
+        if facts.filter.is_some_and(|filter| verdict.reason == filter.into()) {
+            METRICS.notices_filtered_total.one();
+        }
+        verdict
+    }
+
+    /// The user's filter that the call is caught by.
+    pub(super) fn filter(&self, user: &User) -> Option<Filter> {
+        let filters = &user.notices.filters;
+        if filters.are_none() {
+            return None;
+        }
+        let seen = Seen {
+            caller: &self.caller,
+            internal: self.directory.is_internal(&self.caller, &self.origin),
+            invite: matches!(self.origin, Origin::Trunk(_)).then_some(&*self.invite),
+            unwanted: self.is_unwanted_by(user),
+        };
+        filters.catch(&seen, &self.directory.site.outbound.numbering)
+    }
+
+    fn notice(&self, reached: &Reached, outcome: Outcome) -> Notice {
+        let Reached { user, rang_for, address, .. } = reached;
         Notice {
             kind: Kind::Missed,
-            user: self.user.address.clone(),
-            user_name: self.user.name.clone(),
-            mail: self.user.mail.clone(),
-            language: self.user.language,
-            time_zone: self.user.time_zone.clone(),
+            user: user.address.clone(),
+            user_name: user.name.clone(),
+            mail: address.clone().or_else(|| user.mail.clone()),
+            language: user.language,
+            time_zone: user.time_zone.clone(),
             call_id: call_id(&self.invite).into_owned(),
             caller: self.caller.clone(),
             came_in: self.came_in,
-            rang_for,
+            rang_for: *rang_for,
             outcome,
             talked: None,
         }
     }
 
-    pub(super) fn post(&mut self, notice: Notice, verdict: Verdict, ctx: &mut Context<Self>) {
+    /// The items that tell a notice.
+    fn items(&self, Reached { user, address, .. }: &Reached, notice: Notice, verdict: Verdict) -> Vec<Item> {
         let posted = Timestamp::now();
-        let items = match verdict.action {
-            Action::Silent => return,
-            Action::Mail => {
-                items(&notice, &self.user.channels, posted, &self.directory.wish(&self.user, &notice))
-            }
-            Action::TellUm => {
-                let wish = self.directory.wish(&self.user, &notice);
-                vec![Item { wish, ..Item::new(notice, self.way_to_um(), posted) }]
-            }
+        let mut wish = match verdict.action {
+            Action::Silent => return vec![],
+            Action::Mail | Action::TellUm => self.directory.wish(user, &notice, posted),
         };
+        if address.is_some() {
+            // A digest is for one reader.
+            wish.gather = None;
+        }
+        match verdict.action {
+            Action::TellUm => vec![Item { wish, ..Item::new(notice, way_to_um(user), posted) }],
+            Action::Mail | Action::Silent => items(&notice, &user.channels, posted, &wish),
+        }
+    }
+
+    fn post(&mut self, items: Vec<Item>, ctx: &mut Context<Self>) {
+        if items.is_empty() {
+            return;
+        }
         let call = call_id(&self.invite).into_owned();
         self.holding = true;
         let taken = tokio::time::timeout(COMMIT, self.outbox.send(PostAll(items)));
@@ -92,15 +150,15 @@ impl CallActor {
             actor.perform_all(held, None, ctx);
         }));
     }
+}
 
-    /// R13: the user's EUM proxy address names the dial plan.
-    pub(super) fn way_to_um(&self) -> Way {
-        let plan = self.user.um_plan.clone().unwrap_or_default();
-        let bare = self.user.address.trim_start_matches("sip:").trim_start_matches("sips:");
-        Way::Um {
-            eum_proxy_address: format!("EUM:{bare};phone-context={plan}"),
-            own: if self.user.mail_if_um_refuses { self.user.channels.clone() } else { [].into() },
-            plan,
-        }
+/// R13: the user's EUM proxy address names the dial plan.
+fn way_to_um(user: &User) -> Way {
+    let plan = user.um_plan.clone().unwrap_or_default();
+    let bare = user.address.trim_start_matches("sip:").trim_start_matches("sips:");
+    Way::Um {
+        eum_proxy_address: format!("EUM:{bare};phone-context={plan}"),
+        own: if user.mail_if_um_refuses { user.channels.clone() } else { [].into() },
+        plan,
     }
 }

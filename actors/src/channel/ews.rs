@@ -118,8 +118,7 @@ impl Ews {
         match ended {
             Ok(()) => Delivery::Delivered,
             Err(Failed::No(delivery)) => delivery,
-            // The server may still be at it: the search of the next try must come after.
-            Err(Failed::Lost(reason)) => busy(&reason, self.settings.request_timeout / 6),
+            Err(Failed::Lost(reason)) => busy(&reason, self.at_it()),
         }
     }
 
@@ -159,9 +158,10 @@ impl Ews {
 
     fn unheard(&self, error: DoorError, mailbox: &str) -> Failed {
         match error {
-            DoorError::Http(HttpError::Lost(reason)) => {
-                Failed::Lost(format!("Exchange gave no answer: {reason}"))
-            }
+            DoorError::Http(HttpError::Lost(reason)) => Failed::No(Delivery::Lost {
+                reason: one_line(&format!("Exchange gave no answer: {reason}"), 300),
+                wait: self.at_it(),
+            }),
             DoorError::Http(HttpError::Unreachable(_)) => {
                 self.finder.forget(mailbox);
                 Failed::No(down(error))
@@ -214,6 +214,11 @@ impl Ews {
                 later(reason)
             }
         }
+    }
+
+    /// How long a server that has not answered may still be at it: the search of the next try must come after.
+    fn at_it(&self) -> Duration {
+        self.settings.request_timeout / 6
     }
 
     fn leave_alone(&self, rest: Duration) {

@@ -94,7 +94,7 @@ mod tests {
             for status in statuses {
                 let judged = match judged(*status) {
                     Delivery::Delivered => "delivered",
-                    Delivery::Later { .. } | Delivery::Down { .. } => "later",
+                    Delivery::Later { .. } | Delivery::Down { .. } | Delivery::Lost { .. } => "later",
                     Delivery::Never { .. } => "never",
                 };
                 assert_eq!(judged, kind, "{status}");

@@ -1,5 +1,7 @@
 //! Tells a program by HTTP POST: a CloudEvents event or a body by the site's template, signed.
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use reqwest::{
@@ -7,7 +9,10 @@ use reqwest::{
     header::{CONTENT_TYPE, HeaderName, HeaderValue},
 };
 use ringpost::{
-    notify::webhook::{MEDIA_TYPE, SIGNATURE, event, sign},
+    notify::{
+        clean::reason,
+        webhook::{MEDIA_TYPE, SIGNATURE, event, sign},
+    },
     outbox::{Delivery, Item, Key},
     settings,
 };
@@ -20,6 +25,9 @@ use super::{
 
 /// The header that is the same for every try of a notice, for receivers that a template gives no `id`.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
+/// How long a receiver that refuses our proof is left alone.
+const REFUSED: Duration = Duration::from_secs(60);
 
 /// The channel.
 pub struct Webhook {
@@ -93,10 +101,13 @@ fn judged(answer: &Answer) -> Delivery {
         StatusCode::TOO_MANY_REQUESTS
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE
-        | StatusCode::GATEWAY_TIMEOUT => match down(said) {
-            Delivery::Down { reason, .. } => Delivery::Down { reason, not_before: answer.retry_after() },
-            other => other,
-        },
+        | StatusCode::GATEWAY_TIMEOUT => {
+            Delivery::Down { reason: reason(&said), not_before: answer.retry_after() }
+        }
+        // Not the notice's fault: the token, the secret or our clock is wrong, and is put right by a person.
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            Delivery::Down { reason: reason(&said), not_before: Some(REFUSED) }
+        }
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => later(said),
         status if status.is_server_error() => later(said),
         status if status.is_redirection() => {

@@ -141,7 +141,7 @@ fn um_says(user: &User, record: &CallRecord, notices: &[Listed]) -> String {
         Outcome::GaveUpInGreeting | Outcome::LeftMessage | Outcome::TakenByUm => {
             let message =
                 notices.iter().any(|listed| matches!(listed.item.notice.kind, Kind::VoiceMail { .. }));
-            let verdict = um_decides(user.missed_calls, message);
+            let verdict = um_decides(user.missed_calls, message, (None, false));
             format!("{}: {}", name(&verdict.action), verdict.reason)
         }
         Outcome::Talked

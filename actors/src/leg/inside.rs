@@ -130,7 +130,7 @@ impl LegActor {
             Some(Method::Prack) if !called => self.pracked(server, &message, from, ctx),
             Some(Method::Bye) if !called => {
                 self.answer(server, &message, from, 200);
-                self.gives_up(relay::answered_elsewhere(&message));
+                self.gives_up(relay::answered_elsewhere(&message), Some(&message));
             }
             Some(Method::Update) => self.updated_early(server, message, from),
             _ => self.answer(server, &message, from, 500),

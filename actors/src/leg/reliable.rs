@@ -11,6 +11,7 @@ use ringpost::{
         Message as SipMessage,
         dialog::Dialog,
         peer::Peer,
+        relay,
         reliable::{self, Due, RAck, Sender, Wish},
         token::Token,
         transaction::Owner,
@@ -182,18 +183,21 @@ impl LegActor {
                 self.tell(What::Withdrawn(server));
                 self.reply(server, 504, None, ctx);
             }
-            (false, _) => self.gives_up(false),
+            (false, _) => self.gives_up(false, None),
         }
     }
 
     /// The caller gives up; where its answer still waited for the PRACK, the call was up for everybody else.
-    pub(super) fn gives_up(&mut self, elsewhere: bool) {
+    pub(super) fn gives_up(&mut self, elsewhere: bool, said: Option<&SipMessage>) {
         if let (true, Side::Caller { server, .. }) = (self.claiming, &self.side) {
             return self.tell(What::Withdrawn(*server));
         }
         let event =
             if self.drops_answer(487) { Event::HungUp(self.leg) } else { Event::GaveUp { elsewhere } };
-        self.tell(What::Event(event, None));
+        // The call has a use for the request only where it says more than that.
+        let more =
+            |said: &&SipMessage| matches!(event, Event::GaveUp { .. }) && relay::rejected_as_spam(said);
+        self.tell(What::Event(event, said.filter(more).map(|said| Arc::new(said.clone()))));
     }
 
     /// Refuses the INVITE.

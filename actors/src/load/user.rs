@@ -1,19 +1,20 @@
 //! `[[user]]`.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use jiff::tz::TimeZone;
 use ringpost::{
     address::{Language, UserClass},
+    notify::Tell,
     outbox::Entries,
-    settings::{Policy, Quiet, Secret, To, UmPlan, UmServer, User, UserLogin},
+    settings::{Notices, Policy, Quiet, Secret, To, UmPlan, UmServer, User, UserLogin},
 };
 
 use super::{
     Claims,
     channel::{self, Known, Telling},
     mail::password_file,
-    policy,
+    notices, policy,
     raw::Raw,
     section::Section,
     um, uri,
@@ -34,6 +35,8 @@ pub struct Around<'s> {
     pub usual: [Entries; 2],
     /// What `[notices]` says of the notices of missed calls.
     pub telling: Telling,
+    /// What else it says.
+    pub notices: Arc<Notices>,
 }
 
 /// Reads one `[[user]]`; `None` after a problem.
@@ -71,6 +74,8 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
         check_mail(&section, around, missed_calls, um_plan.as_deref(), mail_if_um_refuses);
     }
     let channels = own.unwrap_or_default();
+    let notices = own_notices(&mut section, around);
+    check_tell(&section, &notices, &channels);
     let tells = section.has("mail") || !channels.is_empty();
     let missed_calls = missed_calls.unwrap_or_else(|| match (section.has("um_plan"), tells) {
         (true, _) => UserClass::Um,
@@ -88,7 +93,7 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
         um_plan,
         missed_calls,
         forward_to_voicemail: forward.unwrap_or_default(),
-        min_ring: min_ring.unwrap_or_default(),
+        min_ring: min_ring.unwrap_or(around.notices.min_ring),
         mail_if_um_refuses: mail_if_um_refuses.unwrap_or(!channels.is_empty()),
         channels,
         digest: telling.digest(),
@@ -99,7 +104,26 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
         greeting,
         voicemail_numbers,
         policy,
+        notices,
     })
+}
+
+/// What the user's table says over the site's.
+fn own_notices(section: &mut Section<'_>, around: &Around<'_>) -> Arc<Notices> {
+    let Some(mut own) = section.table("notices") else { return Arc::clone(&around.notices) };
+    let notices = notices::notices(&mut own, &around.notices);
+    own.end();
+    Arc::new(notices)
+}
+
+/// A group's address is reached by the channels of the user who stands for the group.
+fn check_tell(section: &Section<'_>, notices: &Notices, channels: &Entries) {
+    if matches!(notices.tell, Tell::Address(_)) && channels.is_empty() && section.has("notices") {
+        section.refuse(
+            "notices",
+            "tell names an address: that needs channels, and the user's mail where they write mails",
+        );
+    }
 }
 
 /// What the devices prove themselves with. The name has to be the user's alone, also where it is the address's.

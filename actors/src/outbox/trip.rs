@@ -63,6 +63,9 @@ impl Trip {
             (Ok((_, _, Delivery::Down { reason, not_before })), None) => {
                 Tried::Down { reason: reason.clone(), rest: *not_before }
             }
+            (Ok((_, _, Delivery::Lost { reason, .. })), None) => {
+                Tried::Down { reason: reason.clone(), rest: None }
+            }
             (Ok(_), None) => Tried::Reached,
         };
         self.outbox.do_send(Freed(self.start.id, self.start.name.clone(), about));

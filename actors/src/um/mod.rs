@@ -19,9 +19,9 @@ use ringpost::{
     address::{Caller, UserClass},
     call::{Outcome, wire},
     directory::Directory,
-    notify::{Kind, Notice, UmAction, um_decides},
+    notify::{Filter, Kind, Notice, UmAction, um_decides},
     outbox::{Entries, Item, Way, Wish, items},
-    settings::User,
+    settings::{Notices, User},
     sip::{
         Message as SipMessage, Method, Name,
         build::{phrase, plain_response, response},
@@ -132,12 +132,18 @@ pub struct Context {
     notice: Notice,
     /// Who tells the user about missed calls.
     class: UserClass,
+    /// The user's filter that the call is caught by.
+    #[serde(default)]
+    filter: Option<Filter>,
     /// The user's own channels; none after a crash, when the directory knows them.
     #[serde(skip)]
     channels: Entries,
     /// What the user wants of the notice of a call that left no message.
     #[serde(skip)]
     wish: Wish,
+    /// How the user is told; after a crash the directory knows it.
+    #[serde(skip)]
+    notices: Arc<Notices>,
 }
 
 impl Context {
@@ -147,7 +153,8 @@ impl Context {
 
     /// The items to post at the end of a call; none where nothing is to be told.
     fn items(&self, recording: Option<&Recording>) -> Vec<Item> {
-        let verdict = um_decides(self.class, recording.is_some());
+        let takes_voice_mail = self.notices.filters.voice_mail;
+        let verdict = um_decides(self.class, recording.is_some(), (self.filter, takes_voice_mail));
         tracing::info!(call = self.notice.call_id, action = ?verdict.action, reason = %verdict.reason, "UM decided");
         let mut notice = self.notice.clone();
         match (verdict.action, recording) {
@@ -159,8 +166,9 @@ impl Context {
             (UmAction::Missed, _) => {}
             (UmAction::VoiceMail, None) | (UmAction::Silent, _) => return Vec::new(),
         }
-        // A message is told at once, by itself.
-        let wish = if notice.kind == Kind::Missed { self.wish.clone() } else { Wish::default() };
+        let mut wish = if notice.kind == Kind::Missed { self.wish.clone() } else { Wish::default() };
+        // The hours count that it is now, after the message, whatever they were when the call came in.
+        wish.hold = self.notices.hours.hold(&notice, Timestamp::now());
         told_by(&self.channels, notice, &wish)
     }
 }
@@ -174,6 +182,7 @@ pub async fn tell_recovered(directory: Arc<Directory>, outbox: Addr<Outbox>, rec
         };
         if let Some(user) = directory.by_address(&context.notice.user) {
             context.channels = user.channels.clone();
+            context.notices = Arc::clone(&user.notices);
         }
         post(&outbox, context.items(Some(&recording))).await;
         if let Err(error) = told(&recording.path) {
@@ -257,6 +266,7 @@ impl Desk {
 
     fn context(&self, invite: &SipMessage, user: &User) -> Context {
         let history = wire::History::read(invite);
+        let filter = history.as_ref().and_then(|history| history.filter);
         let call_id = String::from_utf8_lossy(invite.call_id()).into_owned();
         let came_in = history.as_ref().and_then(|h| Timestamp::from_millisecond(h.came_in).ok());
         let directory = self.office.directory.load();
@@ -275,8 +285,10 @@ impl Desk {
             outcome: Outcome::GaveUpInGreeting,
             talked: None,
         };
-        let wish = directory.wish(user, &notice);
-        Context { notice, class: user.missed_calls, channels: user.channels.clone(), wish }
+        let wish = directory.wish(user, &notice, notice.came_in);
+        let (class, channels, notices) =
+            (user.missed_calls, user.channels.clone(), Arc::clone(&user.notices));
+        Context { notice, class, filter, channels, wish, notices }
     }
 
     fn begin(&self, server: Token, invite: SipMessage, from: Peer) {
@@ -345,7 +357,7 @@ impl Desk {
             outcome: notification.outcome,
             talked: None,
         };
-        let wish = directory.wish(user, &notice);
+        let wish = directory.wish(user, &notice, Timestamp::now());
         let items = told_by(&user.channels, notice, &wish);
         let (outbox, port) = (self.office.outbox.clone(), Rc::clone(&self.port));
         actix::spawn(async move {

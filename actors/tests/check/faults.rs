@@ -35,7 +35,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         &[
             "site.toml:18: user[0].languages: unknown key; known here: address, name, numbers, devices, auth_name, \
          password, password_file, ring_for, um_plan, missed_calls, forward, min_ring, mail_if_um_refuses, channels, \
-         digest_calls, digest_within, returned, mail, time_zone, language, greeting, voicemail_numbers, policy",
+         digest_calls, digest_within, returned, mail, time_zone, language, greeting, voicemail_numbers, policy, notices",
         ],
     ),
     (
@@ -577,6 +577,30 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
             "site.toml:16: user[0].channels[0]: \"mail\" needs the user's mail",
             "site.toml:16: user[0].channels[1]: \"mail\" needs the user's mail",
             "site.toml:16: user[0].channels[2]: wants text, not a number without quotes",
+        ],
+    ),
+    (
+        "notices that could never be told, and slips of the pen",
+        "[store]",
+        "[notices]\nskip = [\"private\"]\nskip_numbers = [\"+49*30\", \"*\"]\nown_numbers = [\"mobile\"]\n\
+         work_days = []\nholidays = [\"25.12.\"]\nspam_headers = [\"X-Spam\"]\ntell = \"everybody\"\n\
+         quiet = [\"22-7\", \"08:00-08:00\"]\nwork_hours = [7]\n\
+         [user.notices]\nquiet = [\"00:00-12:00\", \"12:00-24:00\"]\ntell = \"x@y@z\"\nmin_ring = \"1s\"\n[store]",
+        &[
+            "site.toml:23: notices.skip[0]: wants \"internal\", \"hidden\" or \"spam\", not \"private\"",
+            "site.toml:24: notices.skip_numbers[0]: wants a number such as \"+4930123456\", or the beginning of numbers such as \"+49900*\"",
+            "site.toml:24: notices.skip_numbers[1]: wants a number such as \"+4930123456\", or the beginning of numbers such as \"+49900*\"",
+            "site.toml:25: notices.own_numbers[0]: wants a number such as \"+4930123456\"",
+            "site.toml:26: notices.work_days: needs at least one day",
+            "site.toml:27: notices.holidays[0]: wants a day such as \"2026-04-03\", or \"12-25\" for every year, not \"25.12.\"",
+            "site.toml:28: notices.spam_headers[0]: wants a header and how its value begins, such as \"X-Spam: yes\"",
+            "site.toml:29: notices.tell: wants \"first\", \"last\", \"all\" or a mail address, not \"everybody\"",
+            "site.toml:30: notices.quiet[0]: wants a part of the day such as \"22:00-07:00\", not \"22-7\"",
+            "site.toml:30: notices.quiet[1]: wants a part of the day such as \"22:00-07:00\", not \"08:00-08:00\"",
+            "site.toml:31: notices.work_hours[0]: wants text, not a number without quotes",
+            "site.toml:33: user[0].notices.quiet: leaves no time at which a notice could be told",
+            "site.toml:34: user[0].notices.tell: wants a mail address such as \"user@example.com\"",
+            "site.toml:35: user[0].notices.min_ring: unknown key; known here: skip, skip_numbers, own_numbers, quiet, work_days, work_hours, holidays, voice_mail_at_once, tell",
         ],
     ),
 ];

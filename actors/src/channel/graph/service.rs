@@ -173,14 +173,15 @@ impl Trouble {
             Self::Judged { judgement: Judgement::Later(reason), wait, .. } => {
                 Delivery::Later { reason, not_before: wait.or(pause) }
             }
-            Self::Judged { judgement: Judgement::Down(reason), wait, .. } => {
-                Delivery::Down { reason, not_before: wait.or(pause) }
-            }
+            Self::Judged { judgement: Judgement::Down(reason), wait, .. } => match (wait, pause) {
+                (None, Some(wait)) => Delivery::Lost { reason, wait },
+                (not_before, _) => Delivery::Down { reason, not_before },
+            },
             Self::Http(error) => {
                 let reason = one_line(&format!("Graph {error}"), 300);
                 match error {
                     HttpError::Unreachable(_) => Delivery::Down { reason, not_before: None },
-                    HttpError::Lost(_) => Delivery::Later { reason, not_before: pause },
+                    HttpError::Lost(_) => Delivery::Lost { reason, wait: pause.unwrap_or_default() },
                 }
             }
             Self::Token(error) => error.into(),

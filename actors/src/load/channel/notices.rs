@@ -113,12 +113,11 @@ fn fate(raw: &Raw<'_>) -> Result<Option<Fate>, String> {
     }
 }
 
-/// Reads `[notices]`. Without `[mail]` its default, `mail`, is nobody's channel.
-pub fn notices(mut section: Section<'_>, known: &[Known]) -> (Entries, Telling) {
+/// Reads `channels` of `[notices]`, and what it says of missed calls. Without `[mail]` its default, `mail`, is nobody's
+/// channel.
+pub fn of_site(section: &mut Section<'_>, known: &[Known]) -> (Entries, Telling) {
     let mail = Known { name: ChannelName::mail().clone(), wants_mail_address: true };
     let with_mail: Vec<Known> = known.iter().cloned().chain([mail]).collect();
-    let (entries, _) = entries(&mut section, &with_mail, |_| Ok(()));
-    let telling = Telling::read(&mut section);
-    section.end();
-    (entries, telling)
+    let (entries, _) = entries(section, &with_mail, |_| Ok(()));
+    (entries, Telling::read(section))
 }

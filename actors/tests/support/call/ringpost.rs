@@ -104,6 +104,11 @@ impl Site {
         self
     }
 
+    /// How much it logs; every call in detail unless told.
+    pub fn log_level(self, level: &str) -> Self {
+        self.env("TEST_LOG_LEVEL", level)
+    }
+
     /// A variable of the environment.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
@@ -301,8 +306,9 @@ impl Drop for Ringpost {
 
 fn spawn(folder: &Path, environment: &[(String, String)]) -> Child {
     let log = File::options().create(true).append(true).open(folder.join("log")).expect("a log");
+    let level = environment.iter().find(|(name, _)| name == "TEST_LOG_LEVEL");
     Command::new(env!("CARGO_BIN_EXE_ringpost"))
-        .args(["serve", "--log-level", "debug", "--config"])
+        .args(["serve", "--log-level", level.map_or("debug", |(_, level)| level), "--config"])
         .arg(folder.join("site.toml"))
         .envs(environment.iter().cloned())
         .stdin(Stdio::null())
