@@ -15,7 +15,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use actix::prelude::*;
 use jiff::Timestamp;
 use ringpost::{
-    outbox::{ChannelName, Item, Status},
+    outbox::{ChannelName, Item, Status, left},
     settings,
 };
 use tokio::{sync::mpsc, time::Instant};
@@ -30,8 +30,8 @@ use crate::{
 };
 pub use admin::{DROPPED, Discard, NOT_OPEN, Retry};
 use held::Held;
+use lane::{Arrival, Lane, Start};
 pub use lane::{ChannelUse, Channels};
-use lane::{Lane, Start};
 use letters::Committed;
 pub use letters::{Post, PostAll, Record, Resend, Stop};
 use names::Namer;
@@ -41,6 +41,8 @@ use trip::{Ended, Trip};
 
 /// Notices whose content waits in memory; beyond it the store is asked when they are due.
 const FRESH: usize = 10_000;
+/// Open notices read from the store at once.
+const PAGE: usize = 10_000;
 
 /// The actor. One channel that fails never delays another: each has its own queue, its own number of tries at once, its
 /// own schedule and its own breaker.
@@ -116,21 +118,24 @@ impl Outbox {
     }
 
     /// Takes an item into its queue; one that is there already stays where it is.
-    fn queue(&mut self, id: ItemId, channel: &ChannelName, posted: Timestamp, due: Instant) {
-        if !self.knows(id) {
-            self.enqueue(id, channel, posted.as_second(), due);
+    fn queue(&mut self, channel: &ChannelName, arrival: Arrival<'_>) {
+        if !self.knows(arrival.id) {
+            self.lane(channel).add(arrival);
         }
     }
 
-    fn enqueue(&mut self, id: ItemId, channel: &ChannelName, posted: i64, due: Instant) {
-        let lane = self.lane(channel);
-        lane.open.insert(id, posted);
-        lane.waiting.insert((due, id));
+    /// Takes an item that was never tried into its queue.
+    fn queue_item(&mut self, id: ItemId, item: &Item) {
+        self.returnable.note(id, &item.notice.user, &item.wish);
+        let channel = item.way.channel();
+        let (posted, mail) = (item.posted.as_second(), item.notice.mail.as_deref());
+        let left = left(item.way.has_next(), Duration::ZERO, self.lane(channel).schedule());
+        self.queue(channel, Arrival { id, posted, mail, left, wait: Duration::ZERO });
     }
 
     /// Whether the item waits or is being sent.
     fn knows(&self, id: ItemId) -> bool {
-        self.held.has(id) || self.lanes.values().any(|lane| lane.open.contains_key(&id))
+        self.held.has(id) || self.lanes.values().any(|lane| lane.has(id))
     }
 
     /// Whether the item is here and not being sent.
@@ -157,11 +162,9 @@ impl Outbox {
         if self.stopping.is_some() {
             return self.stop_when_idle(false);
         }
-        let now = Instant::now();
-        let next_held = self.let_go(now, ctx);
+        let next_held = self.let_go(Instant::now(), ctx);
         let mut due = Vec::new();
-        let next =
-            self.lanes.values_mut().filter_map(|lane| lane.take_due(now, &mut due)).chain(next_held).min();
+        let next = self.lanes.values_mut().filter_map(|lane| lane.take_due(&mut due)).chain(next_held).min();
         for start in due {
             self.send(start, ctx);
         }
@@ -200,20 +203,17 @@ impl Outbox {
         self.trips -= 1;
         let lane = self.lane(name);
         match ended {
-            Ended::Again(wait) => lane.wait(id, Instant::now() + wait),
-            Ended::Held => lane.hold(id),
+            Ended::Again { wait, left } => lane.wait(id, wait, left),
             Ended::Became(items) => {
-                lane.open.remove(&id);
+                lane.close(id);
                 self.returnable.forget(id);
                 for (id, item) in items {
-                    self.returnable.note(id, &item.notice.user, &item.wish);
-                    let (channel, posted) = (item.way.channel().clone(), item.posted);
+                    self.queue_item(id, &item);
                     self.keep_fresh(id, item);
-                    self.queue(id, &channel, posted, Instant::now());
                 }
             }
             Ended::Closed => {
-                lane.open.remove(&id);
+                lane.close(id);
                 self.returnable.forget(id);
             }
         }
@@ -224,24 +224,22 @@ impl Outbox {
     fn resume(&mut self, open: Vec<OpenItem>, ctx: &mut Context<Self>) {
         // A reading that has found nothing sends nothing.
         self.reads += u64::from(!open.is_empty());
-        if !open.is_empty() {
-            info!(notices = open.len(), "Taking up notices of an earlier run");
-        }
-        let (now, wall) = (Instant::now(), Timestamp::now());
+        let wall = Timestamp::now();
         for open in open {
             if let Some((user, wish)) = open.wish.as_deref() {
                 self.returnable.note(open.id, user, wish);
             }
-            let Some(OpenItem { id, channel, status, due, posted, .. }) = self.hold_again(open, wall) else {
-                continue;
-            };
+            let Some(open) = self.hold_again(open, wall) else { continue };
+            let OpenItem { id, channel, status, due, posted, waited, has_next, mail, .. } = open;
             let wait = match status {
                 Status::Delayed => Duration::try_from(due.duration_since(wall)).unwrap_or_default(),
                 Status::Queued | Status::Sending | Status::Delivered | Status::Dead => Duration::ZERO,
             };
             // A clock that jumped may say anything; no pause is longer than the longest.
-            let longest = self.lane(&channel).schedule().longest_retry;
-            self.queue(id, &channel, posted, now + wait.min(longest));
+            let schedule = self.lane(&channel).schedule();
+            let (wait, left) = (wait.min(schedule.longest_retry), left(has_next, waited, schedule));
+            let mail = mail.as_deref();
+            self.queue(&channel, Arrival { id, posted: posted.as_second(), mail, left, wait });
         }
         self.pump(ctx);
     }
@@ -251,21 +249,31 @@ impl Outbox {
         if let Err(fault) = caught(|| work(self, ctx))
             && !self.keeper.ended(PART, fault, &mut self.ends)
         {
-            self.load(ctx);
+            self.load(0, 0, ctx);
         }
     }
 
-    fn load(&mut self, ctx: &mut Context<Self>) {
+    /// Reads the open notices after that one, after so many; a page at a time, so that no post waits long for its turn.
+    fn load(&mut self, after: ItemId, before: usize, ctx: &mut Context<Self>) {
         let scribe = self.scribe.clone();
-        let loading = async move { scribe.open_items().await }.into_actor(self);
-        ctx.spawn(loading.map(|open, this, ctx| match open {
+        let loading = async move { scribe.open_items(after, PAGE).await }.into_actor(self);
+        ctx.spawn(loading.map(move |open, this, ctx| match open {
             Some(Ok(open)) => {
-                METRICS.health.set(PART, State::Green);
+                let (last, so_far) = (open.last().map(|item| item.id), before + open.len());
+                match last.filter(|_| open.len() >= PAGE) {
+                    Some(last) => this.load(last, so_far, ctx),
+                    None => {
+                        METRICS.health.set(PART, State::Green);
+                        if so_far > 0 {
+                            info!(notices = so_far, "Took up the notices of an earlier run");
+                        }
+                    }
+                }
                 this.guarded(ctx, |this, ctx| this.resume(open, ctx));
             }
             Some(Err(error)) => {
                 error!(%error, "The notices of an earlier run cannot be read; trying again");
-                ctx.run_later(Duration::from_secs(5), |this, ctx| this.load(ctx));
+                ctx.run_later(Duration::from_secs(5), move |this, ctx| this.load(after, before, ctx));
             }
             None => warn!("The store stopped before the outbox had read it"),
         }));
@@ -302,6 +310,6 @@ impl Actor for Outbox {
                 }
             });
         }
-        self.load(ctx);
+        self.load(0, 0, ctx);
     }
 }

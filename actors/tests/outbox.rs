@@ -4,8 +4,8 @@ mod support;
 
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -13,7 +13,7 @@ use std::{
 use futures_util::future::{BoxFuture, join_all};
 use ringpost::{
     notify::{Action, CallRecord, Reason, Verdict},
-    outbox::{ChannelName, Delivery, Item, Status, Way},
+    outbox::{ChannelName, Delivery, Item, Status, Towards, Way},
     settings,
 };
 use ringpost_actors::{
@@ -211,7 +211,7 @@ fn stop_writes_what_waits_and_waits_no_longer_than_told() {
         let mut seen = Sqlite::view(&path).expect("a store");
         use ringpost_actors::store::Store;
         assert_eq!(seen.calls(10).expect("readable"), [call]);
-        let open = seen.open_items().expect("readable");
+        let open = seen.open_items(0, 10).expect("readable");
         assert_eq!((open.len(), open[0].channel.clone()), (1, ChannelName::mail().clone()));
         assert_eq!(seen.list(None, 10).expect("readable")[0].item.way, Way::mail());
     });
@@ -334,5 +334,81 @@ fn one_notice_that_a_server_chokes_on_holds_up_no_other() {
         let (good, bad) =
             (list(&scribe, Some(Status::Delivered)).await, list(&scribe, Some(Status::Dead)).await);
         assert_eq!((good.len(), bad.len()), (294, 6));
+    });
+}
+
+/// A channel that tells domains apart: `slow.test` never answers, `busy.test` defers until `up`, the rest is taken.
+struct Domains {
+    up: AtomicBool,
+    /// Tries under way at `slow.test`, and tries of each domain so far.
+    hanging: AtomicUsize,
+    tried: Mutex<Vec<String>>,
+}
+
+impl Channel for Domains {
+    fn deliver<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
+        let domain = Towards::Domain.of(item.notice.mail.as_deref()).unwrap_or_default().to_owned();
+        self.tried.lock().expect("alive").push(domain.clone());
+        Box::pin(async move {
+            match domain.as_str() {
+                "slow.test" => {
+                    self.hanging.fetch_add(1, Ordering::Relaxed);
+                    std::future::pending().await
+                }
+                "busy.test" if !self.up.load(Ordering::Relaxed) => later(),
+                _ => Delivery::Delivered,
+            }
+        })
+    }
+
+    fn towards(&self) -> Towards {
+        Towards::Domain
+    }
+}
+
+#[test]
+fn a_destination_that_hangs_or_defers_holds_up_no_other_and_gets_everything_when_it_is_back() {
+    run(async {
+        let mail = Arc::new(Domains { up: false.into(), hanging: 0.into(), tried: Mutex::default() });
+        let slow = settings::Outbox { longest_retry: Duration::from_millis(200), ..schedule(LONG) };
+        let (outbox, scribe) = outbox(None, slow, &mail_only(mail.clone()));
+        let post = async |from: usize, to: usize, domain: &str| {
+            for n in from..to {
+                let item = by_mail(&format!("{n}"), &format!("tu@{domain}"));
+                outbox.send(Post(item)).await.expect("alive").expect("written");
+            }
+        };
+        let tries =
+            |domain: &str| mail.tried.lock().expect("alive").iter().filter(|one| *one == domain).count();
+        post(0, 100, "slow.test").await;
+        post(100, 400, "busy.test").await;
+        post(400, 500, "good.test").await;
+        until("the good are told", async || tries("good.test") == 100).await;
+        assert_eq!(mail.hanging.load(Ordering::Relaxed), 6, "all but a quarter of eight tries");
+        // Five are deferred, and those that were under way besides; then one at a time.
+        assert!(tries("busy.test") < 60, "{} tries of a destination that defers", tries("busy.test"));
+        mail.up.store(true, Ordering::Relaxed);
+        until("the deferred are told", async || {
+            let told = list(&scribe, Some(Status::Delivered)).await;
+            told.iter().filter(|one| one.item.notice.mail.as_deref() == Some("tu@busy.test")).count() == 300
+        })
+        .await;
+    });
+}
+
+#[test]
+fn what_waits_for_a_destination_that_defers_moves_on_in_time() {
+    run(async {
+        let graph = Arc::new(Recorded::new(|_| later()).towards(Towards::Mailbox));
+        let mail = Arc::new(Recorded::default());
+        let channels: Named<'_> = &[("graph", graph.clone()), ("mail", mail.clone())];
+        let schedule = settings::Outbox { patience: Duration::from_millis(300), ..schedule(LONG) };
+        let (outbox, scribe) = outbox(None, schedule, channels);
+        for n in 0..200 {
+            tell(&outbox, &format!("{n}"), &[&["graph", "mail"]]).await;
+        }
+        settled(&scribe).await;
+        assert_eq!(mail.tries().len(), 200);
+        assert!(graph.tries().len() < 80, "{} tries of a mailbox that defers", graph.tries().len());
     });
 }

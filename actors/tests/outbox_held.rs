@@ -250,7 +250,7 @@ fn what_left_meanwhile_is_gathered_by_nobody() {
     use Written::{Became, Done, Nothing};
     let written = written.expect("written");
     assert_eq!(written, [Became(vec![Some(4)]), Nothing, Nothing, Nothing, Done, Nothing, Nothing]);
-    let open: Vec<_> = store.open_items().expect("readable").iter().map(|open| open.id).collect();
+    let open: Vec<_> = store.open_items(0, 99).expect("readable").iter().map(|open| open.id).collect();
     assert_eq!(open, [4]);
     assert!(store.load(1).expect("readable").is_none());
 }

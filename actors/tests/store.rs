@@ -21,8 +21,8 @@ use ringpost_actors::{
     channel::Recorded,
     outbox::{Outbox, Post},
     store::{
-        Change, Expiring, ItemId, Listed, OpenError, OpenItem, PostError, Posted, Row, Scribe, Sqlite, Store,
-        StoreError, Write, Written,
+        Change, Ending, Expiring, ItemId, Listed, OpenError, OpenItem, PostError, Posted, Row, Scribe,
+        Sqlite, Store, StoreError, Write, Written,
     },
 };
 use support::{by_mail, chain, channels, list, mail_only, outbox, schedule, until};
@@ -122,7 +122,7 @@ fn what_cannot_be_opened_says_why() {
             "is not a Ringpost store",
         ),
         (foreign, "is not a Ringpost store"),
-        (newer, "has schema 99, this Ringpost knows up to 6: start the newer"),
+        (newer, "has schema 99, this Ringpost knows up to 7: start the newer"),
         (folder.path().join("no/such/folder.db"), "the folder of"),
         (PathBuf::from("/proc/self/store.db"), "the folder of"),
         (used, "is in use by another Ringpost"),
@@ -169,14 +169,14 @@ fn a_torn_end_of_the_journal_costs_nothing_that_was_acknowledged() {
     }
 }
 
-/// A file system of 256 kB; `None` and a word about it without root.
+/// A file system of 512 kB; `None` and a word about it without root.
 struct Small(tempfile::TempDir);
 
 impl Small {
     fn mounted() -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", "size=512k", "tmpfs"])
             .arg(folder.path())
             .stderr(std::process::Stdio::null())
             .status();
@@ -211,7 +211,7 @@ fn a_full_disk_turns_health_red_loses_nothing_and_heals_alone() {
             .await;
         assert!(scribe.health().is_good());
         let ballast = small.path().join("ballast");
-        fs::write(&ballast, vec![0; 250_000]).expect_err("the disk is full now");
+        fs::write(&ballast, vec![0; 500_000]).expect_err("the disk is full now");
         let mut kept = Vec::new();
         for n in 0..40 {
             let id = format!("full{n}");
@@ -351,8 +351,12 @@ impl Store for Flaky {
         self.0.write(batch)
     }
 
-    fn open_items(&mut self) -> Result<Vec<OpenItem>, StoreError> {
-        self.0.open_items()
+    fn open_items(&mut self, after: ItemId, limit: usize) -> Result<Vec<OpenItem>, StoreError> {
+        self.0.open_items(after, limit)
+    }
+
+    fn endings(&mut self, since: jiff::Timestamp, limit: usize) -> Result<Vec<Ending>, StoreError> {
+        self.0.endings(since, limit)
     }
 
     fn load(&mut self, id: ItemId) -> Result<Option<(Item, Effort)>, StoreError> {
@@ -427,9 +431,14 @@ fn the_notices_of_schema_3_are_taken_up_and_keep_their_keys() {
     }
     drop(old);
     let mut store = Sqlite::open(Some(&path)).expect("it is taken further");
-    let open = store.open_items().expect("readable");
-    let found: Vec<_> = open.iter().map(|item| (item.channel.as_str(), item.posted.to_string())).collect();
-    assert_eq!(found, ["mail", "um"].map(|name| (name, "2026-04-11T09:13:00Z".to_owned())));
+    let open = store.open_items(0, 9).expect("readable");
+    let found: Vec<_> =
+        open.iter().map(|item| (item.channel.as_str(), item.posted.to_string(), item.has_next)).collect();
+    let posted = || "2026-04-11T09:13:00Z".to_owned();
+    assert_eq!(found, [("mail", posted(), false), ("um", posted(), true)]);
+    assert!(open.iter().all(|item| item.mail.as_deref() == Some("tu@x.test")));
+    assert_eq!(store.open_items(0, 1).expect("readable"), open[..1]);
+    assert_eq!(store.open_items(open[0].id, 9).expect("readable"), open[1..]);
     let item = |store: &mut Sqlite, id| store.load(id).expect("readable").expect("there").0;
     assert_eq!(item(&mut store, 1).way, Way::mail());
     let Way::Um { own, .. } = item(&mut store, 2).way else { panic!("it was for UM") };

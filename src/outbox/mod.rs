@@ -1,6 +1,7 @@
 //! What becomes of a notice between "taken" and "told": its key, its status, and the next step after each try.
 
 mod breaker;
+mod destination;
 mod gathered;
 mod key;
 mod reply;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::{notify::Notice, settings};
 
 pub use breaker::{Breaker, Turn};
+pub use destination::{Towards, share};
 pub use gathered::gathered;
 pub use key::Key;
 pub use reply::{Refused, refused};
@@ -202,7 +204,7 @@ pub fn after(
     let pause = pause(effort.tries, schedule).mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0);
     let wait = pause.max(not_before.unwrap_or_default());
     let waited = effort.waited.saturating_add(wait);
-    if waited > patience(item, schedule) {
+    if waited > patience(item.way.has_next(), schedule) {
         return no_more(item, reason);
     }
     Step::Again { wait, effort: Effort { tries: effort.tries.saturating_add(1), waited }, reason }
@@ -217,15 +219,20 @@ pub fn after_rest(
     schedule: &settings::Outbox,
 ) -> Step {
     let waited = effort.waited.saturating_add(held);
-    if waited > patience(item, schedule) {
+    if waited > patience(item.way.has_next(), schedule) {
         return no_more(item, reason);
     }
     Step::Again { wait: Duration::ZERO, effort: Effort { waited, ..effort }, reason }
 }
 
+/// How much longer the item may wait for its channel, after it has waited for so long.
+pub fn left(has_next: bool, waited: Duration, schedule: &settings::Outbox) -> Duration {
+    patience(has_next, schedule).saturating_sub(waited)
+}
+
 /// How long the item's channel may fail to tell.
-fn patience(item: &Item, schedule: &settings::Outbox) -> Duration {
-    let next = item.way.has_next().then_some(schedule.patience);
+fn patience(has_next: bool, schedule: &settings::Outbox) -> Duration {
+    let next = has_next.then_some(schedule.patience);
     next.unwrap_or(schedule.give_up_after).min(schedule.give_up_after)
 }
 

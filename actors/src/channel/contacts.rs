@@ -24,9 +24,9 @@ impl Unlisted {
     /// What would delay a notice: where that is the notice's own fate, it is the mailbox's here.
     pub(super) fn of(delivery: Delivery) -> Self {
         match delivery {
-            Delivery::Down { reason, .. } | Delivery::Later { reason, not_before: Some(_) } => {
-                Self::Down(reason)
-            }
+            Delivery::Down { reason, .. }
+            | Delivery::Lost { reason, .. }
+            | Delivery::Later { reason, not_before: Some(_) } => Self::Down(reason),
             Delivery::Later { reason, not_before: None } | Delivery::Never { reason } => Self::Closed(reason),
             Delivery::Delivered => Self::Closed("an answer without contacts".to_owned()),
         }

@@ -26,7 +26,7 @@ use ringpost::{
             request::{create, find},
         },
     },
-    outbox::{Delivery, Item, Key},
+    outbox::{Delivery, Item, Key, Towards},
     settings,
 };
 use tokio::time::Instant;
@@ -249,6 +249,10 @@ impl Channel for Ews {
 
     fn tells_together(&self) -> bool {
         true
+    }
+
+    fn towards(&self) -> Towards {
+        Towards::Mailbox
     }
 }
 

@@ -20,7 +20,7 @@ use ringpost::{
             internet_message_id, made, message, sent, session, upload,
         },
     },
-    outbox::{Delivery, Item, Key},
+    outbox::{Delivery, Item, Key, Towards},
     settings::{self, GraphDelivery},
 };
 use serde_json::Value;
@@ -226,6 +226,10 @@ impl Channel for Graph {
 
     fn tells_together(&self) -> bool {
         true
+    }
+
+    fn towards(&self) -> Towards {
+        Towards::Mailbox
     }
 }
 

@@ -23,7 +23,7 @@ use ringpost::{
         clean::reason,
         mail::{MailError, compose},
     },
-    outbox::{Delivery, Item},
+    outbox::{Delivery, Item, Towards},
     settings::{self, ChannelKind, MailUrl},
 };
 
@@ -56,6 +56,11 @@ pub trait Channel: Send + Sync {
     /// Whether it tells several missed calls as one; else each is told by itself, and waits for no other.
     fn tells_together(&self) -> bool {
         false
+    }
+
+    /// What its notices share their fate with, beside its server.
+    fn towards(&self) -> Towards {
+        Towards::One
     }
 }
 

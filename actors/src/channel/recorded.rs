@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
-use ringpost::outbox::{Delivery, Item};
+use ringpost::outbox::{Delivery, Item, Towards};
 
 use super::Channel;
 
@@ -11,6 +11,7 @@ use super::Channel;
 pub struct Recorded {
     kept: Mutex<Vec<Item>>,
     answer: Box<dyn Fn(&Item) -> Delivery + Send + Sync>,
+    towards: Towards,
 }
 
 impl Default for Recorded {
@@ -22,7 +23,13 @@ impl Default for Recorded {
 impl Recorded {
     /// A channel that answers so.
     pub fn new(answer: impl Fn(&Item) -> Delivery + Send + Sync + 'static) -> Self {
-        Self { kept: Mutex::default(), answer: Box::new(answer) }
+        Self { kept: Mutex::default(), answer: Box::new(answer), towards: Towards::One }
+    }
+
+    /// The same, as a channel that tells destinations apart.
+    #[must_use]
+    pub fn towards(self, towards: Towards) -> Self {
+        Self { towards, ..self }
     }
 
     /// Every try so far, in order.
@@ -44,5 +51,9 @@ impl Channel for Recorded {
 
     fn tells_together(&self) -> bool {
         true
+    }
+
+    fn towards(&self) -> Towards {
+        self.towards
     }
 }

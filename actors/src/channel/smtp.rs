@@ -20,7 +20,7 @@ use lettre::{
     transport::smtp::{Error, authentication::Credentials, client::AsyncSmtpConnection},
 };
 use ringpost::{
-    outbox::{Delivery, Item, refused},
+    outbox::{Delivery, Item, Towards, refused},
     settings::{Mail, MailAuth, MailTls, MailUrl},
 };
 use tokio::time::{Instant, timeout};
@@ -202,6 +202,10 @@ impl Channel for Smtp {
 
     fn tells_together(&self) -> bool {
         true
+    }
+
+    fn towards(&self) -> Towards {
+        Towards::Domain
     }
 }
 

@@ -1,6 +1,6 @@
 //! `ringpost outbox`: the queue of notices, for an admin.
 
-use std::{collections::HashSet, fmt::Write, path::PathBuf, process::ExitCode};
+use std::{fmt::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Subcommand};
 use jiff::{Timestamp, Unit};
@@ -120,14 +120,15 @@ fn order(chosen: &Chosen, order: impl Fn(Vec<ItemId>) -> Order) -> Result<ExitCo
 
 /// No Ringpost runs on this store, so it may be changed here.
 fn done_here(store: &mut Sqlite, order: Order) -> Result<Answer, StoreError> {
-    let waiting: HashSet<_> = store.open_items()?.into_iter().map(|open| open.id).collect();
     let (ids, retry) = match order {
         Order::Retry(ids) => (ids, true),
         Order::Drop(ids) => (ids, false),
     };
     let mut answer = Answer::new();
     for id in ids {
-        let change = match (retry, waiting.contains(&id)) {
+        let waits =
+            store.find(id)?.is_some_and(|one| !matches!(one.status, Status::Delivered | Status::Dead));
+        let change = match (retry, waits) {
             (true, _) => Change::Resend,
             (false, true) => Change::Dead { reason: DROPPED.into() },
             (false, false) => Change::Remove,

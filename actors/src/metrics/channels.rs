@@ -27,6 +27,8 @@ pub struct Numbers {
     pub dead: Counter,
     /// 1 while its server is down and only one notice at a time is tried.
     pub down: Gauge,
+    /// Destinations that defer everything, so that one notice at a time is tried.
+    pub resting: Gauge,
     /// Notices that wait or are being sent.
     depth: Gauge,
     /// When the oldest of them was taken, in seconds since 1970; 0: there is none.
@@ -41,6 +43,7 @@ impl Numbers {
             moved: Counter(AtomicU64::new(0)),
             dead: Counter(AtomicU64::new(0)),
             down: Gauge(AtomicU64::new(0)),
+            resting: Gauge(AtomicU64::new(0)),
             depth: Gauge(AtomicU64::new(0)),
             oldest: Gauge(AtomicU64::new(0)),
         }
@@ -67,7 +70,7 @@ impl Channels {
     /// The text form of Prometheus; `now` in seconds since 1970.
     pub fn exposition(&self, now: u64) -> String {
         type Number = fn(&Numbers, u64) -> u64;
-        const NUMBERS: [(&str, &str, &str, Number); 7] = [
+        const NUMBERS: [(&str, &str, &str, Number); 8] = [
             ("notices_delivered_total", "counter", "Notices told.", |n, _| n.delivered.get()),
             ("notices_delayed_total", "counter", "Tries that are repeated.", |n, _| n.delayed.get()),
             ("notices_moved_total", "counter", "Notices that went on to another channel.", |n, _| {
@@ -82,6 +85,9 @@ impl Channels {
                 }
             }),
             ("channel_down", "gauge", "1 while only one notice at a time is tried.", |n, _| n.down.get()),
+            ("channel_destinations_resting", "gauge", "Destinations of it that defer everything.", |n, _| {
+                n.resting.get()
+            }),
         ];
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();

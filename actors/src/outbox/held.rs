@@ -9,13 +9,13 @@ use std::{
 use actix::prelude::*;
 use jiff::Timestamp;
 use ringpost::outbox::{
-    ChannelName, Item, Status, Wait, gathered,
+    ChannelName, Item, Status, Wait, gathered, left,
     room::{Leaving, Room},
 };
 use tokio::time::Instant;
 use tracing::{error, info};
 
-use super::{Outbox, admin::BEING_SENT, admin::NOT_OPEN, names::Namer};
+use super::{Outbox, admin::BEING_SENT, admin::NOT_OPEN, lane::Arrival, names::Namer};
 use crate::{
     metrics::METRICS,
     store::{Change, ItemId, OpenItem, Row, Written},
@@ -25,10 +25,20 @@ use crate::{
 pub struct Held {
     began: Instant,
     room: Room<ItemId>,
-    /// Where those in the room go, and when they were posted, in seconds since 1970.
-    places: BTreeMap<ItemId, (ChannelName, i64)>,
+    /// Where those in the room go.
+    places: BTreeMap<ItemId, Place>,
     /// What is being written down before it goes.
     leaving: BTreeSet<ItemId>,
+}
+
+/// What the queue wants to know of an item that comes out of the room.
+#[derive(Clone)]
+struct Place {
+    channel: ChannelName,
+    /// When it was taken, in seconds since 1970.
+    posted: i64,
+    mail: Option<Arc<str>>,
+    has_next: bool,
 }
 
 impl Default for Held {
@@ -58,10 +68,10 @@ impl Held {
         Some(self.room.take(id))
     }
 
-    fn enter(&mut self, id: ItemId, wait: Wait, (user, channel): (Arc<str>, ChannelName), posted: Timestamp) {
+    fn enter(&mut self, id: ItemId, wait: Wait, user: Arc<str>, place: Place) {
         if !self.has(id) {
-            self.places.insert(id, (channel.clone(), posted.as_second()));
-            self.room.enter(id, wait, (user, channel), self.began.elapsed());
+            self.room.enter(id, wait, (user, place.channel.clone()), self.began.elapsed());
+            self.places.insert(id, place);
         }
     }
 
@@ -82,9 +92,15 @@ impl Outbox {
     /// Takes an item that is on the disk into the waiting room.
     pub(super) fn hold(&mut self, id: ItemId, item: &Item) {
         if !self.knows(id) {
+            self.returnable.note(id, &item.notice.user, &item.wish);
             let wait = item.wish.wait(item.posted, Timestamp::now());
-            let group = (item.notice.user.as_str().into(), item.way.channel().clone());
-            self.held.enter(id, wait, group, item.posted);
+            let place = Place {
+                channel: item.way.channel().clone(),
+                posted: item.posted.as_second(),
+                mail: item.notice.mail.as_deref().map(Arc::from),
+                has_next: item.way.has_next(),
+            };
+            self.held.enter(id, wait, item.notice.user.as_str().into(), place);
         }
     }
 
@@ -94,12 +110,20 @@ impl Outbox {
         else {
             return Some(open);
         };
+        let (posted_at, mail, has_next) = (posted.as_second(), open.mail.clone(), open.has_next);
         let Some((user, wish)) = wish.as_deref().filter(|(_, wish)| wish.waits()) else { return Some(open) };
         if !self.knows(id) {
-            let group = (user.clone(), channel.clone());
-            self.held.enter(id, wish.wait(posted, wall), group, posted);
+            let place = Place { channel: channel.clone(), posted: posted_at, mail, has_next };
+            self.held.enter(id, wish.wait(posted, wall), user.clone(), place);
         }
         None
+    }
+
+    /// What comes out of the room has not waited for its channel yet.
+    fn enqueue(&mut self, id: ItemId, Place { channel, posted, mail, has_next }: &Place) {
+        let left = left(*has_next, Duration::ZERO, self.lane(channel).schedule());
+        let (posted, mail) = (*posted, mail.as_deref());
+        self.queue(channel, Arrival { id, posted, mail, left, wait: Duration::ZERO });
     }
 
     /// Sends those whose time has come on their way; gives the moment at which to ask again.
@@ -107,8 +131,8 @@ impl Outbox {
         for leaving in self.held.room.leave(self.held.since_began(now)) {
             match leaving {
                 Leaving::Held(id) => {
-                    if let Some((channel, posted)) = self.held.places.remove(&id) {
-                        self.enqueue(id, &channel, posted, now);
+                    if let Some(place) = self.held.places.remove(&id) {
+                        self.enqueue(id, &place);
                     }
                 }
                 Leaving::Gathered(ids) => self.seal(ids, ctx),
@@ -133,13 +157,11 @@ impl Outbox {
             this.guarded(ctx, |this, ctx| {
                 ids.iter().for_each(|id| this.returnable.forget(*id));
                 for (id, item) in sealed {
-                    this.returnable.note(id, &item.notice.user, &item.wish);
-                    let (channel, posted) = (item.way.channel().clone(), item.posted);
+                    this.queue_item(id, &item);
                     this.keep_fresh(id, item);
-                    this.queue(id, &channel, posted, Instant::now());
                 }
                 if !all_read {
-                    this.load(ctx);
+                    this.load(0, 0, ctx);
                 }
                 this.pump(ctx);
             });
@@ -149,7 +171,7 @@ impl Outbox {
     /// An admin wants a held item to go at once, alone.
     pub(super) fn let_out(&mut self, id: ItemId) -> ResponseActFuture<Self, Result<(), &'static str>> {
         let place = self.held.places.get(&id).cloned();
-        let (Some((channel, posted)), Some(true)) = (place, self.held.take(id)) else {
+        let (Some(place), Some(true)) = (place, self.held.take(id)) else {
             return Box::pin(actix::fut::err(BEING_SENT));
         };
         let scribe = self.scribe.clone();
@@ -159,7 +181,7 @@ impl Outbox {
                 return Err(NOT_OPEN);
             }
             info!(item = id, "An admin sends a notice that was held at once");
-            this.enqueue(id, &channel, posted, Instant::now());
+            this.enqueue(id, &place);
             this.guarded(ctx, Self::pump);
             Ok(())
         }))

@@ -5,7 +5,6 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use actix::prelude::*;
 use futures_util::FutureExt;
 use ringpost::{notify::CallRecord, outbox::Item};
-use tokio::time::Instant;
 use tracing::warn;
 
 use super::{Outbox, trip::Freed};
@@ -94,18 +93,14 @@ impl Handler<Committed> for Outbox {
 
     fn handle(&mut self, Committed { id, item, since }: Committed, ctx: &mut Context<Self>) {
         self.guarded(ctx, |this, ctx| {
-            if !this.knows(id) {
-                this.returnable.note(id, &item.notice.user, &item.wish);
-            }
             if item.wish.waits() {
                 this.hold(id, &item);
             } else if !this.knows(id) {
-                let (channel, posted) = (item.way.channel().clone(), item.posted);
+                this.queue_item(id, &item);
                 // Where the store has been read meanwhile, that may have sent it already: then the store knows better.
                 if since == Some(this.reads) {
                     this.keep_fresh(id, item);
                 }
-                this.queue(id, &channel, posted, Instant::now());
             }
             this.pump(ctx);
         });
@@ -115,8 +110,8 @@ impl Handler<Committed> for Outbox {
 impl Handler<Freed> for Outbox {
     type Result = ();
 
-    fn handle(&mut self, Freed(id, channel, tried): Freed, ctx: &mut Context<Self>) {
-        self.lane(&channel).freed(id, tried);
+    fn handle(&mut self, Freed { id, channel, whom, tried }: Freed, ctx: &mut Context<Self>) {
+        self.lane(&channel).freed(id, whom, tried);
         self.guarded(ctx, Self::pump);
     }
 }
@@ -143,7 +138,7 @@ impl Handler<Resend> for Outbox {
         };
         Box::pin(revived.into_actor(self).map(move |found, this, ctx| {
             let Some((item, _)) = found else { return false };
-            this.queue(id, item.way.channel(), item.posted, Instant::now());
+            this.queue_item(id, &item);
             this.guarded(ctx, Self::pump);
             true
         }))

@@ -118,7 +118,7 @@ impl Handler<Talked> for Outbox {
                 let settled = settled(scribe, concerned, at).into_actor(this);
                 ctx.spawn(settled.map(|done, this, ctx| {
                     if !done {
-                        this.load(ctx);
+                        this.load(0, 0, ctx);
                     }
                 }));
             }

@@ -5,10 +5,14 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use actix::prelude::*;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use ringpost::outbox::{ChannelName, Delivery, Effort, Item, Step, Way, after, after_rest};
+use ringpost::outbox::{ChannelName, Delivery, Effort, Item, Step, Way, after, after_rest, left};
 use tracing::{error, info, warn};
 
-use super::{Outbox, lane::Start, names::Namer};
+use super::{
+    Outbox,
+    lane::{Start, Whom},
+    names::Namer,
+};
 use crate::{
     guard::words,
     store::{Change, ItemId, Row, Scribe, Written},
@@ -27,10 +31,13 @@ pub struct Trip {
 
 /// What the outbox does with the item next.
 pub enum Ended {
-    /// It is tried again after so long.
-    Again(Duration),
-    /// It was not tried, because its channel is down, and is held on.
-    Held,
+    /// It is tried again.
+    Again {
+        /// After so long.
+        wait: Duration,
+        /// How much longer it may wait for the channel by then.
+        left: Duration,
+    },
     /// It goes on by other ways.
     Became(Vec<(ItemId, Arc<Item>)>),
     /// It is told, given up, or gone.
@@ -39,9 +46,11 @@ pub enum Ended {
 
 /// What a try says about its channel.
 pub enum Tried {
-    /// The other side was reached, whatever it said.
-    Reached,
-    /// It was not.
+    /// The other side was reached and has decided.
+    Taken,
+    /// The other side was reached, and takes the notice not now.
+    Deferred { reason: String },
+    /// It was not reached.
     Down { reason: String, rest: Option<Duration> },
     /// It came to no try.
     No,
@@ -52,7 +61,12 @@ pub enum Tried {
 /// The channel has room again; what came of the try may still be on its way to the disk.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Freed(pub ItemId, pub ChannelName, pub Tried);
+pub struct Freed {
+    pub id: ItemId,
+    pub channel: ChannelName,
+    pub whom: Whom,
+    pub tried: Tried,
+}
 
 impl Trip {
     pub async fn go(self) -> Ended {
@@ -66,9 +80,11 @@ impl Trip {
             (Ok((_, _, Delivery::Lost { reason, .. })), None) => {
                 Tried::Down { reason: reason.clone(), rest: None }
             }
-            (Ok(_), None) => Tried::Reached,
+            (Ok((_, _, Delivery::Later { reason, .. })), None) => Tried::Deferred { reason: reason.clone() },
+            (Ok((_, _, Delivery::Delivered | Delivery::Never { .. })), None) => Tried::Taken,
         };
-        self.outbox.do_send(Freed(self.start.id, self.start.name.clone(), about));
+        let Start { id, name, whom, .. } = &self.start;
+        self.outbox.do_send(Freed { id: *id, channel: name.clone(), whom: *whom, tried: about });
         let settled = async {
             let (item, effort, delivery) = tried?;
             let schedule = &self.start.schedule;
@@ -85,13 +101,18 @@ impl Trip {
     async fn guarded<T>(&self, work: impl Future<Output = T>) -> Result<T, Ended> {
         AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| {
             error!(item = self.start.id, fault = words(&*panic), "A fault in a try; trying again");
-            Ended::Again(self.start.schedule.longest_retry)
+            self.much_later()
         })
+    }
+
+    fn much_later(&self) -> Ended {
+        let longest = self.start.schedule.longest_retry;
+        Ended::Again { wait: longest, left: longest }
     }
 
     /// The try itself. `Err`: it came to none.
     async fn send(&self) -> Result<(Arc<Item>, Effort, Delivery), Ended> {
-        let Start { id, channel, held, schedule, .. } = &self.start;
+        let Start { id, channel, held, .. } = &self.start;
         let (item, effort) = match &self.fresh {
             Some(item) => (item.clone(), Effort::default()),
             None => match self.scribe.load(*id).await {
@@ -99,7 +120,7 @@ impl Trip {
                 Some(Ok(None)) | None => return Err(Ended::Closed),
                 Some(Err(error)) => {
                     error!(item = id, %error, "A notice cannot be read from the store; trying again");
-                    return Err(Ended::Again(schedule.longest_retry));
+                    return Err(self.much_later());
                 }
             },
         };
@@ -135,12 +156,12 @@ impl Trip {
     /// Writes what came of the try, and goes on only when that is on the disk.
     async fn settle(&self, item: Arc<Item>, step: Step) -> Ended {
         let Start { id, name, numbers, held, .. } = &self.start;
-        let (id, channel) = (*id, name.as_str());
+        let (id, channel, call) = (*id, name.as_str(), item.notice.call_id.as_str());
         match step {
             Step::Done => {
                 self.scribe.change(id, Change::Delivered).await;
                 numbers.delivered.one();
-                info!(item = id, channel, "A notice is delivered");
+                info!(item = id, channel, call, "A notice is delivered");
                 Ended::Closed
             }
             Step::Again { wait, effort, reason } => {
@@ -151,12 +172,13 @@ impl Trip {
                 let wall = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
                 let due = Timestamp::now().saturating_add(wall).unwrap_or(Timestamp::MAX);
                 self.scribe.change(id, Change::Delayed { due, effort, reason }).await;
-                if held.is_some() { Ended::Held } else { Ended::Again(wait) }
+                let left = left(item.way.has_next(), effort.waited, &self.start.schedule);
+                Ended::Again { wait, left }
             }
             Step::NextChannel { ways, reason } => self.next_channel(&item, ways, reason).await,
             Step::GiveUp { reason } => {
                 numbers.dead.one();
-                error!(item = id, channel, reason, "A notice is given up and kept as a dead letter");
+                error!(item = id, channel, call, reason, "A notice is given up and kept as a dead letter");
                 self.scribe.change(id, Change::Dead { reason }).await;
                 Ended::Closed
             }

@@ -11,6 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -18,6 +19,8 @@ use ringpost::{
     notify::{CallRecord, Kind},
     outbox::{ChannelName, Effort, Item, Key, Status, Wish},
 };
+
+use serde::Serialize;
 
 use crate::metrics::{METRICS, State};
 pub use scribe::{Late, PostError, Posted, Scribe};
@@ -30,8 +33,8 @@ pub type ItemId = i64;
 pub trait Store: Send {
     /// Writes a batch in order; the answers are in the same order.
     fn write(&mut self, batch: &[&Write]) -> Result<Vec<Written>, StoreError>;
-    /// Every item that is neither delivered nor dead and is not told by another one, oldest first.
-    fn open_items(&mut self) -> Result<Vec<OpenItem>, StoreError>;
+    /// The items after that one that are neither delivered nor dead and are not told by another one, oldest first.
+    fn open_items(&mut self, after: ItemId, limit: usize) -> Result<Vec<OpenItem>, StoreError>;
     /// One item that is neither delivered nor dead nor told by another one, and what it has been through.
     fn load(&mut self, id: ItemId) -> Result<Option<(Item, Effort)>, StoreError>;
     /// The newest items of a status, or of all.
@@ -44,6 +47,8 @@ pub trait Store: Send {
     fn bindings(&mut self) -> Result<Vec<(String, String)>, StoreError>;
     /// The newest lines of the call log.
     fn calls(&mut self, limit: usize) -> Result<Vec<CallRecord>, StoreError>;
+    /// How notices of calls have ended since then, the newest first.
+    fn endings(&mut self, since: Timestamp, limit: usize) -> Result<Vec<Ending>, StoreError>;
     /// Removes at most `limit` rows of a kind that last changed before then; how many they were.
     fn expire(&mut self, kind: Expiring, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
     /// The recordings of notices that are not told yet, and those of dead letters.
@@ -59,7 +64,7 @@ pub enum Expiring {
     Delivered,
     /// Dead letters.
     Dead,
-    /// Lines of the call log.
+    /// Lines of the call log, and those about the ends of their notices.
     Calls,
 }
 
@@ -186,10 +191,35 @@ pub struct OpenItem {
     pub due: Timestamp,
     /// When it was taken, to the second.
     pub posted: Timestamp,
-    /// Whether it has been tried, or has waited for a channel.
+    /// Whether it has been tried.
     pub tried: bool,
+    /// How long it has waited for its channel.
+    pub waited: Duration,
+    /// Whether another channel takes over where this one does not tell.
+    pub has_next: bool,
+    /// The mail address of its user.
+    pub mail: Option<Arc<str>>,
     /// Its user and what that one wants of it besides, where there is anything.
     pub wish: Option<Box<OwnWish>>,
+}
+
+/// The last line of the call log about a notice: it is told, or it is given up.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Ending {
+    /// The Call-ID of the caller's leg.
+    pub call_id: String,
+    /// The user whose notice it was, as an address of record.
+    pub user: String,
+    /// `missed` or `voice-mail`.
+    pub kind: String,
+    /// The channel that had it last.
+    pub channel: String,
+    /// [`Status::Delivered`] or [`Status::Dead`].
+    pub status: Status,
+    /// Why it is dead, or told otherwise than by itself.
+    pub reason: Option<String>,
+    /// When that was written.
+    pub at: Timestamp,
 }
 
 /// What a user, named by the address of record, wants of a notice.

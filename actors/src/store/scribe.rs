@@ -145,9 +145,9 @@ impl Scribe {
         self.read(|store| store.bindings()).await
     }
 
-    /// Every item that is neither delivered nor dead. `None`: stopped.
-    pub async fn open_items(&self) -> Option<Result<Vec<OpenItem>, StoreError>> {
-        self.read(|store| store.open_items()).await
+    /// The items after that one that are neither delivered nor dead. `None`: stopped.
+    pub async fn open_items(&self, after: ItemId, limit: usize) -> Option<Result<Vec<OpenItem>, StoreError>> {
+        self.read(move |store| store.open_items(after, limit)).await
     }
 
     /// One item that is neither delivered nor dead, and what it has been through. `None`: stopped.

@@ -1,5 +1,6 @@
 //! The embedded store: one SQLite file in WAL mode, synced at every commit.
 
+mod ending;
 mod expire;
 mod held;
 mod open;
@@ -10,11 +11,20 @@ use ringpost::{
     notify::{Action, CallRecord, Reason, Verdict},
     outbox::{ChannelName, Effort, Item, Status},
 };
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension, Row as SqlRow, Transaction, TransactionBehavior, params,
+};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
-use super::{BindingRow, Change, Expiring, ItemId, Listed, OpenItem, Row, Store, StoreError, Write, Written};
+use super::{
+    BindingRow, Change, Ending, Expiring, ItemId, Listed, OpenItem, Row, Store, StoreError, Write, Written,
+};
 
 pub use open::OpenError;
 
@@ -28,29 +38,26 @@ pub struct Sqlite {
 
 impl Store for Sqlite {
     fn write(&mut self, batch: &[&Write]) -> Result<Vec<Written>, StoreError> {
-        let now = Timestamp::now();
-        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut written = Vec::with_capacity(batch.len());
-        for write in batch {
-            written.push(match write {
-                Write::Insert(row) => insert(&tx, row, now)?,
-                Write::Change(id, change) => apply(&tx, *id, change, now)?,
-                Write::Record(record) => log(&tx, record)?,
-                Write::Policy(user, body) => set_policy(&tx, user, body.as_deref())?,
-                Write::Bind(rows) => bind(&tx, rows)?,
-            });
+        match self.commit(batch) {
+            // The journal may take what little room there is: what it holds goes where it belongs, and it begins anew.
+            Err(StoreError::Sqlite(error)) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+                self.checkpoint()?;
+                self.commit(batch)
+            }
+            written => written,
         }
-        tx.commit()?;
-        Ok(written)
     }
 
-    fn open_items(&mut self) -> Result<Vec<OpenItem>, StoreError> {
+    fn open_items(&mut self, after: ItemId, limit: usize) -> Result<Vec<OpenItem>, StoreError> {
+        // All of it is in the index `item_open`: neither bodies nor what is over are read.
         let mut query = self.db.prepare_cached(
-            "SELECT id, channel, status, due, posted, tries > 0 OR waited > 0, user, wish FROM item
-             WHERE status IN ('queued', 'sending', 'delayed') AND digest IS NULL ORDER BY id",
+            "SELECT id, channel, status, due, posted, tries > 0 OR waited > 0, waited, has_next, mail, user, wish
+             FROM item INDEXED BY item_open
+             WHERE status IN ('queued', 'sending', 'delayed') AND digest IS NULL AND id > ?1 ORDER BY id LIMIT ?2",
         )?;
-        let mut rows = query.query([])?;
+        let mut rows = query.query(params![after, as_i64(limit as u128)])?;
         let (mut open, mut names) = (Vec::new(), BTreeSet::new());
+        let mut mails = HashSet::new();
         while let Some(row) = rows.next()? {
             let id = row.get(0)?;
             open.push(OpenItem {
@@ -60,7 +67,14 @@ impl Store for Sqlite {
                 due: moment(row.get(3)?),
                 posted: moment(row.get(4)?),
                 tried: row.get(5)?,
-                wish: held::wish(id, row.get_ref(6)?, row.get_ref(7)?)?,
+                waited: Duration::from_millis(row.get::<_, i64>(6)?.unsigned_abs()),
+                has_next: row.get(7)?,
+                mail: row
+                    .get_ref(8)?
+                    .as_str_or_null()
+                    .unwrap_or_default()
+                    .map(|mail| shared(&mut mails, mail)),
+                wish: held::wish(id, row.get_ref(9)?, row.get_ref(10)?)?,
             });
         }
         Ok(open)
@@ -78,16 +92,21 @@ impl Store for Sqlite {
     }
 
     fn list(&mut self, wanted: Option<Status>, limit: usize) -> Result<Vec<Listed>, StoreError> {
-        let mut query = self.db.prepare_cached(
-            "SELECT id, body, status, tries, waited, reason, changed, due, digest FROM item
-             WHERE ?1 IS NULL OR status = ?1 ORDER BY id DESC LIMIT ?2",
-        )?;
-        let mut rows = query.query(params![wanted.map(Status::as_str), as_i64(limit as u128)])?;
-        let mut listed = Vec::new();
-        while let Some(row) = rows.next()? {
-            listed.push(as_listed(row)?);
+        let limit = as_i64(limit as u128);
+        match wanted {
+            None => self.listed(
+                "SELECT id, body, status, tries, waited, reason, changed, due, digest FROM item
+                 ORDER BY id DESC LIMIT ?1",
+                [limit],
+            ),
+            // The numbers first: a million bodies need not be sorted.
+            Some(status) => self.listed(
+                "SELECT id, body, status, tries, waited, reason, changed, due, digest FROM item WHERE id IN
+                 (SELECT id FROM item INDEXED BY item_age WHERE status = ?1 ORDER BY id DESC LIMIT ?2)
+                 ORDER BY id DESC",
+                params![status.as_str(), limit],
+            ),
         }
-        Ok(listed)
     }
 
     fn depth(&mut self) -> Result<[u64; Status::ALL.len()], StoreError> {
@@ -141,6 +160,10 @@ impl Store for Sqlite {
         Ok(calls)
     }
 
+    fn endings(&mut self, since: Timestamp, limit: usize) -> Result<Vec<Ending>, StoreError> {
+        self.read_endings(since, limit)
+    }
+
     fn expire(&mut self, kind: Expiring, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.expire_rows(kind, before, limit)
     }
@@ -151,12 +174,43 @@ impl Store for Sqlite {
 
     fn close(&mut self) -> Result<(), StoreError> {
         // Everything is committed already; a busy reader only means that the next start reads the WAL.
-        self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        Ok(())
+        Ok(self.checkpoint()?)
     }
 }
 
 impl Sqlite {
+    /// Writes the journal to where it belongs, and empties it.
+    fn checkpoint(&mut self) -> rusqlite::Result<()> {
+        self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    }
+
+    fn commit(&mut self, batch: &[&Write]) -> Result<Vec<Written>, StoreError> {
+        let now = Timestamp::now();
+        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut written = Vec::with_capacity(batch.len());
+        for write in batch {
+            written.push(match write {
+                Write::Insert(row) => insert(&tx, row, now)?,
+                Write::Change(id, change) => apply(&tx, *id, change, now)?,
+                Write::Record(record) => log(&tx, record)?,
+                Write::Policy(user, body) => set_policy(&tx, user, body.as_deref())?,
+                Write::Bind(rows) => bind(&tx, rows)?,
+            });
+        }
+        tx.commit()?;
+        Ok(written)
+    }
+
+    fn listed(&self, query: &str, params: impl rusqlite::Params) -> Result<Vec<Listed>, StoreError> {
+        let mut query = self.db.prepare_cached(query)?;
+        let mut rows = query.query(params)?;
+        let mut listed = Vec::new();
+        while let Some(row) = rows.next()? {
+            listed.push(as_listed(row)?);
+        }
+        Ok(listed)
+    }
+
     /// One item as a list shows it.
     ///
     /// # Errors
@@ -188,8 +242,9 @@ fn as_listed(row: &SqlRow<'_>) -> Result<Listed, StoreError> {
 fn insert(tx: &Transaction<'_>, row: &Row, now: Timestamp) -> Result<Written, StoreError> {
     let notice = &row.item.notice;
     let mut insert = tx.prepare_cached(
-        "INSERT INTO item (key, channel, entry, status, user, call_id, kind, body, due, changed, posted, reason, wish)
-         VALUES (?1, ?2, ?3, ?10, ?4, ?5, ?6, ?7, ?11, ?8, ?9, ?12, ?13) ON CONFLICT DO NOTHING",
+        "INSERT INTO item (key, channel, entry, status, user, call_id, kind, body, due, changed, posted, reason,
+         wish, has_next, mail)
+         VALUES (?1, ?2, ?3, ?10, ?4, ?5, ?6, ?7, ?11, ?8, ?9, ?12, ?13, ?14, ?15) ON CONFLICT DO NOTHING",
     )?;
     let now = now.as_millisecond();
     let held = row.item.wish.reason(row.item.posted);
@@ -209,6 +264,8 @@ fn insert(tx: &Transaction<'_>, row: &Row, now: Timestamp) -> Result<Written, St
         due,
         held.map(|(_, reason)| reason),
         row.wish,
+        row.item.way.has_next(),
+        notice.mail,
     ])?;
     Ok(if rows == 0 { Written::Known } else { Written::New(tx.last_insert_rowid()) })
 }
@@ -261,6 +318,9 @@ fn apply(tx: &Transaction<'_>, id: ItemId, change: &Change, at: Timestamp) -> Re
         Change::Gather { row, members } => return held::gather(tx, row, members, at),
         Change::Instead { rows, reason } => return instead(tx, id, rows, reason, at),
     };
+    if rows > 0 && matches!(change, Change::Delivered | Change::Dead { .. } | Change::Untold { .. }) {
+        ending::write(tx, id, at)?;
+    }
     Ok(if rows == 0 { Written::Nothing } else { Written::Done })
 }
 
@@ -276,11 +336,11 @@ fn instead(
     let Some((first, further)) = rows.split_first() else { return Ok(Written::Nothing) };
     let mut update = tx.prepare_cached(
         "UPDATE OR IGNORE item SET channel = ?3, entry = ?4, body = ?5, status = 'queued', tries = 0, waited = 0,
-         due = ?2, reason = ?6, changed = ?2 WHERE id = ?1",
+         due = ?2, reason = ?6, changed = ?2, has_next = ?7 WHERE id = ?1",
     )?;
     let (channel, entry) = (first.item.way.channel().as_str(), first.item.way.entry().as_str());
-    let millis = now.as_millisecond();
-    let moved = update.execute(params![id, millis, channel, entry, first.body, reason])? == 1;
+    let (millis, next) = (now.as_millisecond(), first.item.way.has_next());
+    let moved = update.execute(params![id, millis, channel, entry, first.body, reason, next])? == 1;
     if !moved {
         tx.execute(
             "UPDATE item SET status = 'delivered', reason = ?3, changed = ?2 WHERE id = ?1",
@@ -371,6 +431,16 @@ fn interned(names: &mut BTreeSet<ChannelName>, name: &str) -> ChannelName {
     }
     names.insert(name.into());
     name.into()
+}
+
+/// A million items share the addresses of their users.
+fn shared(known: &mut HashSet<Arc<str>>, text: &str) -> Arc<str> {
+    if let Some(known) = known.get(text) {
+        return known.clone();
+    }
+    let text = Arc::<str>::from(text);
+    known.insert(text.clone());
+    text
 }
 
 fn unreadable(id: ItemId, why: impl std::fmt::Display) -> StoreError {

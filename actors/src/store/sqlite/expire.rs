@@ -37,12 +37,17 @@ impl Sqlite {
             "DELETE FROM call WHERE id IN
              (SELECT id FROM (SELECT id, came_in FROM call ORDER BY id LIMIT ?2) WHERE came_in < ?1)",
         )?;
-        Ok(rows.execute(params![before.as_millisecond(), as_i64(limit as u128)])?)
+        let calls = rows.execute(params![before.as_millisecond(), as_i64(limit as u128)])?;
+        let mut rows = self.db.prepare_cached(
+            "DELETE FROM ending WHERE id IN
+             (SELECT id FROM (SELECT id, at FROM ending ORDER BY id LIMIT ?2) WHERE at < ?1)",
+        )?;
+        Ok(calls + rows.execute(params![before.as_millisecond(), as_i64(limit as u128)])?)
     }
 
     pub(super) fn read_recordings_needed(&self) -> Result<Vec<PathBuf>, StoreError> {
         let mut query = self.db.prepare_cached(
-            "SELECT id, body FROM item WHERE kind = 'voice-mail' AND status != 'delivered'",
+            "SELECT id, body FROM item INDEXED BY item_recording WHERE kind = 'voice-mail' AND status != 'delivered'",
         )?;
         let mut rows = query.query([])?;
         let mut needed = Vec::new();

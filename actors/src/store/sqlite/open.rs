@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use super::Sqlite;
 
 /// Each entry takes the schema one version further (`PRAGMA user_version`). Entries are never changed, only added.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     "CREATE TABLE item (
          id INTEGER PRIMARY KEY,
          key TEXT NOT NULL,
@@ -56,6 +56,26 @@ const MIGRATIONS: [&str; 6] = [
     "ALTER TABLE item ADD COLUMN wish TEXT;
      ALTER TABLE item ADD COLUMN digest INTEGER;
      CREATE INDEX item_digest ON item (digest) WHERE digest IS NOT NULL;",
+    // What a start and the hourly sweep ask for is in an index of its own, however much else there is.
+    "ALTER TABLE item ADD COLUMN has_next INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE item ADD COLUMN mail TEXT;
+     UPDATE item SET mail = json_extract(body, '$.notice.mail'), has_next = coalesce(
+         json_array_length(body, '$.way.by.chain') > json_extract(body, '$.way.by.at') + 1,
+         json_array_length(body, '$.way.um.own') > 0 OR json_extract(body, '$.way.um.mail_if_refused'), 0)
+         WHERE status IN ('queued', 'sending', 'delayed');
+     CREATE INDEX item_open ON item (id, channel, status, due, posted, tries, waited, has_next, mail,
+         user, wish) WHERE status IN ('queued', 'sending', 'delayed') AND digest IS NULL;
+     CREATE INDEX item_recording ON item (id) WHERE kind = 'voice-mail' AND status != 'delivered';
+     CREATE TABLE ending (
+         id INTEGER PRIMARY KEY,
+         call_id TEXT NOT NULL,
+         user TEXT NOT NULL,
+         kind TEXT NOT NULL,
+         channel TEXT NOT NULL,
+         status TEXT NOT NULL,
+         reason TEXT,
+         at INTEGER NOT NULL
+     ) STRICT;",
 ];
 
 /// Marks a file as ours (`PRAGMA application_id`), "RgPo".
@@ -125,7 +145,12 @@ impl Sqlite {
         check(&db, &shown)?;
         prepare(&db).map_err(explain)?;
         migrate(&mut db).map_err(explain)?;
-        Ok(Self { db, _lock: lock })
+        let mut store = Self { db, _lock: lock };
+        // The journal of an earlier run, and the tables, take their place now and not when the disk is full.
+        if let Err(error) = store.checkpoint() {
+            tracing::warn!(%error, "The store's journal stays for now; nothing is lost");
+        }
+        Ok(store)
     }
 
     /// Opens an existing database to look at it, beside a Ringpost that runs on it.
