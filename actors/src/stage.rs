@@ -27,7 +27,7 @@ use tokio::{
 };
 
 use crate::{
-    channel::{self, SipInfo, token::Tokens},
+    channel::{self, Letters, SipInfo, token::Tokens},
     control,
     identity::Identity,
     keeper::Keeper,
@@ -81,6 +81,7 @@ pub struct Running {
     gatehouse: Arc<Gatehouse>,
     tls: Arc<Tls>,
     names: Arc<Names>,
+    letters: Letters,
     lanes: Lanes,
     trunks: Trunks,
     outbox: Addr<Outbox>,
@@ -144,9 +145,10 @@ impl Running {
         let recovered = voicemail::recover(&site.voicemail.recordings);
         let (lanes, inboxes) = Lanes::new(site.sip.lanes);
         let (mut channels, tokens) = (Channels::default(), Tokens::default());
+        let letters = Letters::new(Arc::clone(&site.style));
         let mut contacts = HashMap::new();
         for one in &site.channels {
-            let made = channel::channel(one, &tokens).map_err(config)?;
+            let made = channel::channel(one, &tokens, &letters).map_err(config)?;
             contacts.extend(Arc::clone(&made).contacts().map(|contacts| (one.name.clone(), contacts)));
             let used =
                 ChannelUse { channel: Some(made), at_once: one.at_once, schedule: one.schedule.clone() };
@@ -224,7 +226,20 @@ impl Running {
             }
             Err(error) => tracing::error!(%error, "The folder of recordings cannot be read"),
         }
-        Ok(Self { directory, registrar, gatehouse, tls, names, lanes, trunks, outbox, calls, drain, fatal })
+        Ok(Self {
+            directory,
+            registrar,
+            gatehouse,
+            tls,
+            names,
+            letters,
+            lanes,
+            trunks,
+            outbox,
+            calls,
+            drain,
+            fatal,
+        })
     }
 
     /// Waits for SIGTERM or SIGINT, then drains; SIGHUP reads the users again.
@@ -270,6 +285,7 @@ impl Running {
                 self.directory.store(Arc::new(directory));
                 self.gatehouse.reload();
                 self.tls.reload(&self.directory.load().site);
+                self.letters.restyle(Arc::clone(&self.directory.load().site.style));
                 self.names.reload(self.directory.load().site.dns.clone());
                 self.trunks.reload();
                 tracing::info!(users, "Read the site file again");

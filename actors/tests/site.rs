@@ -12,7 +12,8 @@ use std::{
 use ringpost::um::{health::Probe, pool::Strategy};
 use ringpost::{
     address::{Language, UserClass},
-    settings::{Listen, MailTls, MailUrl, Network, Secret, Site, Transport, UmServer},
+    notify::{Tell, hours::Days},
+    settings::{Listen, MailTls, MailUrl, Network, Notices, Secret, Site, Transport, UmServer},
 };
 use ringpost_actors::load::{self, DEFAULTS, Problem};
 use toml_edit::{DocumentMut, Item, Table, value};
@@ -316,6 +317,38 @@ fn channels_are_the_users_own_or_the_sites_and_reach_the_user() {
 }
 
 #[test]
+fn r209_a_users_word_on_notices_stands_in_place_of_the_sites_key_by_key() {
+    let site = loaded(
+        "[notices]\nskip = [\"internal\"]\nskip_numbers = [\"+49900*\"]\nquiet = [\"22:00-07:00\"]\nmin_ring = \"2s\"\n\
+         work_days = [\"mon\"]\ntell = \"all\"\nskip_voice_mail = true\n\
+         [[user]]\naddress = \"sip:1@localhost\"\n\
+         [[user]]\naddress = \"sip:2@localhost\"\nmin_ring = \"1s\"\n[user.notices]\nskip = [\"spam\"]\nquiet = []\n\
+         work_days = [\"mon\", \"tue\"]\ntell = \"last\"",
+    );
+    let [usual, own] = [0, 1].map(|at: usize| &site.users[at]);
+    assert_eq!((usual.min_ring, own.min_ring), (Duration::from_secs(2), Duration::from_secs(1)));
+    let (usual, own) = (&usual.notices, &own.notices);
+    assert!(usual.filters.internal && !usual.filters.spam && own.filters.spam && !own.filters.internal);
+    assert!(usual.filters.voice_mail && own.filters.voice_mail, "the site's alone");
+    assert_eq!(usual.filters.numbers, own.filters.numbers);
+    assert_eq!((usual.hours.quiet.len(), own.hours.quiet.len()), (1, 0));
+    assert_eq!(own.hours.work_days, Days::named(["tue", "mon"]));
+    assert_eq!((&usual.tell, &own.tell), (&Tell::All, &Tell::Last));
+    let nothing = loaded("[[user]]\naddress = \"sip:1@localhost\"\n");
+    assert_eq!(
+        *nothing.users[0].notices,
+        Notices::default(),
+        "every call is told of, at once, to who was called"
+    );
+    // A group's address needs a way there.
+    let group = "[[user]]\naddress = \"sip:1@localhost\"\n[user.notices]\ntell = \"sales@b.test\"\n";
+    let expected = [
+        "s:3: user[0].notices: tell names an address: that needs channels, and the user's mail where they write mails",
+    ];
+    assert_eq!(told(load::text(Path::new("s"), group).expect_err("nothing carries its mail")), expected);
+}
+
+#[test]
 fn every_key_stands_in_the_default_file_and_the_other_way_round() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let ca = rcgen::generate_simple_self_signed(["hooks.example.com".to_owned()])
@@ -338,6 +371,7 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("suppliers.csv", "name,number\n"),
         ("submission.secret", "secret\n"),
     ];
+    fs::create_dir_all(folder.path().join("templates")).expect("the folder can be written");
     for (file, octets) in files {
         fs::create_dir_all(folder.path().join("greetings")).expect("the folder can be written");
         let place =

@@ -13,20 +13,31 @@ use quick_xml::{Reader, events::Event};
 use ringpost::{
     address::Caller,
     notify::{
-        Kind, Notice,
+        Kind, Notice, Style,
         ews::{
             answer::{found, read, trouble},
             codes::{DOWN, Fate, MOVED, NEVER, fate},
             contacts,
-            request::{create, find},
+            request::find,
         },
         mail::MailError,
     },
     outbox::Key,
-    settings::EwsAccess,
+    settings::{Ews, EwsAccess},
+    voicemail::sound::Sound,
 };
 
 use super::{notice, posted, settings, voice_mail};
+
+fn create(
+    settings: &Ews,
+    notice: &Notice,
+    recording: Option<Vec<u8>>,
+    posted: jiff::Timestamp,
+) -> Result<String, MailError> {
+    let letter = Style::default().letter(notice, recording.map(Sound::recorded))?;
+    ringpost::notify::ews::request::create(settings, &letter, posted)
+}
 
 /// Names that want to be markup, another header, another line, or no text at all (T15, T16).
 const HOSTILE: [&str; 16] = [

@@ -14,11 +14,12 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use ringpost::{
     notify::{
-        Kind,
+        Enclosure, Letter,
         graph::{
-            Judgement, LONGEST_INLINE, LONGEST_REQUEST, Made, Place, Recording, Whose, found,
+            Enclosed, Judgement, LONGEST_INLINE, LONGEST_REQUEST, Made, Place, Whose, found,
             internet_message_id, made, message, sent, session, upload,
         },
+        mail::compose,
     },
     outbox::{Delivery, Item, Key, Towards},
     settings::{self, GraphDelivery},
@@ -26,9 +27,9 @@ use ringpost::{
 use serde_json::Value;
 
 use super::{
-    Channel, Contacts, built,
+    Channel, Contacts, Letters,
     http::{Http, HttpSetup},
-    never, read,
+    never,
     token::{SetupError, Tokens},
 };
 use doubts::Doubts;
@@ -39,6 +40,7 @@ pub struct Graph {
     settings: settings::Graph,
     service: Service,
     doubts: Doubts,
+    letters: Letters,
 }
 
 /// Why the service cannot be used.
@@ -58,7 +60,14 @@ impl Graph {
         let http = Http::new(settings.ca.as_deref())?;
         let source = tokens.source(&settings.oauth, &http)?;
         let service = Service::new(http, source);
-        Ok(Self { settings: settings.clone(), service, doubts: Doubts::since(Timestamp::now()) })
+        let doubts = Doubts::since(Timestamp::now());
+        Ok(Self { settings: settings.clone(), service, doubts, letters: Letters::default() })
+    }
+
+    /// Writes by these letters.
+    #[must_use]
+    pub fn with_letters(self, letters: Letters) -> Self {
+        Self { letters, ..self }
     }
 
     /// Waits for each answer, and after a lost one before the next try, no longer than this.
@@ -69,23 +78,20 @@ impl Graph {
 
     async fn tell(&self, item: &Item, key: &Key) -> Result<(), Trouble> {
         let (place, whose) = self.place(item);
-        let recording = match &item.notice.kind {
-            Kind::Missed | Kind::Digest { .. } => None,
-            Kind::VoiceMail { recording, .. } => read(recording.clone()).await.map_err(Trouble::Other)?,
-        };
+        let letter = self.letters.letter(&item.notice).await.map_err(Trouble::Other)?;
         let earlier = match self.doubts.holds(key, item.posted) {
             true => self.find(key, place, whose).await?,
             false => None,
         };
         match (self.settings.deliver, earlier) {
-            (GraphDelivery::Inbox, Some(made)) => self.complete(item, key, &recording, &made).await,
-            (GraphDelivery::Inbox, None) => self.put(item, key, &recording).await,
+            (GraphDelivery::Inbox, Some(made)) => self.complete(item, key, &letter, &made).await,
+            (GraphDelivery::Inbox, None) => self.put(item, key, &letter).await,
             (GraphDelivery::Mime | GraphDelivery::Json, Some(made)) if !made.is_draft => Ok(()),
             (GraphDelivery::Mime | GraphDelivery::Json, Some(made)) => {
-                self.complete(item, key, &recording, &made).await?;
+                self.complete(item, key, &letter, &made).await?;
                 self.send_draft(key, &made).await
             }
-            (GraphDelivery::Mime | GraphDelivery::Json, None) => self.send(item, key, recording).await,
+            (GraphDelivery::Mime | GraphDelivery::Json, None) => self.send(item, key, &letter).await,
         }
     }
 
@@ -111,41 +117,39 @@ impl Graph {
     }
 
     /// Puts a message into the user's Inbox, with its recording or that behind it.
-    async fn put(&self, item: &Item, key: &Key, recording: &Option<Vec<u8>>) -> Result<(), Trouble> {
+    async fn put(&self, item: &Item, key: &Key, letter: &Letter<'_>) -> Result<(), Trouble> {
         let (place, whose) = self.place(item);
-        let message = self.message(item, within(recording))?;
+        let message = self.message(item, letter, enclosed(letter))?;
         let made = self.make(&place.inbox(), key, &message, whose).await;
-        match recording {
-            Some(wav) if wav.len() > LONGEST_INLINE => {
-                self.attach(item, key, wav, &made?.ok_or_else(unread)?).await
-            }
+        match &letter.sound {
+            Some(sound) if is_large(sound) => self.attach(item, key, sound, &made?.ok_or_else(unread)?).await,
             // Whatever stands in the answer: the status has said it.
             _ => made.map(drop),
         }
     }
 
     /// Sends in one request where that is large enough, else as a draft whose recording is uploaded.
-    async fn send(&self, item: &Item, key: &Key, recording: Option<Vec<u8>>) -> Result<(), Trouble> {
+    async fn send(&self, item: &Item, key: &Key, letter: &Letter<'_>) -> Result<(), Trouble> {
         let (place, whose) = self.place(item);
-        let small = recording.as_ref().is_none_or(|wav| wav.len() <= LONGEST_INLINE);
         let body = match self.settings.deliver {
-            _ if !small => None,
+            _ if letter.sound.as_ref().is_some_and(is_large) => None,
             GraphDelivery::Mime => {
-                let mail = built(item, &self.settings.from).await.map_err(Trouble::Other)?;
+                let mail = compose(letter, &self.settings.from, item.posted);
+                let mail = mail.map_err(|error| Trouble::Other(never(error)))?;
                 Some(Body::Text(STANDARD.encode(mail.formatted())))
             }
             GraphDelivery::Json | GraphDelivery::Inbox => {
-                Some(Body::Json(sent(&self.message(item, within(&recording))?).to_string()))
+                Some(Body::Json(sent(&self.message(item, letter, Enclosed::Inline)?).to_string()))
             }
         };
         if let Some(body) = body.filter(|body| body.len() <= LONGEST_REQUEST) {
             let answer = self.service.post(&place.send_mail(), key, body).await?;
             return Trouble::unless(&answer, 202, whose);
         }
-        let message = self.message(item, Recording::Behind)?;
+        let message = self.message(item, letter, Enclosed::Behind)?;
         let made = self.make(&place.drafts(), key, &message, whose).await?.ok_or_else(unread)?;
-        if let Some(wav) = &recording {
-            self.attach(item, key, wav, &made).await?;
+        if let Some(sound) = &letter.sound {
+            self.attach(item, key, sound, &made).await?;
         }
         self.send_draft(key, &made).await
     }
@@ -155,11 +159,11 @@ impl Graph {
         &self,
         item: &Item,
         key: &Key,
-        recording: &Option<Vec<u8>>,
+        letter: &Letter<'_>,
         made: &Made,
     ) -> Result<(), Trouble> {
-        match recording {
-            Some(wav) if !made.has_attachments => self.attach(item, key, wav, made).await,
+        match &letter.sound {
+            Some(sound) if !made.has_attachments => self.attach(item, key, sound, made).await,
             Some(_) | None => Ok(()),
         }
     }
@@ -178,13 +182,13 @@ impl Graph {
         Ok(made(&answer.body))
     }
 
-    async fn attach(&self, item: &Item, key: &Key, wav: &[u8], made: &Made) -> Result<(), Trouble> {
+    async fn attach(&self, item: &Item, key: &Key, sound: &Enclosure, made: &Made) -> Result<(), Trouble> {
         let (place, whose) = self.place(item);
-        let begin = Body::Json(upload(&item.notice, wav.len()).to_string());
+        let begin = Body::Json(upload(sound).to_string());
         let answer = self.service.post(&place.upload(&made.id), key, begin).await?;
         Trouble::unless(&answer, 201, whose)?;
         let session = session(&answer.body).ok_or_else(unread)?;
-        self.service.upload(&self.settings.url, &session, wav, whose).await
+        self.service.upload(&self.settings.url, &session, &sound.octets, whose).await
     }
 
     async fn send_draft(&self, key: &Key, made: &Made) -> Result<(), Trouble> {
@@ -193,8 +197,8 @@ impl Graph {
         Trouble::unless(&answer, 202, Whose::Sender)
     }
 
-    fn message(&self, item: &Item, recording: Recording<'_>) -> Result<Value, Trouble> {
-        let made = message(&item.notice, &self.settings.from, recording, item.posted, self.settings.deliver);
+    fn message(&self, item: &Item, letter: &Letter<'_>, enclosed: Enclosed) -> Result<Value, Trouble> {
+        let made = message(letter, &self.settings.from, enclosed, item.posted, self.settings.deliver);
         made.map_err(|error| Trouble::Other(never(error)))
     }
 }
@@ -233,13 +237,14 @@ impl Channel for Graph {
     }
 }
 
-/// How a recording goes with its message.
-fn within(recording: &Option<Vec<u8>>) -> Recording<'_> {
-    match recording {
-        None => Recording::None,
-        Some(wav) if wav.len() > LONGEST_INLINE => Recording::Behind,
-        Some(wav) => Recording::Inline(wav),
-    }
+/// Whether a recording needs an upload of its own.
+fn is_large(sound: &Enclosure) -> bool {
+    sound.octets.len() > LONGEST_INLINE
+}
+
+/// How a letter's enclosures go with its message.
+fn enclosed(letter: &Letter<'_>) -> Enclosed {
+    if letter.sound.as_ref().is_some_and(is_large) { Enclosed::Behind } else { Enclosed::Inline }
 }
 
 /// It has acted, and the next try finds out how far.

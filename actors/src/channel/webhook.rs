@@ -18,7 +18,7 @@ use ringpost::{
 };
 
 use super::{
-    Channel, down,
+    Channel, Letters, down,
     http::{Answer, Http, HttpSetup, ask},
     later, never,
 };
@@ -34,6 +34,7 @@ pub struct Webhook {
     settings: settings::Webhook,
     token: Option<(HeaderName, HeaderValue)>,
     http: Http,
+    letters: Letters,
 }
 
 impl Webhook {
@@ -50,13 +51,20 @@ impl Webhook {
             Ok((name, value))
         });
         let token = token.transpose()?;
-        Ok(Self { settings, token, http })
+        Ok(Self { settings, token, http, letters: Letters::default() })
+    }
+
+    /// Writes by these letters.
+    #[must_use]
+    pub fn with_letters(self, letters: Letters) -> Self {
+        Self { letters, ..self }
     }
 
     fn body(&self, item: &Item) -> Result<(&str, Vec<u8>), String> {
+        let letter = self.letters.told(&item.notice);
         match &self.settings.template {
-            None => Ok((MEDIA_TYPE, event(&item.notice, item.posted))),
-            Some((content_type, template)) => Ok((content_type, template.write(&item.notice)?)),
+            None => Ok((MEDIA_TYPE, event(&letter, item.posted))),
+            Some((content_type, template)) => Ok((content_type, template.write(&letter)?)),
         }
     }
 

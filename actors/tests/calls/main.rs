@@ -36,6 +36,7 @@ mod scans;
 mod secure;
 mod softphones;
 mod streams;
+mod telling;
 mod torture;
 mod um_pool;
 mod watch;

@@ -600,7 +600,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
             "site.toml:31: notices.work_hours[0]: wants text, not a number without quotes",
             "site.toml:33: user[0].notices.quiet: leaves no time at which a notice could be told",
             "site.toml:34: user[0].notices.tell: wants a mail address such as \"user@example.com\"",
-            "site.toml:35: user[0].notices.min_ring: unknown key; known here: skip, skip_numbers, own_numbers, quiet, work_days, work_hours, holidays, voice_mail_at_once, tell",
+            "site.toml:35: user[0].notices.min_ring: unknown key; known here: skip, skip_numbers, own_numbers, quiet, work_days, work_hours, holidays, voice_mail_at_once, tell, voicemail, audio, vcard",
         ],
     ),
 ];
