@@ -4,10 +4,10 @@ use crate::{
     address::{Caller, Language},
     call::Outcome,
     notify::{
-        Kind, MissedCall, Notice,
+        Kind, MissedCall, Notice, Style,
         golden::golden,
         mail::compose,
-        wording::{Shown, word},
+        wording::{Shown, Words},
     },
 };
 
@@ -63,13 +63,18 @@ fn evening() -> Vec<MissedCall> {
     calls
 }
 
+fn word(notice: &Notice) -> Words {
+    Style::default().told(notice).words
+}
+
 #[test]
 fn every_language_has_its_digests() {
     let posted = "2008-04-11T09:13:00Z".parse().expect("a timestamp");
     for language in Language::ALL {
         let code = language.code();
         let notice = digest(evening(), language);
-        let mail = compose(&notice, "um@contoso.com", None, posted).expect("a mail");
+        let letter = Style::default().letter(&notice, None).expect("a letter");
+        let mail = compose(&letter, "um@contoso.com", posted).expect("a mail");
         golden(&format!("digest.{code}.eml"), &String::from_utf8(mail.formatted()).expect("ASCII"));
         golden(&format!("digest.{code}.html"), &word(&notice).html);
         golden(&format!("digest.{code}.txt"), &word(&notice).text);
