@@ -414,6 +414,7 @@ fn every_sample_site_loads() {
     for file in ["provider.password", "exchange.password"] {
         fs::write(secrets.path().join(file), "secret\n").expect("the folder can be written");
     }
+    fs::write(secrets.path().join("suppliers.csv"), "name,number\n").expect("the folder can be written");
     let mut loaded = BTreeSet::new();
     let samples = |of: &str| fs::read_dir(folder.join(of)).expect("the samples are there");
     for file in samples("sites").chain(samples("../examples/sites")) {
@@ -439,6 +440,7 @@ fn every_sample_site_loads() {
         "teams-direct-routing.toml",
         "exchange-on-premises.toml",
         "exchange-online.toml",
+        "callers-by-exchange.toml",
     ] {
         assert!(loaded.contains(expected), "{expected} is among {loaded:?}");
     }
