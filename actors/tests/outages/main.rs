@@ -6,13 +6,15 @@
 mod authority;
 mod clock;
 mod faults;
-#[path = "../support/http.rs"]
-#[allow(dead_code, reason = "a part of it serves here")]
-mod http;
+mod hour;
 mod kills;
 mod load;
+#[path = "../support/mod.rs"]
+mod outbox;
 mod proxy;
 mod receivers;
 #[path = "../support/call/mod.rs"]
 mod support;
 mod town;
+
+use outbox::http;
