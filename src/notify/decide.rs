@@ -95,6 +95,8 @@ pub enum Reason {
     UmHadTheCall,
     /// The message itself is the notice (R4).
     MessageLeft,
+    /// Missed, but the user has talked with the caller before the notice went (R209).
+    CallReturned,
 }
 
 impl fmt::Display for Reason {
@@ -120,6 +122,7 @@ impl fmt::Display for Reason {
             Self::CompletedElsewhere => "not missed: answered elsewhere",
             Self::UmHadTheCall => "UM had the call and tells itself",
             Self::MessageLeft => "a message was left, and it is the notice",
+            Self::CallReturned => "missed, and the user has talked with the caller before the notice went",
         })
     }
 }

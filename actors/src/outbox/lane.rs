@@ -184,6 +184,11 @@ impl Lane {
         waited
     }
 
+    /// Whether the item is here and not being sent.
+    pub fn waits(&self, id: ItemId) -> bool {
+        self.queue.get(id).is_some_and(|entry| entry.place != Place::Sending)
+    }
+
     /// Forgets every item, as a fault might: the store knows them.
     #[cfg(test)]
     pub fn forget(&mut self) {
