@@ -122,6 +122,7 @@ fn notice(name: &str, kind: Kind) -> Notice {
         rang_for: Duration::ZERO,
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     }
 }
 
