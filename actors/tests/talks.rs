@@ -104,6 +104,7 @@ fn a_user_wants_what_is_said_there_or_for_the_site() {
         rang_for: std::time::Duration::ZERO,
         outcome: ringpost::call::Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     };
     for (number, fate, calls, minutes) in
         [("201", Some(Fate::Drop), 4, 5), ("202", Some(Fate::Mark), 4, 30), ("203", None, 0, 0)]
