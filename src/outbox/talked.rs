@@ -111,6 +111,7 @@ mod tests {
             rang_for: Duration::ZERO,
             outcome: Outcome::GaveUpRinging,
             talked: None,
+            called: None,
         };
         let returned = fate.map(|fate| Returned { fate, numbers: vec![number] });
         Item { wish: Wish { returned, ..Wish::default() }, ..Item::new(notice, Way::mail(), at(minute)) }

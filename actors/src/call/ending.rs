@@ -108,7 +108,15 @@ impl CallActor {
             rang_for: *rang_for,
             outcome,
             talked: None,
+            called: (user.address != self.user.address).then(|| self.called()),
         }
+    }
+
+    /// What whoever was called is called.
+    fn called(&self) -> String {
+        let address = self.user.address.trim_start_matches("sip:").trim_start_matches("sips:");
+        let number = address.split('@').next().unwrap_or(address);
+        self.user.name.clone().unwrap_or_else(|| number.to_owned())
     }
 
     /// The items that tell a notice.

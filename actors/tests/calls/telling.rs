@@ -250,6 +250,32 @@ fn r201_of_a_hunt_that_nobody_answers_those_are_told_whom_the_site_names() {
         let invite = group.pbx.invite("1001");
         (0..3).for_each(|phone| group.rings(phone));
         group.refused(&invite);
+        // Whoever was not called reads whom the call was for.
+        for user in told.iter().filter(|user| [BEA, CAI].contains(user)) {
+            let mails = group.ringpost.has_mails(user, 1);
+            assert!(mails[0].1.contains("Call for: User 1001"), "{}", mails[0].1);
+        }
+        group.told(told);
+    }
+}
+
+#[test]
+fn r201_who_rings_twice_is_told_once() {
+    // 1002 rings along and is the last of the hunt as well.
+    let policy = "[user.policy]\nring_also = [\"1002\"]\nhunt = [\"1003\", \"1002\"]\nhunt_step = \"400ms\"\n\
+                  [user.notices]";
+    for (tell, told) in [("all", &[ADA, BEA, CAI][..]), ("last", &[BEA])] {
+        let mut group = Group::new(&format!("{policy}\ntell = {tell:?}"), "");
+        let invite = group.pbx.invite("1001");
+        let rings = [0, 1].map(|phone| {
+            let ring = group.phones[phone].expect("INVITE");
+            group.phones[phone].answer(&ring, 180);
+            ring
+        });
+        rings.iter().zip(&mut group.phones).for_each(|(ring, phone)| is_cancelled(phone, ring, ""));
+        group.rings(2);
+        group.rings(1);
+        group.refused(&invite);
         group.told(told);
     }
 }

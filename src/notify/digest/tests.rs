@@ -48,6 +48,7 @@ fn digest(calls: Vec<MissedCall>, language: Language) -> Notice {
         rang_for: newest.rang_for,
         outcome: newest.outcome,
         talked: None,
+        called: None,
     }
 }
 
