@@ -26,7 +26,7 @@ impl CallActor {
             return;
         }
         let decided: SmallVec<[_; 1]> = self
-            .reached()
+            .reached(outcome)
             .into_iter()
             .map(|reached| {
                 let verdict = self.verdict(&reached, outcome);
