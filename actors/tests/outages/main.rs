@@ -1,6 +1,7 @@
 //! Notices arrive, once, whatever happens to Ringpost, to its clock and to the servers that it tells (issue 4; T24, T28, T29,
 //! T30, T34, T35): the whole program with every channel, counted at the receivers.
 
+mod answers;
 #[path = "../transports/authority.rs"]
 #[allow(dead_code, reason = "a part of it serves here")]
 mod authority;
