@@ -9,7 +9,7 @@ use std::time::Duration;
 use ringpost::{
     address::{Caller, Language, UserClass},
     call::Outcome,
-    notify::{Action, Facts, Kind, Notice, decide, mail::compose},
+    notify::{Action, Facts, Kind, Notice, Style, decide, mail::compose},
 };
 
 fn main() {
@@ -44,8 +44,10 @@ pub fn mail(class: UserClass, language: Language) -> Option<String> {
         rang_for,
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     };
     let posted = "2026-04-11T09:12:51Z".parse().expect("a timestamp");
-    let mail = compose(&notice, "ringpost@example.test", None, posted).expect("the addresses are good");
+    let letter = Style::default().told(&notice);
+    let mail = compose(&letter, "ringpost@example.test", posted).expect("the addresses are good");
     Some(String::from_utf8_lossy(&mail.formatted()).into_owned())
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     address::{Language, UserClass},
+    notify::Style,
     outbox::{Entries, Fate, Gather},
     sip::session_timer::Terms,
     um::{health::Rules, pool::Strategy},
@@ -21,6 +22,7 @@ mod dns;
 mod ews;
 mod graph;
 mod identity;
+mod manner;
 mod notices;
 mod oauth;
 mod policy;
@@ -34,6 +36,7 @@ pub use dns::Dns;
 pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use graph::{Graph, GraphDelivery};
 pub use identity::{Identity, Source, SourceKind};
+pub use manner::{Audio, Manner, Recordings};
 pub use notices::Notices;
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
@@ -71,6 +74,8 @@ pub struct Site {
     pub mail: Option<Mail>,
     /// `[channel.NAME]`, and `[mail]` as the channel `mail`.
     pub channels: Vec<Channel>,
+    /// `[notices]` and what users say otherwise: words, recordings, cards.
+    pub style: Arc<Style>,
     /// `[outbox]`: the retry schedule.
     pub outbox: Outbox,
     /// `[store]`.

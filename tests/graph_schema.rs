@@ -13,10 +13,11 @@ use ringpost::{
     address::{Caller, Language},
     call::Outcome,
     notify::{
-        Kind, Notice,
-        graph::{Recording, message, upload},
+        Kind, MissedCall, Notice, Style,
+        graph::{Enclosed, message, upload},
     },
     settings::GraphDelivery,
+    voicemail::sound::Sound,
 };
 use serde_json::Value;
 
@@ -121,7 +122,14 @@ fn notice(name: &str, kind: Kind) -> Notice {
         rang_for: Duration::ZERO,
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     }
+}
+
+/// Two missed calls, one after the other.
+fn digest(name: &str) -> Kind {
+    let call = MissedCall::of(&notice(name, Kind::Missed));
+    Kind::Digest { calls: vec![call.clone(), call] }
 }
 
 #[test]
@@ -129,18 +137,23 @@ fn every_message_keeps_to_the_published_schema() {
     let Some(schema) = Schema::read() else { return };
     let voice = || Kind::VoiceMail { recording: "a.wav".into(), duration: Duration::from_secs(3) };
     for name in ["Luka A", "x\",\"isDraft\":true,\"y\":\"", "x\r\nBcc: a@b", "\u{202E}\u{0}", "</script>"] {
-        for (kind, recording) in [
-            (Kind::Missed, Recording::None),
-            (voice(), Recording::Inline(b"RIFF")),
-            (voice(), Recording::Behind),
+        for (kind, enclosed) in [
+            (Kind::Missed, Enclosed::Inline),
+            (digest(name), Enclosed::Inline),
+            (voice(), Enclosed::Inline),
+            (voice(), Enclosed::Behind),
         ] {
             for deliver in [GraphDelivery::Mime, GraphDelivery::Json, GraphDelivery::Inbox] {
                 let notice = notice(name, kind.clone());
-                let made = message(&notice, "um@contoso.com", recording, Timestamp::UNIX_EPOCH, deliver);
+                let sound = Some(Sound::recorded(b"RIFF".to_vec()));
+                let letter = Style::default().letter(&notice, sound).expect("a letter");
+                let made = message(&letter, "um@contoso.com", enclosed, Timestamp::UNIX_EPOCH, deliver);
                 let wrong = schema.wrong(&made.expect("a message"), "graph.message", "message");
                 assert!(wrong.is_empty(), "{name:?} {deliver:?}: {wrong:#?}");
-                let item = &upload(&notice, 5_000_000)["AttachmentItem"];
-                assert_eq!(schema.wrong(item, "graph.attachmentItem", "item"), [""; 0]);
+                if let Some(sound) = &letter.sound {
+                    let item = &upload(sound)["AttachmentItem"];
+                    assert_eq!(schema.wrong(item, "graph.attachmentItem", "item"), [""; 0]);
+                }
             }
         }
     }

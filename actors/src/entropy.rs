@@ -18,6 +18,16 @@ pub fn source() -> Box<dyn FnMut() -> u32> {
     })
 }
 
+/// A number of 128 bits.
+pub fn number() -> u128 {
+    let mut octets = [0; 16];
+    if let Err(error) = getrandom::fill(&mut octets) {
+        tracing::error!(%error, "The operating system gives no random numbers");
+        return fastrand::u128(..);
+    }
+    u128::from_ne_bytes(octets)
+}
+
 /// A key that lasts as long as the process.
 pub fn key() -> [u8; 32] {
     let mut source = source();

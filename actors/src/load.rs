@@ -16,6 +16,7 @@ mod section;
 mod security;
 mod sip;
 mod storage;
+mod style;
 mod tls;
 mod trunk;
 mod um;
@@ -24,7 +25,7 @@ mod user;
 
 use std::{ffi::OsString, fs, path::Path, sync::Arc};
 
-use ringpost::{outbox::ChannelName, settings::Site};
+use ringpost::{notify::Style, outbox::ChannelName, settings::Site};
 
 use self::{claims::Claims, layers::Layers, user::Around};
 pub use self::{
@@ -121,16 +122,17 @@ fn whole(layers: &Layers) -> Option<Site> {
     }
     let notices = root.table("notices").map(|mut table| {
         let (entries, telling) = channel::of_site(&mut table, &known);
-        let notices = notices::of_site(&mut table);
+        let (notices, templates) = (notices::of_site(&mut table), style::templates(&mut table));
         table.end();
-        (entries, telling, Arc::new(notices))
+        (entries, telling, Arc::new(notices), templates)
     });
-    let (entries, telling, notices) = notices.unwrap_or_default();
+    let (entries, telling, notices, templates) = notices.unwrap_or_default();
     let usual = channel::for_users(&entries, &known);
     let plans = um.as_ref().map_or(&[][..], |(_, plans)| plans);
-    let around = Around { plans, mail: has_mail, channels: &known, usual, telling, notices };
+    let around =
+        Around { plans, mail: has_mail, channels: &known, usual, telling, notices: Arc::clone(&notices) };
     let users = root.tables("user").into_iter();
-    let users = users.filter_map(|user| user::user(user, &around, &mut claims)).collect();
+    let users: Vec<_> = users.filter_map(|user| user::user(user, &around, &mut claims)).collect();
     let bypass = root.tables("bypass").into_iter();
     let bypass = bypass.filter_map(|one| policy::bypass(one, &mut claims)).collect();
     let limits = root.table("policy").and_then(policy::limits);
@@ -148,7 +150,8 @@ fn whole(layers: &Layers) -> Option<Site> {
     let around = identity::Around { channels: &channels, known: &known, here: &here };
     let identity = root.table("identity").and_then(|table| identity::identity(table, &around));
     root.end();
-    let (um, plans) = um?;
+    let ((um, plans), identity) = (um?, identity?);
+    let style = Arc::new(Style::new(templates, &notices, &users, &identity));
     Some(Site {
         sip: sip?,
         trunks,
@@ -163,13 +166,14 @@ fn whole(layers: &Layers) -> Option<Site> {
         feature_codes,
         mail,
         channels,
+        style,
         outbox: outbox?,
         store: store?,
         retention: retention?,
         metrics: metrics?,
         security: security?,
         tls: tls?,
-        identity: identity?,
+        identity,
         dns: dns?,
     })
 }

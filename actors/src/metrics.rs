@@ -100,6 +100,7 @@ macro_rules! numbers {
 
 numbers! {
     Counter calls_total: "Calls begun.";
+    Counter notices_returned_total: "Notices dropped or marked because their users had talked with the callers meanwhile.";
     Gauge notices_held: "Notices that wait for their time: quiet hours, digests.";
     Gauge calls_open: "Calls open now.";
     Counter calls_refused_full_total: "Calls answered 503 because max_calls was reached or Ringpost was stopping.";
@@ -152,6 +153,8 @@ numbers! {
     Counter um_left_total: "Times that a UM server left the working set.";
     Counter um_readmitted_total: "Times that a UM server came back into the working set.";
     Counter um_probes_total: "OPTIONS sent to UM servers that had left the working set.";
+    Counter template_failures_total: "Parts of notices that went in Ringpost's own words because the site's template failed.";
+    Counter audio_failures_total: "Recordings that went as they were recorded because their format could not be made.";
     Counter identity_asked_total: "Questions for a caller's name put to a server ([identity.source.NAME]).";
     Counter identity_found_total: "Callers whose name a server has told.";
     Counter identity_failures_total: "Those questions that no answer came to, or one that nobody could read.";

@@ -27,7 +27,7 @@ use tokio::{
 };
 
 use crate::{
-    channel::{self, SipInfo, token::Tokens},
+    channel::{self, Letters, SipInfo, token::Tokens},
     control,
     identity::Identity,
     keeper::Keeper,
@@ -81,6 +81,7 @@ pub struct Running {
     gatehouse: Arc<Gatehouse>,
     tls: Arc<Tls>,
     names: Arc<Names>,
+    letters: Letters,
     lanes: Lanes,
     trunks: Trunks,
     outbox: Addr<Outbox>,
@@ -144,9 +145,10 @@ impl Running {
         let recovered = voicemail::recover(&site.voicemail.recordings);
         let (lanes, inboxes) = Lanes::new(site.sip.lanes);
         let (mut channels, tokens) = (Channels::default(), Tokens::default());
+        let letters = Letters::new(Arc::clone(&site.style));
         let mut contacts = HashMap::new();
         for one in &site.channels {
-            let made = channel::channel(one, &tokens).map_err(config)?;
+            let made = channel::channel(one, &tokens, &letters).map_err(config)?;
             contacts.extend(Arc::clone(&made).contacts().map(|contacts| (one.name.clone(), contacts)));
             let used =
                 ChannelUse { channel: Some(made), at_once: one.at_once, schedule: one.schedule.clone() };
@@ -174,7 +176,9 @@ impl Running {
         let policies = Policies::load(scribe.clone()).await;
         let kept_by = scribe.clone();
         let outbox = Outbox::new(outbox_settings, (scribe, late), channels).kept_by(keeper.clone());
-        let outbox = outbox.naming(identity.clone()).start_apart();
+        let outbox = outbox.naming(identity.clone());
+        let asking = outbox.asking();
+        let outbox = outbox.start_apart();
         if let Some(path) = &directory.load().site.store.path {
             control::serve(path, outbox.clone(), &keeper).map_err(|error| {
                 let socket = control::socket_of(path);
@@ -198,6 +202,7 @@ impl Running {
             tls: Arc::clone(&tls),
             names: Arc::clone(&names),
             outbox: outbox.clone(),
+            asking,
             embedded_um: um_uri,
             marks: ahash::RandomState::new(),
             calls: Arc::clone(&calls),
@@ -221,7 +226,20 @@ impl Running {
             }
             Err(error) => tracing::error!(%error, "The folder of recordings cannot be read"),
         }
-        Ok(Self { directory, registrar, gatehouse, tls, names, lanes, trunks, outbox, calls, drain, fatal })
+        Ok(Self {
+            directory,
+            registrar,
+            gatehouse,
+            tls,
+            names,
+            letters,
+            lanes,
+            trunks,
+            outbox,
+            calls,
+            drain,
+            fatal,
+        })
     }
 
     /// Waits for SIGTERM or SIGINT, then drains; SIGHUP reads the users again.
@@ -267,6 +285,7 @@ impl Running {
                 self.directory.store(Arc::new(directory));
                 self.gatehouse.reload();
                 self.tls.reload(&self.directory.load().site);
+                self.letters.restyle(Arc::clone(&self.directory.load().site.style));
                 self.names.reload(self.directory.load().site.dns.clone());
                 self.trunks.reload();
                 tracing::info!(users, "Read the site file again");

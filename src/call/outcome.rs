@@ -48,4 +48,21 @@ impl Outcome {
         Self::GaveUpInGreeting,
         Self::LeftMessage,
     ];
+    /// The name in the store, in logs and in templates.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Talked => "talked",
+            Self::TakenByOther => "taken-by-other",
+            Self::CompletedElsewhere => "completed-elsewhere",
+            Self::GaveUpRinging => "gave-up-ringing",
+            Self::GaveUpForwarding => "gave-up-forwarding",
+            Self::Unanswered => "unanswered",
+            Self::ForwardUnanswered => "forward-unanswered",
+            Self::NotDisturbed => "not-disturbed",
+            Self::UmUnreachable => "um-unreachable",
+            Self::TakenByUm => "taken-by-um",
+            Self::GaveUpInGreeting => "gave-up-in-greeting",
+            Self::LeftMessage => "left-message",
+        }
+    }
 }

@@ -29,6 +29,17 @@ pub fn one_line(text: &str, longest: usize) -> String {
     line
 }
 
+/// Text within a line that is read from left to right: isolated (UAX #9, U+2068 and U+2069) where it holds characters that are
+/// read from right to left, so that it turns nothing around it. For text without bidirectional controls, as [`one_line`] gives it.
+pub fn isolated(text: &str) -> String {
+    if text.chars().any(is_right_to_left) { format!("\u{2068}{text}\u{2069}") } else { text.to_owned() }
+}
+
+/// The blocks of scripts that are written from right to left.
+fn is_right_to_left(c: char) -> bool {
+    matches!(c, '\u{590}'..='\u{8FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFE}' | '\u{10800}'..='\u{10FFF}' | '\u{1E800}'..='\u{1EFFF}')
+}
+
 /// [`one_line`] of something optional; nothing is left of a text without any visible character.
 pub fn shown(text: Option<&str>) -> Option<String> {
     text.map(|text| one_line(text, LONGEST)).filter(|line| !line.is_empty())
@@ -78,6 +89,18 @@ mod tests {
             ("1234567890", "1234567890"),
         ] {
             assert_eq!(one_line(raw, if raw.len() < 13 { 10 } else { 40 }), line, "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_another_direction_is_isolated_and_no_other() {
+        for (text, isolated_text) in [
+            ("Luka A", "Luka A"),
+            ("مريم الخطيب", "\u{2068}مريم الخطيب\u{2069}"),
+            ("דנה (Sales)", "\u{2068}דנה (Sales)\u{2069}"),
+            ("👩‍🚀 山田", "👩‍🚀 山田"),
+        ] {
+            assert_eq!(isolated(text), isolated_text);
         }
     }
 

@@ -77,7 +77,7 @@ pub fn length(duration: Duration) -> String {
 }
 
 /// The zone's letters where it has some, else its offset: the tz database names many zones `-03`.
-fn zone_name(local: &Zoned) -> String {
+pub fn zone_name(local: &Zoned) -> String {
     let letters = local.strftime("%Z").to_string();
     if letters.starts_with(|c: char| c.is_ascii_alphabetic()) {
         return letters;

@@ -4,9 +4,11 @@ use jiff::Timestamp;
 use minijinja::{Value, context};
 
 use super::{
-    MissedCall, Notice, dates,
+    MissedCall, Notice,
+    clean::isolated,
+    dates,
     phrases::Phrases,
-    wording::{Shown, Words, initials, render},
+    wording::{Medium, Shown, initials},
 };
 
 /// The calls of one caller, newest first.
@@ -38,44 +40,41 @@ fn is_same(one: &MissedCall, other: &MissedCall) -> bool {
     who(one) == who(other)
 }
 
-/// The digest in words.
-pub(super) fn word(notice: &Notice, calls: &[MissedCall], phrases: &Phrases, kind: Value) -> Words {
+/// The subject.
+pub(super) fn subject(notice: &Notice, calls: &[MissedCall], phrases: &Phrases) -> String {
     let groups = callers(calls);
     let subject = match groups.as_slice() {
-        [one] => phrases.missed_calls_from.replace("{who}", &shown(one, notice).who),
+        [one] => phrases.missed_calls_from.replace("{who}", &isolated(&shown(one, notice).who)),
         groups => phrases.missed_calls_of.replace("{m}", &groups.len().to_string()),
     };
-    let subject = subject.replace("{n}", &calls.len().to_string());
-    let lines: Vec<Value> = groups.iter().map(|group| line(group, notice, phrases)).collect();
-    let values = context! {
-        language => notice.language.code(),
-        subject => &subject,
-        title => phrases.missed_calls,
-        tone => kind,
-        count => calls.len(),
-        lines,
-        call_back => phrases.call_back,
-        footer => phrases.footer,
-    };
-    Words { text: render("digest.txt", &values), html: render("digest.html", &values), subject }
+    subject.replace("{n}", &calls.len().to_string())
+}
+
+/// A line for each caller.
+pub(super) fn lines(notice: &Notice, calls: &[MissedCall], phrases: &Phrases, medium: Medium) -> Vec<Value> {
+    callers(calls).iter().map(|group| line(group, notice, phrases, medium)).collect()
 }
 
 fn shown(group: &Group<'_>, notice: &Notice) -> Shown {
     Shown::of_caller(&group.0[0].caller, notice.language)
 }
 
-fn line(group: &Group<'_>, notice: &Notice, phrases: &Phrases) -> Value {
+fn line(group: &Group<'_>, notice: &Notice, phrases: &Phrases, medium: Medium) -> Value {
     let caller = shown(group, notice);
     let times: Vec<Timestamp> = group.0.iter().map(|call| call.came_in).collect();
     let talked = group.0.iter().filter_map(|call| call.talked).max();
     context! {
-        named => caller.name.is_some(),
         initials => initials(caller.name.as_deref()),
-        count => phrases.calls(times.len()),
+        count => times.len(),
+        calls => phrases.calls(times.len()),
         times => dates::times(&times, &notice.time_zone, notice.language),
         talked => talked.map(|at| phrases.talked(at, notice)),
-        who => caller.who,
-        number => caller.number,
+        who => medium.own(caller.who),
+        name => caller.name.map(|name| medium.own(name)),
+        number => caller.number.map(|number| medium.own(number)),
         link => caller.link,
     }
 }
+
+#[cfg(test)]
+mod tests;

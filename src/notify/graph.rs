@@ -8,7 +8,7 @@ mod tests;
 mod verdict;
 
 pub use contacts::contacts;
-pub use message::{Recording, message, sent, upload};
+pub use message::{Enclosed, message, sent, upload};
 pub use place::{Place, request_id};
 pub use verdict::{Judgement, Made, Whose, found, judged, made, session};
 

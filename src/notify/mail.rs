@@ -10,10 +10,10 @@ use lettre::{
 };
 
 use super::{
-    Kind, Notice,
-    clean::{LONGEST, one_line, shown},
-    dates,
-    wording::{Shown, Words, word},
+    Kind,
+    clean::{LONGEST, isolated, one_line, shown},
+    letter::Letter,
+    wording::{Shown, Words},
 };
 use crate::outbox::Key;
 
@@ -39,38 +39,32 @@ pub enum MailError {
     Build(#[from] lettre::error::Error),
 }
 
-/// Builds the mail. `from` is the site's address, `recording` the WAV file of a voice mail, `posted` the `Date:`.
+/// Builds the mail. `from` is the site's address, `posted` the `Date:`.
 /// The same arguments give the same octets, so that a retry is the same mail and never a second one (R203).
-pub fn compose(
-    notice: &Notice,
-    from: &str,
-    recording: Option<Vec<u8>>,
-    posted: Timestamp,
-) -> Result<Message, MailError> {
+pub fn compose(letter: &Letter<'_>, from: &str, posted: Timestamp) -> Result<Message, MailError> {
+    let notice = letter.notice;
     let from = address("the sender's address", from)?;
     let to = address("the user's address", notice.mail.as_deref().ok_or(MailError::NoAddress)?)?;
-    let (words, caller, key) = (word(notice), Shown::of(notice), Key::of(notice));
+    let (caller, key) = (Shown::of(notice), Key::of(notice));
     let mut mail = Message::builder()
         .message_id(Some(message_id(&key, &from)))
         .date(posted.into())
         .from(Mailbox::new(Some(sender_name(&caller)), from))
         .to(Mailbox::new(shown(notice.user_name.as_deref()), to))
-        .subject(words.subject.clone());
-    for (name, value) in headers(notice, &caller, &key) {
+        .subject(letter.words.subject.clone());
+    for (name, value) in headers(letter, &caller) {
         mail = mail.raw_header(HeaderValue::new(HeaderName::new_from_ascii_str(name), value));
     }
-    let parts = parts(words, &key);
-    let body = match (&notice.kind, recording) {
-        (Kind::Missed | Kind::Digest { .. }, _) => parts,
-        (Kind::VoiceMail { .. }, None) => return Err(MailError::NoRecording),
-        (Kind::VoiceMail { .. }, Some(wav)) => {
-            let wav_type = ContentType::parse("audio/WAV").expect("audio/WAV is a media type");
-            MultiPart::mixed()
-                .boundary(format!("=_mixed_{key}"))
-                .multipart(parts)
-                .singlepart(Attachment::new(file_name(notice, &key)).body(wav, wav_type))
-        }
-    };
+    let parts = parts(&letter.words, &key);
+    let mut enclosures = letter.enclosures().peekable();
+    if enclosures.peek().is_none() {
+        return Ok(mail.multipart(parts)?);
+    }
+    let mixed = MultiPart::mixed().boundary(format!("=_mixed_{key}")).multipart(parts);
+    let body = enclosures.fold(mixed, |body, enclosed| {
+        let media_type = ContentType::parse(enclosed.media_type).expect("ours are media types");
+        body.singlepart(Attachment::new(enclosed.name.clone()).body(enclosed.octets.clone(), media_type))
+    });
     Ok(mail.multipart(body)?)
 }
 
@@ -84,7 +78,7 @@ pub fn message_id(key: &Key, from: &Address) -> String {
     format!("<{key}@{}>", from.domain())
 }
 
-fn parts(words: Words, key: &Key) -> MultiPart {
+fn parts(words: &Words, key: &Key) -> MultiPart {
     MultiPart::alternative()
         .boundary(format!("=_words_{key}"))
         .singlepart(SinglePart::plain(words.text.replace('\n', "\r\n")))
@@ -94,12 +88,13 @@ fn parts(words: Words, key: &Key) -> MultiPart {
 /// `Luka A (+4544890101)`, with whatever is known.
 pub(super) fn sender_name(caller: &Shown) -> String {
     match (&caller.name, &caller.number) {
-        (Some(name), Some(number)) if name != number => format!("{name} ({number})"),
-        _ => caller.who.clone(),
+        (Some(name), Some(number)) if name != number => format!("{} ({})", isolated(name), isolated(number)),
+        _ => isolated(&caller.who),
     }
 }
 
-pub(super) fn headers(notice: &Notice, caller: &Shown, key: &Key) -> Vec<(&'static str, String)> {
+pub(super) fn headers(letter: &Letter<'_>, caller: &Shown) -> Vec<(&'static str, String)> {
+    let notice = letter.notice;
     let mut headers = vec![
         // RFC 3834 §5: no automatic answer to an automatic mail.
         ("Auto-Submitted", "auto-generated".to_owned()),
@@ -110,23 +105,16 @@ pub(super) fn headers(notice: &Notice, caller: &Shown, key: &Key) -> Vec<(&'stat
     if let Some(number) = &caller.number {
         headers.push(("X-CallingTelephoneNumber", number.clone()));
     }
+    headers.extend(letter.form().content_class().map(|class| ("Content-Class", class.to_owned())));
     match &notice.kind {
-        Kind::Missed | Kind::Digest { .. } => headers.push(("Content-Class", "missedcall".to_owned())),
+        Kind::Missed | Kind::Digest { .. } => {}
         Kind::VoiceMail { duration, .. } => {
-            headers.push(("Content-Class", "voice-ca".to_owned()));
             headers.push(("X-VoiceMessageDuration", duration.as_millis().div_ceil(1000).to_string()));
             headers.push(("X-VoiceMessageSenderName", caller.who.clone()));
-            headers.push(("X-AttachmentOrder", file_name(notice, key)));
+            headers.extend(letter.sound.as_ref().map(|sound| ("X-AttachmentOrder", sound.name.clone())));
         }
     }
     headers
-}
-
-/// `voice-mail-2008-04-11-1112-0011aabb.wav`: the user's local time, and unique through the key.
-pub(super) fn file_name(notice: &Notice, key: &Key) -> String {
-    let local = dates::local(notice.came_in, &notice.time_zone);
-    let key = key.to_string();
-    format!("voice-mail-{}-{}.wav", local.strftime("%Y-%m-%d-%H%M"), &key[..8])
 }
 
 #[cfg(test)]

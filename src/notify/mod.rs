@@ -1,5 +1,6 @@
 //! What is told about a call, to whom and how.
 
+mod card;
 pub mod clean;
 mod dates;
 pub mod decide;
@@ -11,9 +12,11 @@ mod golden;
 pub mod graph;
 pub mod group;
 pub mod hours;
+pub mod letter;
 pub mod mail;
 mod phrases;
 mod record;
+mod style;
 pub mod webhook;
 pub mod wording;
 
@@ -31,7 +34,9 @@ pub use decide::{Action, Facts, Reason, UmAction, UmVerdict, Verdict, decide, no
 pub use filter::{Filter, Filters};
 pub use group::Tell;
 pub use hours::Hours;
+pub use letter::{Enclosure, Letter};
 pub use record::CallRecord;
+pub use style::{ID, LARGEST, Style, TemplateFault, Templates};
 
 /// One thing to tell one user about one call.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -61,6 +66,16 @@ pub struct Notice {
     /// When the user has talked with the caller since, where the notice was marked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub talked: Option<Timestamp>,
+    /// Who was called, where that is another user: the call rang this one as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called: Option<String>,
+}
+
+impl Notice {
+    /// Whether it tells several missed calls.
+    pub fn is_digest(&self) -> bool {
+        matches!(self.kind, Kind::Digest { .. })
+    }
 }
 
 /// What is told.

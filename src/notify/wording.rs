@@ -1,12 +1,15 @@
 //! A notice in words: subject, plain text and HTML in the user's language.
 
+mod values;
+
 use std::sync::LazyLock;
 
 use minijinja::{AutoEscape, Environment, Value, context};
 
+pub(super) use self::values::{Medium, Values, values};
 use super::{
     Kind, Notice,
-    clean::{link, shown},
+    clean::{isolated, link, shown},
     dates, digest,
     phrases::Phrases,
 };
@@ -23,35 +26,63 @@ pub struct Words {
     pub html: String,
 }
 
-/// Puts a notice into words.
-pub fn word(notice: &Notice) -> Words {
+/// How the user hears the recording of a voice mail.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Hearing {
+    /// It is attached.
+    #[default]
+    Attached,
+    /// It is to be had at this URL.
+    Link(String),
+    /// It is kept, and the notice does not say where.
+    Kept,
+}
+
+impl Hearing {
+    /// The name in templates.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Attached => "attached",
+            Self::Link(_) => "link",
+            Self::Kept => "kept",
+        }
+    }
+
+    fn link(&self) -> Option<&str> {
+        match self {
+            Self::Link(url) => Some(url),
+            Self::Attached | Self::Kept => None,
+        }
+    }
+
+    fn note(&self, phrases: &Phrases) -> Option<&'static str> {
+        match self {
+            Self::Attached => Some(phrases.attached),
+            Self::Link(_) => None,
+            Self::Kept => Some(phrases.kept),
+        }
+    }
+}
+
+/// The subject as Ringpost words it.
+pub(super) fn subject(notice: &Notice) -> String {
     let phrases = Phrases::of(notice.language);
-    let caller = Shown::of(notice);
-    let (title, subject) = match &notice.kind {
-        Kind::Missed => (phrases.missed, phrases.missed_from),
-        Kind::VoiceMail { .. } => (phrases.voice_mail, phrases.voice_mail_from),
-        Kind::Digest { calls } => return digest::word(notice, calls, phrases, tone(&notice.kind)),
+    let subject = match &notice.kind {
+        Kind::Missed => phrases.missed_from,
+        Kind::VoiceMail { .. } => phrases.voice_mail_from,
+        Kind::Digest { calls } => return digest::subject(notice, calls, phrases),
     };
-    let subject = subject.replace("{who}", &caller.who);
-    let attached = matches!(notice.kind, Kind::VoiceMail { .. }).then_some(phrases.attached);
-    let values = context! {
-        language => notice.language.code(),
-        subject => &subject,
-        title,
-        tone => tone(&notice.kind),
-        initials => initials(caller.name.as_deref()),
-        who => &caller.who,
-        named => caller.name.is_some(),
-        number => &caller.number,
-        rows => rows(notice, phrases),
-        ended => phrases.ended(notice.outcome),
-        attached,
-        talked => notice.talked.map(|at| phrases.talked(at, notice)),
-        link => &caller.link,
-        call_back => phrases.call_back,
-        footer => phrases.footer,
-    };
-    Words { text: render("notice.txt", &values), html: render("notice.html", &values), subject }
+    subject.replace("{who}", &isolated(&Shown::of(notice).who))
+}
+
+/// The text as Ringpost words it.
+pub(super) fn text(notice: &Notice, values: &Values) -> String {
+    render(if notice.is_digest() { "digest.txt" } else { "notice.txt" }, values)
+}
+
+/// The page as Ringpost words it.
+pub(super) fn html(notice: &Notice, values: &Values) -> String {
+    render(if notice.is_digest() { "digest.html" } else { "notice.html" }, values)
 }
 
 /// The caller as a notice shows it: cleaned, and nothing at all of one who asked not to be named (RFC 3323).
@@ -102,14 +133,13 @@ impl Shown {
 }
 
 fn rows(notice: &Notice, phrases: &Phrases) -> Vec<(&'static str, String)> {
-    let rang = match notice.rang_for.is_zero() {
-        true => phrases.did_not_ring.to_owned(),
-        false => dates::length(notice.rang_for),
-    };
     let mut rows = vec![
         (phrases.came_in, dates::moment(notice.came_in, &notice.time_zone, notice.language)),
-        (phrases.rang_for, rang),
+        (phrases.rang_for, values::rang_for(notice, phrases)),
     ];
+    if let Some(called) = shown(notice.called.as_deref()) {
+        rows.push((phrases.call_for, isolated(&called)));
+    }
     if let Kind::VoiceMail { duration, .. } = notice.kind {
         rows.push((phrases.length, dates::length(duration)));
     }
@@ -152,9 +182,9 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     shipped
 });
 
-pub(super) fn render(name: &str, values: &Value) -> String {
+fn render(name: &str, values: &Values) -> String {
     let template = TEMPLATES.get_template(name).expect("all templates are added above");
-    template.render(values).expect("the shipped templates use only values that are given")
+    template.render(Value::from(values)).expect("the shipped templates use only values that are given")
 }
 
 #[cfg(test)]
@@ -163,6 +193,7 @@ mod tests {
     use crate::{
         address::{Caller, Language},
         call::Outcome,
+        notify::Style,
     };
     use std::time::Duration;
 
@@ -180,6 +211,7 @@ mod tests {
             rang_for: Duration::from_secs(23),
             outcome: Outcome::GaveUpRinging,
             talked: None,
+            called: None,
         }
     }
 
@@ -208,16 +240,35 @@ mod tests {
             let notice = missed(caller);
             let shown = Shown::of(&notice);
             assert_eq!((shown.who.as_str(), shown.link.as_deref()), (who, link));
-            assert_eq!(word(&notice).subject, format!("Missed call from {who}"));
+            assert_eq!(subject(&notice), format!("Missed call from {who}"));
         }
     }
 
     #[test]
     fn html_escapes_what_the_caller_calls_himself() {
-        let words = word(&missed(caller(Some("<script>alert(1)</script> & \"x\""), None, None, false)));
+        let notice = missed(caller(Some("<script>alert(1)</script> & \"x\""), None, None, false));
+        let words = Style::default().told(&notice).words;
         assert!(!words.html.contains("<script>"), "{}", words.html);
         assert!(words.html.contains("&lt;script&gt;"));
         assert!(words.text.contains("<script>"));
+    }
+
+    #[test]
+    fn r201_who_is_told_of_a_call_to_somebody_else_reads_whom_it_was_for() {
+        for (language, line) in [
+            (Language::En, "Call for: Sales <b>"),
+            (Language::De, "Anruf für: Sales <b>"),
+            (Language::Fr, "Appel pour: Sales <b>"),
+            (Language::Da, "Opkald til: Sales <b>"),
+            (Language::Es, "Llamada para: Sales <b>"),
+        ] {
+            let own = Notice { language, ..missed(caller(Some("Luka A"), None, None, false)) };
+            let other = Notice { called: Some("Sales\r\n <b>".to_owned()), ..own.clone() };
+            let [own, other] = [own, other].map(|notice| Style::default().told(&notice).words);
+            assert!(other.text.lines().any(|one| one == line), "{}", other.text);
+            assert!(other.html.contains("Sales &lt;b&gt;") && !other.html.contains("<b>"), "{}", other.html);
+            assert_eq!(other.text.lines().count(), own.text.lines().count() + 1, "one line more");
+        }
     }
 
     #[test]

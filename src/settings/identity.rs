@@ -50,6 +50,14 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
+    /// Whether it knows people whom the callee may not know.
+    pub fn knows_strangers(&self) -> bool {
+        match self {
+            Self::File(_) => true,
+            Self::Users | Self::Contacts { .. } => false,
+        }
+    }
+
     /// How long it is waited for; `None`: it is at hand.
     pub fn timeout(&self) -> Option<Duration> {
         match self {

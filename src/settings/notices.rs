@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Manner;
 use crate::notify::{Filters, Hours, Tell};
 
 /// How a user is told of missed calls and voice mails. The default tells everything at once.
@@ -15,4 +16,8 @@ pub struct Notices {
     pub hours: Hours,
     /// `tell`: who is told of a call that rang others too. Default `first`.
     pub tell: Tell,
+    /// `voicemail`, `audio`, `vcard`: what goes along.
+    pub manner: Manner,
+    /// `link` of the site: where recordings can be heard, with `{id}` for the recording.
+    pub link: Option<String>,
 }

@@ -85,6 +85,7 @@ impl Notification {
             rang_for: self.rang_for,
             outcome: self.outcome,
             talked: None,
+            called: None,
         }
     }
 
@@ -109,7 +110,7 @@ impl Notification {
             element(&mut body, "rp:Private", "true");
         }
         element(&mut body, "rp:RangFor", &self.rang_for.as_millis().to_string());
-        element(&mut body, "rp:Outcome", outcome_name(self.outcome));
+        element(&mut body, "rp:Outcome", self.outcome.name());
         body.push_str("</Event></UserNotification>");
         body
     }
@@ -136,24 +137,6 @@ fn allowed(c: char) -> bool {
 
 fn full_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
-}
-
-/// The names that [`Outcome`] has in the store and in logs.
-fn outcome_name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Talked => "talked",
-        Outcome::TakenByOther => "taken-by-other",
-        Outcome::CompletedElsewhere => "completed-elsewhere",
-        Outcome::GaveUpRinging => "gave-up-ringing",
-        Outcome::GaveUpForwarding => "gave-up-forwarding",
-        Outcome::Unanswered => "unanswered",
-        Outcome::ForwardUnanswered => "forward-unanswered",
-        Outcome::NotDisturbed => "not-disturbed",
-        Outcome::UmUnreachable => "um-unreachable",
-        Outcome::TakenByUm => "taken-by-um",
-        Outcome::GaveUpInGreeting => "gave-up-in-greeting",
-        Outcome::LeftMessage => "left-message",
-    }
 }
 
 #[cfg(test)]

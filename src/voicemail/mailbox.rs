@@ -35,9 +35,10 @@ pub enum Leftover {
     Nobodys(String),
 }
 
-/// A name for a recording that begins now, without suffix: sorts by time, cannot be guessed, names nobody.
-pub fn stem(began: Timestamp, random: u64) -> String {
-    format!("{}-{random:016x}", began.strftime("%Y%m%dT%H%M%SZ"))
+/// A name for a recording that begins now, without suffix: sorts by time, cannot be guessed, names nobody. Whoever has it may hear
+/// the recording (`voicemail = "link"`), so `random` has to come from the operating system.
+pub fn stem(began: Timestamp, random: u128) -> String {
+    format!("{}-{random:032x}", began.strftime("%Y%m%dT%H%M%SZ"))
 }
 
 /// Decides about the names found in the folder, in the order of time. Names that are not ours are passed over.
@@ -75,12 +76,12 @@ impl Found {
     }
 }
 
-/// `20261121T031713Z-0123456789abcdef`.
+/// `20261121T031713Z-0123456789abcdef0123456789abcdef`; recordings of older versions have half as many digits.
 fn is_stem(stem: &str) -> bool {
     let Some((time, random)) = stem.split_once('-') else { return false };
     time.len() == 16
         && time.bytes().all(|octet| octet.is_ascii_digit() || matches!(octet, b'T' | b'Z'))
-        && random.len() == 16
+        && matches!(random.len(), 16 | 32)
         && random.bytes().all(|octet| octet.is_ascii_hexdigit())
 }
 
@@ -88,14 +89,14 @@ fn is_stem(stem: &str) -> bool {
 mod tests {
     use super::*;
 
-    const A: &str = "20261121T031713Z-00000000000000ff";
+    const A: &str = "20261121T031713Z-000000000000000000000000000000ff";
     const B: &str = "20261121T031714Z-0123456789abcdef";
 
     #[test]
     fn a_recording_is_named_after_its_time_and_nothing_else() {
         let began: Timestamp = "2026-11-21T03:17:13.9Z".parse().expect("a timestamp");
         assert_eq!(stem(began, 255), A);
-        assert!(is_stem(&stem(began, u64::MAX)));
+        assert!(is_stem(&stem(began, u128::MAX)) && is_stem(B));
     }
 
     #[test]

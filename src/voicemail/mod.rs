@@ -7,6 +7,7 @@ mod latch;
 mod limits;
 pub mod mailbox;
 pub mod rtp;
+pub mod sound;
 mod speaker;
 pub mod take;
 pub mod wav;

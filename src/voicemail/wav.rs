@@ -88,6 +88,26 @@ pub fn header(codec: Codec, octets: u32) -> [u8; HEADER] {
     header
 }
 
+/// A whole file of 16-bit samples: RIFF, a 16-octet `fmt `, `data`.
+pub fn pcm(samples: &[i16]) -> Vec<u8> {
+    let octets = u32::try_from(samples.len() * 2).unwrap_or(u32::MAX);
+    let parts: [&[u8]; 11] = [
+        b"RIFF",
+        &octets.saturating_add(36).to_le_bytes(),
+        b"WAVEfmt ",
+        &16_u32.to_le_bytes(),
+        &1_u16.to_le_bytes(),
+        &1_u16.to_le_bytes(),
+        &RATE.to_le_bytes(),
+        &(RATE * 2).to_le_bytes(),
+        &[2, 0, 16, 0],
+        b"data",
+        &octets.to_le_bytes(),
+    ];
+    let samples = samples.iter().flat_map(|sample| sample.to_le_bytes());
+    parts.concat().into_iter().chain(samples).collect()
+}
+
 /// The codec of a file that was being written when the power went: its sizes may be wrong, its audio is all that
 /// follows [`HEADER`]. `None` if `head` is not a header of ours.
 pub fn repair(head: &[u8; HEADER]) -> Option<Codec> {
@@ -122,6 +142,14 @@ impl<'a> Wav<'a> {
             rest = body.get(size.saturating_add(size % 2)..).unwrap_or_default();
         }
         Err(WavError::Lacks(if format.is_some() { "data" } else { "fmt" }))
+    }
+
+    /// The samples, 16 bits each.
+    pub fn to_pcm(&self) -> Vec<i16> {
+        match self.format {
+            Format::G711(codec) => self.samples.iter().map(|octet| codec.decode(*octet)).collect(),
+            Format::Pcm16 => self.samples.as_chunks().0.iter().map(|two| i16::from_le_bytes(*two)).collect(),
+        }
     }
 
     /// The samples as octets of `codec`.

@@ -13,20 +13,31 @@ use quick_xml::{Reader, events::Event};
 use ringpost::{
     address::Caller,
     notify::{
-        Kind, Notice,
+        Kind, MissedCall, Notice, Style,
         ews::{
             answer::{found, read, trouble},
             codes::{DOWN, Fate, MOVED, NEVER, fate},
             contacts,
-            request::{create, find},
+            request::find,
         },
         mail::MailError,
     },
     outbox::Key,
-    settings::EwsAccess,
+    settings::{Ews, EwsAccess},
+    voicemail::sound::Sound,
 };
 
 use super::{notice, posted, settings, voice_mail};
+
+fn create(
+    settings: &Ews,
+    notice: &Notice,
+    recording: Option<Vec<u8>>,
+    posted: jiff::Timestamp,
+) -> Result<String, MailError> {
+    let letter = Style::default().letter(notice, recording.map(Sound::recorded))?;
+    ringpost::notify::ews::request::create(settings, &letter, posted)
+}
 
 /// Names that want to be markup, another header, another line, or no text at all (T15, T16).
 const HOSTILE: [&str; 16] = [
@@ -188,6 +199,12 @@ fn schemas() -> Option<PathBuf> {
     there.then_some(schemas)
 }
 
+/// Two missed calls of hostile callers.
+fn digest() -> Kind {
+    let calls = HOSTILE.into_iter().take(2).map(|name| MissedCall::of(&hostile(name, Kind::Missed)));
+    Kind::Digest { calls: calls.collect() }
+}
+
 /// The operation inside an envelope as a document of its own.
 fn operation(request: &str) -> String {
     let (_, body) = request.split_once("<s:Body>").expect("a body");
@@ -207,7 +224,7 @@ fn every_request_is_valid_by_the_published_schema() {
     let mut requests = Vec::new();
     for access in [EwsAccess::Impersonation, EwsAccess::Delegate] {
         let settings = settings(access);
-        for kind in [Kind::Missed, voice_mail()] {
+        for kind in [Kind::Missed, voice_mail(), digest()] {
             let wav = matches!(kind, Kind::VoiceMail { .. }).then(|| b"RIFF".to_vec());
             let names = HOSTILE.into_iter().map(|name| hostile(name, kind.clone()));
             for notice in names.chain([notice(kind.clone())]) {

@@ -18,7 +18,6 @@ use futures_util::future::BoxFuture;
 use reqwest::StatusCode;
 use ringpost::{
     notify::{
-        Kind,
         clean::one_line,
         ews::{
             answer::{Told, found, read, trouble},
@@ -32,7 +31,7 @@ use ringpost::{
 use tokio::time::Instant;
 
 use super::{
-    Channel, Contacts, down,
+    Channel, Contacts, Letters, down,
     http::{Answer, HttpError, HttpSetup},
     later, never,
     token::{SetupError, Tokens},
@@ -48,6 +47,7 @@ pub struct Ews {
     settings: settings::Ews,
     door: Door,
     finder: Finder,
+    letters: Letters,
     /// Until when the server wants to be left alone.
     rest: Mutex<Option<Instant>>,
 }
@@ -85,7 +85,13 @@ impl Ews {
     ) -> Result<Self, EwsError> {
         let door = Door::new(&settings, tokens, names)?;
         let finder = Finder::new(settings.server.clone());
-        Ok(Self { settings, door, finder, rest: Mutex::default() })
+        Ok(Self { settings, door, finder, letters: Letters::default(), rest: Mutex::default() })
+    }
+
+    /// Writes by these letters.
+    #[must_use]
+    pub fn with_letters(self, letters: Letters) -> Self {
+        Self { letters, ..self }
     }
 
     /// The channel's name, for the log and the health report.
@@ -123,11 +129,8 @@ impl Ews {
     }
 
     async fn created(&self, url: &str, mailbox: &str, item: &Item) -> Result<(), Failed> {
-        let recording = match &item.notice.kind {
-            Kind::Missed | Kind::Digest { .. } => None,
-            Kind::VoiceMail { recording, .. } => super::read(recording.clone()).await.map_err(Failed::No)?,
-        };
-        let request = create(&self.settings, &item.notice, recording, item.posted);
+        let letter = self.letters.letter(&item.notice).await.map_err(Failed::No)?;
+        let request = create(&self.settings, &letter, item.posted);
         let request = request.map_err(|error| Failed::No(never(error)))?;
         self.ask(url, mailbox, request).await.map(|_| ())
     }

@@ -1,24 +1,23 @@
 //! Tells by Microsoft Graph: as a mail, or as a message put straight into the user's Inbox (PROTOCOLS §7.5).
 //!
-//! Graph may act and yet answer nothing, or 504. So a notice whose last answer was lost, here or before a restart, is
-//! looked for by its Message-ID before it goes again.
+//! Graph may act and yet answer nothing, or 504. So a try that is not the first ([`Channel::deliver_again`]) looks for the
+//! notice by its Message-ID before it goes again.
 
 mod contacts;
-mod doubts;
 mod service;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
 use ringpost::{
     notify::{
-        Kind,
+        Enclosure, Letter,
         graph::{
-            Judgement, LONGEST_INLINE, LONGEST_REQUEST, Made, Place, Recording, Whose, found,
+            Enclosed, Judgement, LONGEST_INLINE, LONGEST_REQUEST, Made, Place, Whose, found,
             internet_message_id, made, message, sent, session, upload,
         },
+        mail::compose,
     },
     outbox::{Delivery, Item, Key, Towards},
     settings::{self, GraphDelivery},
@@ -26,19 +25,18 @@ use ringpost::{
 use serde_json::Value;
 
 use super::{
-    Channel, Contacts, built,
+    Channel, Contacts, Letters,
     http::{Http, HttpSetup},
-    never, read,
+    never,
     token::{SetupError, Tokens},
 };
-use doubts::Doubts;
 use service::{Body, Service, Trouble};
 
 /// The channel.
 pub struct Graph {
     settings: settings::Graph,
     service: Service,
-    doubts: Doubts,
+    letters: Letters,
 }
 
 /// Why the service cannot be used.
@@ -55,10 +53,25 @@ pub enum GraphError {
 impl Graph {
     /// A channel to the service that `settings` names.
     pub fn new(settings: &settings::Graph, tokens: &Tokens) -> Result<Self, GraphError> {
-        let http = Http::new(settings.ca.as_deref())?;
+        Self::resolving(settings, tokens, &[])
+    }
+
+    /// As [`Graph::new`], with the addresses of some names known already.
+    pub fn resolving(
+        settings: &settings::Graph,
+        tokens: &Tokens,
+        names: &[(String, SocketAddr)],
+    ) -> Result<Self, GraphError> {
+        let http = Http::resolving(settings.ca.as_deref(), names)?;
         let source = tokens.source(&settings.oauth, &http)?;
         let service = Service::new(http, source);
-        Ok(Self { settings: settings.clone(), service, doubts: Doubts::since(Timestamp::now()) })
+        Ok(Self { settings: settings.clone(), service, letters: Letters::default() })
+    }
+
+    /// Writes by these letters.
+    #[must_use]
+    pub fn with_letters(self, letters: Letters) -> Self {
+        Self { letters, ..self }
     }
 
     /// Waits for each answer, and after a lost one before the next try, no longer than this.
@@ -67,25 +80,29 @@ impl Graph {
         Self { service: self.service.patient_for(patience), ..self }
     }
 
-    async fn tell(&self, item: &Item, key: &Key) -> Result<(), Trouble> {
+    async fn tried(&self, item: &Item, again: bool) -> Delivery {
+        match self.tell(item, &Key::of(&item.notice), again).await {
+            Ok(()) => Delivery::Delivered,
+            Err(trouble) => trouble.delivery(self.service.patience()),
+        }
+    }
+
+    async fn tell(&self, item: &Item, key: &Key, again: bool) -> Result<(), Trouble> {
         let (place, whose) = self.place(item);
-        let recording = match &item.notice.kind {
-            Kind::Missed | Kind::Digest { .. } => None,
-            Kind::VoiceMail { recording, .. } => read(recording.clone()).await.map_err(Trouble::Other)?,
-        };
-        let earlier = match self.doubts.holds(key, item.posted) {
+        let letter = self.letters.letter(&item.notice).await.map_err(Trouble::Other)?;
+        let earlier = match again {
             true => self.find(key, place, whose).await?,
             false => None,
         };
         match (self.settings.deliver, earlier) {
-            (GraphDelivery::Inbox, Some(made)) => self.complete(item, key, &recording, &made).await,
-            (GraphDelivery::Inbox, None) => self.put(item, key, &recording).await,
+            (GraphDelivery::Inbox, Some(made)) => self.complete(item, key, &letter, &made).await,
+            (GraphDelivery::Inbox, None) => self.put(item, key, &letter).await,
             (GraphDelivery::Mime | GraphDelivery::Json, Some(made)) if !made.is_draft => Ok(()),
             (GraphDelivery::Mime | GraphDelivery::Json, Some(made)) => {
-                self.complete(item, key, &recording, &made).await?;
+                self.complete(item, key, &letter, &made).await?;
                 self.send_draft(key, &made).await
             }
-            (GraphDelivery::Mime | GraphDelivery::Json, None) => self.send(item, key, recording).await,
+            (GraphDelivery::Mime | GraphDelivery::Json, None) => self.send(item, key, &letter).await,
         }
     }
 
@@ -111,41 +128,39 @@ impl Graph {
     }
 
     /// Puts a message into the user's Inbox, with its recording or that behind it.
-    async fn put(&self, item: &Item, key: &Key, recording: &Option<Vec<u8>>) -> Result<(), Trouble> {
+    async fn put(&self, item: &Item, key: &Key, letter: &Letter<'_>) -> Result<(), Trouble> {
         let (place, whose) = self.place(item);
-        let message = self.message(item, within(recording))?;
+        let message = self.message(item, letter, enclosed(letter))?;
         let made = self.make(&place.inbox(), key, &message, whose).await;
-        match recording {
-            Some(wav) if wav.len() > LONGEST_INLINE => {
-                self.attach(item, key, wav, &made?.ok_or_else(unread)?).await
-            }
+        match &letter.sound {
+            Some(sound) if is_large(sound) => self.attach(item, key, sound, &made?.ok_or_else(unread)?).await,
             // Whatever stands in the answer: the status has said it.
             _ => made.map(drop),
         }
     }
 
     /// Sends in one request where that is large enough, else as a draft whose recording is uploaded.
-    async fn send(&self, item: &Item, key: &Key, recording: Option<Vec<u8>>) -> Result<(), Trouble> {
+    async fn send(&self, item: &Item, key: &Key, letter: &Letter<'_>) -> Result<(), Trouble> {
         let (place, whose) = self.place(item);
-        let small = recording.as_ref().is_none_or(|wav| wav.len() <= LONGEST_INLINE);
         let body = match self.settings.deliver {
-            _ if !small => None,
+            _ if letter.sound.as_ref().is_some_and(is_large) => None,
             GraphDelivery::Mime => {
-                let mail = built(item, &self.settings.from).await.map_err(Trouble::Other)?;
+                let mail = compose(letter, &self.settings.from, item.posted);
+                let mail = mail.map_err(|error| Trouble::Other(never(error)))?;
                 Some(Body::Text(STANDARD.encode(mail.formatted())))
             }
             GraphDelivery::Json | GraphDelivery::Inbox => {
-                Some(Body::Json(sent(&self.message(item, within(&recording))?).to_string()))
+                Some(Body::Json(sent(&self.message(item, letter, Enclosed::Inline)?).to_string()))
             }
         };
         if let Some(body) = body.filter(|body| body.len() <= LONGEST_REQUEST) {
             let answer = self.service.post(&place.send_mail(), key, body).await?;
             return Trouble::unless(&answer, 202, whose);
         }
-        let message = self.message(item, Recording::Behind)?;
+        let message = self.message(item, letter, Enclosed::Behind)?;
         let made = self.make(&place.drafts(), key, &message, whose).await?.ok_or_else(unread)?;
-        if let Some(wav) = &recording {
-            self.attach(item, key, wav, &made).await?;
+        if let Some(sound) = &letter.sound {
+            self.attach(item, key, sound, &made).await?;
         }
         self.send_draft(key, &made).await
     }
@@ -155,11 +170,11 @@ impl Graph {
         &self,
         item: &Item,
         key: &Key,
-        recording: &Option<Vec<u8>>,
+        letter: &Letter<'_>,
         made: &Made,
     ) -> Result<(), Trouble> {
-        match recording {
-            Some(wav) if !made.has_attachments => self.attach(item, key, wav, made).await,
+        match &letter.sound {
+            Some(sound) if !made.has_attachments => self.attach(item, key, sound, made).await,
             Some(_) | None => Ok(()),
         }
     }
@@ -173,18 +188,16 @@ impl Graph {
     ) -> Result<Option<Made>, Trouble> {
         let answer = self.service.post(url, key, Body::Json(message.to_string())).await?;
         Trouble::unless(&answer, 201, whose)?;
-        // Whatever becomes of the steps behind this one: there is no second message.
-        self.doubts.put(key);
         Ok(made(&answer.body))
     }
 
-    async fn attach(&self, item: &Item, key: &Key, wav: &[u8], made: &Made) -> Result<(), Trouble> {
+    async fn attach(&self, item: &Item, key: &Key, sound: &Enclosure, made: &Made) -> Result<(), Trouble> {
         let (place, whose) = self.place(item);
-        let begin = Body::Json(upload(&item.notice, wav.len()).to_string());
+        let begin = Body::Json(upload(sound).to_string());
         let answer = self.service.post(&place.upload(&made.id), key, begin).await?;
         Trouble::unless(&answer, 201, whose)?;
         let session = session(&answer.body).ok_or_else(unread)?;
-        self.service.upload(&self.settings.url, &session, wav, whose).await
+        self.service.upload(&self.settings.url, &session, &sound.octets, whose).await
     }
 
     async fn send_draft(&self, key: &Key, made: &Made) -> Result<(), Trouble> {
@@ -193,31 +206,19 @@ impl Graph {
         Trouble::unless(&answer, 202, Whose::Sender)
     }
 
-    fn message(&self, item: &Item, recording: Recording<'_>) -> Result<Value, Trouble> {
-        let made = message(&item.notice, &self.settings.from, recording, item.posted, self.settings.deliver);
+    fn message(&self, item: &Item, letter: &Letter<'_>, enclosed: Enclosed) -> Result<Value, Trouble> {
+        let made = message(letter, &self.settings.from, enclosed, item.posted, self.settings.deliver);
         made.map_err(|error| Trouble::Other(never(error)))
     }
 }
 
 impl Channel for Graph {
     fn deliver<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
-        Box::pin(async {
-            let key = Key::of(&item.notice);
-            // Until the answer is there: who cuts the try off leaves it so.
-            let doubt = self.doubts.begin(&key, item.posted);
-            match self.tell(item, &key).await {
-                Ok(()) => {
-                    doubt.settle();
-                    Delivery::Delivered
-                }
-                Err(trouble) => {
-                    if !trouble.may_have_acted() {
-                        doubt.back();
-                    }
-                    trouble.delivery(self.service.patience())
-                }
-            }
-        })
+        Box::pin(self.tried(item, false))
+    }
+
+    fn deliver_again<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
+        Box::pin(self.tried(item, true))
     }
 
     fn contacts(self: Arc<Self>) -> Option<Arc<dyn Contacts>> {
@@ -233,13 +234,14 @@ impl Channel for Graph {
     }
 }
 
-/// How a recording goes with its message.
-fn within(recording: &Option<Vec<u8>>) -> Recording<'_> {
-    match recording {
-        None => Recording::None,
-        Some(wav) if wav.len() > LONGEST_INLINE => Recording::Behind,
-        Some(wav) => Recording::Inline(wav),
-    }
+/// Whether a recording needs an upload of its own.
+fn is_large(sound: &Enclosure) -> bool {
+    sound.octets.len() > LONGEST_INLINE
+}
+
+/// How a letter's enclosures go with its message.
+fn enclosed(letter: &Letter<'_>) -> Enclosed {
+    if letter.sound.as_ref().is_some_and(is_large) { Enclosed::Behind } else { Enclosed::Inline }
 }
 
 /// It has acted, and the next try finds out how far.

@@ -9,25 +9,32 @@ use std::{
 use futures_util::future::BoxFuture;
 use ringpost::outbox::{Delivery, Item, Key};
 
-use super::{Channel, blocking, built, later, sync_folder};
+use super::{Channel, Letters, blocking, built, later, sync_folder};
 
 /// The channel.
 pub struct Maildir {
     root: PathBuf,
     from: String,
+    letters: Letters,
 }
 
 impl Maildir {
     /// Maildirs below `root`, each named after its user's mail address.
     pub fn new(root: PathBuf, from: String) -> Self {
-        Self { root, from }
+        Self { root, from, letters: Letters::default() }
+    }
+
+    /// Writes by these letters.
+    #[must_use]
+    pub fn with_letters(self, letters: Letters) -> Self {
+        Self { letters, ..self }
     }
 }
 
 impl Channel for Maildir {
     fn deliver<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
         Box::pin(async {
-            let mail = match built(item, &self.from).await {
+            let mail = match built(item, &self.from, &self.letters).await {
                 Ok(mail) => mail,
                 Err(delivery) => return delivery,
             };

@@ -5,6 +5,7 @@ pub mod contacts;
 mod ews;
 mod graph;
 pub mod http;
+mod letters;
 mod lockout;
 mod maildir;
 mod recorded;
@@ -18,11 +19,7 @@ use std::{path::Path, sync::Arc};
 use futures_util::future::BoxFuture;
 use lettre::Message;
 use ringpost::{
-    notify::{
-        Kind, Notice,
-        clean::reason,
-        mail::{MailError, compose},
-    },
+    notify::{clean::reason, mail::compose},
     outbox::{Delivery, Item, Towards},
     settings::{self, ChannelKind, MailUrl},
 };
@@ -30,6 +27,7 @@ use ringpost::{
 pub use contacts::Contacts;
 pub use ews::{Ews, EwsError};
 pub use graph::{Graph, GraphError};
+pub use letters::Letters;
 pub use maildir::Maildir;
 pub use recorded::Recorded;
 pub use sip_info::{InfoError, InfoSender, SipInfo};
@@ -81,44 +79,38 @@ pub enum ChannelError {
     Http(#[from] http::HttpSetup),
 }
 
-/// The channel that `[mail]` or a `[channel.NAME]` asks for; `tokens` is shared by
+/// The channel that `[mail]` or a `[channel.NAME]` asks for; `tokens` and `letters` are shared by
 /// all channels of the site.
 ///
 /// # Errors
 /// Why it cannot be used.
-pub fn channel(settings: &settings::Channel, tokens: &Tokens) -> Result<Arc<dyn Channel>, ChannelError> {
+pub fn channel(
+    settings: &settings::Channel,
+    tokens: &Tokens,
+    letters: &Letters,
+) -> Result<Arc<dyn Channel>, ChannelError> {
+    let letters = letters.clone();
     Ok(match &settings.kind {
         ChannelKind::Mail(mail) => match &mail.url {
-            MailUrl::Maildir(path) => Arc::new(Maildir::new(path.clone(), mail.from.clone())),
-            MailUrl::Smtp { .. } => Arc::new(Smtp::new(mail, tokens)?.named(settings.name.as_str())),
+            MailUrl::Maildir(path) => {
+                Arc::new(Maildir::new(path.clone(), mail.from.clone()).with_letters(letters))
+            }
+            MailUrl::Smtp { .. } => {
+                Arc::new(Smtp::new(mail, tokens)?.named(settings.name.as_str()).with_letters(letters))
+            }
         },
-        ChannelKind::Ews(ews) => Arc::new(Ews::new(ews.clone(), tokens)?.named(settings.name.as_str())),
-        ChannelKind::Graph(settings) => Arc::new(Graph::new(settings, tokens)?),
-        ChannelKind::Webhook(settings) => Arc::new(Webhook::new((**settings).clone())?),
+        ChannelKind::Ews(ews) => {
+            Arc::new(Ews::new(ews.clone(), tokens)?.named(settings.name.as_str()).with_letters(letters))
+        }
+        ChannelKind::Graph(settings) => Arc::new(Graph::new(settings, tokens)?.with_letters(letters)),
+        ChannelKind::Webhook(settings) => Arc::new(Webhook::new((**settings).clone())?.with_letters(letters)),
     })
 }
 
-/// Builds the mail of an item, with the recording if it has one.
-async fn built(item: &Item, from: &str) -> Result<Message, Delivery> {
-    let recording = match &item.notice.kind {
-        Kind::Missed | Kind::Digest { .. } => None,
-        Kind::VoiceMail { recording, .. } => read(recording.clone()).await?,
-    };
-    let notice: &Notice = &item.notice;
-    compose(notice, from, recording, item.posted).map_err(|error| match error {
-        MailError::NoAddress
-        | MailError::BadAddress { .. }
-        | MailError::NoRecording
-        | MailError::Build(_) => never(error),
-    })
-}
-
-async fn read(path: std::path::PathBuf) -> Result<Option<Vec<u8>>, Delivery> {
-    match blocking(move || std::fs::read(&path)).await {
-        Ok(wav) => Ok(Some(wav)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(later(error)),
-    }
+/// Builds the mail of an item, with everything that goes along.
+async fn built(item: &Item, from: &str, letters: &Letters) -> Result<Message, Delivery> {
+    let letter = letters.letter(&item.notice).await?;
+    compose(&letter, from, item.posted).map_err(never)
 }
 
 /// Runs file work beside the arbiter, which must not wait for a disk.

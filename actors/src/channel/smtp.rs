@@ -27,7 +27,7 @@ use ringpost::{
 use tokio::time::timeout;
 
 use super::{
-    Channel, built, down,
+    Channel, Letters, built, down,
     http::{Http, HttpSetup, add_roots, client_config, system_roots},
     later,
     lockout::{Lockout, Refused},
@@ -52,6 +52,7 @@ pub struct Smtp {
     login: Option<Login>,
     from: String,
     patience: Duration,
+    letters: Letters,
     /// What is not used now: never more than there were tries at once.
     idle: Mutex<Vec<Line>>,
 }
@@ -132,7 +133,7 @@ impl Smtp {
         let mut server = Server::new((host, *port), tls, config).map_err(|_| SmtpError::Name)?;
         server.known(names);
         let (from, patience) = (settings.from.clone(), PATIENCE);
-        Ok(Self { server, login, from, patience, idle: Mutex::default() })
+        Ok(Self { server, login, from, patience, letters: Letters::default(), idle: Mutex::default() })
     }
 
     /// The channel's name, for the log and the health report.
@@ -142,6 +143,12 @@ impl Smtp {
             lockout.named(channel);
         }
         self
+    }
+
+    /// Writes by these letters.
+    #[must_use]
+    pub fn with_letters(self, letters: Letters) -> Self {
+        Self { letters, ..self }
     }
 
     async fn send(&self, mail: &Message) -> Result<(), Refusal> {
@@ -195,7 +202,7 @@ impl Smtp {
 impl Channel for Smtp {
     fn deliver<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
         Box::pin(async {
-            let mail = match built(item, &self.from).await {
+            let mail = match built(item, &self.from, &self.letters).await {
                 Ok(mail) => mail,
                 Err(delivery) => return delivery,
             };

@@ -1,6 +1,6 @@
 //! Tells a program by HTTP POST: a CloudEvents event or a body by the site's template, signed.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ use ringpost::{
 };
 
 use super::{
-    Channel, down,
+    Channel, Letters, down,
     http::{Answer, Http, HttpSetup, ask},
     later, never,
 };
@@ -34,6 +34,7 @@ pub struct Webhook {
     settings: settings::Webhook,
     token: Option<(HeaderName, HeaderValue)>,
     http: Http,
+    letters: Letters,
 }
 
 impl Webhook {
@@ -42,7 +43,15 @@ impl Webhook {
     /// # Errors
     /// TLS cannot be set up, or the token is none that a header may hold.
     pub fn new(settings: settings::Webhook) -> Result<Self, HttpSetup> {
-        let http = Http::new(settings.ca.as_deref())?;
+        Self::resolving(settings, &[])
+    }
+
+    /// As [`Webhook::new`], with the addresses of some names known already.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn resolving(settings: settings::Webhook, names: &[(String, SocketAddr)]) -> Result<Self, HttpSetup> {
+        let http = Http::resolving(settings.ca.as_deref(), names)?;
         let token = settings.token.as_ref().map(|(name, token)| {
             let mut value = HeaderValue::try_from(&token.0).map_err(|_| HttpSetup::new("the token"))?;
             value.set_sensitive(true);
@@ -50,13 +59,20 @@ impl Webhook {
             Ok((name, value))
         });
         let token = token.transpose()?;
-        Ok(Self { settings, token, http })
+        Ok(Self { settings, token, http, letters: Letters::default() })
+    }
+
+    /// Writes by these letters.
+    #[must_use]
+    pub fn with_letters(self, letters: Letters) -> Self {
+        Self { letters, ..self }
     }
 
     fn body(&self, item: &Item) -> Result<(&str, Vec<u8>), String> {
+        let letter = self.letters.told(&item.notice);
         match &self.settings.template {
-            None => Ok((MEDIA_TYPE, event(&item.notice, item.posted))),
-            Some((content_type, template)) => Ok((content_type, template.write(&item.notice)?)),
+            None => Ok((MEDIA_TYPE, event(&letter, item.posted))),
+            Some((content_type, template)) => Ok((content_type, template.write(&letter)?)),
         }
     }
 

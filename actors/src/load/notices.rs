@@ -11,14 +11,15 @@ use ringpost::{
     settings::Notices,
 };
 
-use super::{raw::Raw, section::Section, user};
+use super::{raw::Raw, section::Section, style, user};
 
 /// Reads the keys that both tables have; what one leaves out is as in `usual`.
 pub fn notices(section: &mut Section<'_>, usual: &Notices) -> Notices {
     let filters = filters(section, &usual.filters);
     let hours = hours(section, &usual.hours);
     let tell = section.optional("tell", tell).unwrap_or_else(|| usual.tell.clone());
-    Notices { filters, min_ring: usual.min_ring, hours, tell }
+    let manner = style::manner(section, usual.manner, usual.link.is_some());
+    Notices { filters, min_ring: usual.min_ring, hours, tell, manner, link: usual.link.clone() }
 }
 
 /// Reads the keys of the site alone.
@@ -27,7 +28,8 @@ pub fn of_site(section: &mut Section<'_>) -> Notices {
     let voice_mail = section.optional("skip_voice_mail", Raw::flag).unwrap_or_default();
     let min_ring = section.optional("min_ring", Raw::duration_or_zero).unwrap_or_default();
     let filters = Filters { spam_headers, voice_mail, ..Filters::default() };
-    notices(section, &Notices { filters, min_ring, ..Notices::default() })
+    let link = style::link(section);
+    notices(section, &Notices { filters, min_ring, link, ..Notices::default() })
 }
 
 fn filters(section: &mut Section<'_>, usual: &Filters) -> Filters {

@@ -32,6 +32,7 @@ use super::{
     Accept, Begin, Close, Closed, Happened, Lease, MediaEvent, Opened, Refusal, Renegotiate, SessionParams,
     recording::{TapeFailed, TapeWriter},
 };
+use crate::entropy;
 
 /// One call at the embedded UM: its socket, its session, its recording. Reports to a [`Recipient`] of [`MediaEvent`].
 pub struct MediaSession {
@@ -127,7 +128,7 @@ impl MediaSession {
             context: std::mem::replace(&mut self.sidecar.context, Value::Null),
             ..self.sidecar
         };
-        let stem = self.folder.join(stem(began, fastrand::u64(..)));
+        let stem = self.folder.join(stem(began, entropy::number()));
         self.tape = Some(TapeWriter::start(stem, codec, sidecar, ctx.address().downgrade()));
         self.tell(Happened::RecordingStarted);
     }

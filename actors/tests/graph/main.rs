@@ -1,4 +1,4 @@
-//! Notices by Microsoft Graph, from the outbox to a mailbox, through every fault (T21, T24 for Graph).
+//! Notices by Microsoft Graph, from the outbox to a mailbox, through every fault (T24 for Graph).
 
 #[allow(dead_code, reason = "a part of it serves here")]
 #[path = "../transports/authority.rs"]
@@ -9,7 +9,6 @@ mod faults;
 mod site;
 #[path = "../support/mod.rs"]
 mod support;
-mod trust;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
@@ -53,12 +52,8 @@ fn voice(call_id: &str, recording: &Path) -> Item {
 
 /// How each notice ended, by its Call-ID: the status, and why.
 fn ends(graph: &Arc<Graph>, items: Vec<Item>) -> Vec<(String, Status, String)> {
-    ends_within(Duration::from_secs(3), graph, items)
-}
-
-fn ends_within(give_up: Duration, graph: &Arc<Graph>, items: Vec<Item>) -> Vec<(String, Status, String)> {
     actix::System::new().block_on(async {
-        let (outbox, scribe) = outbox(None, schedule(give_up), &mail_only(graph.clone()));
+        let (outbox, scribe) = outbox(None, schedule(Duration::from_secs(3)), &mail_only(graph.clone()));
         for item in items {
             outbox.send(Post(item)).await.expect("alive").expect("written");
             settled(&scribe).await;

@@ -6,7 +6,11 @@ use ringpost::{
     outbox::Status,
     settings::{ChannelKind, GraphDelivery, Proof, Secret},
 };
-use ringpost_actors::{channel, channel::token::Tokens, load, outbox::Post};
+use ringpost_actors::{
+    channel::{self, Letters, token::Tokens},
+    load,
+    outbox::Post,
+};
 
 use crate::{
     authority::{Authority, params, server_config},
@@ -54,7 +58,7 @@ fn the_sample_site_puts_notices_into_the_inbox() {
     // The scope follows the service, so that a national cloud needs no other key than url and token_url.
     assert_eq!(graph.oauth.scope, at("/.default"));
     graph.oauth.proof = Proof::Secret(Secret("s3cret".into()));
-    let channel = channel::channel(&here, &Tokens::default()).expect("a channel");
+    let channel = channel::channel(&here, &Tokens::default(), &Letters::default()).expect("a channel");
     actix::System::new().block_on(async {
         let channels = mail_only(Arc::clone(&channel));
         let (outbox, scribe) = outbox(None, schedule(Duration::from_secs(3)), &channels);

@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     notify::{
-        Kind, Notice,
+        Letter,
         mail::{MailError, compose, headers},
-        wording::{Shown, word},
+        wording::Shown,
     },
     outbox::Key,
     settings::{Ews, EwsAccess},
@@ -26,22 +26,17 @@ const TYPES: &str = "http://schemas.microsoft.com/exchange/services/2006/types";
 
 /// Puts a notice into the Inbox of its user, whole and at once: the mail as MIME, so that no item is ever seen without
 /// its recording, with the class and the properties that make it a missed call or a voice mail (PROTOCOLS §7.1).
-/// `recording` and `posted` are as in [`compose`]; the same arguments give the same request.
-pub fn create(
-    settings: &Ews,
-    notice: &Notice,
-    recording: Option<Vec<u8>>,
-    posted: Timestamp,
-) -> Result<String, MailError> {
-    let mail = compose(notice, &settings.from, recording, posted)?;
-    let mailbox = notice.mail.as_deref().ok_or(MailError::NoAddress)?;
+/// `posted` is as in [`compose`]; the same arguments give the same request.
+pub fn create(settings: &Ews, letter: &Letter<'_>, posted: Timestamp) -> Result<String, MailError> {
+    let mail = compose(letter, &settings.from, posted)?;
+    let mailbox = letter.notice.mail.as_deref().ok_or(MailError::NoAddress)?;
     let mut body = String::from(r#"<m:CreateItem MessageDisposition="SaveOnly"><m:SavedItemFolderId>"#);
     folder(&mut body, "inbox", settings.access, mailbox);
     body.push_str("</m:SavedItemFolderId><m:Items><t:Message>");
     element(&mut body, r#"t:MimeContent CharacterSet="UTF-8""#, &STANDARD.encode(mail.formatted()));
-    element(&mut body, "t:ItemClass", class(&notice.kind));
-    element(&mut body, "t:Subject", &word(notice).subject);
-    properties(&mut body, notice);
+    element(&mut body, "t:ItemClass", letter.form().item_class());
+    element(&mut body, "t:Subject", &letter.words.subject);
+    properties(&mut body, letter);
     element(&mut body, "t:IsRead", "false");
     body.push_str("</t:Message></m:Items></m:CreateItem>");
     Ok(envelope(settings, mailbox, &body))
@@ -74,23 +69,15 @@ pub fn find(settings: &Ews, mailbox: &str, key: &Key) -> String {
     envelope(settings, mailbox, &body)
 }
 
-/// The item class (PROTOCOLS §7.1), [MS-OXOUM] 2.2.2.1.
-fn class(kind: &Kind) -> &'static str {
-    match kind {
-        Kind::Missed | Kind::Digest { .. } => "IPM.Note.Microsoft.Missed.Voice",
-        Kind::VoiceMail { .. } => "IPM.Note.Microsoft.Voicemail.UM.CA",
-    }
-}
-
 /// The properties of PROTOCOLS §7.1, each with its twin among the internet headers, and our own key.
-fn properties(body: &mut String, notice: &Notice) {
-    let key = Key::of(notice);
+fn properties(body: &mut String, letter: &Letter<'_>) {
+    let key = Key::of(letter.notice);
     // PidTagMessageFlags, neither unsent nor read: without it the item shows as a draft, and it counts at creation only.
     property(body, r#"PropertyTag="0x0E07" PropertyType="Integer""#, "0");
     let own =
         format!(r#"PropertySetId="{PROPERTY_SET}" PropertyName="{KEY_PROPERTY}" PropertyType="String""#);
     property(body, &own, key.as_str());
-    for (header, value) in headers(notice, &Shown::of(notice), &key) {
+    for (header, value) in headers(letter, &Shown::of(letter.notice)) {
         let (tag, kind) = match header {
             "X-VoiceMessageDuration" => ("0x6801", "Integer"),
             "X-CallingTelephoneNumber" => ("0x6802", "String"),

@@ -7,23 +7,22 @@ use serde_json::{Value, json};
 use super::internet_message_id;
 use crate::{
     notify::{
-        Kind, Notice,
+        Enclosure, Kind, Letter, Notice,
         clean::{LONGEST, one_line, shown},
-        mail::{MailError, address, file_name, sender_name},
-        wording::{Shown, word},
+        mail::{MailError, address, sender_name},
+        wording::Shown,
     },
     outbox::Key,
     settings::GraphDelivery,
 };
 
-/// What becomes of a voice mail's recording.
-#[derive(Clone, Copy, Debug)]
-pub enum Recording<'a> {
-    /// There is none.
-    None,
+/// What becomes of what goes along.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Enclosed {
     /// It goes with the message.
-    Inline(&'a [u8]),
-    /// It is uploaded behind the message.
+    Inline,
+    /// The recording is uploaded behind the message. Nothing else goes along then: whether a message has an attachment tells
+    /// whether it is complete.
     Behind,
 }
 
@@ -32,15 +31,16 @@ const HEADERS: &str = "{00020386-0000-0000-C000-000000000046}";
 
 /// The message. `from` is the site's address, `posted` its time. The same arguments give the same octets.
 pub fn message(
-    notice: &Notice,
+    letter: &Letter<'_>,
     from: &str,
-    recording: Recording<'_>,
+    enclosed: Enclosed,
     posted: Timestamp,
     deliver: GraphDelivery,
 ) -> Result<Value, MailError> {
+    let notice = letter.notice;
     let from = address("the sender's address", from)?;
     let to = address("the user's address", notice.mail.as_deref().ok_or(MailError::NoAddress)?)?;
-    let (words, caller, key) = (word(notice), Shown::of(notice), Key::of(notice));
+    let (words, caller, key) = (&letter.words, Shown::of(notice), Key::of(notice));
     let sender = json!({"emailAddress": {"name": sender_name(&caller), "address": from.to_string()}});
     let to = match shown(notice.user_name.as_deref()) {
         Some(name) => json!({"emailAddress": {"name": name, "address": to.to_string()}}),
@@ -52,7 +52,7 @@ pub fn message(
         "from": sender,
         "toRecipients": [to],
         "internetMessageId": internet_message_id(&key, from.as_ref()),
-        "singleValueExtendedProperties": properties(notice, &caller, &key, posted, deliver),
+        "singleValueExtendedProperties": properties(letter, &caller, posted, deliver),
     });
     match deliver {
         GraphDelivery::Inbox => {
@@ -63,17 +63,16 @@ pub fn message(
             message["internetMessageHeaders"] = headers(notice, &caller);
         }
     }
-    match (&notice.kind, recording) {
-        (Kind::Missed | Kind::Digest { .. }, _) | (Kind::VoiceMail { .. }, Recording::Behind) => {}
-        (Kind::VoiceMail { .. }, Recording::None) => return Err(MailError::NoRecording),
-        (Kind::VoiceMail { .. }, Recording::Inline(wav)) => {
-            message["attachments"] = json!([{
+    if enclosed == Enclosed::Inline && letter.enclosures().next().is_some() {
+        let attachment = |file: &Enclosure| {
+            json!({
                 "@odata.type": "#microsoft.graph.fileAttachment",
-                "name": file_name(notice, &key),
-                "contentType": "audio/WAV",
-                "contentBytes": STANDARD.encode(wav),
-            }]);
-        }
+                "name": file.name,
+                "contentType": file.media_type,
+                "contentBytes": STANDARD.encode(&file.octets),
+            })
+        };
+        message["attachments"] = letter.enclosures().map(attachment).collect();
     }
     Ok(message)
 }
@@ -83,10 +82,10 @@ pub fn sent(message: &Value) -> Value {
     json!({"message": message, "saveToSentItems": false})
 }
 
-/// The body of `createUploadSession` for a recording of so many octets.
-pub fn upload(notice: &Notice, size: usize) -> Value {
-    let name = file_name(notice, &Key::of(notice));
-    json!({"AttachmentItem": {"attachmentType": "file", "name": name, "contentType": "audio/WAV", "size": size}})
+/// The body of `createUploadSession` for a recording.
+pub fn upload(sound: &Enclosure) -> Value {
+    let Enclosure { name, media_type, octets } = sound;
+    json!({"AttachmentItem": {"attachmentType": "file", "name": name, "contentType": media_type, "size": octets.len()}})
 }
 
 /// At most five, and only such that begin with `x-`: Graph takes no others.
@@ -106,22 +105,14 @@ fn headers(notice: &Notice, caller: &Shown) -> Value {
     Value::Array(headers)
 }
 
-fn properties(
-    notice: &Notice,
-    caller: &Shown,
-    key: &Key,
-    posted: Timestamp,
-    deliver: GraphDelivery,
-) -> Vec<Value> {
+fn properties(letter: &Letter<'_>, caller: &Shown, posted: Timestamp, deliver: GraphDelivery) -> Vec<Value> {
+    let notice = letter.notice;
     let property = |id: String, value: String| json!({"id": id, "value": value});
     // The tag, and the twin among the Internet headers, where a MIME mail would have it.
     let both = |tag: &str, name: &str, value: String| {
         [property(tag.to_owned(), value.clone()), property(format!("String {HEADERS} Name {name}"), value)]
     };
-    let class = match notice.kind {
-        Kind::Missed | Kind::Digest { .. } => "IPM.Note.Microsoft.Missed.Voice",
-        Kind::VoiceMail { .. } => "IPM.Note.Microsoft.Voicemail.UM.CA",
-    };
+    let class = letter.form().item_class();
     let mut properties = vec![property("String 0x001A".to_owned(), class.to_owned())];
     if deliver == GraphDelivery::Inbox {
         // Set at creation, or the message is a draft for ever: 0 is received and unread.
@@ -138,7 +129,8 @@ fn properties(
         let seconds = duration.as_millis().div_ceil(1000).to_string();
         properties.extend(both("Integer 0x6801", "X-VoiceMessageDuration", seconds));
         properties.extend(both("String 0x6803", "X-VoiceMessageSenderName", caller.who.clone()));
-        properties.extend(both("String 0x6805", "X-AttachmentOrder", file_name(notice, key)));
+        let order = letter.sound.iter().map(|sound| sound.name.clone());
+        properties.extend(order.flat_map(|name| both("String 0x6805", "X-AttachmentOrder", name)));
     }
     properties
 }

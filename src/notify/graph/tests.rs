@@ -7,8 +7,9 @@ use super::*;
 use crate::{
     address::{Caller, Language},
     call::Outcome,
-    notify::{Kind, Notice},
+    notify::{Kind, Letter, Notice, Style},
     settings::GraphDelivery,
+    voicemail::sound::Sound,
 };
 
 fn notice(name: &str, kind: Kind) -> Notice {
@@ -30,6 +31,7 @@ fn notice(name: &str, kind: Kind) -> Notice {
         rang_for: Duration::from_secs(23),
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     }
 }
 
@@ -37,8 +39,13 @@ fn voice() -> Kind {
     Kind::VoiceMail { recording: "a.wav".into(), duration: Duration::from_millis(4100) }
 }
 
-fn made_of(notice: &Notice, recording: Recording<'_>, deliver: GraphDelivery) -> Value {
-    message(notice, "um@contoso.com", recording, Timestamp::UNIX_EPOCH, deliver).expect("a message")
+fn letter(notice: &Notice) -> Letter<'_> {
+    let sound = Some(Sound::recorded(b"RIFF".to_vec()));
+    Style::default().letter(notice, sound).expect("a letter")
+}
+
+fn made_of(notice: &Notice, enclosed: Enclosed, deliver: GraphDelivery) -> Value {
+    message(&letter(notice), "um@contoso.com", enclosed, Timestamp::UNIX_EPOCH, deliver).expect("a message")
 }
 
 fn property<'a>(message: &'a Value, id: &str) -> Option<&'a str> {
@@ -48,7 +55,7 @@ fn property<'a>(message: &'a Value, id: &str) -> Option<&'a str> {
 
 #[test]
 fn a_message_in_the_inbox_is_a_received_missed_call() {
-    let message = made_of(&notice("Luka A", Kind::Missed), Recording::None, GraphDelivery::Inbox);
+    let message = made_of(&notice("Luka A", Kind::Missed), Enclosed::Inline, GraphDelivery::Inbox);
     assert_eq!(message["subject"], "Missed call from Luka A");
     assert_eq!(message["isRead"], false);
     let from = json!({"emailAddress": {"name": "Luka A (+4544890101)", "address": "um@contoso.com"}});
@@ -72,7 +79,7 @@ fn a_message_in_the_inbox_is_a_received_missed_call() {
 #[test]
 fn a_voice_mail_carries_its_recording_or_is_refused_without() {
     let notice = notice("Luka A", voice());
-    let message_of = made_of(&notice, Recording::Inline(b"RIFF"), GraphDelivery::Json);
+    let message_of = made_of(&notice, Enclosed::Inline, GraphDelivery::Json);
     let name = "voice-mail-2008-04-11-0912-0a4bd64c.wav";
     let name =
         message_of["attachments"][0]["name"].as_str().filter(|n| n.len() == name.len()).expect("a name");
@@ -86,14 +93,11 @@ fn a_voice_mail_carries_its_recording_or_is_refused_without() {
     assert!(
         headers.len() <= 5 && headers.iter().all(|h| h["name"].as_str().is_some_and(|n| n.starts_with("X-")))
     );
-    assert_eq!(made_of(&notice, Recording::Behind, GraphDelivery::Inbox).get("attachments"), None);
+    assert_eq!(made_of(&notice, Enclosed::Behind, GraphDelivery::Inbox).get("attachments"), None);
     assert_eq!(
-        upload(&notice, 5_000_000),
-        json!({"AttachmentItem": {"attachmentType": "file", "name": name, "contentType": "audio/WAV", "size": 5_000_000}})
+        upload(letter(&notice).sound.as_ref().expect("a recording")),
+        json!({"AttachmentItem": {"attachmentType": "file", "name": name, "contentType": "audio/WAV", "size": 4}})
     );
-    let none =
-        message(&notice, "um@contoso.com", Recording::None, Timestamp::UNIX_EPOCH, GraphDelivery::Inbox);
-    assert_eq!(none.expect_err("refused").to_string(), "the recording of the voice mail is missing");
 }
 
 /// T15, T16, T18: no name leaves its string, and none says what it should not.
@@ -118,8 +122,8 @@ fn hostile_names_stay_names() {
             (GraphDelivery::Json, Kind::Missed),
             (GraphDelivery::Inbox, voice()),
         ] {
-            let plain = made_of(&notice("Luka A", kind.clone()), Recording::Behind, deliver);
-            let hostile = made_of(&notice(name, kind), Recording::Behind, deliver);
+            let plain = made_of(&notice("Luka A", kind.clone()), Enclosed::Behind, deliver);
+            let hostile = made_of(&notice(name, kind), Enclosed::Behind, deliver);
             let again: Value = serde_json::from_str(&sent(&hostile).to_string()).expect("JSON");
             assert_eq!(again["message"], hostile, "{name:?}");
             assert_eq!(shape(&hostile), shape(&plain), "no key came in or went: {name:?}");

@@ -4,7 +4,8 @@ use super::*;
 use crate::{
     address::{Caller, Language},
     call::Outcome,
-    notify::golden::golden,
+    notify::{Notice, Style, golden::golden},
+    voicemail::sound::Sound,
 };
 
 fn notice(kind: Kind, language: Language) -> Notice {
@@ -26,12 +27,14 @@ fn notice(kind: Kind, language: Language) -> Notice {
         rang_for: Duration::from_secs(23),
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     }
 }
 
 fn built(notice: &Notice, recording: Option<Vec<u8>>) -> String {
     let posted = "2008-04-11T09:13:00Z".parse().expect("a timestamp");
-    let mail = compose(notice, "um@contoso.com", recording, posted).expect("a mail");
+    let letter = Style::default().letter(notice, recording.map(Sound::recorded)).expect("a letter");
+    let mail = compose(&letter, "um@contoso.com", posted).expect("a mail");
     String::from_utf8(mail.formatted()).expect("mails are ASCII here")
 }
 
@@ -51,8 +54,9 @@ fn every_language_has_its_mails() {
             let wav = matches!(notice.kind, Kind::VoiceMail { .. }).then(|| b"RIFF----WAVE".to_vec());
             let code = language.code();
             golden(&format!("{name}.{code}.eml"), &built(&notice, wav));
-            golden(&format!("{name}.{code}.html"), &word(&notice).html);
-            golden(&format!("{name}.{code}.txt"), &word(&notice).text);
+            let words = Style::default().told(&notice).words;
+            golden(&format!("{name}.{code}.html"), &words.html);
+            golden(&format!("{name}.{code}.txt"), &words.text);
         }
     }
 }
@@ -80,8 +84,9 @@ fn no_text_of_the_caller_injects_anything() {
             ..Caller::default()
         };
         (hostile.call_id, hostile.user_name) = (text.into(), Some(text.into()));
-        let mail =
-            compose(&hostile, "um@contoso.com", Some(vec![0; 300]), Timestamp::UNIX_EPOCH).expect("a mail");
+        let sound = Some(Sound::recorded(vec![0; 300]));
+        let letter = Style::default().letter(&hostile, sound).expect("a letter");
+        let mail = compose(&letter, "um@contoso.com", Timestamp::UNIX_EPOCH).expect("a mail");
         let recipients: Vec<&str> = mail.envelope().to().iter().map(AsRef::as_ref).collect();
         assert_eq!(recipients, ["tu@contoso.com"], "{text:?}");
         let octets = String::from_utf8(mail.formatted()).expect("mails are ASCII here");
@@ -122,7 +127,11 @@ fn what_cannot_be_a_mail_says_why() {
         (&missed, "nobody", "the sender's address is not a mail address: Missing domain or user"),
         (&voice, "um@contoso.com", "the recording of the voice mail is missing"),
     ] {
-        let refused = compose(notice, from, None, Timestamp::UNIX_EPOCH).expect_err("no mail");
+        let style = Style::default();
+        let refused = style
+            .letter(notice, None)
+            .and_then(|letter| compose(&letter, from, Timestamp::UNIX_EPOCH))
+            .expect_err("no mail");
         assert_eq!(refused.to_string(), error);
     }
 }

@@ -7,9 +7,9 @@ use crate::{
     address::Language,
     call::Outcome,
     notify::{
-        Kind, MissedCall, Notice,
+        Kind, Letter, MissedCall,
         clean::{LONGEST, one_line, shown},
-        wording::{Shown, word},
+        wording::Shown,
     },
     outbox::Key,
 };
@@ -49,11 +49,17 @@ struct Data<'n> {
     /// Only of a missed call after which the user has talked with the caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     talked: Option<String>,
+    /// Only of a call to another user, which rang this one as well: who was called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    called: Option<String>,
     /// Only of several missed calls together, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     calls: Vec<Call>,
+    /// Only of a voice mail whose user is given a link: where its recording can be heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recording_link: Option<&'n str>,
     /// One line in the user's language.
-    summary: String,
+    summary: &'n str,
 }
 
 /// Who called; all null of one who asked not to be named.
@@ -91,7 +97,8 @@ impl Call {
 }
 
 /// The octets of the event. The same arguments give the same octets.
-pub fn event(notice: &Notice, posted: Timestamp) -> Vec<u8> {
+pub fn event(letter: &Letter<'_>, posted: Timestamp) -> Vec<u8> {
+    let notice = letter.notice;
     let Shown { name, number, link, .. } = Shown::of(notice);
     let calls: &[MissedCall] = if let Kind::Digest { calls } = &notice.kind { calls } else { &[] };
     let (kind, length_seconds) = match &notice.kind {
@@ -121,8 +128,10 @@ pub fn event(notice: &Notice, posted: Timestamp) -> Vec<u8> {
             outcome: notice.outcome,
             length_seconds,
             talked: notice.talked.map(|at| at.to_string()),
+            called: shown(notice.called.as_deref()),
             calls: calls.iter().map(|call| Call::of(call, notice.language)).collect(),
-            summary: word(notice).subject,
+            recording_link: letter.recording_link.as_deref(),
+            summary: &letter.words.subject,
         },
     };
     serde_json::to_vec(&event).expect("an event is text and numbers")

@@ -9,10 +9,10 @@ use crate::{
     address::{Caller, Language},
     call::Outcome,
     notify::{
-        Kind, Notice,
+        Kind, Letter, Notice, Style,
         clean::{LONGEST, one_line, shown},
         dates,
-        wording::{Shown, word},
+        wording::Shown,
     },
     outbox::Key,
 };
@@ -71,7 +71,7 @@ impl Template {
         let template = Self { source, body };
         for kind in [Kind::Missed, Kind::VoiceMail { recording: "".into(), duration: Duration::from_secs(7) }]
         {
-            let written = template.write(&sample(kind))?;
+            let written = template.write(&Style::default().told(&sample(kind)))?;
             if body == Body::Json {
                 let read: Result<serde_json::Value, _> = serde_json::from_slice(&written);
                 read.map_err(|error| {
@@ -86,8 +86,8 @@ impl Template {
     ///
     /// # Errors
     /// What the template does not allow, on one line.
-    pub fn write(&self, notice: &Notice) -> Result<Vec<u8>, String> {
-        let written = ENVIRONMENT.render_named_str(self.body.name(), &self.source, values(notice));
+    pub fn write(&self, letter: &Letter<'_>) -> Result<Vec<u8>, String> {
+        let written = ENVIRONMENT.render_named_str(self.body.name(), &self.source, values(letter));
         written.map(String::into_bytes).map_err(|error| {
             let line = error.line().map(|line| format!("line {line}: ")).unwrap_or_default();
             let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
@@ -135,9 +135,9 @@ fn form(text: &str) -> String {
 }
 
 /// Everything that a template may name; all text is one clean line, but `text`.
-fn values(notice: &Notice) -> Value {
+fn values(letter: &Letter<'_>) -> Value {
+    let notice = letter.notice;
     let caller = Shown::of(notice);
-    let words = word(notice);
     let (kind, length) = match &notice.kind {
         Kind::Missed => ("missed-call", None),
         Kind::VoiceMail { duration, .. } => ("voice-mail", Some(duration.as_secs())),
@@ -161,8 +161,9 @@ fn values(notice: &Notice) -> Value {
         rang_seconds => notice.rang_for.as_secs(),
         length_seconds => length,
         count => count,
-        summary => words.subject,
-        text => words.text,
+        recording_link => &letter.recording_link,
+        summary => &letter.words.subject,
+        text => &letter.words.text,
     }
 }
 
@@ -186,5 +187,6 @@ fn sample(kind: Kind) -> Notice {
         rang_for: Duration::from_secs(20),
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     }
 }

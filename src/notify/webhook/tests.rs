@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     address::{Caller, Language},
     call::Outcome,
-    notify::{Kind, Notice, clean::shown},
+    notify::{Kind, Notice, Style, clean::shown},
 };
 
 const HOSTILE: [&str; 12] = [
@@ -46,18 +46,20 @@ fn notice(name: &str) -> Notice {
         rang_for: Duration::from_secs(23),
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     }
 }
 
 fn written(source: &str, body: Body, name: &str) -> String {
     let template = Template::new(source.to_owned(), body).expect("a good template");
-    String::from_utf8(template.write(&notice(name)).expect("written")).expect("UTF-8")
+    String::from_utf8(template.write(&Style::default().told(&notice(name))).expect("written")).expect("UTF-8")
 }
 
 #[test]
 fn a_hostile_name_stays_one_value_of_the_event() {
     for name in HOSTILE {
-        let event = event(&notice(name), Timestamp::UNIX_EPOCH);
+        let notice = notice(name);
+        let event = event(&Style::default().told(&notice), Timestamp::UNIX_EPOCH);
         let read: Value = serde_json::from_slice(&event).expect("JSON");
         let clean = shown(Some(name)).map_or(Value::Null, Value::String);
         assert_eq!((&read["data"]["caller"]["name"], &read["data"]["user_name"]), (&clean, &clean));
@@ -127,9 +129,11 @@ fn templates_that_would_fail_later_fail_at_the_check() {
 fn a_caller_who_asks_not_to_be_named_is_not() {
     let mut private = notice("Luka A");
     private.caller.private = true;
-    let event = String::from_utf8(event(&private, Timestamp::UNIX_EPOCH)).expect("UTF-8");
+    let event =
+        String::from_utf8(event(&Style::default().told(&private), Timestamp::UNIX_EPOCH)).expect("UTF-8");
     let template = Template::new("{{ caller }} {{ caller_number }}".into(), Body::Plain).expect("good");
-    let plain = String::from_utf8(template.write(&private).expect("written")).expect("UTF-8");
+    let plain =
+        String::from_utf8(template.write(&Style::default().told(&private)).expect("written")).expect("UTF-8");
     for text in [event.replace("\"user_name\":\"Luka A\"", ""), plain] {
         assert!(!text.contains("Luka") && !text.contains("4489"), "{text}");
     }

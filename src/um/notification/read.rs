@@ -9,7 +9,7 @@ use quick_xml::{
     name::ResolveResult,
 };
 
-use super::{ANONYMOUS, NAMESPACE, Notification, allowed, outcome_name};
+use super::{ANONYMOUS, NAMESPACE, Notification, allowed};
 use crate::{address::Caller, call::Outcome};
 
 /// The largest body taken, in octets.
@@ -215,7 +215,7 @@ fn millis(text: &str) -> Result<Duration, ReadError> {
 }
 
 fn named(text: &str) -> Result<Outcome, ReadError> {
-    let named = Outcome::ALL.into_iter().find(|outcome| outcome_name(*outcome) == text.trim());
+    let named = Outcome::ALL.into_iter().find(|outcome| outcome.name() == text.trim());
     named.ok_or(ReadError::Bad("Outcome"))
 }
 

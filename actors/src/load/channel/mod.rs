@@ -15,6 +15,7 @@ use ringpost::{
 use super::{mail, raw::Raw, section::Section, user};
 
 pub use notices::{Telling, entries, for_users, of_site};
+pub use oauth::https;
 
 /// Reads the keys of one kind; `None` after a problem.
 type Loader = fn(&mut Section<'_>) -> Option<ChannelKind>;
