@@ -6,12 +6,14 @@ use std::{
     fs,
     net::IpAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use ringpost::um::{health::Probe, pool::Strategy};
 use ringpost::{
-    address::{Language, UserClass},
+    address::{Caller, Language, UserClass},
+    directory::{Directory, Origin},
     notify::{Tell, hours::Days},
     settings::{Listen, MailTls, MailUrl, Network, Notices, Secret, Site, Transport, UmServer},
 };
@@ -346,6 +348,31 @@ fn r209_a_users_word_on_notices_stands_in_place_of_the_sites_key_by_key() {
         "s:3: user[0].notices: tell names an address: that needs channels, and the user's mail where they write mails",
     ];
     assert_eq!(told(load::text(Path::new("s"), group).expect_err("nothing carries its mail")), expected);
+}
+
+#[test]
+fn r209_who_is_internal_is_known_from_devices_and_from_trunks_that_are_believed() {
+    let directory = Directory::of(loaded(
+        "[[trunk]]\nname = \"pbx\"\nsources = [\"127.0.0.1\"]\n\
+         [[trunk]]\nname = \"world\"\nsources = [\"127.0.0.2\"]\ntrust_identity = false\n\
+         [[user]]\naddress = \"sip:ada@localhost\"\nnumbers = [\"1001\", \"+4930123\"]\n",
+    ));
+    let trunk = |ip: &str| {
+        Origin::Trunk(Arc::clone(directory.trunk(ip.parse().expect("an address")).expect("a trunk")))
+    };
+    let device = Origin::User(Arc::clone(directory.user("1001").expect("a user")));
+    for (origin, number, internal) in [
+        (&device, None, true),
+        (&trunk("127.0.0.1"), Some("1001"), true),
+        (&trunk("127.0.0.1"), Some("+49-30-123"), true),
+        (&trunk("127.0.0.1"), Some("1002"), false),
+        (&trunk("127.0.0.1"), None, false),
+        // Anybody could say that of himself.
+        (&trunk("127.0.0.2"), Some("1001"), false),
+    ] {
+        let caller = Caller { number: number.map(str::to_owned), ..Caller::default() };
+        assert_eq!(directory.is_internal(&caller, origin), internal, "{number:?} by {}", origin.name());
+    }
 }
 
 #[test]
