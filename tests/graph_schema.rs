@@ -13,7 +13,7 @@ use ringpost::{
     address::{Caller, Language},
     call::Outcome,
     notify::{
-        Kind, Notice, Style,
+        Kind, MissedCall, Notice, Style,
         graph::{Enclosed, message, upload},
     },
     settings::GraphDelivery,
@@ -122,7 +122,14 @@ fn notice(name: &str, kind: Kind) -> Notice {
         rang_for: Duration::ZERO,
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     }
+}
+
+/// Two missed calls, one after the other.
+fn digest(name: &str) -> Kind {
+    let call = MissedCall::of(&notice(name, Kind::Missed));
+    Kind::Digest { calls: vec![call.clone(), call] }
 }
 
 #[test]
@@ -130,9 +137,12 @@ fn every_message_keeps_to_the_published_schema() {
     let Some(schema) = Schema::read() else { return };
     let voice = || Kind::VoiceMail { recording: "a.wav".into(), duration: Duration::from_secs(3) };
     for name in ["Luka A", "x\",\"isDraft\":true,\"y\":\"", "x\r\nBcc: a@b", "\u{202E}\u{0}", "</script>"] {
-        for (kind, enclosed) in
-            [(Kind::Missed, Enclosed::Inline), (voice(), Enclosed::Inline), (voice(), Enclosed::Behind)]
-        {
+        for (kind, enclosed) in [
+            (Kind::Missed, Enclosed::Inline),
+            (digest(name), Enclosed::Inline),
+            (voice(), Enclosed::Inline),
+            (voice(), Enclosed::Behind),
+        ] {
             for deliver in [GraphDelivery::Mime, GraphDelivery::Json, GraphDelivery::Inbox] {
                 let notice = notice(name, kind.clone());
                 let sound = Some(Sound::recorded(b"RIFF".to_vec()));

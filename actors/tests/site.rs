@@ -6,12 +6,14 @@ use std::{
     fs,
     net::IpAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use ringpost::um::{health::Probe, pool::Strategy};
 use ringpost::{
-    address::{Language, UserClass},
+    address::{Caller, Language, UserClass},
+    directory::{Directory, Origin},
     notify::{Tell, hours::Days},
     settings::{Listen, MailTls, MailUrl, Network, Notices, Secret, Site, Transport, UmServer},
 };
@@ -349,6 +351,31 @@ fn r209_a_users_word_on_notices_stands_in_place_of_the_sites_key_by_key() {
 }
 
 #[test]
+fn r209_who_is_internal_is_known_from_devices_and_from_trunks_that_are_believed() {
+    let directory = Directory::of(loaded(
+        "[[trunk]]\nname = \"pbx\"\nsources = [\"127.0.0.1\"]\n\
+         [[trunk]]\nname = \"world\"\nsources = [\"127.0.0.2\"]\ntrust_identity = false\n\
+         [[user]]\naddress = \"sip:ada@localhost\"\nnumbers = [\"1001\", \"+4930123\"]\n",
+    ));
+    let trunk = |ip: &str| {
+        Origin::Trunk(Arc::clone(directory.trunk(ip.parse().expect("an address")).expect("a trunk")))
+    };
+    let device = Origin::User(Arc::clone(directory.user("1001").expect("a user")));
+    for (origin, number, internal) in [
+        (&device, None, true),
+        (&trunk("127.0.0.1"), Some("1001"), true),
+        (&trunk("127.0.0.1"), Some("+49-30-123"), true),
+        (&trunk("127.0.0.1"), Some("1002"), false),
+        (&trunk("127.0.0.1"), None, false),
+        // Anybody could say that of himself.
+        (&trunk("127.0.0.2"), Some("1001"), false),
+    ] {
+        let caller = Caller { number: number.map(str::to_owned), ..Caller::default() };
+        assert_eq!(directory.is_internal(&caller, origin), internal, "{number:?} by {}", origin.name());
+    }
+}
+
+#[test]
 fn every_key_stands_in_the_default_file_and_the_other_way_round() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let ca = rcgen::generate_simple_self_signed(["hooks.example.com".to_owned()])
@@ -422,6 +449,7 @@ fn every_sample_site_loads() {
         let from = folder.join("../examples/webhook").join(file);
         fs::copy(from, bodies.join(file)).expect("the folder can be written");
     }
+    fs::write(sites.join("suppliers.csv"), "name,number\n").expect("the folder can be written");
     let mut loaded = BTreeSet::new();
     let samples = |of: &str| fs::read_dir(folder.join(of)).expect("the samples are there");
     for file in samples("sites").chain(samples("../examples/sites")) {
@@ -448,6 +476,7 @@ fn every_sample_site_loads() {
         "exchange-on-premises.toml",
         "exchange-online.toml",
         "sms-and-push.toml",
+        "callers-by-exchange.toml",
     ] {
         assert!(loaded.contains(expected), "{expected} is among {loaded:?}");
     }

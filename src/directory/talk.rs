@@ -54,10 +54,14 @@ impl Directory {
         talks
     }
 
-    /// All numbers of a user, and the user part of the address; of a number outside it is that number.
+    /// All numbers of a user, and the address as it stands for a number where a phone calls by it; of a number outside it
+    /// is that number.
     fn numbers_of(&self, user: &User) -> Vec<String> {
-        let own = Uri::read(user.address.as_bytes()).and_then(|uri| uri.bare_user().map(<[u8]>::to_vec));
-        let own = own.map(|own| String::from_utf8_lossy(&own).replace("%23", "#"));
+        let own = Uri::read(user.address.as_bytes()).and_then(|uri| {
+            let name = String::from_utf8_lossy(uri.bare_user()?).replace("%23", "#");
+            Some([format!("{name}@{}", String::from_utf8_lossy(uri.host)), name])
+        });
+        let own = own.into_iter().flatten();
         user.numbers.iter().cloned().chain(own).map(|number| self.comparable(&number)).collect()
     }
 

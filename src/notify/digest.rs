@@ -75,3 +75,6 @@ fn line(group: &Group<'_>, notice: &Notice, phrases: &Phrases, medium: Medium) -
         link => caller.link,
     }
 }
+
+#[cfg(test)]
+mod tests;

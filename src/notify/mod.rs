@@ -66,6 +66,9 @@ pub struct Notice {
     /// When the user has talked with the caller since, where the notice was marked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub talked: Option<Timestamp>,
+    /// Who was called, where that is another user: the call rang this one as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called: Option<String>,
 }
 
 impl Notice {

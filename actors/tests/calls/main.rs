@@ -15,6 +15,7 @@ mod channels;
 mod dialogs;
 mod durable;
 mod endings;
+mod gathering;
 mod identity;
 mod lanes;
 mod linphone;

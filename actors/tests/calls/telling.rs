@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::{
     office::{is_cancelled, refuses},
-    support::{Over, Peer, Ringpost, SDP, Sip, Site, peer::Dialog, until},
+    support::{Over, Peer, Ringpost, SDP, Sip, Site, metrics, peer::Dialog, ports, until},
 };
 
 const ADA: &str = "ada@corp.test";
@@ -29,7 +29,11 @@ fn r209_each_filter_keeps_its_calls_to_itself_and_the_log_says_why() {
     let table = "[user.notices]\nskip = [\"internal\", \"hidden\", \"spam\"]\nskip_numbers = [\"+49900*\"]\n\
                  own_numbers = [\"0170-12345\"]\n[[user]]\naddress = \"sip:1002@corp.test\"\nnumbers = [\"1002\"]\n\
                  [notices]\nspam_headers = [\"X-Spam: yes\"]\n[outbound]\ncountry = \"49\"";
-    let ringpost = site.user("1001", &[&desk], &format!("mail = {ADA:?}\n{table}")).start();
+    let watched = ports(1);
+    let ringpost = site
+        .user("1001", &[&desk], &format!("mail = {ADA:?}\n{table}"))
+        .table(&format!("[metrics]\nlisten = \"127.0.0.1:{watched}\""))
+        .start();
     let verstat = "P-Asserted-Identity: <tel:+4544890101;verstat=TN-Validation-Failed>\r\n";
     for (from, headers, reason) in [
         ("<sip:1002@pbx.test>", "", "the user is not told of internal callers"),
@@ -71,6 +75,7 @@ fn r209_each_filter_keeps_its_calls_to_itself_and_the_log_says_why() {
     pbx.refused(&invite, 486);
     let mails = ringpost.has_mails(ADA, 1);
     assert!(mails[0].1.contains(invite.one("Call-ID")), "{}", mails[0].1);
+    assert_eq!(metrics::number(watched, "notices_filtered_total"), 10);
     drop((pbx, desk));
     ringpost.stops_well();
 }
@@ -249,6 +254,64 @@ fn r201_of_a_hunt_that_nobody_answers_those_are_told_whom_the_site_names() {
         let mut group = Group::new(&format!("{HUNT}\ntell = {tell:?}"), "");
         let invite = group.pbx.invite("1001");
         (0..3).for_each(|phone| group.rings(phone));
+        group.refused(&invite);
+        // Whoever was not called reads whom the call was for.
+        for user in told.iter().filter(|user| [BEA, CAI].contains(user)) {
+            let mails = group.ringpost.has_mails(user, 1);
+            assert!(mails[0].1.contains("Call for: User 1001"), "{}", mails[0].1);
+        }
+        group.told(told);
+    }
+}
+
+#[test]
+fn r201_a_colleague_with_a_um_is_told_by_it() {
+    let site = Site::new().maildir();
+    let [mut pbx, mut desk, mut other, mut um] = [(); 4].map(|()| site.peer(Over::Udp));
+    let lines =
+        format!("mail = {ADA:?}\n[user.policy]\nring_also = [\"1002\"]\n[user.notices]\ntell = \"all\"");
+    let uri = um.uri();
+    let ringpost = site
+        .plan("lab", &[&uri])
+        .user("1001", &[&desk], &lines)
+        .user("1002", &[&other], "um_plan = \"lab\"")
+        .start();
+    let invite = pbx.invite("1001");
+    let rings = [desk.expect("INVITE"), other.expect("INVITE")];
+    for (phone, ring) in [&mut desk, &mut other].into_iter().zip(&rings) {
+        phone.answer(ring, 180);
+    }
+    pbx.expect("180");
+    pbx.cancel(&invite, "");
+    pbx.expect("200");
+    is_cancelled(&mut desk, &rings[0], "");
+    is_cancelled(&mut other, &rings[1], "");
+    pbx.refused(&invite, 487);
+    let info = um.expect("INFO");
+    assert!(info.body().contains("EUM:1002@corp.test;phone-context=lab"), "{info}");
+    um.answer(&info, 200);
+    ringpost.has_mails(ADA, 1);
+    um.silent_for(Duration::from_millis(30));
+    drop((pbx, desk, other, um));
+    ringpost.stops_well();
+}
+
+#[test]
+fn r201_who_rings_twice_is_told_once() {
+    // 1002 rings along and is the last of the hunt as well.
+    let policy = "[user.policy]\nring_also = [\"1002\"]\nhunt = [\"1003\", \"1002\"]\nhunt_step = \"400ms\"\n\
+                  [user.notices]";
+    for (tell, told) in [("all", &[ADA, BEA, CAI][..]), ("last", &[BEA])] {
+        let mut group = Group::new(&format!("{policy}\ntell = {tell:?}"), "");
+        let invite = group.pbx.invite("1001");
+        let rings = [0, 1].map(|phone| {
+            let ring = group.phones[phone].expect("INVITE");
+            group.phones[phone].answer(&ring, 180);
+            ring
+        });
+        rings.iter().zip(&mut group.phones).for_each(|(ring, phone)| is_cancelled(phone, ring, ""));
+        group.rings(2);
+        group.rings(1);
         group.refused(&invite);
         group.told(told);
     }

@@ -81,8 +81,18 @@ impl Emulator {
 
     /// What the next requests meet.
     pub async fn fails(&self, next: &[Value]) {
-        let url = format!("https://127.0.0.1:{}/fault", self.port);
-        let set = self.http.client().post(url).json(&json!({ "next": next })).send().await;
+        self.set("fault", &json!({ "next": next })).await;
+    }
+
+    /// Whom mailboxes know: `{mailbox: [{"name": …, "numbers": {"MobilePhone": …}}]}`.
+    #[allow(dead_code, reason = "one of two test binaries asks for contacts")]
+    pub async fn knows(&self, contacts: &Value) {
+        self.set("contacts", contacts).await;
+    }
+
+    async fn set(&self, path: &str, what: &Value) {
+        let url = format!("https://127.0.0.1:{}/{path}", self.port);
+        let set = self.http.client().post(url).json(what).send().await;
         assert!(set.expect("it answers").status().is_success());
     }
 
@@ -97,7 +107,7 @@ impl Emulator {
         self.state().await["box"][mailbox].as_array().cloned().unwrap_or_default()
     }
 
-    /// `requests`, `bad_requests`, `bad_responses`, `find`, `create`, `ntlm`.
+    /// `requests`, `bad_requests`, `bad_responses`, `find`, `contacts`, `create`, `ntlm`.
     pub async fn count(&self, name: &str) -> u64 {
         self.state().await["stats"][name].as_u64().expect("a number")
     }

@@ -252,6 +252,7 @@ fn a_notice_waits_and_says_why_but_a_voice_mail_only_where_it_should() {
         rang_for: Duration::ZERO,
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     };
     let missed = notice(Kind::Missed);
     let voice_mail = notice(Kind::VoiceMail { recording: "a.wav".into(), duration: Duration::from_secs(3) });

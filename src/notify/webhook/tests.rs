@@ -46,6 +46,7 @@ fn notice(name: &str) -> Notice {
         rang_for: Duration::from_secs(23),
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     }
 }
 

@@ -4,6 +4,7 @@
 usage: emulator.py PORT XSDDIR CERT KEY
   POST /EWS/Exchange.asmx   as whom ExchangeImpersonation names: CreateItem, FindItem by an extended property or of a whole folder;
                             GetFolder, GetItem and GetAttachment for clients that read what is there
+  POST /contacts {mailbox: [{"name": ..., "numbers": {"MobilePhone": ...}}]}   listed by FindItem in the folder "contacts"
   POST /fault {"next": [{"kind": ...}]}   one per request: busy(ms) http(code, retry_after) drop drop-after hang-after garbage code(value)
   GET  /state               {"box": {mailbox: [item]}, "stats": {...}}
 Credentials: Basic svc@corp.test:pw, NTLM CORP\\svc:pw (bound to the certificate, where pyspnego is installed), Bearer good."""
@@ -24,8 +25,8 @@ ERRORS = "http://schemas.microsoft.com/exchange/services/2006/errors"
 NS = {"m": M, "t": T, "s": S}
 schema = etree.XMLSchema(etree.parse(xsd + "/messages.xsd"))
 types = etree.XMLSchema(etree.parse(xsd + "/types.xsd"))
-lock, box, faults = threading.Lock(), {}, []
-stats = {"requests": 0, "bad_requests": 0, "bad_responses": 0, "find": 0, "create": 0, "ntlm": 0}
+lock, box, faults, people = threading.Lock(), {}, [], {}
+stats = {"requests": 0, "bad_requests": 0, "bad_responses": 0, "find": 0, "contacts": 0, "create": 0, "ntlm": 0}
 parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
 users = tempfile.NamedTemporaryFile("w", delete=False)
 users.write("CORP:svc:pw\n")
@@ -86,7 +87,30 @@ def create(body, mailbox):
     return root
 
 
+def contacts(body, mailbox):
+    stats["contacts"] += 1
+    view = body.find("m:IndexedPageItemView", NS)
+    first, most = int(view.get("Offset")), int(view.get("MaxEntriesReturned"))
+    asked = {uri.get("FieldIndex") for uri in body.iterfind(".//t:IndexedFieldURI", NS)}
+    known = people.get(mailbox, [])
+    end = min(first + most, len(known))
+    root, [one] = message("FindItem")
+    E(one, M, "ResponseCode", "NoError")
+    paging = {"IndexedPagingOffset": str(end), "TotalItemsInView": str(len(known)), "IncludesLastItemInRange": str(end == len(known)).lower()}
+    items = E(E(one, M, "RootFolder", **paging), T, "Items")
+    for person in known[first:end]:
+        contact = E(items, T, "Contact")
+        E(contact, T, "DisplayName", person["name"])
+        numbers = E(contact, T, "PhoneNumbers")
+        for key, number in person["numbers"].items():
+            if key in asked:
+                E(numbers, T, "Entry", number, Key=key)
+    return root
+
+
 def find(body, mailbox):
+    if body.find("m:ParentFolderIds", NS)[0].get("Id") == "contacts":
+        return contacts(body, mailbox)
     stats["find"] += 1
     folders = [f.get("Id").removeprefix("F-") for f in body.find("m:ParentFolderIds", NS)]
     equal = body.find("m:Restriction/t:IsEqualTo", NS)
@@ -263,6 +287,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/fault":
             with lock:
                 faults[:] = json.loads(raw)["next"]
+            return self.out(200, b"{}")
+        if self.path == "/contacts":
+            with lock:
+                people.update(json.loads(raw))
             return self.out(200, b"{}")
         if not self.authenticated():
             return
