@@ -15,7 +15,7 @@ use crate::{
     emulator::Emulator,
     exchange::Exchange,
     keeps_quiet, listed, missed,
-    program::{Over, Peer, Ringpost, ports},
+    program::{Over, Peer, Ringpost, peer::Dialog, ports},
     runtime, sample, subject,
     support::http::{Reply, Server},
 };
@@ -78,6 +78,53 @@ fn the_order_decides_between_the_directory_and_private_contacts() {
         assert!(subject(&mails[0].1).contains(wins), "{order}: {}", mails[0].1);
         assert_eq!(runtime().block_on(exchange.count("contacts")), asked, "{order}: nobody is asked in vain");
     }
+}
+
+#[test]
+fn of_several_who_are_told_each_reads_names_of_the_own_contacts_alone() {
+    let scene = Scene::new();
+    let Some(exchange) = Emulator::start(scene.site.folder.path()) else { return };
+    runtime().block_on(exchange.knows(&json!({"1001@corp.test": crowd("Ida Private")})));
+    let Scene { site, mut pbx, mut desk } = scene.exchange(&exchange.url(), "").user("1002");
+    let mut own = site.peer(Over::Udp);
+    let hunt = "mail = \"1001@corp.test\"\nring_for = \"400ms\"\n[user.policy]\nhunt = [\"1002\"]\nhunt_step = \"400ms\"\n\
+                [user.notices]\ntell = \"all\"";
+    let ringpost = site.user("1001", &[&own], hunt).start();
+    let invite = pbx.invite("1001");
+    for phone in [&mut own, &mut desk] {
+        let ring = phone.expect("INVITE");
+        phone.answer(&ring, 180);
+        let cancel = phone.expect("CANCEL");
+        phone.answer(&cancel, 200);
+        phone.answer(&ring, 487);
+        phone.expect("ACK");
+    }
+    for (user, name) in [("1001@corp.test", "Ida Private"), ("1002@corp.test", "Ada Caller")] {
+        let mails = ringpost.has_mails(user, 1);
+        assert!(subject(&mails[0].1).contains(name), "{user}: {}", mails[0].1);
+    }
+    drop((invite, pbx));
+    ringpost.is_well();
+}
+
+#[test]
+fn the_embedded_um_names_callers_too() {
+    let scene = Scene::new();
+    let Some(exchange) = Emulator::start(scene.site.folder.path()) else { return };
+    runtime().block_on(exchange.knows(&json!({"1001@corp.test": crowd("Ida Private")})));
+    let Scene { site, mut pbx, .. } = scene.exchange(&exchange.url(), "");
+    let site = site.plan("own", &["embedded"]);
+    let ringpost = site.user("1001", &[], "um_plan = \"own\"\nmail = \"1001@corp.test\"").start();
+    let invite = pbx.invite("1001");
+    pbx.expect("181");
+    let ok = pbx.expect("200");
+    let mut dialog = Dialog::caller(&invite, &ok);
+    pbx.inside(&mut dialog, "ACK", "", "");
+    pbx.inside(&mut dialog, "BYE", "", "");
+    pbx.expect("200");
+    let mails = ringpost.has_mails("1001@corp.test", 1);
+    assert!(subject(&mails[0].1).contains("Ida Private"), "{}", mails[0].1);
+    ringpost.is_well();
 }
 
 #[test]
