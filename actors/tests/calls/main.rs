@@ -39,3 +39,4 @@ mod torture;
 mod um_pool;
 mod watch;
 mod with_sipp;
+mod words;
