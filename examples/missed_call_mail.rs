@@ -44,6 +44,7 @@ pub fn mail(class: UserClass, language: Language) -> Option<String> {
         rang_for,
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     };
     let posted = "2026-04-11T09:12:51Z".parse().expect("a timestamp");
     let letter = Style::default().told(&notice);

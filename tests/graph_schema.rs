@@ -13,8 +13,8 @@ use ringpost::{
     address::{Caller, Language},
     call::Outcome,
     notify::{
-        Kind, Notice, Style,
-        graph::{Enclosed, message, upload},
+        Kind, MissedCall, Notice, Style,
+        graph::{Enclosed, Place, message, upload},
     },
     settings::GraphDelivery,
     voicemail::sound::Sound,
@@ -122,7 +122,14 @@ fn notice(name: &str, kind: Kind) -> Notice {
         rang_for: Duration::ZERO,
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     }
+}
+
+/// Two missed calls, one after the other.
+fn digest(name: &str) -> Kind {
+    let call = MissedCall::of(&notice(name, Kind::Missed));
+    Kind::Digest { calls: vec![call.clone(), call] }
 }
 
 #[test]
@@ -130,9 +137,12 @@ fn every_message_keeps_to_the_published_schema() {
     let Some(schema) = Schema::read() else { return };
     let voice = || Kind::VoiceMail { recording: "a.wav".into(), duration: Duration::from_secs(3) };
     for name in ["Luka A", "x\",\"isDraft\":true,\"y\":\"", "x\r\nBcc: a@b", "\u{202E}\u{0}", "</script>"] {
-        for (kind, enclosed) in
-            [(Kind::Missed, Enclosed::Inline), (voice(), Enclosed::Inline), (voice(), Enclosed::Behind)]
-        {
+        for (kind, enclosed) in [
+            (Kind::Missed, Enclosed::Inline),
+            (digest(name), Enclosed::Inline),
+            (voice(), Enclosed::Inline),
+            (voice(), Enclosed::Behind),
+        ] {
             for deliver in [GraphDelivery::Mime, GraphDelivery::Json, GraphDelivery::Inbox] {
                 let notice = notice(name, kind.clone());
                 let sound = Some(Sound::recorded(b"RIFF".to_vec()));
@@ -149,4 +159,18 @@ fn every_message_keeps_to_the_published_schema() {
     }
     let bad = serde_json::json!({"subjct": "x", "isRead": "no", "toRecipients": [{"emailAddress": {"addres": "a"}}]});
     assert_eq!(schema.wrong(&bad, "graph.message", "message").len(), 3, "the check can fail");
+}
+
+#[test]
+fn what_is_asked_of_contacts_is_in_the_published_schema() {
+    let Some(schema) = Schema::read() else { return };
+    let url = Place { url: "https://graph.test/v1.0", mailbox: "tu@contoso.com" }.contacts();
+    let (_, asked) = url.split_once("?$select=").expect("fields");
+    let fields: Vec<_> = asked.split('&').next().unwrap_or_default().split(',').collect();
+    assert_eq!(fields.len(), 6, "{url}");
+    for field in fields {
+        let kind = if field.ends_with("Phones") { "Collection(Edm.String)" } else { "Edm.String" };
+        assert_eq!(schema.property("contact", field), Some(kind), "{field}");
+    }
+    assert_eq!(schema.property("user", "contacts"), Some("Collection(graph.contact)"));
 }

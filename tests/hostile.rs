@@ -86,6 +86,7 @@ fn notice(text: &str, kind: Kind, dialled: bool) -> Notice {
         rang_for: Duration::from_secs(23),
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: Some(text.into()),
     }
 }
 

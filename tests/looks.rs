@@ -42,6 +42,7 @@ fn notice(kind: Kind, language: Language, name: Option<&str>) -> Notice {
         came_in: "2008-04-11T09:12:33Z".parse().expect("a timestamp"),
         rang_for: Duration::from_secs(23),
         talked: None,
+        called: (language == Language::De).then(long),
     }
 }
 

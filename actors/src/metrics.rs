@@ -100,6 +100,7 @@ macro_rules! numbers {
 
 numbers! {
     Counter calls_total: "Calls begun.";
+    Counter notices_returned_total: "Notices dropped or marked because their users had talked with the callers meanwhile.";
     Gauge notices_held: "Notices that wait for their time: quiet hours, digests.";
     Gauge calls_open: "Calls open now.";
     Counter calls_refused_full_total: "Calls answered 503 because max_calls was reached or Ringpost was stopping.";

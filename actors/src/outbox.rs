@@ -5,6 +5,7 @@ mod held;
 mod lane;
 mod letters;
 mod names;
+mod returned;
 #[cfg(test)]
 mod tests;
 mod trip;
@@ -34,6 +35,8 @@ pub use lane::{ChannelUse, Channels};
 use letters::Committed;
 pub use letters::{Post, PostAll, Record, Resend, Stop};
 use names::Namer;
+use returned::Returnable;
+pub use returned::{Asking, TALKED, Talked};
 use trip::{Ended, Trip};
 
 /// Notices whose content waits in memory; beyond it the store is asked when they are due.
@@ -52,6 +55,7 @@ pub struct Outbox {
     fresh: HashMap<ItemId, Arc<Item>>,
     /// What does not go yet.
     held: Held,
+    returnable: Returnable,
     /// How often the open notices have been read from the store.
     reads: u64,
     alarm: Option<(Instant, SpawnHandle)>,
@@ -81,6 +85,7 @@ impl Outbox {
             lanes,
             fresh: HashMap::new(),
             held: Held::default(),
+            returnable: Returnable::default(),
             reads: 0,
             alarm: None,
             trips: 0,
@@ -121,6 +126,7 @@ impl Outbox {
 
     /// Takes an item that was never tried into its queue.
     fn queue_item(&mut self, id: ItemId, item: &Item) {
+        self.returnable.note(id, &item.notice.user, &item.wish);
         let channel = item.way.channel();
         let (posted, mail) = (item.posted.as_second(), item.notice.mail.as_deref());
         let left = left(item.way.has_next(), Duration::ZERO, self.lane(channel).schedule());
@@ -130,6 +136,11 @@ impl Outbox {
     /// Whether the item waits or is being sent.
     fn knows(&self, id: ItemId) -> bool {
         self.held.has(id) || self.lanes.values().any(|lane| lane.has(id))
+    }
+
+    /// Whether the item is here and not being sent.
+    fn waits(&self, id: ItemId) -> bool {
+        self.held.waits(id) || self.lanes.values().any(|lane| lane.waits(id))
     }
 
     fn keep_fresh(&mut self, id: ItemId, item: Arc<Item>) {
@@ -195,12 +206,16 @@ impl Outbox {
             Ended::Again { wait, left } => lane.wait(id, wait, left),
             Ended::Became(items) => {
                 lane.close(id);
+                self.returnable.forget(id);
                 for (id, item) in items {
                     self.queue_item(id, &item);
                     self.keep_fresh(id, item);
                 }
             }
-            Ended::Closed => lane.close(id),
+            Ended::Closed => {
+                lane.close(id);
+                self.returnable.forget(id);
+            }
         }
         self.pump(ctx);
     }
@@ -211,6 +226,9 @@ impl Outbox {
         self.reads += u64::from(!open.is_empty());
         let wall = Timestamp::now();
         for open in open {
+            if let Some((user, wish)) = open.wish.as_deref() {
+                self.returnable.note(open.id, user, wish);
+            }
             let Some(open) = self.hold_again(open, wall) else { continue };
             let OpenItem { id, channel, status, due, posted, waited, has_next, mail, .. } = open;
             let wait = match status {

@@ -176,7 +176,9 @@ impl Running {
         let policies = Policies::load(scribe.clone()).await;
         let kept_by = scribe.clone();
         let outbox = Outbox::new(outbox_settings, (scribe, late), channels).kept_by(keeper.clone());
-        let outbox = outbox.naming(identity.clone()).start_apart();
+        let outbox = outbox.naming(identity.clone());
+        let asking = outbox.asking();
+        let outbox = outbox.start_apart();
         if let Some(path) = &directory.load().site.store.path {
             control::serve(path, outbox.clone(), &keeper).map_err(|error| {
                 let socket = control::socket_of(path);
@@ -200,6 +202,7 @@ impl Running {
             tls: Arc::clone(&tls),
             names: Arc::clone(&names),
             outbox: outbox.clone(),
+            asking,
             embedded_um: um_uri,
             marks: ahash::RandomState::new(),
             calls: Arc::clone(&calls),

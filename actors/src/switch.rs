@@ -16,9 +16,10 @@ use std::{
 
 use actix::prelude::*;
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use ringpost::{
     call::wire,
-    directory::{Directory, Origin},
+    directory::{Directory, Origin, Talk},
     notify::CallRecord,
     settings::{UmServer, User},
     sip::{
@@ -37,7 +38,7 @@ use crate::{
     leg::{LegActor, LegNews},
     metrics::METRICS,
     names::Names,
-    outbox::{Outbox, Record},
+    outbox::{Asking, Outbox, Record, Talked},
     policies::Policies,
     port::{Alarm, Port, Refusal, TransactionUser, door::Gatehouse, tls::Tls},
     registrar::{self, Registrar},
@@ -60,6 +61,8 @@ pub struct Shared {
     pub directory: Arc<ArcSwap<Directory>>,
     /// Where notices go.
     pub outbox: Addr<Outbox>,
+    /// Whether any notice wants to hear who talks with whom.
+    pub asking: Asking,
     /// The URI of Ringpost's own UM, if a plan uses it.
     pub embedded_um: Option<Arc<str>>,
     /// Makes loop marks that only this instance recognises.
@@ -160,6 +163,16 @@ impl Switch {
             drop(records);
             self.ship_records();
         }
+    }
+
+    /// Whether any notice wants to hear who talks with whom.
+    pub fn notices_ask(&self) -> bool {
+        self.shared.asking.any()
+    }
+
+    /// Tells the notices that these talk from now on.
+    pub fn talked(&self, talks: Vec<Talk>) {
+        self.shared.outbox.do_send(Talked(talks, Timestamp::now()));
     }
 
     fn ship_records(&self) {

@@ -8,12 +8,13 @@ use std::{path::Path, sync::Arc, time::Duration};
 use actix::Addr;
 use jiff::{SignedDuration, Timestamp};
 use ringpost::{
-    notify::Kind,
-    outbox::{Delivery, Gather, Item, Key, Status, Wish},
+    directory::Talk,
+    notify::{Kind, Reason},
+    outbox::{Delivery, Fate, Gather, Item, Key, Returned, Status, Wish},
 };
 use ringpost_actors::{
     channel::Recorded,
-    outbox::{Discard, NOT_OPEN, Outbox, Post, Retry, Stop},
+    outbox::{Discard, NOT_OPEN, Outbox, Post, Retry, Stop, TALKED, Talked},
     store::{Change, ItemId, Posted, Row, Scribe, Sqlite, Store, Write, Written},
 };
 use support::{by_mail, by_um, list, mail_only, outbox, schedule, settled, until};
@@ -252,4 +253,84 @@ fn what_left_meanwhile_is_gathered_by_nobody() {
     let open: Vec<_> = store.open_items(0, 99).expect("readable").iter().map(|open| open.id).collect();
     assert_eq!(open, [4]);
     assert!(store.load(1).expect("readable").is_none());
+}
+
+fn asking(call_id: &str, fate: Fate, number: &str, hold: Option<Duration>) -> Item {
+    let item = by_mail(call_id, USER);
+    let item = hold.map_or(item.clone(), |hold| item.held(in_a(hold), "quiet hours"));
+    let returned = Some(Returned { fate, numbers: vec![Some(number.into())] });
+    Item { wish: Wish { returned, ..item.wish.clone() }, ..item }
+}
+
+fn talked(number: &str) -> Talked {
+    let talk = Talk { user: format!("sip:{USER}"), with: vec![number.into()] };
+    Talked(vec![talk], Timestamp::now())
+}
+
+#[test]
+fn a_talk_drops_or_marks_what_is_held_or_waits_in_an_outage_also_after_a_restart() {
+    run(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let down = Arc::new(Recorded::new(|_| Delivery::Later {
+            reason: "busy".into(),
+            not_before: Some(Duration::from_secs(1)),
+        }));
+        let (outbox, scribe) = on_disk(folder.path(), &down);
+        let drop_held = post(&outbox, asking("drop held", Fate::Drop, "+4930", Some(LONG))).await;
+        let drop_late = post(&outbox, asking("drop late", Fate::Drop, "+4930", None)).await;
+        post(&outbox, asking("mark held", Fate::Mark, "+4930", Some(Duration::from_secs(2)))).await;
+        post(&outbox, asking("mark late", Fate::Mark, "+4930", None)).await;
+        post(&outbox, asking("other", Fate::Drop, "+4931", None)).await;
+        until("an outage", async || {
+            list(&scribe, None).await.iter().filter(|one| one.effort.tries > 0).count() == 3
+        })
+        .await;
+        outbox.send(Stop(LONG)).await.expect("alive");
+        drop(scribe);
+        let mail = Arc::new(Recorded::default());
+        let (outbox, scribe) = on_disk(folder.path(), &mail);
+        until("they are taken up", async || {
+            outbox.send(talked("+4930")).await.expect("alive");
+            let all = list(&scribe, Some(Status::Delivered)).await;
+            all.iter().filter(|one| one.reason.as_deref() == Some(TALKED)).count() == 2
+        })
+        .await;
+        settled(&scribe).await;
+        let mut told: Vec<_> = mail
+            .tries()
+            .into_iter()
+            .map(|item| (item.notice.call_id, item.notice.talked.is_some()))
+            .collect();
+        told.sort();
+        let wanted = [("mark held", true), ("mark late", true), ("other", false)];
+        assert_eq!(told, wanted.map(|(call, marked)| (call.to_owned(), marked)));
+        let log = scribe.calls(9).await.expect("running").expect("readable");
+        let reasons: Vec<_> = log.iter().map(|line| line.verdict.reason).collect();
+        assert!(reasons.len() >= 4 && reasons.iter().all(|one| *one == Reason::CallReturned), "{reasons:?}");
+        for id in [drop_held, drop_late] {
+            assert_eq!(outbox.send(Retry(id)).await.expect("alive"), Err(NOT_OPEN));
+        }
+    });
+}
+
+#[test]
+fn a_talk_leaves_a_digest_without_the_call_that_it_was_about() {
+    run(async {
+        let mail = Arc::new(Recorded::default());
+        let (outbox, scribe) = outbox(None, schedule(LONG), &mail_only(mail.clone()));
+        let gather = |item: Item| Item {
+            wish: Wish { gather: Some(Gather { calls: 2, within: LONG }), ..item.wish },
+            ..item
+        };
+        // By then the outbox has read the store, which knew nothing of the others.
+        post(&outbox, by_mail("first", USER)).await;
+        settled(&scribe).await;
+        post(&outbox, gather(asking("a", Fate::Drop, "+4930", None))).await;
+        outbox.send(talked("+4930")).await.expect("alive");
+        settled(&scribe).await;
+        post(&outbox, gather(asking("b", Fate::Drop, "+4931", None))).await;
+        post(&outbox, gather(asking("c", Fate::Drop, "+4932", None))).await;
+        settled(&scribe).await;
+        assert_eq!(told(&mail), [vec!["first"], vec!["b", "c"]]);
+    });
 }

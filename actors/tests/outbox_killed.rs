@@ -3,7 +3,7 @@
 mod support;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     env, fs,
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
@@ -14,8 +14,15 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use ringpost::outbox::Key;
-use ringpost_actors::{channel::Maildir, outbox::Post, store::Sqlite};
+use ringpost::{
+    notify::Kind,
+    outbox::{Gather, Item, Key, Wish},
+};
+use ringpost_actors::{
+    channel::Maildir,
+    outbox::Post,
+    store::{ItemId, Sqlite},
+};
 use support::{by_mail, list, mail_only, outbox, schedule, settled};
 
 const USER: &str = "tu@x.test";
@@ -49,7 +56,7 @@ fn killed_at_any_moment_it_delivers_every_committed_notice_once() {
     let kills = env::var("RINGPOST_KILLS").map_or(60, |kills| kills.parse().expect("a number"));
     let mut committed = BTreeSet::new();
     for round in 0..kills {
-        committed.extend(one_life(folder.path(), round));
+        committed.extend(life(folder.path(), round, ["child", "KILL", "KEY "]));
     }
     assert!(committed.len() > 5 * kills, "the children got far enough: {}", committed.len());
     actix::System::new().block_on(async {
@@ -71,16 +78,74 @@ fn killed_at_any_moment_it_delivers_every_committed_notice_once() {
     });
 }
 
+/// The process that is killed while calls gather: digests of three, and what is left after 30 ms.
+#[test]
+fn gathering_child() {
+    let Some(folder) = env::var_os("RINGPOST_GATHER_FOLDER").map(PathBuf::from) else { return };
+    let round = env::var("RINGPOST_KILL_ROUND").expect("set by the parent");
+    actix::System::new().block_on(async {
+        let (outbox, _scribe) = started(&folder);
+        for n in 0.. {
+            let item = gathers(&format!("{round}-{n}@x.test"));
+            let call = item.notice.call_id.clone();
+            outbox.send(Post(item)).await.expect("alive").expect("the disk takes it");
+            println!("CALL {call}");
+            std::io::stdout().flush().expect("the parent reads");
+        }
+    });
+}
+
+fn gathers(call: &str) -> Item {
+    let gather = Gather { calls: 3, within: Duration::from_millis(30) };
+    Item { wish: Wish { gather: Some(gather), ..Wish::default() }, ..by_mail(call, USER) }
+}
+
+#[test]
+fn killed_at_any_moment_it_tells_every_call_of_a_digest_in_one_mail_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kills = env::var("RINGPOST_KILLS").map_or(30, |kills| kills.parse().expect("a number"));
+    let committed: BTreeSet<String> = (0..kills)
+        .flat_map(|round| life(folder.path(), round, ["gathering_child", "GATHER", "CALL "]))
+        .collect();
+    actix::System::new().block_on(async {
+        let (_outbox, scribe) = started(folder.path());
+        settled(&scribe).await;
+        let all = list(&scribe, None).await;
+        // Which mail tells a call: its own, or that of the digest that its row names.
+        let mails: BTreeMap<ItemId, String> =
+            all.iter().map(|one| (one.id, Key::of(&one.item.notice).to_string())).collect();
+        let calls = all.iter().filter(|one| one.item.notice.kind == Kind::Missed);
+        let told: BTreeMap<&str, &str> = calls
+            .map(|one| {
+                let call = one.item.notice.call_id.as_str();
+                (call, mails[&one.told_by.unwrap_or(one.id)].as_str())
+            })
+            .collect();
+        assert!(committed.iter().all(|call| told.contains_key(call.as_str())), "a committed call is lost");
+        // Each mail is there, and no other, so that no call was told both by itself and in a digest.
+        let wanted: BTreeSet<&str> = told.values().copied().collect();
+        let mut there = BTreeSet::new();
+        for entry in fs::read_dir(folder.path().join("mail").join(USER).join("new")).expect("a Maildir") {
+            let name = entry.expect("an entry").file_name().into_string().expect("hexadecimal");
+            there.insert(name.strip_suffix(".ringpost").expect("our suffix").to_owned());
+        }
+        let there: BTreeSet<&str> = there.iter().map(String::as_str).collect();
+        assert_eq!(there, wanted);
+        assert!(told.len() > 2 * wanted.len(), "most were told together: {} by {}", told.len(), wanted.len());
+        println!("{} calls in {} mails over {kills} kills", told.len(), wanted.len());
+    });
+}
+
 fn started(folder: &Path) -> (actix::Addr<ringpost_actors::outbox::Outbox>, ringpost_actors::store::Scribe) {
     let maildir = Arc::new(Maildir::new(folder.join("mail"), "um@x.test".into()));
     outbox(Some(&folder.join("store.db")), schedule(Duration::from_secs(3600)), &mail_only(maildir))
 }
 
-/// Starts a child, kills it some time after its first commit, and gives the keys that it has printed.
-fn one_life(folder: &Path, round: usize) -> Vec<String> {
+/// Starts a child, kills it some time after its first commit, and gives what it has printed behind `mark`.
+fn life(folder: &Path, round: usize, [child, variable, mark]: [&'static str; 3]) -> Vec<String> {
     let mut child = Command::new(env::current_exe().expect("this test"))
-        .args(["child", "--exact", "--nocapture", "--test-threads=1"])
-        .env("RINGPOST_KILL_FOLDER", folder)
+        .args([child, "--exact", "--nocapture", "--test-threads=1"])
+        .env(format!("RINGPOST_{variable}_FOLDER"), folder)
         .env("RINGPOST_KILL_ROUND", round.to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
@@ -88,10 +153,9 @@ fn one_life(folder: &Path, round: usize) -> Vec<String> {
         .expect("this test starts again");
     let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     let reader = thread::spawn(move || {
+        let said = lines.map_while(Result::ok).filter_map(|line| line.strip_prefix(mark).map(str::to_owned));
         // The last line may be cut off in the middle.
-        let keys =
-            lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("KEY ").map(str::to_owned));
-        keys.filter(|key| key.len() == 32).collect::<Vec<_>>()
+        said.filter(|said| said.len() == 32 || said.ends_with("@x.test")).collect::<Vec<_>>()
     });
     thread::sleep(Duration::from_millis(fastrand::u64(15..120)));
     child.kill().expect("it runs");

@@ -6,13 +6,16 @@ use std::{
     fs,
     net::IpAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use ringpost::um::{health::Probe, pool::Strategy};
 use ringpost::{
-    address::{Language, UserClass},
-    settings::{Listen, MailTls, MailUrl, Network, Secret, Site, Transport, UmServer},
+    address::{Caller, Language, UserClass},
+    directory::{Directory, Origin},
+    notify::{Tell, hours::Days},
+    settings::{Listen, MailTls, MailUrl, Network, Notices, Secret, Site, Transport, UmServer},
 };
 use ringpost_actors::load::{self, DEFAULTS, Problem};
 use toml_edit::{DocumentMut, Item, Table, value};
@@ -316,6 +319,63 @@ fn channels_are_the_users_own_or_the_sites_and_reach_the_user() {
 }
 
 #[test]
+fn r209_a_users_word_on_notices_stands_in_place_of_the_sites_key_by_key() {
+    let site = loaded(
+        "[notices]\nskip = [\"internal\"]\nskip_numbers = [\"+49900*\"]\nquiet = [\"22:00-07:00\"]\nmin_ring = \"2s\"\n\
+         work_days = [\"mon\"]\ntell = \"all\"\nskip_voice_mail = true\n\
+         [[user]]\naddress = \"sip:1@localhost\"\n\
+         [[user]]\naddress = \"sip:2@localhost\"\nmin_ring = \"1s\"\n[user.notices]\nskip = [\"spam\"]\nquiet = []\n\
+         work_days = [\"mon\", \"tue\"]\ntell = \"last\"",
+    );
+    let [usual, own] = [0, 1].map(|at: usize| &site.users[at]);
+    assert_eq!((usual.min_ring, own.min_ring), (Duration::from_secs(2), Duration::from_secs(1)));
+    let (usual, own) = (&usual.notices, &own.notices);
+    assert!(usual.filters.internal && !usual.filters.spam && own.filters.spam && !own.filters.internal);
+    assert!(usual.filters.voice_mail && own.filters.voice_mail, "the site's alone");
+    assert_eq!(usual.filters.numbers, own.filters.numbers);
+    assert_eq!((usual.hours.quiet.len(), own.hours.quiet.len()), (1, 0));
+    assert_eq!(own.hours.work_days, Days::named(["tue", "mon"]));
+    assert_eq!((&usual.tell, &own.tell), (&Tell::All, &Tell::Last));
+    let nothing = loaded("[[user]]\naddress = \"sip:1@localhost\"\n");
+    assert_eq!(
+        *nothing.users[0].notices,
+        Notices::default(),
+        "every call is told of, at once, to who was called"
+    );
+    // A group's address needs a way there.
+    let group = "[[user]]\naddress = \"sip:1@localhost\"\n[user.notices]\ntell = \"sales@b.test\"\n";
+    let expected = [
+        "s:3: user[0].notices: tell names an address: that needs channels, and the user's mail where they write mails",
+    ];
+    assert_eq!(told(load::text(Path::new("s"), group).expect_err("nothing carries its mail")), expected);
+}
+
+#[test]
+fn r209_who_is_internal_is_known_from_devices_and_from_trunks_that_are_believed() {
+    let directory = Directory::of(loaded(
+        "[[trunk]]\nname = \"pbx\"\nsources = [\"127.0.0.1\"]\n\
+         [[trunk]]\nname = \"world\"\nsources = [\"127.0.0.2\"]\ntrust_identity = false\n\
+         [[user]]\naddress = \"sip:ada@localhost\"\nnumbers = [\"1001\", \"+4930123\"]\n",
+    ));
+    let trunk = |ip: &str| {
+        Origin::Trunk(Arc::clone(directory.trunk(ip.parse().expect("an address")).expect("a trunk")))
+    };
+    let device = Origin::User(Arc::clone(directory.user("1001").expect("a user")));
+    for (origin, number, internal) in [
+        (&device, None, true),
+        (&trunk("127.0.0.1"), Some("1001"), true),
+        (&trunk("127.0.0.1"), Some("+49-30-123"), true),
+        (&trunk("127.0.0.1"), Some("1002"), false),
+        (&trunk("127.0.0.1"), None, false),
+        // Anybody could say that of himself.
+        (&trunk("127.0.0.2"), Some("1001"), false),
+    ] {
+        let caller = Caller { number: number.map(str::to_owned), ..Caller::default() };
+        assert_eq!(directory.is_internal(&caller, origin), internal, "{number:?} by {}", origin.name());
+    }
+}
+
+#[test]
 fn every_key_stands_in_the_default_file_and_the_other_way_round() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let ca = rcgen::generate_simple_self_signed(["hooks.example.com".to_owned()])
@@ -378,9 +438,18 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
 fn every_sample_site_loads() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
     let secrets = tempfile::tempdir().expect("a temporary folder can be made");
-    for file in ["provider.password", "exchange.password"] {
-        fs::write(secrets.path().join(file), "secret\n").expect("the folder can be written");
+    let (sites, bodies) = (secrets.path().join("sites"), secrets.path().join("webhook"));
+    for folder in [&sites, &bodies] {
+        fs::create_dir(folder).expect("a folder");
     }
+    for file in ["provider.password", "exchange.password", "sms.token", "push.token"] {
+        fs::write(sites.join(file), "secret\n").expect("the folder can be written");
+    }
+    for file in ["sms.form", "push.json"] {
+        let from = folder.join("../examples/webhook").join(file);
+        fs::copy(from, bodies.join(file)).expect("the folder can be written");
+    }
+    fs::write(sites.join("suppliers.csv"), "name,number\n").expect("the folder can be written");
     let mut loaded = BTreeSet::new();
     let samples = |of: &str| fs::read_dir(folder.join(of)).expect("the samples are there");
     for file in samples("sites").chain(samples("../examples/sites")) {
@@ -390,7 +459,7 @@ fn every_sample_site_loads() {
         let wants_password = text.contains("RINGPOST_MAIL__PASSWORD");
         let password = if wants_password { &password[..] } else { &[] };
         let variables = password.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        let read = load::merged(&secrets.path().join("site.toml"), text, variables);
+        let read = load::merged(&sites.join("site.toml"), text, variables);
         read.map_err(told).unwrap_or_else(|problems| panic!("{}: {problems:#?}", file.display()));
         loaded.extend(file.file_name().and_then(|name| name.to_str()).map(str::to_owned));
     }
@@ -406,6 +475,8 @@ fn every_sample_site_loads() {
         "teams-direct-routing.toml",
         "exchange-on-premises.toml",
         "exchange-online.toml",
+        "sms-and-push.toml",
+        "callers-by-exchange.toml",
     ] {
         assert!(loaded.contains(expected), "{expected} is among {loaded:?}");
     }

@@ -1,12 +1,14 @@
 //! Who has talked with whom, and what that and the site want of notices.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Directory, Origin};
 use crate::{
     address::Caller,
     notify::{Kind, Notice},
-    outbox::{Returned, Wish},
+    outbox::{Gather, Returned, Wish},
     settings::User,
     sip::uri::Uri,
 };
@@ -32,7 +34,8 @@ impl Directory {
             .returned
             .zip(number)
             .map(|(fate, number)| Returned { fate, numbers: vec![Some(self.comparable(number))] });
-        Wish { gather: user.digest, returned, hold }
+        let gather = user.digest.map(|gather| past_quiet_hours(user, notice, gather, at));
+        Wish { gather, returned, hold }
     }
 
     /// Who has talked in a call of `caller` that a device of `callee` has answered, of those who want to know.
@@ -54,10 +57,14 @@ impl Directory {
         talks
     }
 
-    /// All numbers of a user, and the user part of the address; of a number outside it is that number.
+    /// All numbers of a user, and the address as it stands for a number where a phone calls by it; of a number outside it
+    /// is that number.
     fn numbers_of(&self, user: &User) -> Vec<String> {
-        let own = Uri::read(user.address.as_bytes()).and_then(|uri| uri.bare_user().map(<[u8]>::to_vec));
-        let own = own.map(|own| String::from_utf8_lossy(&own).replace("%23", "#"));
+        let own = Uri::read(user.address.as_bytes()).and_then(|uri| {
+            let name = String::from_utf8_lossy(uri.bare_user()?).replace("%23", "#");
+            Some([format!("{name}@{}", String::from_utf8_lossy(uri.host)), name])
+        });
+        let own = own.into_iter().flatten();
         user.numbers.iter().cloned().chain(own).map(|number| self.comparable(&number)).collect()
     }
 
@@ -65,4 +72,13 @@ impl Directory {
     fn comparable(&self, number: &str) -> String {
         self.site.outbound.numbering.normal(number).unwrap_or_else(|| number.to_lowercase())
     }
+}
+
+/// A digest that would be due at an hour at which its user wants to be left alone waits until that is over; one that is full
+/// before does not.
+fn past_quiet_hours(user: &User, notice: &Notice, gather: Gather, at: Timestamp) -> Gather {
+    let end = SignedDuration::try_from(gather.within).ok().and_then(|within| at.checked_add(within).ok());
+    let hold = end.and_then(|end| user.notices.hours.hold(notice, end));
+    let within = hold.and_then(|hold| Duration::try_from(hold.until.duration_since(at)).ok());
+    Gather { within: within.unwrap_or(gather.within), ..gather }
 }

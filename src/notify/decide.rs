@@ -95,6 +95,8 @@ pub enum Reason {
     UmHadTheCall,
     /// The message itself is the notice (R4).
     MessageLeft,
+    /// Missed, but the user has talked with the caller before the notice went (R209).
+    CallReturned,
 }
 
 impl fmt::Display for Reason {
@@ -120,6 +122,7 @@ impl fmt::Display for Reason {
             Self::CompletedElsewhere => "not missed: answered elsewhere",
             Self::UmHadTheCall => "UM had the call and tells itself",
             Self::MessageLeft => "a message was left, and it is the notice",
+            Self::CallReturned => "missed, and the user has talked with the caller before the notice went",
         })
     }
 }
@@ -302,6 +305,44 @@ mod tests {
             let verdict = decide(class, Outcome::GaveUpRinging, facts);
             assert_eq!(verdict, Verdict { action, reason }, "{class:?} {facts:?}");
         }
+    }
+
+    /// All 12 outcomes, 4 classes, 6 filters and 16 sets of the other facts.
+    #[test]
+    fn r211_every_cell_acts_as_its_reason_says() {
+        let flags = || [false, true].into_iter();
+        let filters = || Filter::ALL.into_iter().map(Some).chain([None]);
+        let mut cells = 0;
+        for (has_um_plan, has_channel) in flags().flat_map(|plan| flags().map(move |channel| (plan, channel)))
+        {
+            for (others_told, short) in flags().flat_map(|others| flags().map(move |short| (others, short))) {
+                for (filter, outcome) in
+                    filters().flat_map(|filter| Outcome::ALL.map(|outcome| (filter, outcome)))
+                {
+                    let rang_for = if short { Duration::ZERO } else { RANG.rang_for };
+                    let facts = Facts { rang_for, has_um_plan, has_channel, others_told, filter, ..RANG };
+                    for class in UserClass::ALL {
+                        let Verdict { action, reason } = decide(class, outcome, facts);
+                        let may_tell = matches!(class, UserClass::Um | UserClass::Mail)
+                            && not_missed(outcome).is_none()
+                            && !others_told
+                            && filter.is_none()
+                            && !(short && outcome == Outcome::GaveUpRinging);
+                        let expected = match (class, may_tell) {
+                            (UserClass::Um, true) if has_um_plan => TellUm,
+                            (_, true) if has_channel => Mail,
+                            _ => Silent,
+                        };
+                        assert_eq!(action, expected, "{class:?} {outcome:?} {facts:?}: {reason}");
+                        let tells =
+                            matches!(reason, Reason::UmWrites | Reason::RingpostWrites | Reason::NoUmPlan);
+                        assert_eq!(tells, action != Silent, "{class:?} {outcome:?} {facts:?}: {reason}");
+                        cells += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(cells, 12 * 4 * 6 * 16);
     }
 
     #[test]

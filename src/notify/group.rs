@@ -26,20 +26,20 @@ pub const CALLED: Party = 0;
 /// user who was called is told, so that no call is lost. Whoever was called counts as reached (`called`) where a device of
 /// the user's own was called at all, be it busy; a number that stands for a group and has none does not.
 pub fn told(tell: &Tell, called: bool, rung: &[Party]) -> SmallVec<[Party; 2]> {
-    let mut order: SmallVec<[Party; 2]> = SmallVec::new();
-    for party in rung {
-        if !order.contains(party) {
-            order.push(*party);
-        }
-    }
     match tell {
         Tell::First | Tell::Address(_) => [CALLED].into_iter().collect(),
-        Tell::Last => [order.last().copied().unwrap_or(CALLED)].into_iter().collect(),
+        Tell::Last => [rung.last().copied().unwrap_or(CALLED)].into_iter().collect(),
         Tell::All => {
-            if (called || order.is_empty()) && !order.contains(&CALLED) {
-                order.insert(0, CALLED);
+            let mut all = SmallVec::new();
+            if (called || rung.is_empty()) && !rung.contains(&CALLED) {
+                all.push(CALLED);
             }
-            order
+            for party in rung {
+                if !all.contains(party) {
+                    all.push(*party);
+                }
+            }
+            all
         }
     }
 }

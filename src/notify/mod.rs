@@ -66,6 +66,9 @@ pub struct Notice {
     /// When the user has talked with the caller since, where the notice was marked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub talked: Option<Timestamp>,
+    /// Who was called, where that is another user: the call rang this one as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called: Option<String>,
 }
 
 impl Notice {
@@ -111,6 +114,9 @@ pub struct MissedCall {
     /// See [`Notice::talked`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub talked: Option<Timestamp>,
+    /// See [`Notice::called`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called: Option<String>,
 }
 
 impl MissedCall {
@@ -123,6 +129,7 @@ impl MissedCall {
             rang_for: notice.rang_for,
             outcome: notice.outcome,
             talked: notice.talked,
+            called: notice.called.clone(),
         }
     }
 }

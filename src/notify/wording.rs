@@ -137,6 +137,9 @@ fn rows(notice: &Notice, phrases: &Phrases) -> Vec<(&'static str, String)> {
         (phrases.came_in, dates::moment(notice.came_in, &notice.time_zone, notice.language)),
         (phrases.rang_for, values::rang_for(notice, phrases)),
     ];
+    if let Some(called) = shown(notice.called.as_deref()) {
+        rows.push((phrases.call_for, isolated(&called)));
+    }
     if let Kind::VoiceMail { duration, .. } = notice.kind {
         rows.push((phrases.length, dates::length(duration)));
     }
@@ -210,6 +213,7 @@ mod tests {
             rang_for: Duration::from_secs(23),
             outcome: Outcome::GaveUpRinging,
             talked: None,
+            called: None,
         }
     }
 
@@ -249,6 +253,24 @@ mod tests {
         assert!(!words.html.contains("<script>"), "{}", words.html);
         assert!(words.html.contains("&lt;script&gt;"));
         assert!(words.text.contains("<script>"));
+    }
+
+    #[test]
+    fn r201_who_is_told_of_a_call_to_somebody_else_reads_whom_it_was_for() {
+        for (language, line) in [
+            (Language::En, "Call for: Sales <b>"),
+            (Language::De, "Anruf für: Sales <b>"),
+            (Language::Fr, "Appel pour: Sales <b>"),
+            (Language::Da, "Opkald til: Sales <b>"),
+            (Language::Es, "Llamada para: Sales <b>"),
+        ] {
+            let own = Notice { language, ..missed(caller(Some("Luka A"), None, None, false)) };
+            let other = Notice { called: Some("Sales\r\n <b>".to_owned()), ..own.clone() };
+            let [own, other] = [own, other].map(|notice| Style::default().told(&notice).words);
+            assert!(other.text.lines().any(|one| one == line), "{}", other.text);
+            assert!(other.html.contains("Sales &lt;b&gt;") && !other.html.contains("<b>"), "{}", other.html);
+            assert_eq!(other.text.lines().count(), own.text.lines().count() + 1, "one line more");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Keeps a channel whose server does not answer from being asked for every notice: one try at a time, ever more rarely.
+//! Keeps a server that does not answer, or a destination that takes nothing, from being asked for every notice.
 
 use std::time::Duration;
 
@@ -7,10 +7,13 @@ use crate::settings;
 
 /// Failures in a row, of different notices, that open it.
 const ENOUGH: u32 = 5;
-/// The longest pause between tries: what a server that is back is noticed after.
-const LONGEST: Duration = Duration::from_secs(60);
+/// The longest pause between tries of a channel's server: within five seconds it is noticed that it is back (ROBUSTNESS T35),
+/// and a connection every few seconds is no burden. One that wants more rest says so, and a refused password rests anyway.
+pub const OF_A_SERVER: Duration = Duration::from_secs(4);
+/// The longest pause between tries of a destination behind the server, which may count them (greylisting, a full mailbox).
+pub const OF_A_DESTINATION: Duration = Duration::from_secs(60);
 
-/// The state of one channel. Closed: everything may be tried. Open: one notice at a time, after [`Breaker::pause`].
+/// The state of one server or destination. Closed: everything may be tried. Open: one notice after each [`Breaker::pause`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Breaker {
     failures: u32,
@@ -61,9 +64,9 @@ impl Breaker {
         Turn::Opened
     }
 
-    /// The pause before the next try of an open one; `jitter` in 0..1.
-    pub fn pause(&self, schedule: &settings::Outbox, jitter: f64) -> Duration {
-        let full = pause(self.open.unwrap_or_default(), schedule).min(LONGEST);
+    /// The pause before the next try of an open one, `longest` at most; `jitter` in 0..1.
+    pub fn pause(&self, schedule: &settings::Outbox, longest: Duration, jitter: f64) -> Duration {
+        let full = pause(self.open.unwrap_or_default(), schedule).min(longest);
         full.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
     }
 }
@@ -102,20 +105,22 @@ mod tests {
     }
 
     #[test]
-    fn the_pauses_grow_to_a_minute() {
-        let mut breaker = Breaker::default();
-        for item in 1..=5 {
-            breaker.failed(item);
-        }
-        let pauses: Vec<u64> = (0..7)
-            .map(|item| {
-                let pause = breaker.pause(&SCHEDULE, 1.0);
+    fn the_pauses_grow_to_a_minute_and_those_of_a_server_to_less_than_the_five_seconds_of_t35() {
+        for (longest, wanted) in
+            [(OF_A_DESTINATION, [2, 4, 8, 16, 32, 60, 60]), (OF_A_SERVER, [2, 4, 4, 4, 4, 4, 4])]
+        {
+            let mut breaker = Breaker::default();
+            for item in 1..=5 {
                 breaker.failed(item);
+            }
+            let pauses = [(); 7].map(|()| {
+                let pause = breaker.pause(&SCHEDULE, longest, 1.0);
+                breaker.failed(0);
                 pause.as_secs()
-            })
-            .collect();
-        assert_eq!(pauses, [2, 4, 8, 16, 32, 60, 60]);
+            });
+            assert_eq!(pauses, wanted);
+        }
         let breaker = Breaker { open: Some(0), ..Breaker::default() };
-        assert_eq!(breaker.pause(&SCHEDULE, 0.0), Duration::from_secs(1));
+        assert_eq!(breaker.pause(&SCHEDULE, OF_A_SERVER, 0.0), Duration::from_secs(1));
     }
 }

@@ -20,7 +20,7 @@ pub fn gathered(items: &[Item], posted: Timestamp) -> Option<Item> {
     let alone = callers(&calls).len() == 1;
     let caller = if alone { last.notice.caller.clone() } else { Caller::default() };
     let kind = Kind::Digest { calls };
-    let notice = Notice { kind, caller, talked: None, ..last.notice.clone() };
+    let notice = Notice { kind, caller, talked: None, called: None, ..last.notice.clone() };
     Some(Item { wish: wish(items), ..Item::new(notice, last.way.clone(), posted) })
 }
 

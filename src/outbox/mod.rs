@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{notify::Notice, settings};
 
-pub use breaker::{Breaker, Turn};
+pub use breaker::{Breaker, OF_A_DESTINATION, OF_A_SERVER, Turn};
 pub use destination::{Towards, share};
 pub use gathered::gathered;
 pub use key::Key;

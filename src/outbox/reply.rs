@@ -18,8 +18,12 @@ pub fn refused(code: u16, text: &str) -> Refused {
     match (code, subject, detail) {
         // Closing; no mail here; authentication wanted, too weak, failed, or in vain without TLS (RFC 4954 §6).
         (421 | 454 | 521 | 530 | 534 | 535 | 538, ..) => Refused::Down,
-        // The system is full, or takes nothing now; it has no route; its security asks for another login.
-        (_, 3, 1 | 2) | (400..=499, 4, _) | (_, 7, 8 | 9 | 11..=13) => Refused::Down,
+        // The system is full, takes nothing now or is set up wrongly; it has no route; it wants TLS or another login.
+        (_, 3, 1 | 2 | 5) | (400..=499, 4, _) | (_, 7, 8..=13) => Refused::Down,
+        // Our sender's address, or what it may do from here: SPF, reverse DNS, rights of the login (RFC 7372; Exchange).
+        (_, 1, 7 | 8) | (_, 2, 252) | (_, 7, 23..=27 | 57 | 60) => Refused::Down,
+        // Exchange Online has had too much of our address for now.
+        (400..=499, 7, 500..=599) => Refused::Down,
         // A full or sleeping mailbox, which RFC 3463 §3.3 calls persistent and transient at once.
         (500.., 2, 1 | 2) => Refused::Later,
         (500.., ..) => Refused::Never,
@@ -63,6 +67,18 @@ mod tests {
             (552, "5.3.4 too big", Never),
             (552, "5.2.3.4 no status", Never),
             (553, "5.1.3 bad address", Never),
+            (553, "5.1.7 bad sender", Down),
+            (501, "5.1.8 the sender's domain does not exist", Down),
+            (550, "5.1.10 the recipient's domain takes no mail", Never),
+            (450, "4.7.0 greylisted", Later),
+            (451, "4.7.500 server busy", Down),
+            (550, "5.7.0 refused", Never),
+            (550, "5.7.10 encryption needed", Down),
+            (550, "5.7.23 SPF says no", Down),
+            (550, "5.7.25 no reverse DNS", Down),
+            (554, "5.2.252 SendAsDenied", Down),
+            (550, "5.7.60 may not send as this sender", Down),
+            (554, "5.3.5 the system is set up wrongly", Down),
             (554, "5.3.2 system not accepting messages", Down),
             (554, "5.2.x", Never),
             (554, "", Never),

@@ -19,6 +19,7 @@ fn item(way: Way) -> Item {
         rang_for: Duration::ZERO,
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     };
     Item::new(notice, way, Timestamp::UNIX_EPOCH)
 }

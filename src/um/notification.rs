@@ -88,6 +88,7 @@ impl Notification {
             rang_for: self.rang_for,
             outcome: self.outcome,
             talked: None,
+            called: None,
         }
     }
 

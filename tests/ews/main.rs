@@ -32,6 +32,7 @@ fn notice(kind: Kind) -> Notice {
         rang_for: Duration::from_secs(23),
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     }
 }
 

@@ -13,7 +13,7 @@ use quick_xml::{Reader, events::Event};
 use ringpost::{
     address::Caller,
     notify::{
-        Kind, Notice, Style,
+        Kind, MissedCall, Notice, Style,
         ews::{
             answer::{found, read, trouble},
             codes::{DOWN, Fate, MOVED, NEVER, fate},
@@ -199,6 +199,12 @@ fn schemas() -> Option<PathBuf> {
     there.then_some(schemas)
 }
 
+/// Two missed calls of hostile callers.
+fn digest() -> Kind {
+    let calls = HOSTILE.into_iter().take(2).map(|name| MissedCall::of(&hostile(name, Kind::Missed)));
+    Kind::Digest { calls: calls.collect() }
+}
+
 /// The operation inside an envelope as a document of its own.
 fn operation(request: &str) -> String {
     let (_, body) = request.split_once("<s:Body>").expect("a body");
@@ -218,7 +224,7 @@ fn every_request_is_valid_by_the_published_schema() {
     let mut requests = Vec::new();
     for access in [EwsAccess::Impersonation, EwsAccess::Delegate] {
         let settings = settings(access);
-        for kind in [Kind::Missed, voice_mail()] {
+        for kind in [Kind::Missed, voice_mail(), digest()] {
             let wav = matches!(kind, Kind::VoiceMail { .. }).then(|| b"RIFF".to_vec());
             let names = HOSTILE.into_iter().map(|name| hostile(name, kind.clone()));
             for notice in names.chain([notice(kind.clone())]) {
@@ -242,7 +248,7 @@ fn every_request_is_valid_by_the_published_schema() {
     let judged = lint.output().expect("xmllint runs");
     fs::remove_dir_all(&folder).expect("removed");
     assert!(judged.status.success(), "{}", String::from_utf8_lossy(&judged.stderr));
-    assert_eq!(requests.len(), 2 * (2 * (HOSTILE.len() + 1) + 4));
+    assert_eq!(requests.len(), 2 * (3 * (HOSTILE.len() + 1) + 4));
 }
 
 #[test]

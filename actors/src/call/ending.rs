@@ -3,7 +3,7 @@
 use actix::prelude::*;
 use jiff::Timestamp;
 use ringpost::{
-    address::UserClass,
+    address::{Caller, UserClass},
     call::Outcome,
     directory::Origin,
     notify::{Action, CallRecord, Facts, Filter, Kind, Notice, Verdict, decide, filter::Seen, not_missed},
@@ -26,19 +26,18 @@ impl CallActor {
             return;
         }
         let decided: SmallVec<[_; 1]> = self
-            .reached()
+            .reached(outcome)
             .into_iter()
             .map(|reached| {
                 let verdict = self.verdict(&reached, outcome);
                 (reached, verdict)
             })
             .collect();
-        let acts = decided.iter().map(|(_, verdict)| verdict.action).find(|action| *action != Action::Silent);
-        self.settle_name(acts.unwrap_or(Action::Silent));
         let mut items = vec![];
         let mut records: SmallVec<[_; 1]> = SmallVec::new();
         for (reached, verdict) in decided {
-            let notice = self.notice(&reached, outcome);
+            let caller = self.caller_for(&reached, verdict.action);
+            let notice = self.notice(&reached, caller, outcome);
             records.push(CallRecord {
                 call_id: notice.call_id.clone(),
                 user: notice.user.clone(),
@@ -94,7 +93,7 @@ impl CallActor {
         filters.catch(&seen, &self.directory.site.outbound.numbering)
     }
 
-    fn notice(&self, reached: &Reached, outcome: Outcome) -> Notice {
+    fn notice(&self, reached: &Reached, caller: Caller, outcome: Outcome) -> Notice {
         let Reached { user, rang_for, address, .. } = reached;
         Notice {
             kind: Kind::Missed,
@@ -104,12 +103,20 @@ impl CallActor {
             language: user.language,
             time_zone: user.time_zone.clone(),
             call_id: call_id(&self.invite).into_owned(),
-            caller: self.caller.clone(),
+            caller,
             came_in: self.came_in,
             rang_for: *rang_for,
             outcome,
             talked: None,
+            called: (user.address != self.user.address).then(|| self.called()),
         }
+    }
+
+    /// What whoever was called is called.
+    fn called(&self) -> String {
+        let address = self.user.address.trim_start_matches("sip:").trim_start_matches("sips:");
+        let number = address.split('@').next().unwrap_or(address);
+        self.user.name.clone().unwrap_or_else(|| number.to_owned())
     }
 
     /// The items that tell a notice.

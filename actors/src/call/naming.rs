@@ -1,8 +1,11 @@
 //! What the caller is called, where servers are asked for it: from the first ringing on, and never waited for here.
 
-use ringpost::{address::UserClass, notify::Action};
+use ringpost::{
+    address::{Caller, UserClass},
+    notify::Action,
+};
 
-use super::{CallActor, Reach};
+use super::{CallActor, Reach, rung::Reached};
 
 impl CallActor {
     /// Begins to look for the caller's name, for a user who may be told of this call.
@@ -17,18 +20,22 @@ impl CallActor {
         }
     }
 
-    /// The call is over: the name that is there by now, or who tells has to wait for it.
-    pub(super) fn settle_name(&mut self, action: Action) {
-        if self.switch.identity().is_none() {
-            return;
-        }
-        if action != Action::Silent {
-            self.seek_name();
-        }
-        let Some(seeking) = self.seeking.take() else { return };
-        match seeking.settled() {
-            Some(found) => self.caller = std::mem::take(&mut self.caller).named(found),
-            None => self.caller.sought = action != Action::Silent,
+    /// The caller as a notice names it: by the name that is there by now, or who tells has to wait for it. Of several users
+    /// who are told each has contacts of their own.
+    pub(super) fn caller_for(&self, Reached { user, address, .. }: &Reached, action: Action) -> Caller {
+        let caller = self.caller.clone();
+        let Some(identity) = self.switch.identity() else { return caller };
+        let own = address.is_none() && user.address == self.user.address;
+        let begun = self.seeking.clone().filter(|_| own);
+        let seeking = begun.or_else(|| {
+            let mailbox = address.as_deref().or(user.mail.as_deref());
+            let question = || identity.question(&caller, mailbox);
+            (action != Action::Silent).then(question).flatten().map(|question| identity.seek(question))
+        });
+        match seeking.map(|seeking| seeking.settled()) {
+            None => caller,
+            Some(Some(found)) => caller.named(found),
+            Some(None) => Caller { sought: action != Action::Silent, ..caller },
         }
     }
 }

@@ -6,10 +6,11 @@ use std::{
 };
 
 use ringpost::{
-    call::Leg,
+    call::{Leg, Outcome},
     notify::{
         Tell,
         group::{self, CALLED},
+        not_missed,
     },
     policy::Party,
     settings::User,
@@ -48,8 +49,8 @@ pub(super) struct Reached {
 }
 
 impl CallActor {
-    /// Who is reached: the user who was called comes first, then those others who may be told.
-    pub(super) fn reached(&self) -> SmallVec<[Reached; 1]> {
+    /// Who is reached: the user who was called comes first, then, of a call that was missed, those others who may be told.
+    pub(super) fn reached(&self, outcome: Outcome) -> SmallVec<[Reached; 1]> {
         let called = |is_told, address| Reached {
             user: Arc::clone(&self.user),
             rang_for: self.rang_for(),
@@ -57,7 +58,8 @@ impl CallActor {
             address,
         };
         let tell = &self.user.notices.tell;
-        if *tell == Tell::First || !self.planned.parties.iter().any(|party| self.is_other(party)) {
+        let others = || self.planned.parties.iter().any(|party| self.is_other(party));
+        if *tell == Tell::First || not_missed(outcome).is_some() || !others() {
             return [called(true, None)].into_iter().collect();
         }
         let mut others: Vec<(Arc<User>, Instant, Instant)> = vec![];

@@ -50,6 +50,19 @@ impl CallActor {
             Leg::Caller => None,
         };
         self.say(Leg::Caller, Say::Answer(Arc::clone(message)));
+        self.note_talk(leg);
+    }
+
+    /// Caller and user talk: what still waits to be told of a call between them may not be needed any more.
+    fn note_talk(&self, leg: Leg) {
+        let own = matches!(leg, Leg::Phone(_)) && !self.machine.plan().others.has(leg);
+        if !own || !self.switch.notices_ask() {
+            return;
+        }
+        let talks = self.directory.talks(&self.origin, &self.caller, &self.user);
+        if !talks.is_empty() {
+            self.switch.talked(talks);
+        }
     }
 
     /// The leg that an UPDATE before the answer is for: the caller has the media of one device, and that one the caller's.

@@ -16,7 +16,7 @@ use crate::{
     channel::Recorded,
     guard::Break,
     load,
-    outbox::{ChannelUse, Channels},
+    outbox::{Asking, ChannelUse, Channels},
     policies::Policies,
     port::{
         Listener,
@@ -146,6 +146,7 @@ impl Lane {
         let names = Arc::new(crate::names::Names::new(site.dns.clone()).0);
         let directory = Arc::new(ArcSwap::from_pointee(Directory::of(site)));
         let shared = Shared {
+            asking: Asking::default(),
             outbox,
             gatehouse: Gatehouse::new(Arc::clone(&directory)),
             tls,

@@ -1,17 +1,15 @@
 //! Tells by Microsoft Graph: as a mail, or as a message put straight into the user's Inbox (PROTOCOLS §7.5).
 //!
-//! Graph may act and yet answer nothing, or 504. So a notice whose last answer was lost, here or before a restart, is
-//! looked for by its Message-ID before it goes again.
+//! Graph may act and yet answer nothing, or 504. So a try that is not the first ([`Channel::deliver_again`]) looks for the
+//! notice by its Message-ID before it goes again.
 
 mod contacts;
-mod doubts;
 mod service;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
 use ringpost::{
     notify::{
         Enclosure, Letter,
@@ -32,14 +30,12 @@ use super::{
     never,
     token::{SetupError, Tokens},
 };
-use doubts::Doubts;
 use service::{Body, Service, Trouble};
 
 /// The channel.
 pub struct Graph {
     settings: settings::Graph,
     service: Service,
-    doubts: Doubts,
     letters: Letters,
 }
 
@@ -57,11 +53,19 @@ pub enum GraphError {
 impl Graph {
     /// A channel to the service that `settings` names.
     pub fn new(settings: &settings::Graph, tokens: &Tokens) -> Result<Self, GraphError> {
-        let http = Http::new(settings.ca.as_deref())?;
+        Self::resolving(settings, tokens, &[])
+    }
+
+    /// As [`Graph::new`], with the addresses of some names known already.
+    pub fn resolving(
+        settings: &settings::Graph,
+        tokens: &Tokens,
+        names: &[(String, SocketAddr)],
+    ) -> Result<Self, GraphError> {
+        let http = Http::resolving(settings.ca.as_deref(), names)?;
         let source = tokens.source(&settings.oauth, &http)?;
         let service = Service::new(http, source);
-        let doubts = Doubts::since(Timestamp::now());
-        Ok(Self { settings: settings.clone(), service, doubts, letters: Letters::default() })
+        Ok(Self { settings: settings.clone(), service, letters: Letters::default() })
     }
 
     /// Writes by these letters.
@@ -76,10 +80,17 @@ impl Graph {
         Self { service: self.service.patient_for(patience), ..self }
     }
 
-    async fn tell(&self, item: &Item, key: &Key) -> Result<(), Trouble> {
+    async fn tried(&self, item: &Item, again: bool) -> Delivery {
+        match self.tell(item, &Key::of(&item.notice), again).await {
+            Ok(()) => Delivery::Delivered,
+            Err(trouble) => trouble.delivery(self.service.patience()),
+        }
+    }
+
+    async fn tell(&self, item: &Item, key: &Key, again: bool) -> Result<(), Trouble> {
         let (place, whose) = self.place(item);
         let letter = self.letters.letter(&item.notice).await.map_err(Trouble::Other)?;
-        let earlier = match self.doubts.holds(key, item.posted) {
+        let earlier = match again {
             true => self.find(key, place, whose).await?,
             false => None,
         };
@@ -177,8 +188,6 @@ impl Graph {
     ) -> Result<Option<Made>, Trouble> {
         let answer = self.service.post(url, key, Body::Json(message.to_string())).await?;
         Trouble::unless(&answer, 201, whose)?;
-        // Whatever becomes of the steps behind this one: there is no second message.
-        self.doubts.put(key);
         Ok(made(&answer.body))
     }
 
@@ -205,23 +214,11 @@ impl Graph {
 
 impl Channel for Graph {
     fn deliver<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
-        Box::pin(async {
-            let key = Key::of(&item.notice);
-            // Until the answer is there: who cuts the try off leaves it so.
-            let doubt = self.doubts.begin(&key, item.posted);
-            match self.tell(item, &key).await {
-                Ok(()) => {
-                    doubt.settle();
-                    Delivery::Delivered
-                }
-                Err(trouble) => {
-                    if !trouble.may_have_acted() {
-                        doubt.back();
-                    }
-                    trouble.delivery(self.service.patience())
-                }
-            }
-        })
+        Box::pin(self.tried(item, false))
+    }
+
+    fn deliver_again<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
+        Box::pin(self.tried(item, true))
     }
 
     fn contacts(self: Arc<Self>) -> Option<Arc<dyn Contacts>> {

@@ -3,6 +3,7 @@
 //! lettre's own pool is left aside: it takes back a connection whose send was cut off in the middle of a command, and
 //! the next mail then reads the replies to the last one. Here only a connection whose mail was taken is kept.
 
+mod line;
 mod login;
 mod opening;
 
@@ -23,7 +24,7 @@ use ringpost::{
     outbox::{Delivery, Item, Towards, refused},
     settings::{Mail, MailAuth, MailTls, MailUrl},
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::{
     Channel, Letters, built, down,
@@ -33,6 +34,7 @@ use super::{
     never,
     token::{SetupError, TokenError, Tokens},
 };
+use line::{Line, Sent};
 use login::{From, Login};
 use opening::Server;
 
@@ -43,8 +45,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SLOWEST: u64 = 20_000;
 /// How long a connection is kept. Servers close theirs after five minutes and sooner.
 const KEPT_FOR: Duration = Duration::from_secs(20);
-/// Connections kept at once.
-const KEPT: usize = 8;
 
 /// The channel.
 pub struct Smtp {
@@ -53,7 +53,8 @@ pub struct Smtp {
     from: String,
     patience: Duration,
     letters: Letters,
-    idle: Mutex<Vec<(AsyncSmtpConnection, Instant)>>,
+    /// What is not used now: never more than there were tries at once.
+    idle: Mutex<Vec<Line>>,
 }
 
 /// Why a mail server cannot be used.
@@ -151,13 +152,26 @@ impl Smtp {
     }
 
     async fn send(&self, mail: &Message) -> Result<(), Refusal> {
-        let mut connection = match self.kept().await {
-            Some(connection) => connection,
-            None => self.connect().await?,
-        };
-        connection.send(mail.envelope(), &mail.formatted()).await.map_err(Refusal::Mail)?;
-        self.keep(connection);
-        Ok(())
+        while let Some(mut line) = self.kept() {
+            match line.send(mail).await {
+                (Sent::Stale(_), _) => {}
+                (Sent::Taken, kept) => {
+                    self.keep(line, kept);
+                    return Ok(());
+                }
+                (Sent::Refused(error), kept) => {
+                    self.keep(line, kept);
+                    return Err(Refusal::Mail(error));
+                }
+            }
+        }
+        let mut line = Line::over(self.connect().await?, self.server.hello()).await?;
+        let (sent, kept) = line.send(mail).await;
+        self.keep(line, kept);
+        match sent {
+            Sent::Taken => Ok(()),
+            Sent::Stale(error) | Sent::Refused(error) => Err(Refusal::Mail(error)),
+        }
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, Refusal> {
@@ -167,25 +181,20 @@ impl Smtp {
         }
     }
 
-    /// A kept connection that still answers.
-    async fn kept(&self) -> Option<AsyncSmtpConnection> {
-        loop {
-            let (mut connection, since) = self.idle().pop()?;
-            if since.elapsed() < KEPT_FOR && connection.test_connected().await {
-                return Some(connection);
-            }
-        }
+    /// The line that was used last, if the server may still have it.
+    fn kept(&self) -> Option<Line> {
+        self.idle().pop().filter(|line| line.since.elapsed() < KEPT_FOR)
     }
 
-    fn keep(&self, connection: AsyncSmtpConnection) {
+    fn keep(&self, line: Line, kept: bool) {
         let mut idle = self.idle();
-        idle.retain(|(_, since)| since.elapsed() < KEPT_FOR);
-        if idle.len() < KEPT && !connection.has_broken() {
-            idle.push((connection, Instant::now()));
+        idle.retain(|line| line.since.elapsed() < KEPT_FOR);
+        if kept {
+            idle.push(line);
         }
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<(AsyncSmtpConnection, Instant)>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Line>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
 //! Tells a program by HTTP POST: a CloudEvents event or a body by the site's template, signed.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -43,7 +43,15 @@ impl Webhook {
     /// # Errors
     /// TLS cannot be set up, or the token is none that a header may hold.
     pub fn new(settings: settings::Webhook) -> Result<Self, HttpSetup> {
-        let http = Http::new(settings.ca.as_deref())?;
+        Self::resolving(settings, &[])
+    }
+
+    /// As [`Webhook::new`], with the addresses of some names known already.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn resolving(settings: settings::Webhook, names: &[(String, SocketAddr)]) -> Result<Self, HttpSetup> {
+        let http = Http::resolving(settings.ca.as_deref(), names)?;
         let token = settings.token.as_ref().map(|(name, token)| {
             let mut value = HeaderValue::try_from(&token.0).map_err(|_| HttpSetup::new("the token"))?;
             value.set_sensitive(true);

@@ -39,6 +39,11 @@ use contacts::CalleesContacts;
 /// Questions under way; beyond them a number is all that is told.
 const UNDER_WAY: usize = 10_000;
 
+/// How much longer than its time-out a source may take to end by itself.
+const OVERTIME: Duration = Duration::from_secs(1);
+/// How long a question stays answered that a source has not answered.
+const AFTERGLOW: Duration = Duration::from_secs(1);
+
 /// A number to be named for one callee, and who is asked. The same question is asked once for all who wait.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Question {
@@ -145,6 +150,9 @@ impl Identity {
         thread::Builder::new()
             .name("identity".to_owned())
             .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+        for (name, _) in &sources {
+            METRICS.health.set(&format!("identity {name}"), State::Green);
+        }
         let bounds = directory.load().site.identity.bounds;
         let server = |source| Server { source, breaker: Mutex::default() };
         Ok(Arc::new(Self {
@@ -189,15 +197,19 @@ impl Identity {
         }
         under_way.insert(question.clone(), seeking.clone());
         drop(under_way);
-        let identity = Arc::clone(self);
+        let (identity, question) = (Arc::clone(self), Arc::new(question));
         self.thread.spawn(async move {
             let asked = AssertUnwindSafe(identity.ask(&question)).catch_unwind().await;
             let found = asked.unwrap_or_else(|panic| {
                 tracing::error!(fault = words(&*panic), "A fault while a caller's name was looked for");
                 None
             });
-            lock(&identity.under_way).remove(&question);
             told.send_replace(Some(found));
+            if identity.recalled(&question).is_none() {
+                // Who has just seen it open, and asks for its end now, need not wait twice for a source that is dead.
+                tokio::time::sleep(AFTERGLOW).await;
+            }
+            lock(&identity.under_way).remove(&question);
         });
         seeking
     }
@@ -225,12 +237,14 @@ impl Identity {
         Asked { source: source.clone(), callee, number: question.number.clone() }
     }
 
-    async fn ask(&self, question: &Question) -> Found {
+    async fn ask(self: &Arc<Self>, question: &Arc<Question>) -> Found {
         let mut race = Race::start(self.now(), question.sources.iter().map(|(_, timeout)| *timeout));
-        let each = question.sources.iter().enumerate();
-        let each = each
-            .map(|(at, (name, timeout))| self.ask_one(name, question, *timeout).map(move |name| (at, name)));
-        let mut answers: FuturesUnordered<_> = each.collect();
+        // Tasks: whoever comes too late for this race is remembered, and blamed, all the same.
+        let asked = (0..question.sources.len()).map(|at| {
+            let asked = tokio::spawn(Arc::clone(self).ask_one(Arc::clone(question), at));
+            asked.map(move |name| (at, name.ok().flatten()))
+        });
+        let mut answers: FuturesUnordered<_> = asked.collect();
         loop {
             let until = match race.standing(self.now()) {
                 Standing::Won(at, name) => return self.found(question, at, name),
@@ -252,9 +266,10 @@ impl Identity {
     }
 
     /// The name that one source has; none where it has none, is left alone, or does not answer.
-    async fn ask_one(&self, name: &SourceName, question: &Question, patience: Duration) -> Option<String> {
+    async fn ask_one(self: Arc<Self>, question: Arc<Question>, at: usize) -> Option<String> {
+        let (name, patience) = &question.sources[at];
         let server = self.servers.get(name)?;
-        let asked = self.asked(name, question);
+        let asked = self.asked(name, &question);
         if let Some(known) = lock(&self.memory).recall(&asked, self.now()) {
             return known;
         }
@@ -264,7 +279,8 @@ impl Identity {
             return None;
         }
         METRICS.identity_asked_total.one();
-        let answer = tokio::time::timeout(patience, server.source.name(question, patience)).await;
+        let asking = server.source.name(&question, *patience);
+        let answer = tokio::time::timeout(*patience + OVERTIME, asking).await;
         match answer.unwrap_or_else(|_| Err(Silent::Down("it took too long".to_owned()))) {
             Ok(found) => {
                 self.reached(name, server);

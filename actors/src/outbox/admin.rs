@@ -25,12 +25,11 @@ pub const NOT_OPEN: &str = "there is no such notice, or it is delivered, or told
 
 impl Outbox {
     /// Takes a notice out of its queue; `Some(false)`: it is on its way, `None`: no queue has it.
-    fn unqueue(&mut self, id: ItemId) -> Option<bool> {
-        if let Some(waited) = self.held.take(id) {
-            return Some(waited);
-        }
-        let waited = self.lanes.values_mut().find_map(|lane| lane.remove(id))?;
+    pub(super) fn unqueue(&mut self, id: ItemId) -> Option<bool> {
+        let held = self.held.take(id);
+        let waited = held.or_else(|| self.lanes.values_mut().find_map(|lane| lane.remove(id)))?;
         if waited {
+            self.returnable.forget(id);
             self.fresh.remove(&id);
         }
         Some(waited)

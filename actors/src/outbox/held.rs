@@ -54,6 +54,11 @@ impl Held {
         self.places.contains_key(&id) || self.leaving.contains(&id)
     }
 
+    /// Whether the item is here and not on its way out.
+    pub fn waits(&self, id: ItemId) -> bool {
+        self.places.contains_key(&id)
+    }
+
     /// Takes an item out; `Some(false)`: it is on its way out already, `None`: it is not here.
     pub fn take(&mut self, id: ItemId) -> Option<bool> {
         if self.leaving.contains(&id) {
@@ -87,6 +92,7 @@ impl Outbox {
     /// Takes an item that is on the disk into the waiting room.
     pub(super) fn hold(&mut self, id: ItemId, item: &Item) {
         if !self.knows(id) {
+            self.returnable.note(id, &item.notice.user, &item.wish);
             let wait = item.wish.wait(item.posted, Timestamp::now());
             let place = Place {
                 channel: item.way.channel().clone(),
@@ -145,13 +151,17 @@ impl Outbox {
         });
         self.trips += 1;
         let sealed = sealed(self.namer(), ids.clone()).into_actor(self);
-        ctx.spawn(sealed.map(move |sealed, this, ctx| {
+        ctx.spawn(sealed.map(move |(sealed, all_read), this, ctx| {
             this.trips -= 1;
             this.held.leaving.retain(|id| !ids.contains(id));
             this.guarded(ctx, |this, ctx| {
+                ids.iter().for_each(|id| this.returnable.forget(*id));
                 for (id, item) in sealed {
                     this.queue_item(id, &item);
                     this.keep_fresh(id, item);
+                }
+                if !all_read {
+                    this.load(0, 0, ctx);
                 }
                 this.pump(ctx);
             });
@@ -178,10 +188,10 @@ impl Outbox {
     }
 }
 
-/// Writes it down, and gives what may go now.
-async fn sealed(namer: Namer, ids: Vec<ItemId>) -> Vec<(ItemId, Arc<Item>)> {
+/// Writes it down, and gives what may go now. False: the store could not be read.
+async fn sealed(namer: Namer, ids: Vec<ItemId>) -> (Vec<(ItemId, Arc<Item>)>, bool) {
     let scribe = &namer.scribe;
-    let mut items = vec![];
+    let (mut items, mut all_read) = (vec![], true);
     for id in &ids {
         match scribe.load(*id).await {
             // A crash may have come before the name.
@@ -189,7 +199,10 @@ async fn sealed(namer: Namer, ids: Vec<ItemId>) -> Vec<(ItemId, Arc<Item>)> {
                 items.push((*id, Item::clone(&*namer.named(*id, Arc::new(item)).await)))
             }
             Some(Ok(None)) | None => {}
-            Some(Err(error)) => error!(item = id, %error, "A notice cannot be read from the store"),
+            Some(Err(error)) => {
+                error!(item = id, %error, "A notice cannot be read from the store");
+                all_read = false;
+            }
         }
     }
     let members: Vec<ItemId> = items.iter().map(|(id, _)| *id).collect();
@@ -202,7 +215,7 @@ async fn sealed(namer: Namer, ids: Vec<ItemId>) -> Vec<(ItemId, Arc<Item>)> {
             && let Some(Some(digest)) = digest.first()
         {
             info!(item = digest, calls = members.len(), "Missed calls are told together");
-            return vec![(*digest, item)];
+            return (vec![(*digest, item)], all_read);
         }
     }
     // A single call; or one of them has left meanwhile, and the others are told by themselves.
@@ -212,5 +225,5 @@ async fn sealed(namer: Namer, ids: Vec<ItemId>) -> Vec<(ItemId, Arc<Item>)> {
             released.push((id, Arc::new(item)));
         }
     }
-    released
+    (released, all_read)
 }

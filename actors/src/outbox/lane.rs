@@ -9,7 +9,7 @@ use std::{
 };
 
 use ringpost::{
-    outbox::{Breaker, ChannelName, Towards, Turn},
+    outbox::{Breaker, ChannelName, OF_A_DESTINATION, OF_A_SERVER, Towards, Turn},
     settings,
 };
 use tokio::time::Instant;
@@ -184,6 +184,11 @@ impl Lane {
         waited
     }
 
+    /// Whether the item is here and not being sent.
+    pub fn waits(&self, id: ItemId) -> bool {
+        self.queue.get(id).is_some_and(|entry| entry.place != Place::Sending)
+    }
+
     /// Forgets every item, as a fault might: the store knows them.
     #[cfg(test)]
     pub fn forget(&mut self) {
@@ -203,16 +208,19 @@ impl Lane {
         self.numbers.resting.set(self.queue.resting() as u64);
         let ripe = if more { Some(now) } else { self.queue.ripe_at() };
         let probe =
-            (self.breaker.is_open() && self.sending == 0 && self.queue.due() > 0).then_some(self.probe.0);
+            (self.breaker.is_open() && self.has_room() && self.queue.due() > 0).then_some(self.probe.0);
         let asked = if self.breaker.is_open() { None } else { self.queue.probe_at(now) };
         let next = ripe.into_iter().chain(probe).chain(asked).chain(swept.flatten()).min()?;
         Some(self.epoch + Duration::from_millis(next))
     }
 
-    /// The next item to try. While the breaker is open: one at a time, another one each time.
+    fn has_room(&self) -> bool {
+        self.sending < self.used.at_once
+    }
+
+    /// The next item to try. While the breaker is open: one after each pause, another one each time.
     fn next(&mut self, now: Moment) -> Option<ItemId> {
-        let room = if self.breaker.is_open() { self.sending == 0 } else { self.sending < self.used.at_once };
-        if !room {
+        if !self.has_room() {
             return None;
         }
         while let Some(id) = self.urged.pop_front() {
@@ -225,7 +233,8 @@ impl Lane {
             return self.queue.probe(now).or_else(|| self.queue.first());
         }
         let id = self.queue.after(self.probe.1).filter(|_| self.probe.0 <= now)?;
-        self.probe.1 = id;
+        // A try that hangs keeps no later one from finding the server back.
+        self.probe = (now + u64::from(millis(OF_A_SERVER)), id);
         Some(id)
     }
 
@@ -349,7 +358,10 @@ impl Lane {
             return;
         }
         let turn = self.breaker.failed(id);
-        let pause = self.breaker.pause(&self.used.schedule, fastrand::f64()).max(rest.unwrap_or_default());
+        let pause = self
+            .breaker
+            .pause(&self.used.schedule, OF_A_SERVER, fastrand::f64())
+            .max(rest.unwrap_or_default());
         let now = self.now();
         self.probe.0 = now + u64::from(millis(pause));
         reason.clone_into(&mut self.why);
@@ -382,7 +394,7 @@ impl Lane {
         let (now, schedule, mut turn) = (self.now(), &self.used.schedule, Turn::None);
         self.queue.judge(whom, now, |breaker| {
             turn = breaker.failed(id);
-            Some(breaker.pause(schedule, fastrand::f64()))
+            Some(breaker.pause(schedule, OF_A_DESTINATION, fastrand::f64()))
         });
         if turn == Turn::Opened {
             info!(channel = %self.name, reason, "A destination defers everything: one notice at a time is tried");

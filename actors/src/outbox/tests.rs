@@ -39,6 +39,7 @@ fn item(call_id: &str) -> Item {
         rang_for: Duration::ZERO,
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     };
     Item::new(notice, Way::mail(), Timestamp::now())
 }

@@ -284,6 +284,7 @@ impl Desk {
             call_id: history.map_or(call_id, |h| h.call_id),
             outcome: Outcome::GaveUpInGreeting,
             talked: None,
+            called: None,
         };
         let wish = directory.wish(user, &notice, notice.came_in);
         let (class, channels, notices) =
@@ -356,6 +357,7 @@ impl Desk {
             rang_for: notification.rang_for,
             outcome: notification.outcome,
             talked: None,
+            called: None,
         };
         let wish = directory.wish(user, &notice, Timestamp::now());
         let items = told_by(&user.channels, notice, &wish);

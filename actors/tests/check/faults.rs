@@ -29,6 +29,17 @@ path = ":memory:"
 /// (what, text to replace, replacement, exactly these errors)
 pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
     (
+        "digests of one call, for too long, and no such fate",
+        "language = \"en\"",
+        "language = \"en\"\ndigest_calls = 1\ndigest_within = \"8d\"\nreturned = \"forget\"\n[notices]\ndigest_calls = 101",
+        &[
+            "site.toml:19: user[0].digest_calls: wants 0 (no digest) or a number from 2 to 100",
+            "site.toml:20: user[0].digest_within: must not be longer than 7d",
+            "site.toml:21: user[0].returned: wants \"keep\", \"mark\" or \"drop\", not \"forget\"",
+            "site.toml:23: notices.digest_calls: wants a number from 0 to 100",
+        ],
+    ),
+    (
         "unknown key",
         "language = \"en\"",
         "languages = \"en\"",

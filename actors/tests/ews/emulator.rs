@@ -22,6 +22,12 @@ pub struct Emulator {
     _running: Running,
 }
 
+/// The services beside the project.
+pub fn services() -> PathBuf {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/services");
+    env::var_os("RINGPOST_SERVICES").map_or(beside, PathBuf::from)
+}
+
 impl Emulator {
     /// Ours; `None` and a word about it where something is missing.
     pub fn start(folder: &Path) -> Option<Self> {
@@ -30,9 +36,7 @@ impl Emulator {
 
     /// The one beside the project, which nobody here wrote for Ringpost.
     pub fn foreign(folder: &Path) -> Option<Self> {
-        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/services");
-        let services = env::var_os("RINGPOST_SERVICES").map_or(beside, PathBuf::from);
-        let script = services.join("ews-emulator/ews_emulator.py");
+        let script = services().join("ews-emulator/ews_emulator.py");
         if !script.exists() {
             println!("skipped: no foreign emulator of EWS");
             return None;
@@ -77,8 +81,18 @@ impl Emulator {
 
     /// What the next requests meet.
     pub async fn fails(&self, next: &[Value]) {
-        let url = format!("https://127.0.0.1:{}/fault", self.port);
-        let set = self.http.client().post(url).json(&json!({ "next": next })).send().await;
+        self.set("fault", &json!({ "next": next })).await;
+    }
+
+    /// Whom mailboxes know: `{mailbox: [{"name": …, "numbers": {"MobilePhone": …}}]}`.
+    #[allow(dead_code, reason = "one of two test binaries asks for contacts")]
+    pub async fn knows(&self, contacts: &Value) {
+        self.set("contacts", contacts).await;
+    }
+
+    async fn set(&self, path: &str, what: &Value) {
+        let url = format!("https://127.0.0.1:{}/{path}", self.port);
+        let set = self.http.client().post(url).json(what).send().await;
         assert!(set.expect("it answers").status().is_success());
     }
 
@@ -93,7 +107,7 @@ impl Emulator {
         self.state().await["box"][mailbox].as_array().cloned().unwrap_or_default()
     }
 
-    /// `requests`, `bad_requests`, `bad_responses`, `find`, `create`, `ntlm`.
+    /// `requests`, `bad_requests`, `bad_responses`, `find`, `contacts`, `create`, `ntlm`.
     pub async fn count(&self, name: &str) -> u64 {
         self.state().await["stats"][name].as_u64().expect("a number")
     }

@@ -13,14 +13,13 @@ use ringpost::{
 use ringpost_actors::channel::{Ews as Channel, token::Tokens};
 
 use crate::{
-    authority::{Authority, Pair, params},
+    authority::{Authority, Pair, params, server_config},
     basic, settings,
     support::{
         by_mail,
         http::{Asked, Reply, Server},
     },
     told,
-    trust::server_config,
 };
 
 const PATH: &str = "/autodiscover/autodiscover.xml";

@@ -1,4 +1,4 @@
-//! Notices into mailboxes of Exchange: from the outbox to the item, through every fault (issue 4; R28, T15, T21, T24, T30).
+//! Notices into mailboxes of Exchange: from the outbox to the item, through every fault (issue 4; R28, T15, T24, T30).
 
 #[path = "../transports/authority.rs"]
 #[allow(dead_code, reason = "a part of it serves here")]
@@ -9,10 +9,10 @@ mod finding;
 mod killed;
 #[path = "../support/call/mod.rs"]
 mod program;
+mod reader;
 mod sample;
 #[path = "../support/mod.rs"]
 mod support;
-mod trust;
 mod whole;
 
 use std::{path::Path, sync::Arc, time::Duration};

@@ -1,7 +1,7 @@
 //! A Microsoft Graph of the test's own, with mailboxes, tokens and faults.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -45,6 +45,8 @@ pub struct Kept {
 #[derive(Default)]
 struct State {
     kept: Vec<Kept>,
+    /// Whom mailboxes know.
+    people: HashMap<String, Vec<Value>>,
     faults: VecDeque<Fault>,
     tokens: usize,
     /// Tokens up to this one are refused.
@@ -82,6 +84,12 @@ impl Exchange {
     pub fn ends_tokens(&self) {
         let mut state = locked(&self.state);
         state.refused = state.tokens;
+    }
+
+    /// Whom a mailbox knows, as Graph shows contacts.
+    #[allow(dead_code, reason = "one of two test binaries asks for contacts")]
+    pub fn knows(&self, mailbox: &str, people: Vec<Value>) {
+        locked(&self.state).people.insert(mailbox.to_owned(), people);
     }
 
     /// What the mailboxes hold.
@@ -157,6 +165,7 @@ impl State {
             ("POST", ["mailFolders", "inbox", "messages"]) => self.make(mailbox, "inbox", asked),
             ("POST", ["messages"]) => self.make(mailbox, "drafts", asked),
             ("GET", ["messages"]) => self.find(mailbox, query),
+            ("GET", ["contacts"]) => self.contacts(asked, mailbox, query, secure),
             ("POST", ["messages", id, "attachments", "createUploadSession"]) => {
                 self.upload = Some((number(id), Vec::new()));
                 let scheme = if secure { "https" } else { "http" };
@@ -213,6 +222,22 @@ impl State {
         };
         let found: Vec<Value> = self.kept.iter().enumerate().filter(has).map(show).collect();
         Reply::json(200, &json!({"value": found}))
+    }
+
+    /// Four at a time, whatever is asked for; further parts as Graph leads to them.
+    fn contacts(&self, asked: &Asked, mailbox: &str, query: &str, secure: bool) -> Reply {
+        assert!(asked.header("authorization").is_some() && query.contains("$select=displayName,"));
+        let skip = query.split('&').find_map(|pair| pair.strip_prefix("$skip=")?.parse().ok()).unwrap_or(0);
+        let all = self.people.get(mailbox).map_or(&[][..], Vec::as_slice);
+        let part = &all[skip..(skip + 4).min(all.len())];
+        let mut list = json!({ "value": part });
+        if skip + 4 < all.len() {
+            let scheme = if secure { "https" } else { "http" };
+            let rest = format!("$select=displayName,x&$skip={}", skip + 4);
+            let place = format!("127.0.0.1:{}/v1.0/users/{mailbox}/contacts", self.port);
+            list["@odata.nextLink"] = json!(format!("{scheme}://{place}?{rest}"));
+        }
+        Reply::json(200, &list)
     }
 
     fn piece(&mut self, asked: &Asked) -> Reply {

@@ -4,6 +4,7 @@
 #[path = "../transports/authority.rs"]
 #[allow(dead_code, reason = "a part of it serves here")]
 mod authority;
+mod clock;
 mod faults;
 #[path = "../support/http.rs"]
 #[allow(dead_code, reason = "a part of it serves here")]

@@ -147,11 +147,13 @@ pub fn ca(folder: &Path) -> Authority {
     ours
 }
 
-/// An Exchange on premises that knows CreateItem and FindItem.
+/// An Exchange on premises that knows CreateItem and FindItem. Its certificate ends next year.
 pub fn ews(ca: &Authority) -> (Server, Ledger) {
     let ledger = Ledger::default();
     let kept = ledger.clone();
-    let tls = server_config(&ca.signs(&params(&["localhost"])));
+    let mut content = params(&["localhost"]);
+    content.not_after = rcgen::date_time_ymd(i32::from(jiff::Zoned::now().year()) + 1, 12, 31);
+    let tls = server_config(&ca.signs(&content));
     let server = Server::start(Some(tls), move |asked| {
         if let Some(mime) = between(asked.text(), "CharacterSet=\"UTF-8\">", "<") {
             kept.notes_mail(&decoded(mime));

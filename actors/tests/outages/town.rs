@@ -29,7 +29,7 @@ pub struct Town {
     proxies: BTreeMap<&'static str, Proxy>,
     pub metrics: u16,
     um: Um,
-    _servers: [Server; 3],
+    servers: [Server; 3],
 }
 
 /// The UM, and how it may be silenced.
@@ -102,7 +102,7 @@ impl Town {
             proxies,
             metrics: watched,
             um: Um { runs, answers },
-            _servers: [hook, ews, graph],
+            servers: [hook, ews, graph],
         };
         (site, town, pbx, desk)
     }
@@ -117,6 +117,11 @@ impl Town {
 
     pub fn proxy(&self, name: &str) -> &Proxy {
         &self.proxies[name]
+    }
+
+    /// How often Graph's provider has been asked for a token.
+    pub fn tokens(&self) -> usize {
+        self.servers[2].asked().iter().filter(|asked| asked.path == "/token").count()
     }
 
     /// Whether the UM says anything.

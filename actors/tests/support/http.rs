@@ -40,6 +40,8 @@ pub enum Reply {
     Raw(Vec<u8>),
     /// The same, but so many zeros behind them.
     Flood(Vec<u8>, usize),
+    /// These octets, one at a time with a pause after each.
+    Trickle(Vec<u8>, Duration),
     /// Nothing for long.
     Hang,
     /// The end, without a word.
@@ -112,6 +114,10 @@ fn serve<S: Read + Write>(stream: S, kept: &Mutex<Vec<Asked>>, answer: &Answerer
                 let block = [0; 1 << 16];
                 (0..zeros / block.len()).try_for_each(|_| out.write_all(&block)).ok()?;
             }
+            Reply::Trickle(octets, pause) => octets.iter().try_for_each(|octet| {
+                thread::sleep(pause);
+                out.write_all(&[*octet]).and_then(|()| out.flush()).ok()
+            })?,
             Reply::Hang => thread::sleep(Duration::from_secs(60)),
             Reply::Drop => return None,
         }

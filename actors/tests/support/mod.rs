@@ -46,6 +46,7 @@ pub fn notice(call_id: &str, mail: &str) -> Notice {
         rang_for: Duration::from_secs(23),
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     }
 }
 

@@ -8,6 +8,8 @@ use quick_xml::{Reader, escape::escape, events::Event};
 const LARGEST: usize = 1 << 20;
 /// The deepest nesting taken; the formats need some fifteen.
 const DEEPEST: usize = 64;
+/// Attributes of one element; each is compared with those before it.
+const MOST_ATTRIBUTES: usize = 64;
 
 /// An element with its own text, children aside.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -32,7 +34,7 @@ impl Element {
 /// Why a document is not read; quotes nothing of it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum XmlError {
-    /// More than 1 MiB, or nested deeper than 64.
+    /// More than 1 MiB, nested deeper than 64, or an element with more than 64 attributes.
     #[error("the answer is too large")]
     TooLarge,
     /// A document type or an entity of its own.
@@ -62,7 +64,10 @@ pub fn elements(document: &[u8]) -> Result<Vec<Element>, XmlError> {
                 open.push(elements.len());
                 let name = utf8(start.local_name().as_ref())?;
                 let mut element = Element { depth: open.len() - 1, name, ..Element::default() };
-                for attribute in start.attributes() {
+                for (number, attribute) in start.attributes().enumerate() {
+                    if number >= MOST_ATTRIBUTES {
+                        return Err(XmlError::TooLarge);
+                    }
                     let attribute = attribute.map_err(|_| XmlError::NotXml)?;
                     let value = attribute.unescape_value().map_err(|_| XmlError::Dtd)?;
                     element.attributes.push((utf8(attribute.key.local_name().as_ref())?, value.into_owned()));
@@ -86,7 +91,12 @@ pub fn elements(document: &[u8]) -> Result<Vec<Element>, XmlError> {
             Event::DocType(_) => return Err(XmlError::Dtd),
             Event::Eof if open.is_empty() && !elements.is_empty() => return Ok(elements),
             Event::Eof => return Err(XmlError::NotXml),
-            Event::Decl(_) | Event::Comment(_) | Event::PI(_) | Event::Empty(_) => continue,
+            Event::Decl(declaration) => match declaration.encoding() {
+                Some(Ok(name)) if !name.eq_ignore_ascii_case(b"utf-8") => return Err(XmlError::NotXml),
+                Some(Err(_)) => return Err(XmlError::NotXml),
+                Some(Ok(_)) | None => continue,
+            },
+            Event::Comment(_) | Event::PI(_) | Event::Empty(_) => continue,
         };
         match open.last() {
             Some(current) => elements[*current].text.push_str(&piece),
@@ -122,6 +132,9 @@ mod tests {
     fn t6_hostile_documents_are_refused() {
         let deep = "<a>".repeat(100_000);
         let long = format!("<a>{}</a>", "x".repeat(LARGEST));
+        let many: String = (0..90_000).map(|n| format!(" b{n}=\"\"")).collect();
+        let many = format!("<a{many}/>");
+        assert!(many.len() < LARGEST, "{}", many.len());
         let laughs = "<!DOCTYPE a [<!ENTITY b \"bbbb\"><!ENTITY c \"&b;&b;\">]><a>&c;</a>";
         let outside = "<!DOCTYPE a [<!ENTITY b SYSTEM \"file:///etc/passwd\">]><a>&b;</a>";
         for (document, error) in [
@@ -137,6 +150,9 @@ mod tests {
             ("<a>", XmlError::NotXml),
             ("<a/><b/>", XmlError::NotXml),
             ("<a/>text", XmlError::NotXml),
+            ("<?xml version=\"1.0\" encoding=\"utf-7\"?><a/>", XmlError::NotXml),
+            ("<?xml version=\"1.0\" encoding=\"UTF-16\"?><a/>", XmlError::NotXml),
+            (&many, XmlError::TooLarge),
         ] {
             assert_eq!(elements(document.as_bytes()), Err(error), "{:.60}", document);
         }

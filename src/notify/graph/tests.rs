@@ -31,6 +31,7 @@ fn notice(name: &str, kind: Kind) -> Notice {
         rang_for: Duration::from_secs(23),
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     }
 }
 

@@ -1,8 +1,14 @@
 //! R209: tables over nights, weeks, holidays and clocks that are put forward and back.
 
+use std::time::Duration;
+
 use jiff::civil::DateTime;
 
 use super::*;
+use crate::{
+    address::{Caller, Language},
+    call::Outcome,
+};
 
 const BERLIN: &str = "Europe/Berlin";
 
@@ -229,4 +235,46 @@ fn what_is_no_window_and_no_day_is_refused() {
     let date = |text: &str| text.parse::<DateTime>().expect("a date").date();
     assert!(leap.is(date("2028-02-29T00:00")) && !leap.is(date("2028-03-01T00:00")));
     assert_eq!(Days::named(Days::NAMES), Days::ALL);
+}
+
+#[test]
+fn a_notice_waits_and_says_why_but_a_voice_mail_only_where_it_should() {
+    let notice = |kind| Notice {
+        kind,
+        user: "sip:1001@corp.test".into(),
+        user_name: None,
+        mail: None,
+        language: Language::En,
+        time_zone: BERLIN.into(),
+        call_id: "1".into(),
+        caller: Caller::default(),
+        came_in: Timestamp::UNIX_EPOCH,
+        rang_for: Duration::ZERO,
+        outcome: Outcome::GaveUpRinging,
+        talked: None,
+        called: None,
+    };
+    let missed = notice(Kind::Missed);
+    let voice_mail = notice(Kind::VoiceMail { recording: "a.wav".into(), duration: Duration::from_secs(3) });
+    let quiet = Hours { quiet: windows(&["22:00-07:00"]), ..office() };
+    let at_once = Hours { voice_mail_at_once: true, ..quiet.clone() };
+    let night = "2026-10-02T21:00:00Z";
+    for (hours, notice, at, expected) in [
+        (&quiet, &missed, night, Some(("2026-10-05T06:00:00Z", "quiet hours"))),
+        (&quiet, &voice_mail, night, Some(("2026-10-05T06:00:00Z", "quiet hours"))),
+        (&at_once, &missed, night, Some(("2026-10-05T06:00:00Z", "quiet hours"))),
+        (&at_once, &voice_mail, night, None),
+        (&quiet, &missed, "2026-10-02T16:00:00Z", Some(("2026-10-05T06:00:00Z", "not in work hours"))),
+        (&quiet, &missed, "2026-10-02T09:00:00Z", None),
+        (&Hours::default(), &missed, night, None),
+    ] {
+        let hold = hours.hold(notice, at.parse().expect("an instant"));
+        let hold = hold.map(|hold| (hold.until.to_string(), hold.why));
+        let expected = expected.map(|(until, why)| (until.to_owned(), why.to_owned()));
+        assert_eq!(hold, expected, "{at} {:?}", notice.kind);
+    }
+    // A zone that this system does not know any more counts as UTC.
+    let lost = Notice { time_zone: "Mars/Olympus".into(), ..missed };
+    let hold = quiet.hold(&lost, "2026-10-02T06:30:00Z".parse().expect("an instant"));
+    assert_eq!(hold.map(|hold| hold.until.to_string()).as_deref(), Some("2026-10-02T08:00:00Z"));
 }

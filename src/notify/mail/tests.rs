@@ -27,6 +27,7 @@ fn notice(kind: Kind, language: Language) -> Notice {
         rang_for: Duration::from_secs(23),
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     }
 }
 

@@ -67,6 +67,7 @@ fn notice(kind: &str, language: Language, caller: Caller) -> Notice {
         call_id: "sample@example.com".to_owned(),
         came_in: Timestamp::UNIX_EPOCH,
         talked: caller.private.then_some(Timestamp::UNIX_EPOCH),
+        called: caller.private.then(|| "Sales".to_owned()),
         rang_for: if caller.private { Duration::ZERO } else { Duration::from_secs(23) },
         caller,
         outcome,

@@ -77,7 +77,7 @@ fn a_file_stands_in_place_of_ours_and_the_rest_stays() {
 
 #[test]
 fn every_fault_of_every_file_is_named_with_its_line() {
-    let known = "known here: call_id, came_in, came_in_utc, count, ended, initials, kind, language, length, length_seconds, lines, link, local, \
+    let known = "known here: call_id, called, came_in, came_in_utc, count, ended, initials, kind, language, length, length_seconds, lines, link, local, \
                  mail, name, number, outcome, rang_for, rang_seconds, recording, recording_link, recording_note, rows, \
                  subject, talked, title, tone, user, user_name, who, words";
     for (files, wanted) in [

@@ -49,6 +49,9 @@ struct Data<'n> {
     /// Only of a missed call after which the user has talked with the caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     talked: Option<String>,
+    /// Only of a call to another user, which rang this one as well: who was called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    called: Option<String>,
     /// Only of several missed calls together, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     calls: Vec<Call>,
@@ -77,6 +80,8 @@ struct Call {
     outcome: Outcome,
     #[serde(skip_serializing_if = "Option::is_none")]
     talked: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    called: Option<String>,
 }
 
 impl Call {
@@ -89,6 +94,7 @@ impl Call {
             rang_seconds: call.rang_for.as_secs(),
             outcome: call.outcome,
             talked: call.talked.map(|at| at.to_string()),
+            called: shown(call.called.as_deref()),
         }
     }
 }
@@ -125,6 +131,7 @@ pub fn event(letter: &Letter<'_>, posted: Timestamp) -> Vec<u8> {
             outcome: notice.outcome,
             length_seconds,
             talked: notice.talked.map(|at| at.to_string()),
+            called: shown(notice.called.as_deref()),
             calls: calls.iter().map(|call| Call::of(call, notice.language)).collect(),
             recording_link: letter.recording_link.as_deref(),
             summary: &letter.words.subject,

@@ -187,5 +187,6 @@ fn sample(kind: Kind) -> Notice {
         rang_for: Duration::from_secs(20),
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     }
 }

@@ -74,6 +74,7 @@ fn about_people(notice: &Notice, medium: Medium) -> Values {
     let calls: &[MissedCall] = if let Kind::Digest { calls } = &notice.kind { calls } else { &[] };
     BTreeMap::from([
         ("user", one_line(&notice.user, LONGEST).into()),
+        ("called", shown(notice.called.as_deref()).map(own).into()),
         ("user_name", shown(notice.user_name.as_deref()).map(own).into()),
         ("mail", shown(notice.mail.as_deref()).into()),
         ("initials", initials(caller.name.as_deref()).into()),
@@ -136,6 +137,7 @@ fn words(phrases: &Phrases) -> Value {
         rang_for => phrases.rang_for,
         length => phrases.length,
         call_back => phrases.call_back,
+        call_for => phrases.call_for,
         listen => phrases.listen,
         footer => phrases.footer,
     }

@@ -2,7 +2,7 @@
 //! used by one request at a time, and is kept with its connection for the next one, which is proven anew.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -34,6 +34,9 @@ use super::{
 
 /// Connections kept.
 const KEPT: usize = 8;
+/// How long after an answer with a body its connection needs at most to be its client's idle one again. A request before
+/// that opens another one, and a proof there proves nothing.
+const SETTLES: Duration = Duration::from_millis(20);
 /// 100 ns from 1601 to 1970.
 const EPOCH: i128 = 116_444_736_000_000_000;
 
@@ -45,7 +48,7 @@ pub struct Connections {
     user: String,
     password: Secret,
     build: Box<Build>,
-    idle: Mutex<Vec<Http>>,
+    idle: Arc<Mutex<Vec<Http>>>,
 }
 
 /// Why the three messages do not come about.
@@ -79,7 +82,7 @@ impl Connections {
     ) -> Result<Self, HttpSetup> {
         // What cannot be built shall show at the start.
         let first = build()?;
-        Ok(Self { user, password, build: Box::new(build), idle: Mutex::new(vec![first]) })
+        Ok(Self { user, password, build: Box::new(build), idle: Arc::new(Mutex::new(vec![first])) })
     }
 
     /// Proves a connection and sends a request on it. A 401 is the answer where the proof is refused.
@@ -102,6 +105,9 @@ impl Connections {
             return Ok(first);
         }
         let challenge = offered(&first).ok_or(NtlmError::NotOffered)?;
+        if !first.body.is_empty() {
+            tokio::time::sleep(SETTLES).await;
+        }
         let mut nonce = [0; 8];
         getrandom::fill(&mut nonce).map_err(|_| NtlmError::NoRandom)?;
         let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
@@ -110,10 +116,14 @@ impl Connections {
         let proof = authenticate(&Credentials::of(&self.user, &self.password), &challenge, &how);
         let proof = header(&proof.map_err(NtlmError::from)?);
         let answer = ask(request(&http, body).header(AUTHORIZATION, proof), patience).await?;
-        let mut idle = self.idle();
-        if idle.len() < KEPT {
-            idle.push(http);
-        }
+        let idle = Arc::clone(&self.idle);
+        tokio::spawn(async move {
+            tokio::time::sleep(SETTLES).await;
+            let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
+            if idle.len() < KEPT {
+                idle.push(http);
+            }
+        });
         Ok(answer)
     }
 

@@ -83,6 +83,11 @@ impl Server {
         self.address = known.map(|(_, address)| SocketAddr::new(address.ip(), self.port));
     }
 
+    /// Who we say that we are.
+    pub fn hello(&self) -> &ClientId {
+        &self.hello
+    }
+
     /// A connection that has said EHLO.
     pub async fn open(&self) -> Result<AsyncSmtpConnection, Refusal> {
         let tcp = self.connect().await.map_err(Refusal::Unreachable)?;

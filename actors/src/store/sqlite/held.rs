@@ -72,7 +72,7 @@ pub fn rewrite(tx: &Transaction<'_>, id: ItemId, row: &Row) -> Result<usize, Sto
 pub fn untold(tx: &Transaction<'_>, id: ItemId, reason: &str, now: i64) -> Result<usize, StoreError> {
     let mut update = tx.prepare_cached(
         "UPDATE item SET status = 'delivered', reason = ?3, changed = ?2
-         WHERE id = ?1 AND status IN ('queued', 'delayed') AND digest IS NULL",
+         WHERE id = ?1 AND status IN ('queued', 'sending', 'delayed') AND digest IS NULL",
     )?;
     Ok(update.execute(params![id, now, reason])?)
 }

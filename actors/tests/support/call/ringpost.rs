@@ -109,6 +109,11 @@ impl Site {
         self.env("TEST_LOG_LEVEL", level)
     }
 
+    /// Runs it under another program, which must leave it the process that is started: its words.
+    pub fn under(self, words: &[&str]) -> Self {
+        self.env("TEST_UNDER", &words.join("\n"))
+    }
+
     /// A variable of the environment.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
@@ -307,7 +312,11 @@ impl Drop for Ringpost {
 fn spawn(folder: &Path, environment: &[(String, String)]) -> Child {
     let log = File::options().create(true).append(true).open(folder.join("log")).expect("a log");
     let level = environment.iter().find(|(name, _)| name == "TEST_LOG_LEVEL");
-    Command::new(env!("CARGO_BIN_EXE_ringpost"))
+    let under = environment.iter().find(|(name, _)| name == "TEST_UNDER");
+    let mut words =
+        under.into_iter().flat_map(|(_, words)| words.lines()).chain([env!("CARGO_BIN_EXE_ringpost")]);
+    Command::new(words.next().expect("the program at least"))
+        .args(words)
         .args(["serve", "--log-level", level.map_or("debug", |(_, level)| level), "--config"])
         .arg(folder.join("site.toml"))
         .envs(environment.iter().cloned())
