@@ -41,10 +41,7 @@ impl Directory {
     /// Who has talked in a call of `caller` that a device of `callee` has answered, of those who want to know.
     pub fn talks(&self, origin: &Origin, caller: &Caller, callee: &User) -> Vec<Talk> {
         let known = caller.number.as_deref().and_then(|number| self.user(number));
-        let from = match origin {
-            Origin::User(user) => Some(user),
-            Origin::Trunk(_) => known.filter(|_| origin.is_trusted()),
-        };
+        let from = self.user_calling(caller, origin);
         let mut talks = vec![];
         if callee.returned.is_some() && !caller.private {
             let with = from.or(known).map(|user| self.numbers_of(user)).unwrap_or_default();
