@@ -235,6 +235,26 @@ fn a_list_that_takes_too_long_for_one_call_is_there_for_the_next() {
 }
 
 #[test]
+fn t35_what_was_known_of_a_dead_source_serves_on_at_once() {
+    let scene = Scene::new();
+    let dead = Arc::new(AtomicBool::new(false));
+    let state = Arc::clone(&dead);
+    let (server, url) =
+        server(&scene, move |_| if state.load(SeqCst) { Reply::Hang } else { good("Ida Private") });
+    let scene =
+        scene.with("[identity]\nkeep = \"50ms\"").exchange(&url, "refresh = \"50ms\"\ntimeout = \"30s\"");
+    let Scene { site, mut pbx, mut desk } = scene.user("2001");
+    let ringpost = site.start();
+    missed(&mut pbx, &mut desk, "2001", || {});
+    ringpost.has_mails("2001@corp.test", 1);
+    dead.store(true, SeqCst);
+    desk.silent_for(Duration::from_millis(60));
+    missed(&mut pbx, &mut desk, "2001", || until("it is asked again", || server.asked().len() == 2));
+    let mails = ringpost.has_mails("2001@corp.test", 2);
+    assert!(mails.iter().all(|(_, mail)| subject(mail).contains("Ida Private")), "{mails:?}");
+}
+
+#[test]
 fn every_try_of_a_notice_says_the_same_name() {
     let scene = Scene::new();
     let (_exchange, url) = server(&scene, {
