@@ -367,7 +367,7 @@ fn r209_a_users_word_on_notices_stands_in_place_of_the_sites_key_by_key() {
 }
 
 #[test]
-fn r209_who_is_internal_is_known_from_devices_and_from_trunks_that_are_believed() {
+fn r209_which_user_calls_is_known_from_devices_and_from_trunks_that_are_believed() {
     let directory = Directory::of(loaded(
         "[[trunk]]\nname = \"pbx\"\nsources = [\"127.0.0.1\"]\n\
          [[trunk]]\nname = \"world\"\nsources = [\"127.0.0.2\"]\ntrust_identity = false\n\
@@ -377,7 +377,7 @@ fn r209_who_is_internal_is_known_from_devices_and_from_trunks_that_are_believed(
         Origin::Trunk(Arc::clone(directory.trunk(ip.parse().expect("an address")).expect("a trunk")))
     };
     let device = Origin::User(Arc::clone(directory.user("1001").expect("a user")));
-    for (origin, number, internal) in [
+    for (origin, number, known) in [
         (&device, None, true),
         (&trunk("127.0.0.1"), Some("1001"), true),
         (&trunk("127.0.0.1"), Some("+49-30-123"), true),
@@ -387,7 +387,8 @@ fn r209_who_is_internal_is_known_from_devices_and_from_trunks_that_are_believed(
         (&trunk("127.0.0.2"), Some("1001"), false),
     ] {
         let caller = Caller { number: number.map(str::to_owned), ..Caller::default() };
-        assert_eq!(directory.is_internal(&caller, origin), internal, "{number:?} by {}", origin.name());
+        let calling = directory.user_calling(&caller, origin).map(|user| user.address.as_str());
+        assert_eq!(calling, known.then_some("sip:ada@localhost"), "{number:?} by {}", origin.name());
     }
 }
 

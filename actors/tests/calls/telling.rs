@@ -37,7 +37,7 @@ fn r209_each_filter_keeps_its_calls_to_itself_and_the_log_says_why() {
     let verstat = "P-Asserted-Identity: <tel:+4544890101;verstat=TN-Validation-Failed>\r\n";
     for (from, headers, reason) in [
         ("<sip:1002@pbx.test>", "", "the user is not told of internal callers"),
-        ("<sip:1001@pbx.test>", "", "the user is not told of internal callers"),
+        ("<sip:1001@pbx.test>", "", "another device of the user called"),
         ("<sip:anonymous@anonymous.invalid>", "", "the user is not told of callers who hide the number"),
         (FROM, "Privacy: id\r\n", "the user is not told of callers who hide the number"),
         (FROM, verstat, "rejected as spam"),
@@ -261,6 +261,18 @@ fn r201_of_a_hunt_that_nobody_answers_those_are_told_whom_the_site_names() {
             assert!(mails[0].1.contains("Call for: User 1001"), "{}", mails[0].1);
         }
         group.told(told);
+    }
+}
+
+#[test]
+fn r202_where_the_one_named_is_told_nothing_the_user_who_was_called_is() {
+    let policy = "[user.policy]\nhunt = [\"1002\"]\nhunt_step = \"400ms\"\n[user.notices]\ntell = \"last\"";
+    for bea in ["missed_calls = \"off\"", "[user.notices]\nskip_numbers = [\"+4544*\"]"] {
+        let mut group = Group::new(policy, bea);
+        let invite = group.pbx.invite("1001");
+        (0..2).for_each(|phone| group.rings(phone));
+        group.refused(&invite);
+        group.told(&[ADA]);
     }
 }
 
