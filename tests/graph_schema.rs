@@ -14,7 +14,7 @@ use ringpost::{
     call::Outcome,
     notify::{
         Kind, MissedCall, Notice, Style,
-        graph::{Enclosed, message, upload},
+        graph::{Enclosed, Place, message, upload},
     },
     settings::GraphDelivery,
     voicemail::sound::Sound,
@@ -159,4 +159,18 @@ fn every_message_keeps_to_the_published_schema() {
     }
     let bad = serde_json::json!({"subjct": "x", "isRead": "no", "toRecipients": [{"emailAddress": {"addres": "a"}}]});
     assert_eq!(schema.wrong(&bad, "graph.message", "message").len(), 3, "the check can fail");
+}
+
+#[test]
+fn what_is_asked_of_contacts_is_in_the_published_schema() {
+    let Some(schema) = Schema::read() else { return };
+    let url = Place { url: "https://graph.test/v1.0", mailbox: "tu@contoso.com" }.contacts();
+    let (_, asked) = url.split_once("?$select=").expect("fields");
+    let fields: Vec<_> = asked.split('&').next().unwrap_or_default().split(',').collect();
+    assert_eq!(fields.len(), 6, "{url}");
+    for field in fields {
+        let kind = if field.ends_with("Phones") { "Collection(Edm.String)" } else { "Edm.String" };
+        assert_eq!(schema.property("contact", field), Some(kind), "{field}");
+    }
+    assert_eq!(schema.property("user", "contacts"), Some("Collection(graph.contact)"));
 }

@@ -351,7 +351,7 @@ fn r209_a_users_word_on_notices_stands_in_place_of_the_sites_key_by_key() {
 }
 
 #[test]
-fn r209_who_is_internal_is_known_from_devices_and_from_trunks_that_are_believed() {
+fn r209_which_user_calls_is_known_from_devices_and_from_trunks_that_are_believed() {
     let directory = Directory::of(loaded(
         "[[trunk]]\nname = \"pbx\"\nsources = [\"127.0.0.1\"]\n\
          [[trunk]]\nname = \"world\"\nsources = [\"127.0.0.2\"]\ntrust_identity = false\n\
@@ -361,7 +361,7 @@ fn r209_who_is_internal_is_known_from_devices_and_from_trunks_that_are_believed(
         Origin::Trunk(Arc::clone(directory.trunk(ip.parse().expect("an address")).expect("a trunk")))
     };
     let device = Origin::User(Arc::clone(directory.user("1001").expect("a user")));
-    for (origin, number, internal) in [
+    for (origin, number, known) in [
         (&device, None, true),
         (&trunk("127.0.0.1"), Some("1001"), true),
         (&trunk("127.0.0.1"), Some("+49-30-123"), true),
@@ -371,7 +371,8 @@ fn r209_who_is_internal_is_known_from_devices_and_from_trunks_that_are_believed(
         (&trunk("127.0.0.2"), Some("1001"), false),
     ] {
         let caller = Caller { number: number.map(str::to_owned), ..Caller::default() };
-        assert_eq!(directory.is_internal(&caller, origin), internal, "{number:?} by {}", origin.name());
+        let calling = directory.user_calling(&caller, origin).map(|user| user.address.as_str());
+        assert_eq!(calling, known.then_some("sip:ada@localhost"), "{number:?} by {}", origin.name());
     }
 }
 
@@ -438,10 +439,18 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
 fn every_sample_site_loads() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
     let secrets = tempfile::tempdir().expect("a temporary folder can be made");
-    for file in ["provider.password", "exchange.password"] {
-        fs::write(secrets.path().join(file), "secret\n").expect("the folder can be written");
+    let (sites, bodies) = (secrets.path().join("sites"), secrets.path().join("webhook"));
+    for folder in [&sites, &bodies] {
+        fs::create_dir(folder).expect("a folder");
     }
-    fs::write(secrets.path().join("suppliers.csv"), "name,number\n").expect("the folder can be written");
+    for file in ["provider.password", "exchange.password", "sms.token", "push.token"] {
+        fs::write(sites.join(file), "secret\n").expect("the folder can be written");
+    }
+    for file in ["sms.form", "push.json"] {
+        let from = folder.join("../examples/webhook").join(file);
+        fs::copy(from, bodies.join(file)).expect("the folder can be written");
+    }
+    fs::write(sites.join("suppliers.csv"), "name,number\n").expect("the folder can be written");
     let mut loaded = BTreeSet::new();
     let samples = |of: &str| fs::read_dir(folder.join(of)).expect("the samples are there");
     for file in samples("sites").chain(samples("../examples/sites")) {
@@ -451,7 +460,7 @@ fn every_sample_site_loads() {
         let wants_password = text.contains("RINGPOST_MAIL__PASSWORD");
         let password = if wants_password { &password[..] } else { &[] };
         let variables = password.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        let read = load::merged(&secrets.path().join("site.toml"), text, variables);
+        let read = load::merged(&sites.join("site.toml"), text, variables);
         read.map_err(told).unwrap_or_else(|problems| panic!("{}: {problems:#?}", file.display()));
         loaded.extend(file.file_name().and_then(|name| name.to_str()).map(str::to_owned));
     }
@@ -467,6 +476,7 @@ fn every_sample_site_loads() {
         "teams-direct-routing.toml",
         "exchange-on-premises.toml",
         "exchange-online.toml",
+        "sms-and-push.toml",
         "callers-by-exchange.toml",
     ] {
         assert!(loaded.contains(expected), "{expected} is among {loaded:?}");

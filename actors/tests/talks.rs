@@ -7,7 +7,7 @@ use ringpost::{
     address::Caller,
     directory::{Directory, Origin, Talk},
     notify::{Kind, Notice},
-    outbox::Fate,
+    outbox::{Fate, Wish},
     settings::User,
 };
 use ringpost_actors::load;
@@ -38,6 +38,10 @@ address = "sip:202@corp.test"
 address = "sip:203@corp.test"
 returned = "keep"
 digest_calls = 0
+[[user]]
+address = "sip:204@corp.test"
+[user.notices]
+quiet = ["22:00-07:00"]
 "#;
 
 fn directory() -> Directory {
@@ -50,6 +54,24 @@ fn caller(number: &str) -> Caller {
 
 fn user(directory: &Directory, number: &str) -> Arc<User> {
     directory.user(number).expect("a user").clone()
+}
+
+fn notice(caller: Caller) -> Notice {
+    Notice {
+        kind: Kind::Missed,
+        user: String::new(),
+        user_name: None,
+        mail: None,
+        language: Default::default(),
+        time_zone: "UTC".into(),
+        call_id: "1".into(),
+        caller,
+        came_in: Timestamp::UNIX_EPOCH,
+        rang_for: std::time::Duration::ZERO,
+        outcome: ringpost::call::Outcome::GaveUpRinging,
+        talked: None,
+        called: None,
+    }
 }
 
 /// Each as `USER with NUMBERS`.
@@ -91,21 +113,6 @@ fn both_ends_of_a_talk_are_told_as_far_as_they_are_known_and_want_it() {
 #[test]
 fn a_user_wants_what_is_said_there_or_for_the_site() {
     let directory = directory();
-    let notice = |caller: Caller| Notice {
-        kind: Kind::Missed,
-        user: String::new(),
-        user_name: None,
-        mail: None,
-        language: Default::default(),
-        time_zone: "UTC".into(),
-        call_id: "1".into(),
-        caller,
-        came_in: Timestamp::UNIX_EPOCH,
-        rang_for: std::time::Duration::ZERO,
-        outcome: ringpost::call::Outcome::GaveUpRinging,
-        talked: None,
-        called: None,
-    };
     for (number, fate, calls, minutes) in
         [("201", Some(Fate::Drop), 4, 5), ("202", Some(Fate::Mark), 4, 30), ("203", None, 0, 0)]
     {
@@ -123,5 +130,23 @@ fn a_user_wants_what_is_said_there_or_for_the_site() {
             directory.wish(&user, &message, Timestamp::UNIX_EPOCH).is_none(),
             "a message waits for nothing"
         );
+    }
+}
+
+#[test]
+fn a_digest_that_is_due_at_night_waits_for_the_morning_unless_it_is_full_before() {
+    let directory = directory();
+    let user = user(&directory, "204");
+    for (posted, until, hold) in [
+        ("2026-03-02T21:29:00Z", "2026-03-02T21:59:00Z", None),
+        ("2026-03-02T21:45:00Z", "2026-03-03T07:00:00Z", None),
+        ("2026-03-02T22:45:00Z", "2026-03-03T07:00:00Z", Some("2026-03-03T07:00:00Z")),
+        ("2026-03-03T06:45:00Z", "2026-03-03T07:15:00Z", Some("2026-03-03T07:00:00Z")),
+    ] {
+        let posted: Timestamp = posted.parse().expect("a timestamp");
+        let wish = directory.wish(&user, &notice(caller("030999")), posted);
+        let (due, _) = Wish { hold: None, ..wish.clone() }.reason(posted).expect("it gathers");
+        assert_eq!(due.to_string(), until, "{posted}");
+        assert_eq!(wish.hold.map(|hold| hold.until.to_string()).as_deref(), hold, "{posted}");
     }
 }

@@ -17,10 +17,11 @@ use std::{
 use ringpost::{
     notify::webhook::{Body, Template, verify},
     outbox::{Delivery, Key, Status},
-    settings::{self, Secret},
+    settings::{self, ChannelKind, Secret},
 };
 use ringpost_actors::{
     channel::{Channel, Webhook},
+    load,
     outbox::PostAll,
 };
 use serde_json::Value;
@@ -272,4 +273,53 @@ fn a_gateway_gets_the_body_that_the_template_writes() {
         let key = Key::of(&item.notice);
         assert_eq!(asked.text(), format!("to=%2B49&text=Missed+call+from+A%26to%3D%2B1900+%2526&ref={key}"));
     });
+}
+
+/// An SMS gateway and a push service, as the sample site has them: what each is posted, also of a caller who tries to
+/// write his own.
+#[test]
+fn the_sample_site_sends_an_sms_and_a_push_message() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let folder = tempfile::tempdir().expect("a folder");
+    for path in ["webhook/sms.form", "webhook/push.json"] {
+        fs::create_dir_all(folder.path().join("webhook")).expect("a folder");
+        fs::copy(examples.join(path), folder.path().join(path)).expect("an example");
+    }
+    let sites = folder.path().join("sites");
+    fs::create_dir(&sites).expect("a folder");
+    for file in ["sms.token", "push.token"] {
+        fs::write(sites.join(file), "t0ken\n").expect("written");
+    }
+    let text = fs::read_to_string(examples.join("sites/sms-and-push.toml")).expect("the example");
+    let site = load::text(&sites.join("site.toml"), &text).expect("the example loads");
+    let ca = Ca::new();
+    let path = folder.path().join("ca.pem");
+    fs::write(&path, ca.pem()).expect("written");
+    let server = Server::start(Some(ca.serves(Flaw::Nothing).config), |_| Reply::Say(200, vec![], vec![]));
+    let mut item = by_mail("c1", "ada@example.com");
+    item.notice.user = "sip:ada@example.com".into();
+    item.notice.caller.name = Some("Eve\"}&To=+1900\r\n{{ id }} %26".into());
+    run(async {
+        for name in ["sms", "push"] {
+            let channel = site.channels.iter().find(|one| one.name.as_str() == name).expect("it has one");
+            let ChannelKind::Webhook(hook) = &channel.kind else { panic!("{name} is no webhook") };
+            let url = format!("https://127.0.0.1:{}/{name}", server.port);
+            let settings = settings::Webhook { url, ca: Some(path.clone()), ..(**hook).clone() };
+            let delivered = Webhook::new(settings).expect("a client").deliver(&item).await;
+            assert_eq!(delivered, Delivery::Delivered, "{name}");
+        }
+    });
+    let (asked, key) = (server.asked(), Key::of(&item.notice));
+    let [sms, push] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(sms.header("content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(sms.header("authorization"), Some("Bearer t0ken"));
+    let fields: Vec<_> = url::form_urlencoded::parse(&sms.body).into_owned().collect();
+    let names: Vec<_> = fields.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["To", "From", "Body", "Reference"]);
+    assert_eq!((fields[0].1.as_str(), fields[3].1.as_str()), ("+15550101", key.as_str()));
+    assert!(fields[2].1.starts_with("Missed call from Eve\"}&To=+1900 {{ id }} %26 ("), "{:?}", fields[2]);
+    assert_eq!(push.header("x-api-key"), Some("t0ken"));
+    let body: Value = serde_json::from_slice(&push.body).expect("JSON");
+    assert_eq!(body["title"], "Missed call from Eve\"}&To=+1900 {{ id }} %26");
+    assert_eq!((&body["sequence_id"], &body["click"]), (&key.as_str().into(), &"tel:+4544890101".into()));
 }

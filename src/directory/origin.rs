@@ -55,15 +55,12 @@ impl Origin {
 }
 
 impl Directory {
-    /// Whether a user of the site calls: a device has proved it; what a trunk says of its callers counts where that is
-    /// trusted.
-    pub fn is_internal(&self, caller: &Caller, origin: &Origin) -> bool {
+    /// The user who calls, as far as that is sure: a device has proved it; what a trunk says of its callers counts where
+    /// that is trusted.
+    pub fn user_calling<'a>(&'a self, caller: &Caller, origin: &'a Origin) -> Option<&'a Arc<User>> {
         match origin {
-            Origin::User(_) => true,
-            Origin::Trunk(trunk) => {
-                trunk.trust_identity
-                    && caller.number.as_deref().is_some_and(|number| self.user(number).is_some())
-            }
+            Origin::User(user) => Some(user),
+            Origin::Trunk(trunk) => self.user(caller.number.as_deref().filter(|_| trunk.trust_identity)?),
         }
     }
 

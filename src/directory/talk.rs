@@ -1,12 +1,14 @@
 //! Who has talked with whom, and what that and the site want of notices.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Directory, Origin};
 use crate::{
     address::Caller,
     notify::{Kind, Notice},
-    outbox::{Returned, Wish},
+    outbox::{Gather, Returned, Wish},
     settings::User,
     sip::uri::Uri,
 };
@@ -32,16 +34,14 @@ impl Directory {
             .returned
             .zip(number)
             .map(|(fate, number)| Returned { fate, numbers: vec![Some(self.comparable(number))] });
-        Wish { gather: user.digest, returned, hold }
+        let gather = user.digest.map(|gather| past_quiet_hours(user, notice, gather, at));
+        Wish { gather, returned, hold }
     }
 
     /// Who has talked in a call of `caller` that a device of `callee` has answered, of those who want to know.
     pub fn talks(&self, origin: &Origin, caller: &Caller, callee: &User) -> Vec<Talk> {
         let known = caller.number.as_deref().and_then(|number| self.user(number));
-        let from = match origin {
-            Origin::User(user) => Some(user),
-            Origin::Trunk(_) => known.filter(|_| origin.is_trusted()),
-        };
+        let from = self.user_calling(caller, origin);
         let mut talks = vec![];
         if callee.returned.is_some() && !caller.private {
             let with = from.or(known).map(|user| self.numbers_of(user)).unwrap_or_default();
@@ -69,4 +69,13 @@ impl Directory {
     fn comparable(&self, number: &str) -> String {
         self.site.outbound.numbering.normal(number).unwrap_or_else(|| number.to_lowercase())
     }
+}
+
+/// A digest that would be due at an hour at which its user wants to be left alone waits until that is over; one that is full
+/// before does not.
+fn past_quiet_hours(user: &User, notice: &Notice, gather: Gather, at: Timestamp) -> Gather {
+    let end = SignedDuration::try_from(gather.within).ok().and_then(|within| at.checked_add(within).ok());
+    let hold = end.and_then(|end| user.notices.hours.hold(notice, end));
+    let within = hold.and_then(|hold| Duration::try_from(hold.until.duration_since(at)).ok());
+    Gather { within: within.unwrap_or(gather.within), ..gather }
 }

@@ -5,7 +5,7 @@ use minijinja::{Value, context};
 
 use super::{
     MissedCall, Notice,
-    clean::isolated,
+    clean::{self, isolated},
     dates,
     phrases::Phrases,
     wording::{Medium, Shown, initials},
@@ -62,6 +62,11 @@ fn shown(group: &Group<'_>, notice: &Notice) -> Shown {
 fn line(group: &Group<'_>, notice: &Notice, phrases: &Phrases, medium: Medium) -> Value {
     let caller = shown(group, notice);
     let times: Vec<Timestamp> = group.0.iter().map(|call| call.came_in).collect();
+    let mut called: Vec<String> =
+        group.0.iter().filter_map(|call| clean::shown(call.called.as_deref())).collect();
+    called.sort();
+    called.dedup();
+    let called: Vec<String> = called.into_iter().map(|name| medium.own(name)).collect();
     let talked = group.0.iter().filter_map(|call| call.talked).max();
     context! {
         initials => initials(caller.name.as_deref()),
@@ -73,6 +78,7 @@ fn line(group: &Group<'_>, notice: &Notice, phrases: &Phrases, medium: Medium) -
         name => caller.name.map(|name| medium.own(name)),
         number => caller.number.map(|number| medium.own(number)),
         link => caller.link,
+        called => (!called.is_empty()).then(|| called.join(", ")),
     }
 }
 

@@ -112,6 +112,8 @@ pub struct Seen<'a> {
     pub caller: &'a Caller,
     /// A user of the site calls, as far as that is sure.
     pub internal: bool,
+    /// It is the user who is called.
+    pub own: bool,
     /// The caller's INVITE, where it came by a trunk: nobody else's word on spam counts.
     pub invite: Option<&'a Message>,
     /// A device of the user, or the caller's side when it gave up, has said that the call is spam (607, 608).
@@ -132,7 +134,8 @@ impl Filters {
         }
         let number = seen.caller.number.as_deref().map(|number| normal(number, here));
         let is = |test: &dyn Fn(&str) -> bool| number.as_deref().is_some_and(test);
-        if is(&|number| self.own_numbers.iter().any(|own| normal(own, here) == number)) {
+        let is_own = seen.own && (self.internal || !self.own_numbers.is_empty());
+        if is_own || is(&|number| self.own_numbers.iter().any(|own| normal(own, here) == number)) {
             Some(Filter::OwnDevice)
         } else if self.internal && seen.internal {
             Some(Filter::Internal)

@@ -114,6 +114,9 @@ pub struct MissedCall {
     /// See [`Notice::talked`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub talked: Option<Timestamp>,
+    /// See [`Notice::called`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called: Option<String>,
 }
 
 impl MissedCall {
@@ -126,6 +129,7 @@ impl MissedCall {
             rang_for: notice.rang_for,
             outcome: notice.outcome,
             talked: notice.talked,
+            called: notice.called.clone(),
         }
     }
 }

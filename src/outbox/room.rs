@@ -42,14 +42,29 @@ enum Place {
 #[derive(Debug)]
 struct Gathering<I> {
     members: BTreeMap<I, Member>,
+    all: Member,
     due: Duration,
 }
 
+/// A member, or what all of them together are.
 #[derive(Clone, Copy, Debug)]
 struct Member {
+    /// None of them goes before.
     from: Duration,
+    /// The first of them has waited long enough then.
     until: Duration,
+    /// So many are enough.
     calls: u32,
+}
+
+impl Member {
+    fn and(self, other: Self) -> Self {
+        Self {
+            from: self.from.max(other.from),
+            until: self.until.min(other.until),
+            calls: self.calls.min(other.calls),
+        }
+    }
 }
 
 impl<I> Default for Room<I> {
@@ -71,11 +86,14 @@ impl<I: Copy + Ord> Room<I> {
             return;
         };
         self.all.insert(one, Place::In(group.clone()));
-        let gathering = self
-            .groups
-            .entry(group.clone())
-            .or_insert_with(|| Gathering { members: BTreeMap::new(), due: Duration::MAX });
-        gathering.members.insert(one, Member { from, until: now + patience, calls });
+        let member = Member { from, until: now + patience, calls };
+        let gathering = self.groups.entry(group.clone()).or_insert_with(|| Gathering {
+            members: BTreeMap::new(),
+            all: member,
+            due: Duration::MAX,
+        });
+        gathering.members.insert(one, member);
+        gathering.all = gathering.all.and(member);
         self.plan(&group);
     }
 
@@ -86,6 +104,8 @@ impl<I: Copy + Ord> Room<I> {
             Some(Place::In(group)) => {
                 if let Some(gathering) = self.groups.get_mut(&group) {
                     gathering.members.remove(&one);
+                    let rest = gathering.members.values().copied();
+                    gathering.all = rest.reduce(Member::and).unwrap_or(gathering.all);
                 }
                 self.plan(&group);
                 true
@@ -138,15 +158,13 @@ impl<I: Copy + Ord> Room<I> {
     fn plan(&mut self, group: &Group) {
         let Some(gathering) = self.groups.get_mut(group) else { return };
         self.due.remove(&(gathering.due, group.clone()));
-        let members = gathering.members.values();
-        let Some(first) = members.clone().map(|member| member.until).min() else {
+        if gathering.members.is_empty() {
             self.groups.remove(group);
             return;
-        };
-        let held = members.clone().map(|member| member.from).max().unwrap_or_default();
-        let enough = members.map(|member| member.calls).min().unwrap_or_default();
-        let full = gathering.members.len() >= enough as usize;
-        gathering.due = if full { held } else { held.max(first) };
+        }
+        let Member { from, until, calls } = gathering.all;
+        let full = gathering.members.len() >= calls as usize;
+        gathering.due = if full { from } else { from.max(until) };
         self.due.insert((gathering.due, group.clone()));
     }
 }

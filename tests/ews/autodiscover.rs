@@ -147,6 +147,52 @@ fn redirects_are_followed_to_https_only_and_not_for_ever() {
     }
 }
 
+/// R31: an error of the service shows that it lives, so that the reason helps whoever looks for the fault.
+#[test]
+fn what_is_no_answer_leads_to_the_next_place_and_its_reason_is_told() {
+    let error = |code: &str| {
+        format!(
+            r#"<Autodiscover xmlns="urn:r"><Response><Error Time="1" Id="2"><ErrorCode>{code}</ErrorCode><Message>Invalid Request</Message></Error></Response></Autodiscover>"#
+        )
+    };
+    let (e600, e500) = (error("600"), error("500"));
+    let nobody = settings_response("<Action>settings</Action>");
+    for (status, body, reason) in [
+        (200, e600.as_str(), "error 600: Autodiscover lives, but does not understand the request"),
+        (200, &e500, "error 500"),
+        (200, &nobody, "the answer names no server"),
+        (200, "<html>our company", "the answer is no XML"),
+        (401, "", "the credentials are refused"),
+        (403, "", "the credentials are refused"),
+        (404, "", "HTTP 404"),
+        (503, "", "HTTP 503"),
+    ] {
+        let found = found();
+        let world = [(DOMAIN, status, body), (HOST, 200, found.as_str())];
+        let (asked, end) = played(&settings(&Place::ALL), &world);
+        assert_eq!((asked.len(), end), (2, Next::Found(EWS.into())), "{status} {body}");
+        let (_, end) = played(&settings(&[Place::Domain]), &world);
+        assert_eq!(end, Next::Nowhere(format!("Autodiscover finds no server: {reason}")));
+    }
+}
+
+/// A circle of two, of URLs or of addresses, ends as soon as it has closed.
+#[test]
+fn circles_of_redirects_end() {
+    let answers = |mail: &str| settings_response(&format!("<RedirectAddr>{mail}</RedirectAddr>"));
+    let (to_y, to_x) = (answers("tu@y.test"), answers("tu@x.test"));
+    let other = "https://y.test/autodiscover/autodiscover.xml";
+    let url = settings_response("<RedirectUrl>https://x.test/autodiscover/autodiscover.xml</RedirectUrl>");
+    for (world, most) in [
+        (&[(DOMAIN, 302, "https://b.test/a"), ("https://b.test/a", 302, DOMAIN)][..], 2),
+        (&[(DOMAIN, 200, to_y.as_str()), (other, 200, &to_x)], 2),
+        (&[(DOMAIN, 302, "https://b.test/a"), ("https://b.test/a", 200, &url)], 2),
+    ] {
+        let (asked, end) = played(&settings(&[Place::Domain]), world);
+        assert!(asked.len() <= most && matches!(end, Next::Nowhere(_)), "{asked:?} {end:?}");
+    }
+}
+
 #[test]
 fn ten_redirects_and_no_more_for_one_mailbox() {
     let steps: Vec<(String, String)> =

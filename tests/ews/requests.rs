@@ -248,7 +248,7 @@ fn every_request_is_valid_by_the_published_schema() {
     let judged = lint.output().expect("xmllint runs");
     fs::remove_dir_all(&folder).expect("removed");
     assert!(judged.status.success(), "{}", String::from_utf8_lossy(&judged.stderr));
-    assert_eq!(requests.len(), 2 * (2 * (HOSTILE.len() + 1) + 4));
+    assert_eq!(requests.len(), 2 * (3 * (HOSTILE.len() + 1) + 4));
 }
 
 #[test]

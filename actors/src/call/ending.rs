@@ -84,9 +84,11 @@ impl CallActor {
         if filters.are_none() {
             return None;
         }
+        let from = self.directory.user_calling(&self.caller, &self.origin);
         let seen = Seen {
             caller: &self.caller,
-            internal: self.directory.is_internal(&self.caller, &self.origin),
+            internal: from.is_some(),
+            own: from.is_some_and(|from| from.address == user.address),
             invite: matches!(self.origin, Origin::Trunk(_)).then_some(&*self.invite),
             unwanted: self.is_unwanted_by(user),
         };

@@ -164,3 +164,36 @@ async fn settled(scribe: Scribe, concerned: Vec<(ItemId, Vec<String>)>, at: Time
     }
     all_read
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lanes_look_at_one_number_which_is_zero_as_long_as_nobody_asks() {
+        let mut notices = Returnable::default();
+        let asking = notices.asking();
+        let number = |number: &str| Some(number.to_owned());
+        let wish = |fate, numbers| Wish { returned: Some(Returned { fate, numbers }), ..Wish::default() };
+        notices.note(1, "sip:a@x.test", &Wish::default());
+        assert!(!asking.any(), "nobody asks");
+        notices.note(2, "sip:a@x.test", &wish(Fate::Drop, vec![number("201")]));
+        notices.note(2, "sip:a@x.test", &wish(Fate::Drop, vec![number("201")]));
+        notices.note(3, "sip:a@x.test", &wish(Fate::Mark, vec![number("201")]));
+        notices.note(4, "sip:a@x.test", &wish(Fate::Drop, vec![number("202"), None]));
+        notices.note(5, "sip:b@x.test", &wish(Fate::Drop, vec![number("201")]));
+        assert!(asking.any());
+        for (user, with, concerned) in [
+            ("sip:a@x.test", &["201"][..], &[(2, true), (3, false)][..]),
+            ("sip:a@x.test", &["202", "203"], &[(4, false)]),
+            ("sip:b@x.test", &["201"], &[(5, true)]),
+            ("sip:c@x.test", &["201"], &[]),
+        ] {
+            let with = with.iter().map(|number| (*number).to_owned()).collect();
+            let talk = Talk { user: user.to_owned(), with };
+            assert_eq!(notices.concerned(&talk), concerned, "{talk:?}");
+        }
+        (1..=5).for_each(|id| notices.forget(id));
+        assert!(!asking.any());
+    }
+}

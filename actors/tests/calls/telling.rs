@@ -37,7 +37,7 @@ fn r209_each_filter_keeps_its_calls_to_itself_and_the_log_says_why() {
     let verstat = "P-Asserted-Identity: <tel:+4544890101;verstat=TN-Validation-Failed>\r\n";
     for (from, headers, reason) in [
         ("<sip:1002@pbx.test>", "", "the user is not told of internal callers"),
-        ("<sip:1001@pbx.test>", "", "the user is not told of internal callers"),
+        ("<sip:1001@pbx.test>", "", "another device of the user called"),
         ("<sip:anonymous@anonymous.invalid>", "", "the user is not told of callers who hide the number"),
         (FROM, "Privacy: id\r\n", "the user is not told of callers who hide the number"),
         (FROM, verstat, "rejected as spam"),

@@ -22,6 +22,12 @@ pub struct Emulator {
     _running: Running,
 }
 
+/// The services beside the project.
+pub fn services() -> PathBuf {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/services");
+    env::var_os("RINGPOST_SERVICES").map_or(beside, PathBuf::from)
+}
+
 impl Emulator {
     /// Ours; `None` and a word about it where something is missing.
     pub fn start(folder: &Path) -> Option<Self> {
@@ -30,9 +36,7 @@ impl Emulator {
 
     /// The one beside the project, which nobody here wrote for Ringpost.
     pub fn foreign(folder: &Path) -> Option<Self> {
-        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/services");
-        let services = env::var_os("RINGPOST_SERVICES").map_or(beside, PathBuf::from);
-        let script = services.join("ews-emulator/ews_emulator.py");
+        let script = services().join("ews-emulator/ews_emulator.py");
         if !script.exists() {
             println!("skipped: no foreign emulator of EWS");
             return None;

@@ -2,12 +2,17 @@
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::join_all;
 use ringpost::{
+    notify::ews::{
+        answer::read,
+        autodiscover::{Heard, Next, Search},
+        contacts,
+    },
     outbox::{
         Delivery,
         Status::{Dead, Delivered},
@@ -165,5 +170,55 @@ fn a_refused_password_is_shown_once_and_then_left_alone() {
         let parts = METRICS.health.parts();
         let (_, state) = parts.iter().find(|(known, _)| *known == part).expect("it is shown");
         assert!(matches!(state, State::Yellow(why) if why.contains("no more tries")), "{state:?}");
+    }
+}
+
+/// T6: what no XML reader should take is refused at once, whatever it is an answer to, and nothing is fetched.
+#[test]
+fn t6_hostile_xml_is_refused_within_a_moment() {
+    let attributes: String = (0..20_000).map(|n| format!(" b{n}=\"\"")).collect();
+    let laughs: String = (1..20).map(|n| format!("<!ENTITY l{n} \"&l{0};&l{0};&l{0};\">", n - 1)).collect();
+    let utf16: Vec<u8> = "\u{FEFF}<Envelope/>".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let documents: [(&str, Vec<u8>); 8] = [
+        (
+            "an external entity",
+            b"<!DOCTYPE a [<!ENTITY b SYSTEM \"file:///etc/passwd\">]><Envelope>&b;</Envelope>".to_vec(),
+        ),
+        ("an external DTD", b"<!DOCTYPE a SYSTEM \"http://127.0.0.1:1/a.dtd\"><Envelope/>".to_vec()),
+        (
+            "billion laughs",
+            format!("<!DOCTYPE a [<!ENTITY l0 \"lol\">{laughs}]><Envelope>&l19;</Envelope>").into_bytes(),
+        ),
+        ("depth 100,000", "<a>".repeat(100_000).into_bytes()),
+        ("20,000 attributes", format!("<Envelope{attributes}/>").into_bytes()),
+        ("UTF-16", utf16),
+        (
+            "an encoding it is not in",
+            b"<?xml version=\"1.0\" encoding=\"EBCDIC-CP-US\"?><Envelope/>".to_vec(),
+        ),
+        ("octets of no encoding", b"<Envelope>\xC3\x28</Envelope>".to_vec()),
+    ];
+    let settings = settings::Autodiscover {
+        order: vec![settings::Place::Domain],
+        hosts: vec![],
+        keep: LONG,
+        ports: (443, 80),
+    };
+    for (name, document) in documents {
+        // The best of three: the machine may have other things to do.
+        let took = (0..3).map(|_| {
+            let begun = Instant::now();
+            let refused = read(&document).is_err();
+            assert!(refused, "{name}");
+            begun.elapsed()
+        });
+        let took = took.min().expect("three");
+        let contacts = contacts::read(&document, None);
+        let mut search = Search::new(&settings, "tu@x.test");
+        search.start();
+        let found = search.heard(Heard::Answer { status: 200, location: None, body: &document });
+        assert!(contacts.is_err(), "{name}");
+        assert!(matches!(&found, Next::Nowhere(why) if why.contains("no XML")), "{name}: {found:?}");
+        assert!(took < Duration::from_millis(50), "{name}: {took:?}");
     }
 }

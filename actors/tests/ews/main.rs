@@ -9,6 +9,7 @@ mod finding;
 mod killed;
 #[path = "../support/call/mod.rs"]
 mod program;
+mod reader;
 mod sample;
 #[path = "../support/mod.rs"]
 mod support;

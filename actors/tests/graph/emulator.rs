@@ -22,11 +22,16 @@ use crate::{
     voice,
 };
 
-/// Starts it; `None` and a word where it or its Python is missing.
-fn start(folder: &Path, port: u16) -> Option<Running> {
+/// The services and the corpora beside the project.
+fn shared() -> PathBuf {
     let corpora = std::env::var_os("RINGPOST_CORPORA").map(PathBuf::from);
     let shared = corpora.as_deref().and_then(Path::parent).map(Path::to_owned);
-    let shared = shared.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"));
+    shared.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"))
+}
+
+/// Starts it; `None` and a word where it or its Python is missing.
+fn start(folder: &Path, port: u16) -> Option<Running> {
+    let shared = shared();
     let script = shared.join("services/graph-emulator/graph_emulator.py");
     let found = Command::new(service("graph/python.sh")).output().ok().filter(|out| out.status.success());
     let Some(python) = found.filter(|_| script.exists()) else {
@@ -94,4 +99,28 @@ fn the_emulator_takes_every_notice_once_through_its_faults() {
     assert_eq!(state["stats"]["bad"], 0, "every body was as the schema wants it");
     assert_eq!(mails[0]["message"]["subject"], "Missed call from x\"}],\"subjct\":\" Bcc: a@b");
     assert_eq!(mails[1]["message"]["attachments"][0]["contentBytes"], "UklGRg==");
+}
+
+/// What takes our requests takes those of Microsoft's own client as well, so that it is no friend of ours alone.
+#[test]
+fn the_emulator_passes_microsofts_own_sdk() {
+    let folder = tempfile::tempdir().expect("a folder");
+    Authority::new("ours").site(folder.path(), &["localhost", "127.0.0.1"]);
+    let port = free_port();
+    let Some(_emulator) = start(folder.path(), port) else { return };
+    let found = Command::new(service("graph/msgraph.sh")).stderr(Stdio::null()).output().ok();
+    let python = found.filter(|out| out.status.success() && !out.stdout.is_empty());
+    let Some(python) = python.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()) else {
+        return println!("skipped: no Python with Microsoft's SDK, and it cannot be installed");
+    };
+    let checked = Command::new(python)
+        .arg(shared().join("services/graph-emulator/check_msgraph.py"))
+        .arg(port.to_string())
+        .arg(folder.path().join("ca/own.pem"))
+        .stderr(Stdio::null())
+        .output()
+        .expect("Python starts");
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success() && !said.contains("FAIL"), "{said}");
+    assert!(said.matches("ok  ").count() >= 6, "{said}");
 }

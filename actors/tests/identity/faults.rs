@@ -3,16 +3,19 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     time::{Duration, Instant},
 };
 
+use serde_json::{Value, json};
+
 use crate::{
     Scene,
     authority::{Authority, params, server_config},
+    exchange::{Exchange, Fault},
     keeps_quiet, listed, missed,
-    program::{metrics, until, within},
+    program::{metrics, ports, until, within},
     subject,
     support::http::{Asked, Reply, Server},
 };
@@ -120,13 +123,155 @@ fn t24_t35_whatever_a_source_answers_the_notice_goes_in_time_and_its_text_is_cle
 }
 
 #[test]
+fn t21_a_source_with_a_wrong_certificate_or_none_at_all_is_told_nothing() {
+    let ours = Authority::new("ours");
+    let others = Authority::new("others").signs(&params(&["127.0.0.1"]));
+    let wrong_name = ours.signs(&params(&["mail.corp.test"]));
+    let closed = ports(1);
+    for (what, pair) in
+        [("another CA", Some(others)), ("another name", Some(wrong_name)), ("nobody there", None)]
+    {
+        let server = pair.map(|pair| Server::start(Some(server_config(&pair)), |_| good("Ida Private")));
+        let port = server.as_ref().map_or(closed, |server| server.port);
+        let scene = Scene::new();
+        ours.site(scene.site.folder.path(), &["127.0.0.1"]);
+        let url = format!("https://127.0.0.1:{port}/EWS/Exchange.asmx");
+        let Scene { site, mut pbx, mut desk } = scene.exchange(&url, "timeout = \"30s\"").user("2001");
+        let ringpost = site.start();
+        missed(&mut pbx, &mut desk, "2001", || {});
+        let mails = ringpost.has_mails("2001@corp.test", 1);
+        assert!(subject(&mails[0].1).contains("Ada Caller"), "{what}, and at once: {}", mails[0].1);
+        assert_eq!(server.map_or(0, |server| server.asked().len()), 0, "{what}");
+    }
+}
+
+#[test]
+fn t24_t35_graph_may_answer_what_it_likes() {
+    let scene = Scene::new();
+    let ours = Authority::new("ours");
+    ours.site(scene.site.folder.path(), &["127.0.0.1"]);
+    let graph = Exchange::start(Some(server_config(&ours.signs(&params(&["127.0.0.1"])))));
+    std::fs::write(scene.site.folder.path().join("online.secret"), "s3cret\n").expect("a file");
+    let faults: [(&str, Option<Fault>); 9] = [
+        ("2001", Some(Fault::Says(429, "TooManyRequests", Some("1")))),
+        ("2002", Some(Fault::Says(503, "ServiceUnavailable", None))),
+        ("2003", Some(Fault::Says(403, "ErrorAccessDenied", None))),
+        ("2004", Some(Fault::Says(404, "ErrorNonExistentMailbox", None))),
+        (
+            "2005",
+            Some(Fault::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n<html>proxy error".to_vec())),
+        ),
+        ("2006", Some(Fault::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{\"value\": [".to_vec()))),
+        ("2007", Some(Fault::Flood(head(100 << 20), 100 << 20))),
+        ("2008", Some(Fault::Hang)),
+        ("2009", None),
+    ];
+    for (user, _) in &faults {
+        let one = json!({"displayName": "Ida Online", "mobilePhone": "+45 4489 0101"});
+        graph.knows(&format!("{user}@corp.test"), vec![one]);
+    }
+    let scene = scene.with("[identity]\nfailures = 100").with(&format!(
+        "[channel.online]\nkind = \"graph\"\nurl = {:?}\ntoken_url = {:?}\nclient_id = \"app\"\n\
+         client_secret_file = \"online.secret\"\nfrom = \"um@corp.test\"\nca = \"ca/own.pem\"\n\
+         [identity.source.own]\nkind = \"graph\"\nchannel = \"online\"\ntimeout = \"{}ms\"",
+        graph.url("/v1.0"),
+        graph.url("/t/token"),
+        TIMEOUT.as_millis()
+    ));
+    let Scene { site, mut pbx, mut desk } = faults.iter().fold(scene, |scene, (user, _)| scene.user(user));
+    let ringpost = site.start();
+    for (user, fault) in faults {
+        let name = if fault.is_none() { "Ida Online" } else { "Ada Caller" };
+        graph.fails(fault);
+        // It rings until it is asked, so that each fault meets its own call.
+        let asked = graph.requests().len();
+        missed(&mut pbx, &mut desk, user, || until("it is asked", || graph.requests().len() > asked));
+        let ended = Instant::now();
+        let mails = ringpost.has_mails(&format!("{user}@corp.test"), 1);
+        assert!(ended.elapsed() < TIMEOUT + Duration::from_secs(2), "{user}: {:?}", ended.elapsed());
+        assert!(subject(&mails[0].1).contains(name), "{user}: {}", mails[0].1);
+    }
+    keeps_quiet(&ringpost, &["Ida", "4489", "alice"]);
+}
+
+/// Contact number `at` of three, one in each part.
+fn part(asked: &Asked) -> Vec<u8> {
+    let at: usize = (0..3).rfind(|at| asked.text().contains(&format!("Offset=\"{at}\""))).expect("a part");
+    let number = if at == 2 { "+4544890101".to_owned() } else { format!("+45{at}") };
+    contacts("Ida Private")
+        .replace("+4544890101", &number)
+        .replace(
+            "IncludesLastItemInRange=\"true\"",
+            &format!("IndexedPagingOffset=\"{}\" IncludesLastItemInRange=\"{}\"", at + 1, at == 2),
+        )
+        .into_bytes()
+}
+
+#[test]
+fn a_list_that_takes_too_long_for_one_call_is_there_for_the_next() {
+    let scene = Scene::new();
+    let (server, url) = server(&scene, |asked| {
+        let body = part(asked);
+        // Some 400 ms for each part, with a time-out of 700 ms.
+        let pause = Duration::from_micros(400_000 / body.len() as u64);
+        Reply::Trickle([head(body.len()), body].concat(), pause)
+    });
+    let scene = scene.exchange(&url, &format!("timeout = \"{}ms\"", TIMEOUT.as_millis()));
+    let Scene { site, mut pbx, mut desk } = scene.user("2001");
+    let ringpost = site.start();
+    missed(&mut pbx, &mut desk, "2001", || {});
+    let mails = ringpost.has_mails("2001@corp.test", 1);
+    assert!(subject(&mails[0].1).contains("Ada Caller"), "in time, with the number: {}", mails[0].1);
+    until("the list is read", || server.asked().len() == 3);
+    let mut count = 1;
+    until("the list is there", || {
+        count += 1;
+        missed(&mut pbx, &mut desk, "2001", || {});
+        let mails = ringpost.has_mails("2001@corp.test", count);
+        mails.iter().any(|(_, mail)| subject(mail).contains("Ida Private"))
+    });
+    assert_eq!(server.asked().len(), 3, "nobody has read it again");
+    assert!(!ringpost.log().contains("is left alone"), "slow is not dead");
+}
+
+#[test]
+fn every_try_of_a_notice_says_the_same_name() {
+    let scene = Scene::new();
+    let (_exchange, url) = server(&scene, {
+        let asked = AtomicUsize::new(0);
+        move |_| if asked.fetch_add(1, SeqCst) == 0 { good("Ida Private") } else { good("Eva Later") }
+    });
+    let takes = Arc::new(AtomicBool::new(false));
+    let state = Arc::clone(&takes);
+    let hook =
+        Server::start(None, move |_| Reply::Say(if state.load(SeqCst) { 204 } else { 503 }, vec![], vec![]));
+    let scene = scene
+        .exchange(&url, "")
+        .with(&format!("[channel.hook]\nkind = \"webhook\"\nurl = {:?}", hook.url("/in")));
+    let Scene { site, mut pbx, mut desk } = scene;
+    let user = "missed_calls = \"mail\"\nmail = \"2001@corp.test\"\nchannels = [\"hook\"]";
+    let mut ringpost = site.user("2001", &[&desk], user).start();
+    missed(&mut pbx, &mut desk, "2001", || {});
+    until("it is tried", || !hook.asked().is_empty());
+    ringpost.kill();
+    takes.store(true, SeqCst);
+    ringpost.restart();
+    until("it is told", || listed(&ringpost)[0]["status"] == "delivered");
+    for asked in hook.asked() {
+        let event: Value = serde_json::from_slice(&asked.body).expect("JSON");
+        assert_eq!(event["data"]["caller"]["name"], "Ida Private", "{event}");
+    }
+    assert!(hook.asked().len() >= 2);
+}
+
+#[test]
 fn t35_a_dead_source_costs_its_time_out_a_few_times_then_nothing_and_comes_back_by_itself() {
     let scene = Scene::new();
     let well = Arc::new(AtomicBool::new(false));
     let state = Arc::clone(&well);
     let (server, url) =
         server(&scene, move |_| if state.load(SeqCst) { good("Ida Private") } else { Reply::Hang });
-    let port = crate::program::ports(1);
+    let port = ports(1);
     let scene = scene
         .with(&format!("[metrics]\nlisten = \"127.0.0.1:{port}\"\n[identity]\nfailures = 2\nrest = \"1s\""));
     let scene = scene.exchange(&url, &format!("timeout = \"{}ms\"", TIMEOUT.as_millis()));

@@ -25,6 +25,7 @@ fn call(number: usize, (name, digits): (Option<&str>, Option<&str>), came_in: &s
         rang_for: Duration::from_secs(20),
         outcome: Outcome::GaveUpRinging,
         talked: None,
+        called: None,
     }
 }
 
@@ -60,6 +61,7 @@ fn evening() -> Vec<MissedCall> {
         call(4, NOBODY, "2008-04-11T09:07:00Z"),
         call(5, LUKA, "2008-04-11T09:12:33Z"),
     ];
+    calls[0].called = Some("Sales <b>".into());
     calls[1].talked = Some("2008-04-11T09:10:00Z".parse().expect("a timestamp"));
     calls
 }

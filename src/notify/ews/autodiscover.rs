@@ -137,6 +137,9 @@ impl<'s> Search<'s> {
             };
         }
         match text("ErrorCode") {
+            Some(code) if code.text == "600" => {
+                self.no("error 600: Autodiscover lives, but does not understand the request")
+            }
             Some(code) => {
                 let code = one_line(&code.text, 20);
                 self.no(&format!("error {code}"))

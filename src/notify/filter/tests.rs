@@ -22,7 +22,10 @@ fn here() -> Numbering {
 
 fn caught(filters: &Filters, number: &str, internal: bool, lines: &str) -> Option<Filter> {
     let (caller, invite) = (caller(number), invite(lines));
-    filters.catch(&Seen { caller: &caller, internal, invite: Some(&invite), unwanted: false }, &here())
+    filters.catch(
+        &Seen { caller: &caller, internal, own: false, invite: Some(&invite), unwanted: false },
+        &here(),
+    )
 }
 
 #[test]
@@ -89,9 +92,24 @@ fn spam_is_what_a_trunk_or_the_users_own_device_says_is() {
     ))
     .expect("a request");
     let caller = caller("+4930123");
-    let seen = |invite, unwanted| Seen { caller: &caller, internal: false, invite, unwanted };
+    let seen = |invite, unwanted| Seen { caller: &caller, internal: false, own: false, invite, unwanted };
     assert_eq!(filters.catch(&seen(Some(&from), false), &here()), Some(Filter::Spam));
     // A phone of the site says nothing about spam; who is called does.
     assert_eq!(filters.catch(&seen(None, false), &here()), None);
     assert_eq!(filters.catch(&seen(None, true), &here()), Some(Filter::Spam));
+}
+
+#[test]
+fn the_users_own_number_is_an_own_device_where_those_or_internal_callers_are_skipped() {
+    let (caller, invite) = (caller("1001"), invite(""));
+    let seen = Seen { caller: &caller, internal: true, own: true, invite: Some(&invite), unwanted: false };
+    for (internal, own_numbers, filter) in [
+        (false, vec![], None),
+        (true, vec![], Some(Filter::OwnDevice)),
+        (false, vec!["+4917012345".to_owned()], Some(Filter::OwnDevice)),
+    ] {
+        // A filter of another kind, so that there is one at all.
+        let filters = Filters { internal, own_numbers, spam: true, ..Filters::default() };
+        assert_eq!(filters.catch(&seen, &here()), filter, "{filters:?}");
+    }
 }

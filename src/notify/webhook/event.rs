@@ -80,6 +80,8 @@ struct Call {
     outcome: Outcome,
     #[serde(skip_serializing_if = "Option::is_none")]
     talked: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    called: Option<String>,
 }
 
 impl Call {
@@ -92,6 +94,7 @@ impl Call {
             rang_seconds: call.rang_for.as_secs(),
             outcome: call.outcome,
             talked: call.talked.map(|at| at.to_string()),
+            called: shown(call.called.as_deref()),
         }
     }
 }

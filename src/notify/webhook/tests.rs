@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     address::{Caller, Language},
     call::Outcome,
-    notify::{Kind, Notice, Style, clean::shown},
+    notify::{Kind, MissedCall, Notice, Style, clean::shown},
 };
 
 const HOSTILE: [&str; 12] = [
@@ -53,6 +53,23 @@ fn notice(name: &str) -> Notice {
 fn written(source: &str, body: Body, name: &str) -> String {
     let template = Template::new(source.to_owned(), body).expect("a good template");
     String::from_utf8(template.write(&Style::default().told(&notice(name))).expect("written")).expect("UTF-8")
+}
+
+#[test]
+fn an_event_of_several_calls_lists_them() {
+    let calls: Vec<MissedCall> = HOSTILE.iter().map(|name| MissedCall::of(&notice(name))).collect();
+    let digest = Notice { kind: Kind::Digest { calls }, ..notice("Tu") };
+    let event = event(&Style::default().told(&digest), Timestamp::UNIX_EPOCH);
+    let read: Value = serde_json::from_slice(&event).expect("JSON");
+    assert_eq!(read["type"], "ringpost.missed-calls");
+    let names: Vec<_> = read["data"]["calls"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|call| &call["caller"]["name"])
+        .collect();
+    let clean: Vec<_> = HOSTILE.map(|name| shown(Some(name)).map_or(Value::Null, Value::String)).into();
+    assert_eq!(names, clean.iter().collect::<Vec<_>>());
 }
 
 #[test]

@@ -137,6 +137,7 @@ fn words(phrases: &Phrases) -> Value {
         rang_for => phrases.rang_for,
         length => phrases.length,
         call_back => phrases.call_back,
+        call_for => phrases.call_for,
         listen => phrases.listen,
         footer => phrases.footer,
     }

@@ -2,12 +2,13 @@
 """An Exchange server for tests: EWS over HTTPS on 127.0.0.1. Every request and every answer is checked against the published schema.
 
 usage: emulator.py PORT XSDDIR CERT KEY
-  POST /EWS/Exchange.asmx   CreateItem into a mailbox, FindItem by an extended property, as whom ExchangeImpersonation names
+  POST /EWS/Exchange.asmx   as whom ExchangeImpersonation names: CreateItem, FindItem by an extended property or of a whole folder;
+                            GetFolder, GetItem and GetAttachment for clients that read what is there
   POST /contacts {mailbox: [{"name": ..., "numbers": {"MobilePhone": ...}}]}   listed by FindItem in the folder "contacts"
   POST /fault {"next": [{"kind": ...}]}   one per request: busy(ms) http(code, retry_after) drop drop-after hang-after garbage code(value)
   GET  /state               {"box": {mailbox: [item]}, "stats": {...}}
 Credentials: Basic svc@corp.test:pw, NTLM CORP\\svc:pw (bound to the certificate, where pyspnego is installed), Bearer good."""
-import base64, hashlib, itertools, json, os, ssl, sys, tempfile, threading, time, uuid
+import base64, email, email.policy, hashlib, itertools, json, os, ssl, sys, tempfile, threading, time, uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from lxml import etree
 try:
@@ -108,11 +109,13 @@ def contacts(body, mailbox):
 
 
 def find(body, mailbox):
-    if body.find("m:ParentFolderIds/t:DistinguishedFolderId", NS).get("Id") == "contacts":
+    if body.find("m:ParentFolderIds", NS)[0].get("Id") == "contacts":
         return contacts(body, mailbox)
     stats["find"] += 1
-    folders = [f.get("Id") for f in body.find("m:ParentFolderIds", NS)]
+    folders = [f.get("Id").removeprefix("F-") for f in body.find("m:ParentFolderIds", NS)]
     equal = body.find("m:Restriction/t:IsEqualTo", NS)
+    if equal is None:
+        return listed(folders, mailbox)
     name, wanted = field(equal.find("t:ExtendedFieldURI", NS)), equal.find("t:FieldURIOrConstant/t:Constant", NS).get("Value")
     root, ones = message("FindItem", count=len(folders))
     for folder, one in zip(folders, ones):
@@ -129,8 +132,96 @@ def find(body, mailbox):
     return root
 
 
+def listed(folders, mailbox):
+    root, ones = message("FindItem", count=len(folders))
+    for folder, one in zip(folders, ones):
+        with lock:
+            hits = [i for i in box.get(mailbox, []) if i["folder"] == folder]
+        E(one, M, "ResponseCode", "NoError")
+        parent = E(one, M, "RootFolder", TotalItemsInView=str(len(hits)), IncludesLastItemInRange="true", IndexedPagingOffset=str(len(hits)))
+        items = E(parent, T, "Items")
+        for hit in hits:
+            E(E(items, T, "Message"), T, "ItemId", Id=hit["id"], ChangeKey="Y2s=")
+    return root
+
+
+def folder(body, mailbox):
+    wanted = [f.get("Id").removeprefix("F-") for f in body.find("m:FolderIds", NS)]
+    root, ones = message("GetFolder", count=len(wanted))
+    for name, one in zip(wanted, ones):
+        E(one, M, "ResponseCode", "NoError")
+        found = E(E(one, M, "Folders"), T, "Folder")
+        E(found, T, "FolderId", Id="F-" + name, ChangeKey="AQ==")
+        if name != "root":
+            E(found, T, "ParentFolderId", Id="F-root", ChangeKey="AQ==")
+        for field_name, text in (("FolderClass", "IPF.Note"), ("DisplayName", name), ("TotalCount", "0"), ("ChildFolderCount", "0")):
+            E(found, T, field_name, text)
+        E(found, T, "UnreadCount", "0")
+    return root
+
+
+def mail_of(item):
+    return email.message_from_bytes(base64.b64decode(item["mime"]), policy=email.policy.default)
+
+
+def items_of(body, mailbox):
+    ids = [i.get("Id") for i in body.find("m:ItemIds", NS)]
+    root, ones = message("GetItem", count=len(ids))
+    for wanted, one in zip(ids, ones):
+        [item] = [i for i in box.get(mailbox, []) if i["id"] == wanted]
+        mail = mail_of(item)
+        E(one, M, "ResponseCode", "NoError")
+        found = E(E(one, M, "Items"), T, "Message")
+        E(found, T, "ItemId", Id=item["id"], ChangeKey="Y2s=")
+        E(found, T, "ItemClass", item["class"])
+        E(found, T, "Subject", item["subject"])
+        E(found, T, "Body", mail.get_body(("html",)).get_content(), BodyType="HTML")
+        parts = list(mail.iter_attachments())
+        if parts:
+            attachments = E(found, T, "Attachments")
+        for number, part in enumerate(parts):
+            attached = E(attachments, T, "FileAttachment")
+            E(attached, T, "AttachmentId", Id="%s.%d" % (item["id"], number))
+            E(attached, T, "Name", part.get_filename())
+            E(attached, T, "ContentType", part.get_content_type())
+        E(found, T, "HasAttachments", "true" if parts else "false")
+        for name, value in item["ext"].items():
+            extended = E(found, T, "ExtendedProperty")
+            if name.startswith("0x"):
+                E(extended, T, "ExtendedFieldURI", PropertyTag=name, PropertyType="Integer" if name in ("0x0E07", "0x6801") else "String")
+            elif name.startswith("X-"):
+                E(extended, T, "ExtendedFieldURI", DistinguishedPropertySetId="InternetHeaders", PropertyName=name, PropertyType="String")
+            else:
+                continue
+            E(extended, T, "Value", value)
+        sender = mail["From"].addresses[0]
+        mailbox_of = E(E(found, T, "From"), T, "Mailbox")
+        E(mailbox_of, T, "Name", sender.display_name)
+        E(mailbox_of, T, "EmailAddress", sender.addr_spec)
+        E(found, T, "InternetMessageId", mail["Message-ID"])
+        E(found, T, "IsRead", item["read"])
+    return root
+
+
+def attachments_of(body, mailbox):
+    ids = [i.get("Id") for i in body.find("m:AttachmentIds", NS)]
+    root, ones = message("GetAttachment", count=len(ids))
+    for wanted, one in zip(ids, ones):
+        item_id, number = wanted.rsplit(".", 1)
+        [item] = [i for kept in box.values() for i in kept if i["id"] == item_id]
+        part = list(mail_of(item).iter_attachments())[int(number)]
+        E(one, M, "ResponseCode", "NoError")
+        found = E(E(one, M, "Attachments"), T, "FileAttachment")
+        E(found, T, "AttachmentId", Id=wanted)
+        E(found, T, "Name", part.get_filename())
+        E(found, T, "ContentType", part.get_content_type())
+        E(found, T, "Content", base64.b64encode(part.get_content()).decode())
+    return root
+
+
 def envelope(body):
     root = etree.Element(q(S, "Envelope"), nsmap={"s": S})
+    E(E(root, S, "Header"), T, "ServerVersionInfo", MajorVersion="15", MinorVersion="2", MajorBuildNumber="1118", MinorBuildNumber="7", Version="V2017_07_11")
     E(root, S, "Body").append(body)
     return etree.tostring(root, xml_declaration=True, encoding="utf-8")
 
@@ -236,7 +327,8 @@ class Handler(BaseHTTPRequestHandler):
         elif now.get("kind") == "code":
             answer = refused(op, now["value"])
         else:
-            answer = {"CreateItem": create, "FindItem": find}[op](body, mailbox)
+            operations = {"CreateItem": create, "FindItem": find, "GetFolder": folder, "GetItem": items_of, "GetAttachment": attachments_of}
+            answer = operations[op](body, mailbox)
         if not schema.validate(etree.fromstring(etree.tostring(answer), parser)):
             stats["bad_responses"] += 1
             print("OUR ANSWER IS INVALID", schema.error_log, flush=True)
