@@ -91,8 +91,12 @@ fn t35_a_dead_source_is_left_alone_but_for_one_question_per_rest() {
     assert_eq!(admitted(&mut breaker, 10), 0);
     assert_eq!(admitted(&mut breaker, 4010), 1, "one probe, whether it is ever answered or not");
     assert!(breaker.admits(ms(8010), rules));
-    assert_eq!(breaker.failed(ms(9010), rules), Turn::None, "the rest begins with the failure");
-    assert_eq!((admitted(&mut breaker, 9010), breaker.admits(ms(13_010), rules)), (0, true));
+    assert_eq!(breaker.failed(ms(9010), rules), Turn::None);
+    assert!(!breaker.admits(ms(12_009), rules));
+    assert!(
+        breaker.admits(ms(12_010), rules),
+        "a slow failure makes nobody wait longer: it may be back by now"
+    );
     assert_eq!(breaker.reached(), Turn::Closed);
     assert!((0..100).all(|_| breaker.admits(ms(13_020), rules)));
 }

@@ -229,6 +229,22 @@ fn a_mail_url_is_read_or_refused() {
     }
 }
 
+/// RFC 6531: a domain beyond ASCII has a form in it; a mailbox has none, and needs a server that takes it.
+#[test]
+fn a_mail_address_has_the_domain_that_every_server_takes() {
+    for (given, read) in [
+        ("tu@contoso.com", "tu@contoso.com"),
+        ("tu@m\u{fc}ller.test", "tu@xn--mller-kva.test"),
+        ("s\u{f8}ren@contoso.com", "s\u{f8}ren@contoso.com"),
+        ("s\u{f8}ren@m\u{fc}ller.test", "s\u{f8}ren@xn--mller-kva.test"),
+    ] {
+        let user = format!("[[user]]\naddress = \"sip:1@x.test\"\nnumbers = [\"1\"]\nmail = {given:?}\n");
+        let site = loaded(&format!("{user}[mail]\nurl = \"maildir:mail\"\nfrom = {given:?}\n"));
+        assert_eq!(site.users[0].mail.as_deref(), Some(read));
+        assert_eq!(site.mail.expect("[mail]").from, read);
+    }
+}
+
 #[test]
 fn a_password_comes_from_its_file_and_is_never_shown() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");

@@ -52,8 +52,7 @@ impl Breaker {
 
     /// It has not, or not in time.
     pub fn failed(&mut self, now: Duration, rules: Rules) -> Turn {
-        if let Some(probe) = &mut self.probe {
-            *probe = now.saturating_add(rules.rest);
+        if self.probe.is_some() {
             return Turn::None;
         }
         self.failures = self.failures.saturating_add(1);

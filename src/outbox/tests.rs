@@ -104,6 +104,29 @@ fn each_delivery_has_its_step() {
     }
 }
 
+/// R16: the caller has gone, so UM is told again and again; the user's own channels take over where there are any.
+#[test]
+fn an_info_is_tried_for_minutes_before_anybody_else_tells() {
+    let own: &[&[&str]] = &[&["mail"]];
+    for (own, tries, at_least, at_most) in
+        [(own, 8, secs(300), secs(600)), (&[], 800, secs(2 * 86_400), secs(3 * 86_400))]
+    {
+        let item = item(um(own));
+        let (mut effort, mut steps) = (Effort::default(), 0);
+        let end = loop {
+            match after(&item, effort, later(None), &SCHEDULE, 1.0) {
+                Step::Again { effort: next, .. } => (effort, steps) = (next, steps + 1),
+                end => break end,
+            }
+        };
+        assert!(steps >= tries && (at_least..=at_most).contains(&effort.waited), "{steps} {effort:?}");
+        match own.is_empty() {
+            true => assert_eq!(end, Step::GiveUp { reason: "busy".into() }),
+            false => assert_eq!(end, Step::NextChannel { ways: item.way.next(), reason: "busy".into() }),
+        }
+    }
+}
+
 #[test]
 fn what_is_held_back_waits_all_the_same_and_moves_on_in_time() {
     let first = item(Way::by(&chain(&["graph", "mail"])));

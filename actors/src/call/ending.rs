@@ -25,14 +25,7 @@ impl CallActor {
         if self.reach == Reach::Code {
             return;
         }
-        let decided: SmallVec<[_; 1]> = self
-            .reached(outcome)
-            .into_iter()
-            .map(|reached| {
-                let verdict = self.verdict(&reached, outcome);
-                (reached, verdict)
-            })
-            .collect();
+        let decided = self.decided(outcome);
         let mut items = vec![];
         let mut records: SmallVec<[_; 1]> = SmallVec::new();
         for (reached, verdict) in decided {
@@ -53,6 +46,22 @@ impl CallActor {
         // First of all: no fault after it can cost a notice.
         self.post(items, ctx);
         records.into_iter().for_each(|record| self.switch.record(record));
+    }
+
+    /// The decision for each user who may be told. Where nobody of the others is told, the user who was called is.
+    fn decided(&self, outcome: Outcome) -> SmallVec<[(Reached, Verdict); 1]> {
+        let decide = |reached: Reached| {
+            let verdict = self.verdict(&reached, outcome);
+            (reached, verdict)
+        };
+        let mut decided: SmallVec<[(Reached, Verdict); 1]> =
+            self.reached(outcome).into_iter().map(decide).collect();
+        let silent = decided.iter().all(|(_, verdict)| verdict.action == Action::Silent);
+        if let Some((called, verdict)) = decided.first_mut().filter(|(called, _)| silent && !called.is_told) {
+            called.is_told = true;
+            *verdict = self.verdict(called, outcome);
+        }
+        decided
     }
 
     fn verdict(&self, reached: &Reached, outcome: Outcome) -> Verdict {

@@ -19,7 +19,7 @@ use tokio::{
 };
 use tracing::debug;
 
-use super::{Question, Silent, Source};
+use super::{Known, Question, Silent, Source};
 use crate::channel::{Contacts, contacts::Unlisted};
 
 /// Parts of one list that are read; whoever has more contacts is named by those.
@@ -74,12 +74,10 @@ impl CalleesContacts {
 
     async fn look(&self, question: &Question, patience: Duration) -> Result<Option<String>, Silent> {
         let Some(mailbox) = question.callee.as_deref() else { return Ok(None) };
-        let (book, reading) = self.list(mailbox, patience);
-        // An old list is as good for who is on it.
-        if let Some(name) = book.name(&question.number) {
-            return Ok(Some(name.to_owned()));
+        if let Known::Fresh(name) = self.known(question) {
+            return Ok(name);
         }
-        let Some(mut reading) = reading else { return Ok(None) };
+        let mut reading = self.reading(mailbox, patience);
         match timeout(patience, reading.done.wait_for(Option::is_some))
             .await
             .map(|done| done.map(|done| done.clone()))
@@ -96,18 +94,13 @@ impl CalleesContacts {
         }
     }
 
-    /// The list as it is known, and where that is too old: the one that is being read.
-    fn list(&self, mailbox: &str, patience: Duration) -> (Arc<Book>, Option<Reading>) {
-        let now = Instant::now();
+    /// The list as it is being read.
+    fn reading(&self, mailbox: &str, patience: Duration) -> Reading {
         let mut shelves = locked(&self.shelves);
-        let shelf = shelves.shelf(mailbox, now);
-        let book = Arc::clone(&shelf.book);
-        if shelf.read.is_some_and(|read| now.duration_since(read) < self.refresh) {
-            return (book, None);
-        }
+        let shelf = shelves.shelf(mailbox, Instant::now());
         // Nobody reads any more where the reader has failed inside.
         if let Some(reading) = shelf.reading.clone().filter(|reading| reading.done.has_changed().is_ok()) {
-            return (book, Some(reading));
+            return reading;
         }
         let (told, done) = watch::channel(None);
         let reading = Reading { done, parts: Arc::default() };
@@ -128,11 +121,26 @@ impl CalleesContacts {
             locked(&shelves).put(reader.mailbox, read);
             told.send_replace(Some(done));
         });
-        (book, Some(reading))
+        reading
     }
 }
 
 impl Source for CalleesContacts {
+    fn known(&self, question: &Question) -> Known {
+        let now = Instant::now();
+        let mut shelves = locked(&self.shelves);
+        let shelf = question.callee.as_deref().and_then(|mailbox| shelves.lists.get_mut(mailbox));
+        let Some(shelf) = shelf else { return Known::Nothing };
+        shelf.used = now;
+        let name = shelf.book.name(&question.number).map(str::to_owned);
+        match (shelf.read.is_some_and(|read| now.duration_since(read) < self.refresh), name) {
+            (true, name) => Known::Fresh(name),
+            // Who was on the list mostly still is.
+            (false, Some(name)) => Known::Old(name),
+            (false, None) => Known::Nothing,
+        }
+    }
+
     fn name<'a>(
         &'a self,
         question: &'a Question,

@@ -57,7 +57,10 @@ pub struct Question {
 
 /// A server that knows names. A sibling is a file here and a kind in `settings::SourceKind`.
 pub trait Source: Send + Sync {
-    /// Who has the number. It ends within `patience`.
+    /// What it has told before, for whoever cannot wait.
+    fn known(&self, question: &Question) -> Known;
+
+    /// Asks who has the number. It ends within `patience`.
     fn name<'a>(
         &'a self,
         question: &'a Question,
@@ -66,6 +69,17 @@ pub trait Source: Send + Sync {
 
     /// It answers each callee differently, and none without a mailbox.
     fn is_private(&self) -> bool;
+}
+
+/// What a source knows without asking.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Known {
+    /// This name, or that there is none.
+    Fresh(Option<String>),
+    /// This name, as long as it says no other.
+    Old(String),
+    /// Nothing: it has to be asked.
+    Nothing,
 }
 
 /// Why a source has told nothing.
@@ -267,12 +281,28 @@ impl Identity {
 
     /// The name that one source has; none where it has none, is left alone, or does not answer.
     async fn ask_one(self: Arc<Self>, question: Arc<Question>, at: usize) -> Option<String> {
-        let (name, patience) = &question.sources[at];
+        let (name, _) = &question.sources[at];
         let server = self.servers.get(name)?;
         let asked = self.asked(name, &question);
         if let Some(known) = lock(&self.memory).recall(&asked, self.now()) {
             return known;
         }
+        match server.source.known(&question) {
+            Known::Fresh(name) => {
+                lock(&self.memory).note(asked, name.clone(), self.now());
+                name
+            }
+            Known::Old(name) => {
+                tokio::spawn(self.ask_server(question, at));
+                Some(name)
+            }
+            Known::Nothing => self.ask_server(question, at).await,
+        }
+    }
+
+    async fn ask_server(self: Arc<Self>, question: Arc<Question>, at: usize) -> Option<String> {
+        let (name, patience) = &question.sources[at];
+        let server = self.servers.get(name)?;
         let rules = self.directory.load().site.identity.rules;
         if !lock(&server.breaker).admits(self.now(), rules) {
             METRICS.identity_spared_total.one();
@@ -284,7 +314,7 @@ impl Identity {
         match answer.unwrap_or_else(|_| Err(Silent::Down("it took too long".to_owned()))) {
             Ok(found) => {
                 self.reached(name, server);
-                lock(&self.memory).note(asked, found.clone(), self.now());
+                lock(&self.memory).note(self.asked(name, &question), found.clone(), self.now());
                 found
             }
             Err(Silent::Slow) => {

@@ -163,12 +163,16 @@ fn auth_name(raw: &Raw<'_>) -> Result<String, String> {
     }
 }
 
-/// A mail address without a name.
+/// A mail address without a name, its domain as every server takes it (RFC 5891): only a mailbox beyond ASCII wants SMTPUTF8.
 pub fn mail(raw: &Raw<'_>) -> Result<String, String> {
-    let address: Result<lettre::Address, _> = raw.text()?.parse();
-    address
-        .map(|address| address.to_string())
-        .map_err(|_| "wants a mail address such as \"user@example.com\"".to_owned())
+    let wanted = |_| "wants a mail address such as \"user@example.com\"".to_owned();
+    let address: lettre::Address = raw.text()?.parse().map_err(wanted)?;
+    match url::Host::parse(address.domain()) {
+        Ok(url::Host::Domain(domain)) if !address.domain().is_ascii() => {
+            Ok(format!("{}@{domain}", address.user()))
+        }
+        _ => Ok(address.to_string()),
+    }
 }
 
 fn check_um(section: &Section<'_>, missed_calls: Option<UserClass>, forward: Option<bool>) {

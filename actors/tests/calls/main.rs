@@ -38,6 +38,8 @@ mod softphones;
 mod streams;
 mod telling;
 mod torture;
+mod um_plans;
 mod um_pool;
 mod watch;
 mod with_sipp;
+mod words;

@@ -265,6 +265,18 @@ fn r201_of_a_hunt_that_nobody_answers_those_are_told_whom_the_site_names() {
 }
 
 #[test]
+fn r202_where_the_one_named_is_told_nothing_the_user_who_was_called_is() {
+    let policy = "[user.policy]\nhunt = [\"1002\"]\nhunt_step = \"400ms\"\n[user.notices]\ntell = \"last\"";
+    for bea in ["missed_calls = \"off\"", "[user.notices]\nskip_numbers = [\"+4544*\"]"] {
+        let mut group = Group::new(policy, bea);
+        let invite = group.pbx.invite("1001");
+        (0..2).for_each(|phone| group.rings(phone));
+        group.refused(&invite);
+        group.told(&[ADA]);
+    }
+}
+
+#[test]
 fn r201_a_colleague_with_a_um_is_told_by_it() {
     let site = Site::new().maildir();
     let [mut pbx, mut desk, mut other, mut um] = [(); 4].map(|()| site.peer(Over::Udp));

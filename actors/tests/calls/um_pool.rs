@@ -52,6 +52,26 @@ impl Pair {
         took
     }
 
+    /// Whichever server is asked takes the call, until the first has come back by one of them.
+    fn calls_until_the_first_is_back(&mut self) {
+        while number(self.metrics, "um_readmitted_total") == 0 {
+            let invite = self.pbx.invite("1001");
+            self.pbx.expect("181");
+            let end = Instant::now() + Duration::from_secs(10);
+            let (server, to_um) = loop {
+                assert!(Instant::now() < end, "a server is asked");
+                if let Some(call) = self.first.next(Duration::from_millis(5)) {
+                    break (&mut self.first, call);
+                }
+                if let Some(call) = self.second.next(Duration::from_millis(5)) {
+                    break (&mut self.second, call);
+                }
+            };
+            assert_eq!(to_um.what(), "INVITE");
+            takes(&mut self.pbx, server, &invite, &to_um);
+        }
+    }
+
     fn ends(self) {
         drop((self.pbx, self.first, self.second));
         self.ringpost.stops_well();
@@ -76,7 +96,7 @@ impl Pair {
 }
 
 /// The server takes the call; it is hung up.
-fn takes(pbx: &mut Peer, server: &mut Peer, invite: &Sip, to_um: &Sip) {
+pub fn takes(pbx: &mut Peer, server: &mut Peer, invite: &Sip, to_um: &Sip) {
     server.answer(to_um, 200);
     server.expect("ACK");
     let ok = pbx.expect("200");
@@ -112,24 +132,25 @@ fn a_dead_server_delays_one_call_and_comes_back_by_options() {
     pair.first.answer(&probe, 200);
     pair.ringpost.logs("A UM server answers again");
     // On trial it gets calls, and the first that it takes readmits it.
-    while number(pair.metrics, "um_readmitted_total") == 0 {
-        let invite = pair.pbx.invite("1001");
-        pair.pbx.expect("181");
-        let end = Instant::now() + Duration::from_secs(10);
-        let (server, to_um) = loop {
-            assert!(Instant::now() < end, "a server is asked");
-            if let Some(call) = pair.first.next(Duration::from_millis(5)) {
-                break (&mut pair.first, call);
-            }
-            if let Some(call) = pair.second.next(Duration::from_millis(5)) {
-                break (&mut pair.second, call);
-            }
-        };
-        assert_eq!(to_um.what(), "INVITE");
-        takes(&mut pair.pbx, server, &invite, &to_um);
-    }
+    pair.calls_until_the_first_is_back();
     assert!(pair.state_of_first().starts_with("green um server "), "{}", pair.state_of_first());
     until("the gauge follows", || number(pair.metrics, "um_servers_out") == 0);
+    pair.ends();
+}
+
+#[test]
+fn a_dead_server_comes_back_by_calls_where_nobody_asks_it() {
+    // R16: live-call probes. The first call that it takes readmits it, and no OPTIONS are sent.
+    let timing = "timeout = \"300ms\"\nprobe = \"calls\"\nprobe_after = \"300ms\"\nprobe_longest = \"300ms\"\n\
+                  probe_ramp = \"100ms\"";
+    let mut pair = Pair::new(timing, "missed_calls = \"off\"");
+    assert!(pair.second_takes_a_call() >= Duration::from_millis(250));
+    assert_eq!(pair.first.expect("INVITE").what(), "INVITE");
+    let soon = pair.second_takes_a_call();
+    assert!(soon < Duration::from_millis(250), "before its time it gets none: {soon:?}");
+    pair.calls_until_the_first_is_back();
+    assert_eq!((number(pair.metrics, "um_left_total"), number(pair.metrics, "um_probes_total")), (1, 0));
+    assert!(pair.state_of_first().starts_with("green um server "), "{}", pair.state_of_first());
     pair.ends();
 }
 

@@ -235,6 +235,59 @@ fn a_list_that_takes_too_long_for_one_call_is_there_for_the_next() {
 }
 
 #[test]
+fn t35_what_was_known_of_a_dead_source_serves_on_at_once() {
+    let scene = Scene::new();
+    let dead = Arc::new(AtomicBool::new(false));
+    let state = Arc::clone(&dead);
+    let (server, url) =
+        server(&scene, move |_| if state.load(SeqCst) { Reply::Hang } else { good("Ida Private") });
+    let scene = scene.with("[identity]\nkeep = \"50ms\"\nfailures = 1\nrest = \"1h\"");
+    let scene = scene.exchange(&url, "refresh = \"50ms\"\ntimeout = \"300ms\"");
+    let Scene { site, mut pbx, mut desk } = scene.user("2001");
+    let ringpost = site.start();
+    missed(&mut pbx, &mut desk, "2001", || {});
+    ringpost.has_mails("2001@corp.test", 1);
+    dead.store(true, SeqCst);
+    desk.silent_for(Duration::from_millis(60));
+    missed(&mut pbx, &mut desk, "2001", || until("it is asked again", || server.asked().len() == 2));
+    ringpost.has_mails("2001@corp.test", 2);
+    ringpost.logs("A source of names is left alone for a while");
+    missed(&mut pbx, &mut desk, "2001", || {});
+    let mails = ringpost.has_mails("2001@corp.test", 3);
+    assert!(mails.iter().all(|(_, mail)| subject(mail).contains("Ida Private")), "{mails:?}");
+    assert_eq!(server.asked().len(), 2, "and nobody asks");
+}
+
+#[test]
+fn r205_a_dead_source_hides_no_other_and_delays_it_no_longer_than_its_time_out() {
+    let scene = Scene::new();
+    let ours = Authority::new("ours");
+    ours.site(scene.site.folder.path(), &["127.0.0.1"]);
+    let tls = || Some(server_config(&ours.signs(&params(&["127.0.0.1"]))));
+    let (dead, well) = (Server::start(tls(), |_| Reply::Hang), Server::start(tls(), |_| good("Ida Private")));
+    let url = |server: &Server| format!("https://127.0.0.1:{}/EWS/Exchange.asmx", server.port);
+    let scene = scene.with("[identity]\norder = [\"own\", \"second\", \"users\"]");
+    let scene =
+        scene.exchange(&url(&dead), &format!("timeout = \"{}ms\"", TIMEOUT.as_millis())).with(&format!(
+            "[channel.second]\nkind = \"ews\"\nurl = {:?}\nauth = \"basic\"\nuser = \"svc@corp.test\"\n\
+         password_file = \"exchange.password\"\nfrom = \"um@corp.test\"\nca = \"ca/own.pem\"\n\
+         [identity.source.second]\nkind = \"ews\"\nchannel = \"second\"\ntimeout = \"30s\"",
+            url(&well)
+        ));
+    let Scene { site, mut pbx, mut desk } = scene.user("2001");
+    let ringpost = site.start();
+    let began = Instant::now();
+    missed(&mut pbx, &mut desk, "2001", || {
+        until("both are asked", || dead.asked().len() + well.asked().len() == 2)
+    });
+    let mails = ringpost.has_mails("2001@corp.test", 1);
+    let took = began.elapsed();
+    assert!(subject(&mails[0].1).contains("Ida Private"), "{}", mails[0].1);
+    assert!(took >= TIMEOUT && took < TIMEOUT + Duration::from_secs(2), "{took:?}");
+    assert_eq!(listed(&ringpost)[0]["item"]["notice"]["caller"]["source"], "second");
+}
+
+#[test]
 fn every_try_of_a_notice_says_the_same_name() {
     let scene = Scene::new();
     let (_exchange, url) = server(&scene, {

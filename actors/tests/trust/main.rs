@@ -13,13 +13,14 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::SeqCst},
     time::Duration,
 };
 
 use jiff::Timestamp;
 use ringpost::{
     outbox::{
+        Delivery,
         Status::{Dead, Delivered},
         Wish, items,
     },
@@ -209,6 +210,41 @@ fn t21_only_the_right_certificate_gets_a_notice_a_password_or_a_token() {
             Some(_) => assert!(heard.is_empty(), "{certificate}: {heard:?}"),
         }
     }
+}
+
+/// T21: opportunistic TLS stays TLS: a server that has offered STARTTLS once does not speak in the open any more.
+#[test]
+fn t21_who_strips_starttls_later_gets_nothing_either() {
+    let ours = Authority::new("ours");
+    let server = Servers::start(&ours.signs(&authority::params(&[NAME])));
+    let url = MailUrl::Smtp {
+        host: NAME.into(),
+        port: server.ports.starttls,
+        tls: MailTls::Opportunistic,
+        login: None,
+    };
+    let (from, auth) = ("um@corp.test".into(), MailAuth::Password);
+    let mail = Mail { url, from, ca: None, auth, password_rest: PASSWORD_REST };
+    let smtp = || {
+        let pem = ours.pem();
+        Smtp::resolving(&mail, &Tokens::default(), Some(pem.as_bytes()), &names()).expect("a client")
+    };
+    let item = by_mail("1", "tu@corp.test");
+    actix::System::new().block_on(async {
+        let knows = smtp();
+        assert_eq!(knows.deliver(&item).await, Delivery::Delivered);
+        let by_tls = server.heard().len();
+        server.stripped.store(true, SeqCst);
+        let end = knows.deliver(&item).await;
+        assert!(matches!(&end, Delivery::Down { reason, .. } if reason.contains("STARTTLS")), "{end:?}");
+        assert!(
+            server.heard()[by_tls..].iter().all(|line| line.starts_with("EHLO ")),
+            "{:?}",
+            server.heard()
+        );
+        // Whoever has never seen it offered takes it as it is: that is what opportunistic means (RFC 7435).
+        assert_eq!(smtp().deliver(&item).await, Delivery::Delivered);
+    });
 }
 
 fn ca(folder: &Path, ours: &Authority) -> PathBuf {

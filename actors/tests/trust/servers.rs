@@ -3,7 +3,10 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     thread,
 };
 
@@ -31,6 +34,8 @@ pub struct Ports {
 
 pub struct Servers {
     pub ports: Ports,
+    /// Somebody on the way takes STARTTLS out of the answer.
+    pub stripped: Arc<AtomicBool>,
     http: Server,
     lines: Arc<Mutex<Vec<String>>>,
 }
@@ -40,8 +45,10 @@ impl Servers {
         let config = config(pair);
         let lines = Arc::new(Mutex::new(Vec::new()));
         let http = Server::start(Some(config.clone()), answer);
-        let [smtps, starttls] = [false, true].map(|plain_first| smtp(&config, plain_first, &lines));
-        Self { ports: Ports { http: http.port, smtps, starttls }, http, lines }
+        let stripped = Arc::new(AtomicBool::new(false));
+        let [smtps, starttls] =
+            [false, true].map(|plain_first| smtp(&config, plain_first, &lines, &stripped));
+        Self { ports: Ports { http: http.port, smtps, starttls }, stripped, http, lines }
     }
 
     /// Every request and every line that came by TLS.
@@ -74,15 +81,23 @@ fn config(pair: &Pair) -> Arc<ServerConfig> {
     Arc::new(config)
 }
 
-fn smtp(config: &Arc<ServerConfig>, plain_first: bool, lines: &Arc<Mutex<Vec<String>>>) -> u16 {
+fn smtp(
+    config: &Arc<ServerConfig>,
+    plain_first: bool,
+    lines: &Arc<Mutex<Vec<String>>>,
+    stripped: &Arc<AtomicBool>,
+) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let port = listener.local_addr().expect("bound").port();
-    let (config, lines) = (config.clone(), lines.clone());
+    let (config, lines, stripped) = (config.clone(), lines.clone(), stripped.clone());
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let (config, lines) = (config.clone(), lines.clone());
+            let (config, lines, stripped) = (config.clone(), lines.clone(), stripped.load(SeqCst));
             // Whoever is refused goes away in the middle.
-            thread::spawn(move || talk(stream, config, plain_first, &lines));
+            thread::spawn(move || match stripped {
+                true => serve(stream, true, &lines),
+                false => talk(stream, config, plain_first, &lines),
+            });
         }
     });
     port
@@ -122,8 +137,8 @@ fn serve<S: Read + Write>(stream: S, greets: bool, lines: &Mutex<Vec<String>>) -
         lines.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_owned());
         match (data, line.split(' ').next().unwrap_or_default()) {
             (true, ".") => {
-                data = false;
-                say(&mut stream, "250 taken")?;
+                // One mail for a connection.
+                return say(&mut stream, "250 taken");
             }
             (true, _) => {}
             (_, "EHLO") => say(&mut stream, "250-here\r\n250 AUTH PLAIN XOAUTH2")?,
