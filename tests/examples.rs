@@ -10,7 +10,29 @@ mod missed_call_mail;
 #[allow(dead_code, reason = "main is for cargo run")]
 mod parse_invite;
 
-use ringpost::address::{Language, UserClass};
+use std::{fs, path::Path};
+
+use ringpost::{
+    address::{Language, UserClass},
+    notify::Templates,
+};
+
+#[test]
+fn the_example_templates_are_good_and_their_readme_knows_every_name() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/templates");
+    let read = |name: &str| fs::read_to_string(folder.join(name)).expect("readable");
+    let names = fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").file_name());
+    let names = names.map(|name| name.into_string().expect("UTF-8")).filter(|name| Templates::is_meant(name));
+    let files: Vec<_> = names.map(|name| (name.clone(), read(&name))).collect();
+    assert!(files.len() >= 3);
+    Templates::read(files).expect("good templates");
+    let refused = Templates::read(vec![("missed.txt".into(), "{{ nobody }}".into())]).expect_err("a fault");
+    let (_, known) = refused[0].what.split_once("known here: ").expect("the names");
+    let readme = read("README.md");
+    for name in known.split(", ") {
+        assert!(readme.contains(&format!("`{name}`")), "{name} is missing in the README");
+    }
+}
 
 #[test]
 fn the_call_machine_forwards_to_um_and_reports_a_message_once() {

@@ -9,7 +9,7 @@ use minijinja::{AutoEscape, Environment, Value, context};
 pub(super) use self::values::{Medium, Values, values};
 use super::{
     Kind, Notice,
-    clean::{isolated, link, shown},
+    clean::{is_right_to_left, isolated, link, shown},
     dates, digest,
     phrases::Phrases,
 };
@@ -154,14 +154,16 @@ fn tone(kind: &Kind) -> Value {
     }
 }
 
-/// The first letters of the first and the last word, `LA`; `?` without a name.
+/// The first letters of the first and the last word, `LA`; `?` without a name. Letters that are written from right to left would
+/// join to a word of their own, so there is one of them.
 pub(super) fn initials(name: Option<&str>) -> String {
     let mut letters = name
         .unwrap_or_default()
         .split_whitespace()
         .filter_map(|word| word.chars().find(|c| c.is_alphabetic()));
     let first = letters.next();
-    let both: String = first.into_iter().chain(letters.next_back()).flat_map(char::to_uppercase).collect();
+    let last = letters.next_back().filter(|_| !first.is_some_and(is_right_to_left));
+    let both: String = first.into_iter().chain(last).flat_map(char::to_uppercase).collect();
     if both.is_empty() { "?".to_owned() } else { both }
 }
 
@@ -277,6 +279,7 @@ mod tests {
             (Some("Luka A"), "LA"),
             (Some("ångström"), "Å"),
             (Some("Иван Петрович Сидоров"), "ИС"),
+            (Some("مريم الخطيب"), "م"),
             (Some("42"), "?"),
             (None, "?"),
         ] {

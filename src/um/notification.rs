@@ -18,6 +18,9 @@ use crate::{
 
 pub use read::{ReadError, read};
 
+/// A caller's URI that is longer tells nobody anything, and makes the body one that UM may refuse.
+const LONGEST_URI: usize = 2048;
+
 /// The media type of the body.
 pub const MEDIA_TYPE: &str = "application/ms-rtc-usernotification+xml";
 
@@ -54,7 +57,7 @@ impl Notification {
             false => Caller {
                 name: shown(notice.caller.name.as_deref()),
                 number: shown(notice.caller.number.as_deref()),
-                uri: notice.caller.uri.clone(),
+                uri: notice.caller.uri.clone().filter(|uri| uri.len() <= LONGEST_URI),
                 ..Caller::default()
             },
         };

@@ -42,3 +42,4 @@ mod um_plans;
 mod um_pool;
 mod watch;
 mod with_sipp;
+mod words;

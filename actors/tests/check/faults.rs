@@ -50,6 +50,28 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "what goes along with notices",
+        "[store]",
+        "[notices]\ntemplates = \"words\"\nvoicemail = \"link\"\nlink = \"https://example.test/v\"\naudio = \"mp3\"\n\
+         vcard = \"no\"\n[store]",
+        &[
+            "site.toml:23: notices.templates: words cannot be read: No such file or directory (os error 2)",
+            "site.toml:24: notices.voicemail: \"link\" needs the site's [notices] link",
+            "site.toml:25: notices.link: wants {id} where the recording's name goes",
+            "site.toml:26: notices.audio: wants one of wav, pcm, opus",
+            "site.toml:27: notices.vcard: wants true or false, not text in quotes",
+        ],
+    ),
+    (
+        "a user's recordings behind a link that the site does not have",
+        "[store]",
+        "[user.notices]\nvoicemail = \"link\"\naudio = \"mp3\"\n[store]",
+        &[
+            "site.toml:23: user[0].notices.voicemail: \"link\" needs the site's [notices] link",
+            "site.toml:24: user[0].notices.audio: wants one of wav, pcm, opus",
+        ],
+    ),
+    (
         "a channel to Exchange of slips of the pen",
         "[store]",
         "[channel.exchange]\nkind = \"ews\"\nurl = \"http://mail.example.test/EWS\"\nauth = \"kerberos\"\n\

@@ -41,6 +41,40 @@ fn every_fault_is_named_with_its_line_and_exits_64() {
 }
 
 #[test]
+fn every_fault_of_a_template_is_named_with_its_file_and_line() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let site = GOOD.replacen("[store]", "[notices]\ntemplates = \"words\"\n[store]", 1);
+    let site = written(folder.path(), site.as_bytes());
+    let words = folder.path().join("words");
+    fs::create_dir_all(&words).expect("the folder can be written");
+    let write = |name: &str, source: &[u8]| fs::write(words.join(name), source).expect("written");
+    write("missed.subject", b"{{ who }}");
+    write("voice-mail.da.html", b"<p>{{ length }}</p>");
+    write("README.md", b"{{ not a template");
+    let checked = spoken(&ringpost(folder.path(), &["check", "--config", &site]));
+    assert_eq!((checked.0, checked.2.as_str()), (Some(0), ""));
+    write("missed.de.txt", b"a\n{{ number }}\n{{ who.name.x }}");
+    write("missed.html", b"<p>{{ name }}\n{{ rang }}{{ whoo }}");
+    write("missed.nl.txt", b"");
+    write("missed.txt", b"\xff");
+    let (code, said, complaints) = spoken(&ringpost(folder.path(), &["check", "--config", &site]));
+    assert_eq!((code, said.as_str()), (Some(64), ""));
+    for fault in [
+        "words/missed.txt: cannot be read: stream did not contain valid UTF-8",
+        "words/missed.de.txt:3: undefined value",
+        "words/missed.html:2: unknown variable \"rang\"; known here: call_id, ",
+        "words/missed.html:2: unknown variable \"whoo\"; known here: call_id, ",
+        "words/missed.nl.txt: no name of a template: wants KIND.LANGUAGE.PART or KIND.PART, of missed, ",
+    ] {
+        assert!(
+            complaints.contains(&format!("site.toml:23: notices.templates: {fault}")),
+            "{fault}\n{complaints}"
+        );
+    }
+    assert_eq!(complaints.lines().count(), 5, "{complaints}");
+}
+
+#[test]
 fn what_is_not_toml_at_all_exits_64_with_a_line() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     for (what, octets, opening) in [
