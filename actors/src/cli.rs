@@ -1,5 +1,6 @@
 //! The command line: what can be asked of `ringpost`, and its exit codes.
 
+mod calls;
 mod queue;
 
 use std::{
@@ -60,6 +61,8 @@ enum Command {
         #[command(flatten)]
         site: SiteFile,
     },
+    /// The calls so far, the newest first, each with what became of its notices; while Ringpost runs or not
+    Calls(calls::Calls),
     /// Look at the notices in the queue, send them again, drop them; while Ringpost runs or not
     Outbox {
         #[command(subcommand)]
@@ -97,6 +100,7 @@ pub fn run() -> ExitCode {
         Some(Command::Serve { site, log }) => serve(site.config, &log).unwrap_or_else(|code| code),
         Some(Command::Check { site }) => check(&site.config).unwrap_or_else(|code| code),
         Some(Command::Status { site }) => show_status(&site.config).unwrap_or_else(|code| code),
+        Some(Command::Calls(calls)) => calls::run(calls).unwrap_or_else(|code| code),
         Some(Command::Outbox { what }) => queue::run(what).unwrap_or_else(|code| code),
         Some(Command::Completions { shell }) => completions(shell),
     }

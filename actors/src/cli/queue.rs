@@ -82,11 +82,11 @@ fn store_of(site: &SiteFile) -> Result<PathBuf, ExitCode> {
     })
 }
 
-fn viewed(site: &SiteFile) -> Result<Sqlite, ExitCode> {
+pub(super) fn viewed(site: &SiteFile) -> Result<Sqlite, ExitCode> {
     Sqlite::view(&store_of(site)?).map_err(failed)
 }
 
-fn failed(error: impl std::fmt::Display) -> ExitCode {
+pub(super) fn failed(error: impl std::fmt::Display) -> ExitCode {
     complain(&format!("ringpost: {error}"));
     ExitCode::FAILURE
 }
@@ -162,7 +162,7 @@ fn line(one: &Listed) -> String {
 }
 
 /// What a name or a number says must not command the terminal.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

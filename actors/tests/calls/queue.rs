@@ -86,12 +86,27 @@ fn an_admin_looks_at_the_queue_sends_again_and_drops() {
     is(&ringpost, "queued", 1);
     assert_eq!(said(&outbox(&ringpost, &["retry", "1"])), "1 of 1 done\n");
     is(&ringpost, "queued", 2);
+    // The call log knows the end of each notice that has one (issue 4: a final line).
+    let site = ringpost.folder.path().join("site.toml");
+    let calls = |args: &[&str]| {
+        let mut calls = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+        said(&calls.args(["calls", "--config"]).arg(&site).args(args).output().expect("ringpost runs"))
+    };
+    let log = calls(&[]);
+    assert_eq!(log.matches("given up by mail: dropped by an administrator").count(), 2, "{log}");
+    assert_eq!(log.matches("not told yet").count(), 1, "{log}");
     // Whoever starts next finds both, and a mail server that has come meanwhile.
     let text = ringpost.site().replace(&format!("smtp://127.0.0.1:{port}"), "maildir:mail");
     std::fs::write(ringpost.folder.path().join("site.toml"), text).expect("written");
     ringpost.restart();
     ringpost.has_mails("ada@corp.test", 2);
     is(&ringpost, "delivered", 2);
+    let log = calls(&["--json"]);
+    let calls: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let ends = |call: &serde_json::Value| call["notices"].as_array().expect("a list").len();
+    // One is delivered; one was dropped; one was dropped, sent again and is delivered.
+    assert_eq!(calls.iter().map(ends).sum::<usize>(), 4, "{log}");
     assert!(!outbox(&ringpost, &["drop", "1"]).status.success(), "what is delivered stays");
     ringpost.stops_well();
 }
