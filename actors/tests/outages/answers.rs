@@ -123,7 +123,7 @@ async fn told(kind: Kind, done: bool, fault: impl Fn() -> Reply + Send + Sync + 
 }
 
 /// The most memory that this process has had, in KiB.
-fn most_memory() -> usize {
+pub fn most_memory() -> usize {
     let status = fs::read_to_string("/proc/self/status").expect("Linux");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it is there");
     line.trim().trim_end_matches(" kB").parse().expect("a number")

@@ -10,6 +10,7 @@ mod faults;
 mod hour;
 mod kills;
 mod load;
+mod mail;
 #[path = "../support/mod.rs"]
 mod outbox;
 mod proxy;

@@ -88,14 +88,14 @@ pub fn smtp(port: u16) -> Ledger {
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let kept = kept.clone();
-            thread::spawn(move || takes_mails(stream, &kept));
+            thread::spawn(move || takes_mails(stream, &kept, [Duration::ZERO; 2]));
         }
     });
     ledger
 }
 
-/// One connection (RFC 5321).
-fn takes_mails(mut stream: TcpStream, kept: &Ledger) -> Option<()> {
+/// One connection (RFC 5321), with a pause for each line of a mail and one before it is taken.
+pub fn takes_mails(mut stream: TcpStream, kept: &Ledger, [line_by_line, late]: [Duration; 2]) -> Option<()> {
     let mut lines = BufReader::new(stream.try_clone().ok()?).lines().map_while(Result::ok);
     stream.write_all(b"220 mail.corp.test\r\n").ok()?;
     while let Some(line) = lines.next() {
@@ -104,6 +104,9 @@ fn takes_mails(mut stream: TcpStream, kept: &Ledger) -> Option<()> {
                 stream.write_all(b"354 go on\r\n").ok()?;
                 let (mut mail, mut whole) = (String::new(), false);
                 for line in lines.by_ref() {
+                    if !line_by_line.is_zero() {
+                        thread::sleep(line_by_line);
+                    }
                     whole = line == ".";
                     if whole {
                         break;
@@ -116,6 +119,7 @@ fn takes_mails(mut stream: TcpStream, kept: &Ledger) -> Option<()> {
                     return None;
                 }
                 kept.notes_mail(&mail);
+                thread::sleep(late);
                 "250 taken"
             }
             "QUIT" => "221 bye",
