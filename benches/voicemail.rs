@@ -4,12 +4,15 @@ use std::{hint::black_box, net::SocketAddr, time::Duration};
 
 use divan::{Bencher, counter::ItemsCount};
 use ringpost::{
+    settings::Audio,
     sip::sdp,
     voicemail::{
         Greeting, Limits, Seed, Session,
         g711::Codec,
         rtp::{Header, Packet},
+        sound::Sound,
         take::Take,
+        wav,
     },
 };
 
@@ -50,6 +53,14 @@ fn packet_to_recording(bencher: Bencher) {
         }
         session.close()
     });
+}
+
+/// Ten seconds as Opus, once for each try of a notice whose user wants that.
+#[divan::bench]
+fn recording_to_opus(bencher: Bencher) {
+    let tone = Codec::Pcma.tone(440.0, 0.5, Duration::from_secs(10));
+    let wav = [&wav::header(Codec::Pcma, tone.len() as u32)[..], &tone].concat();
+    bencher.bench(|| Sound::converted(black_box(&wav), Audio::Opus).map(|sound| sound.octets.len()));
 }
 
 #[divan::bench]

@@ -153,7 +153,7 @@ numbers! {
     Counter um_left_total: "Times that a UM server left the working set.";
     Counter um_readmitted_total: "Times that a UM server came back into the working set.";
     Counter um_probes_total: "OPTIONS sent to UM servers that had left the working set.";
-    Counter template_failures_total: "Parts of notices that went in Ringpost's own words because the site's template failed.";
+    Counter template_failures_total: "Templates of the site that failed on a notice, which went in Ringpost's own words; each counts once until the site is read again.";
     Counter audio_failures_total: "Recordings that went as they were recorded because their format could not be made.";
     Counter identity_asked_total: "Questions for a caller's name put to a server ([identity.source.NAME]).";
     Counter identity_found_total: "Callers whose name a server has told.";

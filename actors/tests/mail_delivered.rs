@@ -7,11 +7,16 @@ use std::{fs, path::Path, process::Command, time::Duration};
 use ringpost::{
     address::Language,
     call::Outcome,
-    notify::{Kind, clean::one_line},
+    identity::{Book, breaker::Rules, memory::Bounds},
+    notify::{Kind, Style, Templates, clean::one_line},
     outbox::{Delivery, Item, Key},
-    settings::{Mail, MailAuth, MailTls, MailUrl, PASSWORD_REST, Secret},
+    settings::{
+        Audio, Identity, Mail, MailAuth, MailTls, MailUrl, Manner, Notices, PASSWORD_REST, Secret, Source,
+        SourceKind,
+    },
+    voicemail::{g711::Codec, wav},
 };
-use ringpost_actors::channel::{Channel, Smtp};
+use ringpost_actors::channel::{Channel, Letters, Smtp};
 use serde_json::Value;
 use support::{by_mail, free_port, service};
 
@@ -132,6 +137,49 @@ fn notices_arrive_whole_over_every_kind_of_connection() {
     assert_eq!(voice["attached"][0][0], voice["headers"]["X-AttachmentOrder"]);
     assert_eq!(voice["headers"]["X-VoiceMessageDuration"], "5");
     assert_eq!(site.inbox("bob", 0).len(), 0, "nothing reached anybody else");
+}
+
+/// A caller whom a file knows, written from right to left, and a recording as Opus: nothing of it is bent on the way.
+#[test]
+fn what_goes_along_arrives_whole() {
+    let Some(site) = site() else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let second = Duration::from_secs(1);
+    let files = Source { name: "files".into(), kind: SourceKind::File(Book::default()) };
+    let identity = Identity {
+        sources: vec![files],
+        bounds: Bounds { keep: second, keep_unknown: second, most: 1 },
+        rules: Rules { failures: 1, rest: second },
+    };
+    let manner = Manner { audio: Audio::Opus, ..Manner::default() };
+    let notices = Notices { manner, ..Notices::default() };
+    let style = Style::new(Templates::default(), &notices, &[], &identity);
+    let mut item = voice_mail(site.folder.path());
+    let Kind::VoiceMail { recording, .. } = &item.notice.kind else { panic!("it is a voice mail") };
+    let tone = Codec::Pcmu.tone(440.0, 0.3, Duration::from_secs(2));
+    fs::write(recording, [&wav::header(Codec::Pcmu, tone.len() as u32)[..], &tone].concat())
+        .expect("written");
+    item.notice.caller.name = Some("مريم الخطيب".into());
+    item.notice.caller.source = Some("files".into());
+    let channel = site.channel(site.submission, MailTls::Required, Some("pw"), true);
+    let channel = channel.with_letters(Letters::new(style.into()));
+    assert_eq!(runtime.block_on(channel.deliver(&item)), Delivery::Delivered);
+    let inbox = site.inbox("alice", 1);
+    let mail = inbox.first().expect("it arrived");
+    assert_eq!(mail["headers"]["Subject"], "Talebesked fra \u{2068}مريم الخطيب\u{2069}");
+    assert_eq!(
+        mail["headers"]["From"]
+            .as_str()
+            .map(|from| from.contains("\u{2068}مريم الخطيب\u{2069} (+4544890101)")),
+        Some(true),
+        "{}",
+        mail["headers"]["From"]
+    );
+    assert_eq!(mail["types"], serde_json::json!(["text/plain", "text/html", "audio/ogg", "text/vcard"]));
+    assert_eq!(mail["defects"], serde_json::json!([]));
+    assert_eq!(mail["attached"][0][0], mail["headers"]["X-AttachmentOrder"]);
+    assert_eq!(mail["attached"][1][0], "contact.vcf");
+    assert!(mail["html"].as_str().is_some_and(|html| html.contains("<bdi>مريم الخطيب</bdi>")));
 }
 
 #[test]

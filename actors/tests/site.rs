@@ -15,7 +15,10 @@ use ringpost::{
     address::{Caller, Language, UserClass},
     directory::{Directory, Origin},
     notify::{Tell, hours::Days},
-    settings::{Listen, MailTls, MailUrl, Network, Notices, Secret, Site, Transport, UmServer},
+    settings::{
+        Audio, Listen, MailTls, MailUrl, Manner, Network, Notices, Recordings, Secret, Site, Transport,
+        UmServer,
+    },
 };
 use ringpost_actors::load::{self, DEFAULTS, Problem};
 use toml_edit::{DocumentMut, Item, Table, value};
@@ -110,6 +113,20 @@ fn what_a_site_leaves_out_has_its_documented_default() {
     assert_eq!((user.ring_for, user.min_ring), (secs(20), Duration::ZERO));
     assert_eq!((user.time_zone.as_str(), user.language), ("UTC", Language::En));
     assert!(!user.forward_to_voicemail && !user.mail_if_um_refuses && user.greeting.is_none());
+}
+
+#[test]
+fn what_goes_along_is_as_the_user_says_or_the_site() {
+    let site = loaded(
+        "[notices]\nvoicemail = \"link\"\nlink = \"https://v.test/{id}.wav\"\naudio = \"opus\"\n\
+         [[user]]\naddress = \"sip:1@localhost\"\n\
+         [[user]]\naddress = \"sip:2@localhost\"\n[user.notices]\nvoicemail = \"none\"\nvcard = false\n",
+    );
+    let manner = |voicemail, vcard| Manner { voicemail, audio: Audio::Opus, vcard };
+    assert_eq!(site.style.manner("sip:1@localhost"), manner(Recordings::Link, true));
+    assert_eq!(site.style.manner("sip:2@localhost"), manner(Recordings::None, false));
+    let plain = loaded("[[user]]\naddress = \"sip:1@localhost\"\n");
+    assert_eq!(plain.style.manner("sip:1@localhost"), Manner::default());
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::{
 
 use ringpost::{
     notify::{Action, CallRecord, Kind, Reason, Verdict},
-    outbox::{Delivery, Effort, Item, Key, Status, Way},
+    outbox::{Delivery, Effort, Fate, Hold, Item, Key, Returned, Status, Way},
 };
 use ringpost_actors::{
     channel::Recorded,
@@ -62,6 +62,87 @@ fn any_text_comes_back_as_it_was() {
         assert_eq!(store.list(None, 1).expect("readable")[0].item, item);
         assert_eq!(store.calls(1).expect("readable"), [call]);
     }
+}
+
+/// Names, numbers, addresses, reasons, what users have set, where devices are, what is held: whatever is in them.
+#[test]
+fn t18_hostile_texts_are_the_same_in_every_table_after_a_restart() {
+    let texts = [
+        "'; DROP TABLE item; --".to_owned(),
+        "\"}],\"way\":{\"by\":{\"chain\":[\"x\"]}}".to_owned(),
+        "\0 \u{1} \u{202E} \u{FEFF} \u{FFFE} \r\n\t".to_owned(),
+        "\\ud800 \\u0000 \\".to_owned(),
+        "👩‍🚀 \u{10FFFF} e\u{301}".to_owned(),
+        "%s %n ?1 :x @y $z {{ x }}".to_owned(),
+        "ø'\"".repeat(2_500),
+    ];
+    for text in texts {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("store.db");
+        let some = || Some(text.clone());
+        let mut item = by_mail(&text, &text);
+        let notice = &mut item.notice;
+        (notice.user_name, notice.time_zone) = (some(), text.clone());
+        (notice.caller.name, notice.caller.number, notice.caller.uri) = (some(), some(), some());
+        let own = [chain(&[&text])].into();
+        item.way = Way::Um { plan: text.clone(), eum_proxy_address: text.clone(), own };
+        item.wish.hold = Some(Hold { until: jiff::Timestamp::MAX, why: text.clone() });
+        item.wish.returned = Some(Returned { fate: Fate::Mark, numbers: vec![some(), None] });
+        let mut store = Sqlite::open(Some(&path)).expect("a store");
+        let given_up = Item { way: Way::by(&chain(&[&text])), ..item.clone() };
+        let due = "2026-04-11T09:12:33Z".parse().expect("a timestamp");
+        let writes = [
+            Write::Insert(Row::of(item.clone()).expect("text")),
+            Write::Insert(Row::of(given_up.clone()).expect("text")),
+            Write::Change(1, Change::Delayed { due, effort: Effort::default(), reason: text.clone() }),
+            Write::Change(2, Change::Dead { reason: text.clone() }),
+            Write::Policy(text.clone(), some()),
+            Write::Bind(vec![(Arc::from(&*text), some())]),
+        ];
+        store.write(&writes.iter().collect::<Vec<_>>()).expect("written");
+        store.close().expect("closed");
+        drop(store);
+        let mut store = Sqlite::open(Some(&path)).expect("the same store");
+        assert_eq!(store.load(1).expect("readable").expect("open").0, item);
+        let open = store.open_items(0, 9).expect("readable").remove(0);
+        assert_eq!((open.id, open.mail.as_deref()), (1, Some(&*text)));
+        let (user, wish) = *open.wish.expect("it is held");
+        assert_eq!((&*user, wish), (&*item.notice.user, item.wish.clone()));
+        let listed = store.list(None, 9).expect("readable");
+        assert_eq!(listed.iter().map(|one| &one.item).collect::<Vec<_>>(), [&given_up, &item]);
+        assert!(listed.iter().all(|one| one.reason.as_ref() == Some(&text)));
+        let ending = store.endings(jiff::Timestamp::UNIX_EPOCH, 9).expect("readable").remove(0);
+        assert_eq!(
+            (ending.call_id, ending.user, ending.channel, ending.reason),
+            (text.clone(), item.notice.user.clone(), text.clone(), some())
+        );
+        assert_eq!(store.policies().expect("readable"), [(text.clone(), text.clone())]);
+        assert_eq!(store.bindings().expect("readable"), [(text.clone(), text.clone())]);
+    }
+}
+
+/// JSON may hold what is no text: half of a surrogate pair. Nobody but a damaged disk writes it; it holds up no other notice.
+#[test]
+fn t18_a_row_that_is_no_text_holds_up_no_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let mut store = Sqlite::open(Some(&path)).expect("a store");
+    let rows = ["bad", "good"].map(|id| Write::Insert(Row::of(by_mail(id, "tu@x.test")).expect("text")));
+    store.write(&rows.iter().collect::<Vec<_>>()).expect("written");
+    drop(store);
+    let direct = rusqlite::Connection::open(&path).expect("SQLite");
+    let spoilt = "UPDATE item SET body = replace(body, 'Luka', '\\ud800') WHERE call_id = 'bad'";
+    assert_eq!(direct.execute(spoilt, []).expect("done"), 1);
+    drop(direct);
+    actix::System::new().block_on(async {
+        let mail = Arc::new(Recorded::default());
+        let (_outbox, scribe) =
+            outbox(Some(&path), schedule(Duration::from_secs(600)), &mail_only(mail.clone()));
+        until("the good one is told", async || !mail.tries().is_empty()).await;
+        assert_eq!(mail.tries()[0].notice.call_id, "good");
+        let unread = scribe.load(1).await.expect("running").expect_err("it cannot be read");
+        assert!(unread.to_string().contains("item 1 of the store cannot be read"), "{unread}");
+    });
 }
 
 #[test]

@@ -30,12 +30,14 @@ digest_calls = 4
 [[user]]
 address = "sip:ada@corp.test"
 numbers = ["201", "+4930201"]
+[user.notices]
 returned = "drop"
 digest_within = "5m"
 [[user]]
 address = "sip:202@corp.test"
 [[user]]
 address = "sip:203@corp.test"
+[user.notices]
 returned = "keep"
 digest_calls = 0
 [[user]]

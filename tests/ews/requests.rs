@@ -227,7 +227,12 @@ fn every_request_is_valid_by_the_published_schema() {
         for kind in [Kind::Missed, voice_mail(), digest()] {
             let wav = matches!(kind, Kind::VoiceMail { .. }).then(|| b"RIFF".to_vec());
             let names = HOSTILE.into_iter().map(|name| hostile(name, kind.clone()));
-            for notice in names.chain([notice(kind.clone())]) {
+            let nobody = Notice {
+                caller: Caller { private: true, ..Caller::default() },
+                user_name: None,
+                ..notice(kind.clone())
+            };
+            for notice in names.chain([notice(kind.clone()), nobody]) {
                 requests.push(create(&settings, &notice, wav.clone(), posted()).expect("a request"));
             }
         }
@@ -248,7 +253,7 @@ fn every_request_is_valid_by_the_published_schema() {
     let judged = lint.output().expect("xmllint runs");
     fs::remove_dir_all(&folder).expect("removed");
     assert!(judged.status.success(), "{}", String::from_utf8_lossy(&judged.stderr));
-    assert_eq!(requests.len(), 2 * (3 * (HOSTILE.len() + 1) + 4));
+    assert_eq!(requests.len(), 2 * (3 * (HOSTILE.len() + 2) + 4));
 }
 
 #[test]

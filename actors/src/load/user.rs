@@ -61,7 +61,6 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
     let min_ring = section.optional("min_ring", Raw::duration_or_zero);
     let mail_if_um_refuses = section.optional("mail_if_um_refuses", Raw::flag);
     let own = channels(&mut section, around);
-    let telling = Telling::read(&mut section).or(around.telling);
     let mail = section.optional("mail", mail);
     let time_zone = section.optional("time_zone", time_zone);
     let language = section.optional("language", language);
@@ -74,7 +73,7 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
         check_mail(&section, around, missed_calls, um_plan.as_deref(), mail_if_um_refuses);
     }
     let channels = own.unwrap_or_default();
-    let notices = own_notices(&mut section, around);
+    let (notices, telling) = own_notices(&mut section, around);
     check_tell(&section, &notices, &channels);
     let tells = section.has("mail") || !channels.is_empty();
     let missed_calls = missed_calls.unwrap_or_else(|| match (section.has("um_plan"), tells) {
@@ -109,11 +108,14 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
 }
 
 /// What the user's table says over the site's.
-fn own_notices(section: &mut Section<'_>, around: &Around<'_>) -> Arc<Notices> {
-    let Some(mut own) = section.table("notices") else { return Arc::clone(&around.notices) };
+fn own_notices(section: &mut Section<'_>, around: &Around<'_>) -> (Arc<Notices>, Telling) {
+    let Some(mut own) = section.table("notices") else {
+        return (Arc::clone(&around.notices), around.telling);
+    };
     let notices = notices::notices(&mut own, &around.notices);
+    let telling = Telling::read(&mut own).or(around.telling);
     own.end();
-    Arc::new(notices)
+    (Arc::new(notices), telling)
 }
 
 /// A group's address is reached by the channels of the user who stands for the group.

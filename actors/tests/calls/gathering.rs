@@ -55,7 +55,8 @@ fn store(ringpost: &Ringpost) -> Sqlite {
 fn two_callers_are_told_in_one_mail_though_the_machine_fails_between() {
     let site = Site::new().maildir();
     let (mut pbx, mut desk) = (site.peer(Over::Udp), site.peer(Over::Udp));
-    let user = "missed_calls = \"mail\"\nmail = \"ada@corp.test\"\ndigest_calls = 3\ndigest_within = \"1h\"";
+    let user = "missed_calls = \"mail\"\nmail = \"ada@corp.test\"\n\
+                [user.notices]\ndigest_calls = 3\ndigest_within = \"1h\"";
     let mut ringpost = site.user("1001", &[&desk], user).start();
     missed((&mut pbx, &mut desk), ADA, "1001", &ringpost);
     missed((&mut pbx, &mut desk), BEN, "1001", &ringpost);
@@ -93,7 +94,7 @@ fn a_call_back_drops_the_notice_and_a_talk_marks_it() {
     );
     let user = |name: &str, returned: &str, within: &str| {
         format!(
-            "missed_calls = \"mail\"\nmail = \"{name}@corp.test\"\nreturned = {returned:?}\n\
+            "missed_calls = \"mail\"\nmail = \"{name}@corp.test\"\n[user.notices]\nreturned = {returned:?}\n\
              digest_calls = 9\ndigest_within = {within:?}"
         )
     };

@@ -31,12 +31,12 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
     (
         "digests of one call, for too long, and no such fate",
         "language = \"en\"",
-        "language = \"en\"\ndigest_calls = 1\ndigest_within = \"8d\"\nreturned = \"forget\"\n[notices]\ndigest_calls = 101",
+        "language = \"en\"\n[user.notices]\ndigest_calls = 1\ndigest_within = \"8d\"\nreturned = \"forget\"\n[notices]\ndigest_calls = 101",
         &[
-            "site.toml:19: user[0].digest_calls: wants 0 (no digest) or a number from 2 to 100",
-            "site.toml:20: user[0].digest_within: must not be longer than 7d",
-            "site.toml:21: user[0].returned: wants \"keep\", \"mark\" or \"drop\", not \"forget\"",
-            "site.toml:23: notices.digest_calls: wants a number from 0 to 100",
+            "site.toml:20: user[0].notices.digest_calls: wants 0 (no digest) or a number from 2 to 100",
+            "site.toml:21: user[0].notices.digest_within: must not be longer than 7d",
+            "site.toml:22: user[0].notices.returned: wants \"keep\", \"mark\" or \"drop\", not \"forget\"",
+            "site.toml:24: notices.digest_calls: wants a number from 0 to 100",
         ],
     ),
     (
@@ -46,7 +46,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         &[
             "site.toml:18: user[0].languages: unknown key; known here: address, name, numbers, devices, auth_name, \
          password, password_file, ring_for, um_plan, missed_calls, forward, min_ring, mail_if_um_refuses, channels, \
-         digest_calls, digest_within, returned, mail, time_zone, language, greeting, voicemail_numbers, policy, notices",
+         mail, time_zone, language, greeting, voicemail_numbers, policy, notices",
         ],
     ),
     (
@@ -633,7 +633,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
             "site.toml:31: notices.work_hours[0]: wants text, not a number without quotes",
             "site.toml:33: user[0].notices.quiet: leaves no time at which a notice could be told",
             "site.toml:34: user[0].notices.tell: wants a mail address such as \"user@example.com\"",
-            "site.toml:35: user[0].notices.min_ring: unknown key; known here: skip, skip_numbers, own_numbers, quiet, work_days, work_hours, holidays, voice_mail_at_once, tell, voicemail, audio, vcard",
+            "site.toml:35: user[0].notices.min_ring: unknown key; known here: skip, skip_numbers, own_numbers, quiet, work_days, work_hours, holidays, voice_mail_at_once, tell, voicemail, audio, vcard, digest_calls, digest_within, returned",
         ],
     ),
 ];

@@ -59,7 +59,7 @@ fn exchangelib_reads_what_ringpost_has_put_into_the_inbox() {
         let [missed, voice, hostile] = read.as_slice() else { panic!("{text}") };
         for (item, class, subject, call_id) in [
             (missed, "IPM.Note.Microsoft.Missed.Voice", "Missed call from Luka Å", "missed"),
-            (voice, "IPM.Note.Microsoft.Voicemail.UM.CA", "Voice mail from Luka Å (9 seconds)", "voice"),
+            (voice, "IPM.Note.Microsoft.Voicemail.UM.CA", "Voice mail from Luka Å", "voice"),
             (
                 hostile,
                 "IPM.Note.Microsoft.Missed.Voice",

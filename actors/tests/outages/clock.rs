@@ -18,7 +18,7 @@ use crate::{
 const TWO_YEARS: i64 = 2 * 366 * 86_400;
 
 /// Where Debian puts it; `None` and a word about it where it is not.
-fn library() -> Option<PathBuf> {
+pub fn library() -> Option<PathBuf> {
     let found = fs::read_dir("/usr/lib").ok()?.filter_map(Result::ok).map(|entry| entry.path());
     let found = found.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
     if found.is_none() {

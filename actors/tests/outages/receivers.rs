@@ -88,14 +88,14 @@ pub fn smtp(port: u16) -> Ledger {
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let kept = kept.clone();
-            thread::spawn(move || takes_mails(stream, &kept));
+            thread::spawn(move || takes_mails(stream, &kept, [Duration::ZERO; 2]));
         }
     });
     ledger
 }
 
-/// One connection (RFC 5321).
-fn takes_mails(mut stream: TcpStream, kept: &Ledger) -> Option<()> {
+/// One connection (RFC 5321), with a pause for each line of a mail and one before it is taken.
+pub fn takes_mails(mut stream: TcpStream, kept: &Ledger, [line_by_line, late]: [Duration; 2]) -> Option<()> {
     let mut lines = BufReader::new(stream.try_clone().ok()?).lines().map_while(Result::ok);
     stream.write_all(b"220 mail.corp.test\r\n").ok()?;
     while let Some(line) = lines.next() {
@@ -104,6 +104,9 @@ fn takes_mails(mut stream: TcpStream, kept: &Ledger) -> Option<()> {
                 stream.write_all(b"354 go on\r\n").ok()?;
                 let (mut mail, mut whole) = (String::new(), false);
                 for line in lines.by_ref() {
+                    if !line_by_line.is_zero() {
+                        thread::sleep(line_by_line);
+                    }
                     whole = line == ".";
                     if whole {
                         break;
@@ -116,6 +119,7 @@ fn takes_mails(mut stream: TcpStream, kept: &Ledger) -> Option<()> {
                     return None;
                 }
                 kept.notes_mail(&mail);
+                thread::sleep(late);
                 "250 taken"
             }
             "QUIT" => "221 bye",
@@ -130,14 +134,16 @@ fn takes_mails(mut stream: TcpStream, kept: &Ledger) -> Option<()> {
 pub fn webhook() -> (Server, Ledger) {
     let ledger = Ledger::default();
     let kept = ledger.clone();
-    let server = Server::start(None, move |asked| {
-        let event: Value = serde_json::from_slice(&asked.body).expect("JSON");
-        let text = |pointer| event.pointer(pointer).and_then(Value::as_str).expect("a text");
-        assert_eq!(asked.header("idempotency-key"), Some(text("/id")));
-        kept.notes(text("/data/call_id"), text("/id"));
-        Reply::Say(202, vec![], vec![])
-    });
+    let server = Server::start(None, move |asked| webhook_answers(asked, &kept));
     (server, ledger)
+}
+
+pub fn webhook_answers(asked: &Asked, kept: &Ledger) -> Reply {
+    let event: Value = serde_json::from_slice(&asked.body).expect("JSON");
+    let text = |pointer| event.pointer(pointer).and_then(Value::as_str).expect("a text");
+    assert_eq!(asked.header("idempotency-key"), Some(text("/id")));
+    kept.notes(text("/data/call_id"), text("/id"));
+    Reply::Say(202, vec![], vec![])
 }
 
 /// The CA of the servers below; its certificate is `ca.pem` in the folder.
@@ -154,18 +160,20 @@ pub fn ews(ca: &Authority) -> (Server, Ledger) {
     let mut content = params(&["localhost"]);
     content.not_after = rcgen::date_time_ymd(i32::from(jiff::Zoned::now().year()) + 1, 12, 31);
     let tls = server_config(&ca.signs(&content));
-    let server = Server::start(Some(tls), move |asked| {
-        if let Some(mime) = between(asked.text(), "CharacterSet=\"UTF-8\">", "<") {
-            kept.notes_mail(&decoded(mime));
-            return soap("CreateItem", "");
-        }
-        let key = between(asked.text(), "<t:Constant Value=\"", "\"").expect("a search for a key");
-        match kept.has_key(key) {
-            true => soap("FindItem", &format!("<t:Value>{key}</t:Value>")),
-            false => soap("FindItem", ""),
-        }
-    });
+    let server = Server::start(Some(tls), move |asked| ews_answers(asked, &kept));
     (server, ledger)
+}
+
+pub fn ews_answers(asked: &Asked, kept: &Ledger) -> Reply {
+    if let Some(mime) = between(asked.text(), "CharacterSet=\"UTF-8\">", "<") {
+        kept.notes_mail(&decoded(mime));
+        return soap("CreateItem", "");
+    }
+    let key = between(asked.text(), "<t:Constant Value=\"", "\"").expect("a search for a key");
+    match kept.has_key(key) {
+        true => soap("FindItem", &format!("<t:Value>{key}</t:Value>")),
+        false => soap("FindItem", ""),
+    }
 }
 
 fn soap(operation: &str, value: &str) -> Reply {
@@ -185,7 +193,7 @@ pub fn graph(ca: &Authority) -> (Server, Ledger) {
     (server, ledger)
 }
 
-fn graph_answers(asked: &Asked, kept: &Ledger) -> Reply {
+pub fn graph_answers(asked: &Asked, kept: &Ledger) -> Reply {
     if asked.path == "/token" {
         return Reply::json(200, &json!({"access_token": "good", "expires_in": 3599}));
     }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpListener,
+    net::{Shutdown, TcpListener, TcpStream},
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
@@ -42,6 +42,8 @@ pub enum Reply {
     Flood(Vec<u8>, usize),
     /// These octets, one at a time with a pause after each.
     Trickle(Vec<u8>, Duration),
+    /// These octets, and no more; the connection stays open the other way.
+    HalfClosed(Vec<u8>),
     /// Nothing for long.
     Hang,
     /// The end, without a word.
@@ -73,11 +75,14 @@ impl Server {
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (tls, kept, answer) = (tls.clone(), kept.clone(), answer.clone());
-                thread::spawn(move || match tls {
-                    None => serve(stream, &kept, &*answer),
-                    Some(tls) => {
-                        let connection = ServerConnection::new(tls).expect("a server");
-                        serve(StreamOwned::new(connection, stream), &kept, &*answer)
+                thread::spawn(move || {
+                    let wire = stream.try_clone().expect("a socket");
+                    match tls {
+                        None => serve(stream, &wire, &kept, &*answer),
+                        Some(tls) => {
+                            let connection = ServerConnection::new(tls).expect("a server");
+                            serve(StreamOwned::new(connection, stream), &wire, &kept, &*answer)
+                        }
                     }
                 });
             }
@@ -95,7 +100,12 @@ impl Server {
 }
 
 /// Serves one connection to its end, whichever it is.
-fn serve<S: Read + Write>(stream: S, kept: &Mutex<Vec<Asked>>, answer: &Answerer) -> Option<()> {
+fn serve<S: Read + Write>(
+    stream: S,
+    wire: &TcpStream,
+    kept: &Mutex<Vec<Asked>>,
+    answer: &Answerer,
+) -> Option<()> {
     let mut stream = BufReader::new(stream);
     loop {
         let asked = read(&mut stream)?;
@@ -118,6 +128,10 @@ fn serve<S: Read + Write>(stream: S, kept: &Mutex<Vec<Asked>>, answer: &Answerer
                 thread::sleep(pause);
                 out.write_all(&[*octet]).and_then(|()| out.flush()).ok()
             })?,
+            Reply::HalfClosed(octets) => {
+                out.write_all(&octets).and_then(|()| out.flush()).ok()?;
+                wire.shutdown(Shutdown::Write).ok()?;
+            }
             Reply::Hang => thread::sleep(Duration::from_secs(60)),
             Reply::Drop => return None,
         }

@@ -186,13 +186,13 @@ def items_of(body, mailbox):
             E(attached, T, "ContentType", part.get_content_type())
         E(found, T, "HasAttachments", "true" if parts else "false")
         for name, value in item["ext"].items():
+            if not name.startswith(("0x", "X-")):
+                continue
             extended = E(found, T, "ExtendedProperty")
             if name.startswith("0x"):
                 E(extended, T, "ExtendedFieldURI", PropertyTag=name, PropertyType="Integer" if name in ("0x0E07", "0x6801") else "String")
-            elif name.startswith("X-"):
-                E(extended, T, "ExtendedFieldURI", DistinguishedPropertySetId="InternetHeaders", PropertyName=name, PropertyType="String")
             else:
-                continue
+                E(extended, T, "ExtendedFieldURI", DistinguishedPropertySetId="InternetHeaders", PropertyName=name, PropertyType="String")
             E(extended, T, "Value", value)
         sender = mail["From"].addresses[0]
         mailbox_of = E(E(found, T, "From"), T, "Mailbox")

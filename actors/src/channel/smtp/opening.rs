@@ -51,12 +51,25 @@ pub struct Server {
     has_tls: AtomicBool,
 }
 
-/// A stream behind whose greeting a server has been spoken to already: lettre waits for one.
+/// Octets that a server may say before it is spoken to again; lettre would read a reply without an end into all the memory
+/// there is.
+const LONGEST_TALK: usize = 64 * 1024;
+
+/// A stream behind whose greeting a server may have been spoken to already, since lettre waits for one, and on which it says
+/// no more than it should.
 #[derive(Debug)]
 struct Greeted<S> {
     greeting: &'static [u8],
     stream: S,
     peer: SocketAddr,
+    /// Octets that came since we last said something.
+    heard: usize,
+}
+
+impl<S> Greeted<S> {
+    fn new(greeting: &'static [u8], stream: S, peer: SocketAddr) -> Self {
+        Self { greeting, stream, peer, heard: 0 }
+    }
 }
 
 impl Server {
@@ -93,10 +106,8 @@ impl Server {
         let tcp = self.connect().await.map_err(Refusal::Unreachable)?;
         let peer = tcp.peer_addr().map_err(Refusal::Unreachable)?;
         let stream: Box<dyn AsyncTokioStream> = match self.tls {
-            MailTls::Never => Box::new(tcp),
-            MailTls::Implicit => {
-                Box::new(Greeted { greeting: b"", stream: self.handshake(tcp).await?, peer })
-            }
+            MailTls::Never => Box::new(Greeted::new(b"", tcp, peer)),
+            MailTls::Implicit => Box::new(Greeted::new(b"", self.handshake(tcp).await?, peer)),
             MailTls::Opportunistic | MailTls::Required => {
                 let mut plain = BufReader::new(tcp);
                 let offered = self.offers_tls(&mut plain).await?;
@@ -114,9 +125,9 @@ impl Server {
                 if offered {
                     let stream = self.handshake(tcp).await?;
                     self.has_tls.store(true, Relaxed);
-                    Box::new(Greeted { greeting, stream, peer })
+                    Box::new(Greeted::new(greeting, stream, peer))
                 } else {
-                    Box::new(Greeted { greeting, stream: tcp, peer })
+                    Box::new(Greeted::new(greeting, tcp, peer))
                 }
             }
         };
@@ -187,7 +198,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Greeted<S> {
     ) -> Poll<io::Result<()>> {
         let length = self.greeting.len().min(into.remaining());
         if length == 0 {
-            return Pin::new(&mut self.stream).poll_read(cx, into);
+            if self.heard >= LONGEST_TALK {
+                let endless = io::Error::new(io::ErrorKind::InvalidData, "a reply without an end");
+                return Poll::Ready(Err(endless));
+            }
+            let before = into.filled().len();
+            let polled = Pin::new(&mut self.stream).poll_read(cx, into);
+            self.heard += into.filled().len() - before;
+            return polled;
         }
         let (now, rest) = self.greeting.split_at(length);
         into.put_slice(now);
@@ -198,6 +216,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Greeted<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Greeted<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        self.heard = 0;
         Pin::new(&mut self.stream).poll_write(cx, octets)
     }
 
