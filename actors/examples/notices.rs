@@ -155,7 +155,9 @@ fn latencies(took: &[f64]) -> serde_json::Value {
 }
 
 async fn queue(run: &Run) -> anyhow::Result<()> {
+    let wanted = open(&run.store)?;
     let (outbox, _scribe) = outbox(&run.store, NOBODY, 16)?;
+    taken_up(wanted).await?;
     let name = format!("queue{}", std::process::id());
     let (cpu, began) = (cpu_us(), Instant::now());
     let took = posts(&outbox, &name, run).await?;
@@ -196,18 +198,11 @@ async fn mails(run: &Run, server: (&str, u16), at_once: usize) -> anyhow::Result
 }
 
 async fn resume(store: &Path) -> anyhow::Result<()> {
-    let wanted = Sqlite::view(store)?.depth()?[..3].iter().sum::<u64>();
+    let wanted = open(store)?;
     let before = resident_kb();
     let (cpu, began) = (cpu_us(), Instant::now());
     let (outbox, scribe) = outbox(store, NOBODY, 16)?;
-    let took_up = || METRICS.channels.exposition(0);
-    let line = format!("ringpost_notices_open{{channel=\"mail\"}} {wanted}\n");
-    while !took_up().contains(&line) {
-        if began.elapsed() > Duration::from_secs(300) {
-            bail!("not taken up in time: {}", took_up());
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    taken_up(wanted).await?;
     let (seconds, spent) = (began.elapsed().as_secs_f64(), cpu_us() - cpu);
     tokio::time::sleep(Duration::from_secs(5)).await;
     let idle = cpu_us();
@@ -220,6 +215,24 @@ async fn resume(store: &Path) -> anyhow::Result<()> {
         json!({"open": wanted, "taken_up_s": seconds, "cpu_s": spent / 1e6, "memory_mb": memory >> 10, "idle_cores": idle})
     );
     outbox.send(Stop(Duration::ZERO)).await?;
+    Ok(())
+}
+
+/// How many notices of a store are open.
+fn open(store: &Path) -> anyhow::Result<u64> {
+    Ok(if store.exists() { Sqlite::view(store)?.depth()?[..3].iter().sum() } else { 0 })
+}
+
+/// Waits until the outbox has read that many.
+async fn taken_up(wanted: u64) -> anyhow::Result<()> {
+    let (began, numbers) = (Instant::now(), || METRICS.channels.exposition(0));
+    let line = format!("ringpost_notices_open{{channel=\"mail\"}} {wanted}\n");
+    while !numbers().contains(&line) {
+        if began.elapsed() > Duration::from_secs(300) {
+            bail!("not taken up in time: {}", numbers());
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     Ok(())
 }
 

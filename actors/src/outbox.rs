@@ -42,7 +42,7 @@ use trip::{Ended, Trip};
 /// Notices whose content waits in memory; beyond it the store is asked when they are due.
 const FRESH: usize = 10_000;
 /// Open notices read from the store at once.
-const PAGE: usize = 10_000;
+const PAGE: usize = 2_000;
 
 /// The actor. One channel that fails never delays another: each has its own queue, its own number of tries at once, its
 /// own schedule and its own breaker.

@@ -16,7 +16,7 @@ use crate::{
 
 const FRAME: Duration = Duration::from_millis(20);
 /// RFC 4733: `#`, pressed and let go.
-const HASH: [u8; 4] = [11, 0x8A, 1, 0x40];
+pub const HASH: [u8; 4] = [11, 0x8A, 1, 0x40];
 
 #[test]
 fn a_recording_is_right_while_strangers_flood_its_port() {
@@ -77,14 +77,14 @@ fn a_recording_is_right_while_strangers_flood_its_port() {
 }
 
 /// The caller's side of the media.
-struct Voice {
-    socket: UdpSocket,
-    to: SocketAddr,
-    sequence: u16,
+pub struct Voice {
+    pub socket: UdpSocket,
+    pub to: SocketAddr,
+    pub sequence: u16,
 }
 
 impl Voice {
-    fn says(&mut self, payload_type: u8, payload: &[u8]) {
+    pub fn says(&mut self, payload_type: u8, payload: &[u8]) {
         self.sequence += 1;
         let header = rtp::Header {
             marker: false,
@@ -122,7 +122,7 @@ fn floods(socket: &UdpSocket, to: SocketAddr, over: &AtomicBool, sent: &AtomicUs
     }
 }
 
-fn media_address(sdp: &str) -> SocketAddr {
+pub fn media_address(sdp: &str) -> SocketAddr {
     let word = |line: &str, at: usize| {
         let line = sdp.lines().find_map(|l| l.strip_prefix(line)).expect("a description");
         line.split(' ').nth(at).unwrap_or("").to_owned()
