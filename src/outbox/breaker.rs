@@ -9,7 +9,7 @@ use crate::settings;
 const ENOUGH: u32 = 5;
 /// The longest pause between tries of a channel's server: within five seconds it is noticed that it is back (ROBUSTNESS T35),
 /// and a connection every few seconds is no burden. One that wants more rest says so, and a refused password rests anyway.
-pub const OF_A_SERVER: Duration = Duration::from_secs(4);
+pub const OF_A_SERVER: Duration = Duration::from_secs(3);
 /// The longest pause between tries of a destination behind the server, which may count them (greylisting, a full mailbox).
 pub const OF_A_DESTINATION: Duration = Duration::from_secs(60);
 
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn the_pauses_grow_to_a_minute_and_those_of_a_server_to_less_than_the_five_seconds_of_t35() {
         for (longest, wanted) in
-            [(OF_A_DESTINATION, [2, 4, 8, 16, 32, 60, 60]), (OF_A_SERVER, [2, 4, 4, 4, 4, 4, 4])]
+            [(OF_A_DESTINATION, [2, 4, 8, 16, 32, 60, 60]), (OF_A_SERVER, [2, 3, 3, 3, 3, 3, 3])]
         {
             let mut breaker = Breaker::default();
             for item in 1..=5 {

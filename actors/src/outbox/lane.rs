@@ -64,6 +64,8 @@ pub struct Start {
     /// The channel is down, or the destination rests, and the item has been held back for so long: it is not tried, only
     /// counted.
     pub held: Option<(Duration, String)>,
+    /// The channel is known to be down: one failure more is no news.
+    pub down: bool,
 }
 
 /// An item that comes into the queue.
@@ -254,6 +256,7 @@ impl Lane {
             channel: self.used.channel.clone(),
             schedule: self.used.schedule.clone(),
             held,
+            down: self.breaker.is_open(),
         });
     }
 

@@ -6,7 +6,7 @@ use actix::prelude::*;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use ringpost::outbox::{ChannelName, Delivery, Effort, Item, Step, Way, after, after_rest, left};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{
     Outbox,
@@ -167,7 +167,11 @@ impl Trip {
             Step::Again { wait, effort, reason } => {
                 if held.is_none() {
                     numbers.delayed.one();
-                    warn!(item = id, channel, tries = effort.tries, ?wait, reason, "A notice is delayed");
+                    let tries = effort.tries;
+                    match self.start.down {
+                        false => warn!(item = id, channel, tries, ?wait, reason, "A notice is delayed"),
+                        true => debug!(item = id, channel, tries, ?wait, reason, "A channel is still down"),
+                    }
                 }
                 let wall = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
                 let due = Timestamp::now().saturating_add(wall).unwrap_or(Timestamp::MAX);

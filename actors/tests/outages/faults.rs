@@ -40,6 +40,7 @@ fn breaks(town: &Town, fault: Fault, channels: &[&'static str], time: Duration) 
         channels.iter().zip(opened).map(|(name, before)| town.proxy(name).opened() - before).collect();
     let back = Instant::now();
     let before: Vec<usize> = channels.iter().map(|name| town.ledger(name).len()).collect();
+    let informed = town.ledger("um").len();
     channels.iter().for_each(|name| town.proxy(name).set(Pass));
     town.um_answers(true);
     let mut backs = Vec::new();
@@ -48,6 +49,8 @@ fn breaks(town: &Town, fault: Fault, channels: &[&'static str], time: Duration) 
         let first = town.ledger(channel).told()[before].at - back;
         backs.push(Back { channel, first, opened });
     }
+    within(Duration::from_secs(60), "UM is told again", || town.ledger("um").len() > informed);
+    backs.push(Back { channel: "um", first: town.ledger("um").told()[informed].at - back, opened: 0 });
     for name in channels {
         within(Duration::from_secs(10), "the breaker closes", || !town.is_down(name));
     }

@@ -225,8 +225,14 @@ pub fn um(mut peer: Peer) -> (Ledger, Arc<AtomicBool>, Arc<AtomicBool>) {
     let (kept, go_on, speaks) = (ledger.clone(), runs.clone(), answers.clone());
     thread::spawn(move || {
         while go_on.load(Relaxed) {
-            let Some(request) = peer.next(Duration::from_millis(50)) else { continue };
-            if !speaks.load(Relaxed) || request.what() == "ACK" {
+            let moment = Duration::from_millis(50);
+            if !speaks.load(Relaxed) {
+                // What is repeated later is new to it.
+                peer.octets(moment);
+                continue;
+            }
+            let Some(request) = peer.next(moment) else { continue };
+            if request.what() == "ACK" {
                 continue;
             }
             if request.what() == "INFO" {
