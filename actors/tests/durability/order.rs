@@ -70,6 +70,8 @@ fn the_notice_is_synced_before_the_caller_hears_the_end() {
     pbx.refused(&given_up, 487);
     let cancelled = desk.answer(&ring, 487);
     drop(cancelled);
+    // The two lie on one page of the store: the first is written off before there is a second.
+    ringpost.logs("A notice is delivered");
     let refused = pbx.invite("1001");
     let ring =
         std::iter::repeat_with(|| desk.expect_any()).find(|one| one.what() == "INVITE").expect("it rings");
