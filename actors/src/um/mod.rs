@@ -1,27 +1,23 @@
 //! Ringpost's own Unified Messaging: a SIP user agent with a port of its own, which the call machine cannot tell from
 //! any other UM.
 
+mod office;
 mod session;
+mod telling;
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
-    path::PathBuf,
     rc::{Rc, Weak},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 
 use actix::prelude::*;
-use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use ringpost::{
-    address::{Caller, UserClass},
     call::{Outcome, wire},
-    directory::Directory,
-    notify::{Filter, Kind, Notice, UmAction, um_decides},
-    outbox::{Entries, Item, Way, Wish, items},
-    settings::{Notices, User},
+    notify::{Kind, Notice},
+    settings::User,
     sip::{
         Message as SipMessage, Method, Name,
         build::{phrase, plain_response, response},
@@ -32,190 +28,22 @@ use ringpost::{
         uri::{NameAddr, Uri},
     },
     um::notification::{self, MEDIA_TYPE},
-    voicemail::{Greeting, Limits},
 };
-use serde::{Deserialize, Serialize};
 
 use crate::{
     guard::caught,
-    identity::Identity,
-    outbox::{Outbox, PostAll},
     port::{Alarm, Port, Refusal, TransactionUser},
-    voicemail::{GreetingError, Greetings, PortPool, Recording, Recovered, told},
 };
+pub use office::Office;
 use session::{Heard, UmSession};
+pub use telling::{Context, tell_recovered};
+use telling::{post, told_by};
 
 /// What the desk takes besides missed-call INFO.
 const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
 
 /// The user part of the desk that only says that a feature code is taken.
 pub const DONE: &str = "done";
-
-/// What the sessions share.
-pub struct Office {
-    /// The site as it is now.
-    pub directory: Arc<ArcSwap<Directory>>,
-    /// Where voice mails and notices go.
-    pub outbox: Addr<Outbox>,
-    /// The RTP ports.
-    pub ports: Arc<PortPool>,
-    /// Servers that are asked for callers' names; `None`: none.
-    identity: Option<Arc<Identity>>,
-    greetings: Greetings,
-    /// Users' own greetings by path, read once.
-    own: Mutex<HashMap<PathBuf, Greeting>>,
-}
-
-impl Office {
-    /// Loads the greetings.
-    ///
-    /// # Errors
-    /// A greeting that cannot be played.
-    pub fn new(
-        directory: Arc<ArcSwap<Directory>>,
-        outbox: Addr<Outbox>,
-        ports: Arc<PortPool>,
-    ) -> Result<Self, GreetingError> {
-        let site = &directory.load().site.clone();
-        let greetings = Greetings::load(site.voicemail.greetings.as_deref())?;
-        let office = Self { directory, outbox, ports, identity: None, greetings, own: Mutex::default() };
-        for path in site.users.iter().filter_map(|user| user.greeting.clone()) {
-            let greeting = Greetings::read(&path)?;
-            office.own.lock().expect("nobody panics with it").insert(path, greeting);
-        }
-        Ok(office)
-    }
-
-    /// Asks there for callers' names.
-    #[must_use]
-    pub fn naming(self, identity: Option<Arc<Identity>>) -> Self {
-        Self { identity, ..self }
-    }
-
-    /// What a caller of this user is called; where servers may know better, they are being asked from now on.
-    fn named(&self, caller: Caller, user: &User) -> Caller {
-        let caller = self.directory.load().named(caller);
-        let question = |identity: &Arc<Identity>| identity.question(&caller, user.mail.as_deref());
-        let Some((identity, question)) = self.identity.as_ref().and_then(|one| Some((one, question(one)?)))
-        else {
-            return caller;
-        };
-        match identity.seek(question).settled() {
-            Some(found) => caller.named(found),
-            None => Caller { sought: true, ..caller },
-        }
-    }
-
-    fn greeting(&self, user: &User) -> Greeting {
-        let own = user.greeting.as_ref().and_then(|path| {
-            let mut known = self.own.lock().expect("nobody panics with it");
-            if !known.contains_key(path) {
-                match Greetings::read(path) {
-                    Ok(greeting) => drop(known.insert(path.clone(), greeting)),
-                    Err(error) => tracing::error!(%error, "A user's greeting cannot be played"),
-                }
-            }
-            known.get(path).cloned()
-        });
-        own.unwrap_or_else(|| self.greetings.of(user.language))
-    }
-
-    fn limits(&self) -> Limits {
-        Limits::from(&self.directory.load().site.voicemail)
-    }
-}
-
-/// What a session knows of its call: everything that its notice will need, even after a crash.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Context {
-    /// The notice of a call that left no message.
-    notice: Notice,
-    /// Who tells the user about missed calls.
-    class: UserClass,
-    /// The user's filter that the call is caught by.
-    #[serde(default)]
-    filter: Option<Filter>,
-    /// The user's own channels; none after a crash, when the directory knows them.
-    #[serde(skip)]
-    channels: Entries,
-    /// What the user wants of the notice of a call that left no message.
-    #[serde(skip)]
-    wish: Wish,
-    /// How the user is told; after a crash the directory knows it.
-    #[serde(skip)]
-    notices: Arc<Notices>,
-}
-
-impl Context {
-    fn call_id(&self) -> &str {
-        &self.notice.call_id
-    }
-
-    /// The items to post at the end of a call; none where nothing is to be told.
-    fn items(&self, recording: Option<&Recording>) -> Vec<Item> {
-        let takes_voice_mail = self.notices.filters.voice_mail;
-        let verdict = um_decides(self.class, recording.is_some(), (self.filter, takes_voice_mail));
-        tracing::info!(call = self.notice.call_id, action = ?verdict.action, reason = %verdict.reason, "UM decided");
-        let mut notice = self.notice.clone();
-        match (verdict.action, recording) {
-            (UmAction::VoiceMail, Some(recording)) => {
-                notice.kind =
-                    Kind::VoiceMail { recording: recording.path.clone(), duration: recording.duration };
-                notice.outcome = Outcome::LeftMessage;
-            }
-            (UmAction::Missed, _) => {}
-            (UmAction::VoiceMail, None) | (UmAction::Silent, _) => return Vec::new(),
-        }
-        let mut wish = if notice.kind == Kind::Missed { self.wish.clone() } else { Wish::default() };
-        // The hours count that it is now, after the message, whatever they were when the call came in.
-        wish.hold = self.notices.hours.hold(&notice, Timestamp::now());
-        told_by(&self.channels, notice, &wish)
-    }
-}
-
-/// Tells what an earlier run of Ringpost had recorded and not told.
-pub async fn tell_recovered(directory: Arc<Directory>, outbox: Addr<Outbox>, recovered: Vec<Recovered>) {
-    for Recovered { context, recording } in recovered {
-        let Ok(mut context) = serde_json::from_value::<Context>(context) else {
-            tracing::error!(path = %recording.path.display(), "A recovered recording does not say whose it is");
-            continue;
-        };
-        if let Some(user) = directory.by_address(&context.notice.user) {
-            context.channels = user.channels.clone();
-            context.notices = Arc::clone(&user.notices);
-        }
-        post(&outbox, context.items(Some(&recording))).await;
-        if let Err(error) = told(&recording.path) {
-            tracing::error!(%error, "A recording's note could not be removed");
-        }
-    }
-}
-
-/// The notice by these channels. A user without any has lost them to a change of the site: by mail the notice is a dead
-/// letter at least.
-fn told_by(channels: &Entries, notice: Notice, wish: &Wish) -> Vec<Item> {
-    let posted = Timestamp::now();
-    match items(&notice, channels, posted, wish) {
-        none if none.is_empty() => vec![Item::new(notice, Way::mail(), posted)],
-        items => items,
-    }
-}
-
-/// Posts the items of a notice; true once they are on the disk.
-async fn post(outbox: &Addr<Outbox>, items: Vec<Item>) -> bool {
-    let Some(call) = items.first().map(|item| item.notice.call_id.clone()) else { return true };
-    match outbox.send(PostAll(items)).await {
-        Ok(Ok(())) => true,
-        Ok(Err(error)) => {
-            tracing::error!(call, %error, "A notice could not be written");
-            false
-        }
-        Err(error) => {
-            tracing::error!(call, %error, "The outbox does not take notices");
-            false
-        }
-    }
-}
 
 /// The desk: takes calls and notifications.
 pub struct Desk {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use ringpost::outbox::Status;
 use rusqlite::{Transaction, params, types::ValueRef};
 
-use super::{insert, read, unreadable};
+use super::{change::insert, read, unreadable};
 use crate::store::{ItemId, OwnWish, Row, StoreError, Written};
 
 /// The wish of an open item, with the user whose it is.
