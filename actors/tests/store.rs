@@ -131,7 +131,8 @@ fn t18_a_row_that_is_no_text_holds_up_no_other() {
     store.write(&rows.iter().collect::<Vec<_>>()).expect("written");
     drop(store);
     let direct = rusqlite::Connection::open(&path).expect("SQLite");
-    let spoilt = "UPDATE item SET body = replace(body, 'Luka', '\\ud800') WHERE call_id = 'bad'";
+    let spoilt =
+        "UPDATE item SET body = replace(body, 'Luka', '\\ud800'), wish = '{\"hold' WHERE call_id = 'bad'";
     assert_eq!(direct.execute(spoilt, []).expect("done"), 1);
     drop(direct);
     actix::System::new().block_on(async {
@@ -142,6 +143,8 @@ fn t18_a_row_that_is_no_text_holds_up_no_other() {
         assert_eq!(mail.tries()[0].notice.call_id, "good");
         let unread = scribe.load(1).await.expect("running").expect_err("it cannot be read");
         assert!(unread.to_string().contains("item 1 of the store cannot be read"), "{unread}");
+        let listed = list(&scribe, None).await;
+        assert_eq!(listed.iter().map(|one| one.id).collect::<Vec<_>>(), [2]);
     });
 }
 

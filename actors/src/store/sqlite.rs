@@ -20,6 +20,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tracing::warn;
 
 use super::{Ending, Expiring, ItemId, Listed, OpenItem, Store, StoreError, Write, Written};
 
@@ -71,7 +72,11 @@ impl Store for Sqlite {
                     .as_str_or_null()
                     .unwrap_or_default()
                     .map(|mail| shared(&mut mails, mail)),
-                wish: held::wish(id, row.get_ref(9)?, row.get_ref(10)?)?,
+                // A notice whose wish is spoilt goes at once; it holds up no other.
+                wish: held::wish(id, row.get_ref(9)?, row.get_ref(10)?).unwrap_or_else(|error| {
+                    warn!(%error, "What is wanted of a notice is lost");
+                    None
+                }),
             });
         }
         Ok(open)
@@ -203,7 +208,10 @@ impl Sqlite {
         let mut rows = query.query(params)?;
         let mut listed = Vec::new();
         while let Some(row) = rows.next()? {
-            listed.push(as_listed(row)?);
+            match as_listed(row) {
+                Ok(one) => listed.push(one),
+                Err(error) => warn!(%error, "A notice is left out of the list"),
+            }
         }
         Ok(listed)
     }
