@@ -1,5 +1,9 @@
 //! Numbers as people and trunks write them, and the one form in which they are compared: `+` and E.164.
 
+pub mod country;
+pub mod dotnet;
+pub mod rules;
+
 use crate::call::wire::strip_visual;
 
 /// The shortest E.164 number with its country code; what is shorter and has no prefix is an extension or a service.
