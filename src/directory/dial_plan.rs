@@ -56,7 +56,9 @@ pub fn dial_plans(
             match servers.iter().find(|server| same_dn(server.dn, dn)) {
                 Some(server) if own.iter().any(|known| known.host == server.host) => {}
                 Some(server) => own.push(server),
-                None => remarks.push(format!("a UM server of the dial plan {name} is unknown, or has no address")),
+                None => {
+                    remarks.push(format!("a UM server of the dial plan {name} is unknown, or has no address"))
+                }
             }
         }
         // MS-EUMR §3.1.5, 7: of servers of several versions only those of the highest one are used.

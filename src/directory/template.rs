@@ -85,5 +85,7 @@ fn value<'p>(person: &'p Person, name: &str) -> Option<&'p str> {
 
 /// Whether a value may stand in a URI's user part or host: it ends nothing there.
 fn fits(value: &str) -> bool {
-    value.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,".contains(&octet) || !octet.is_ascii())
+    value
+        .bytes()
+        .all(|octet| octet.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,".contains(&octet) || !octet.is_ascii())
 }

@@ -196,7 +196,10 @@ impl Attributes {
     /// Changes the names for a meaning; none: the directory does not say it.
     #[must_use]
     pub fn with(mut self, meaning: Meaning, names: Vec<String>) -> Self {
-        self.names.iter_mut().filter(|(known, _)| *known == meaning).for_each(|(_, old)| *old = names.clone());
+        self.names
+            .iter_mut()
+            .filter(|(known, _)| *known == meaning)
+            .for_each(|(_, old)| *old = names.clone());
         self
     }
 

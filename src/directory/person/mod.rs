@@ -4,8 +4,8 @@ mod clean;
 pub mod eum;
 mod read;
 
-pub use clean::Fault;
 pub(super) use clean::Cleaned;
+pub use clean::Fault;
 pub use eum::Eum;
 pub use read::person;
 
@@ -173,7 +173,10 @@ pub struct Person {
 impl Person {
     /// The first of the further values of that name; names do not differ by case.
     pub fn further(&self, name: &str) -> Option<&str> {
-        self.further.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.further
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// The extension: that of the line, else the shortest one of UM.

@@ -89,7 +89,8 @@ fn addresses(person: &mut Person, values: &mut Cleaned<'_>, attributes: &Attribu
             "sip" => sips.push(proxy.as_str()),
             "eum" => match Eum::read(proxy) {
                 Some(address) => eum.push(address),
-                None => values.refuse(name_of(attributes, Meaning::Proxies), "has an EUM address without a dial plan"),
+                None => values
+                    .refuse(name_of(attributes, Meaning::Proxies), "has an EUM address without a dial plan"),
             },
             _ => {}
         }
@@ -99,7 +100,9 @@ fn addresses(person: &mut Person, values: &mut Cleaned<'_>, attributes: &Attribu
         match mail.parse::<lettre::Address>() {
             Ok(_) if mails.iter().any(|known| known.eq_ignore_ascii_case(&mail)) => {}
             Ok(_) => mails.push(mail),
-            Err(_) => values.refuse(name_of(attributes, Meaning::Mail), "has a value that is no mail address"),
+            Err(_) => {
+                values.refuse(name_of(attributes, Meaning::Mail), "has a value that is no mail address")
+            }
         }
     }
     person.mails = mails;
@@ -115,7 +118,9 @@ fn addresses(person: &mut Person, values: &mut Cleaned<'_>, attributes: &Attribu
 /// A SIP address of record, with its scheme and its host in lower case; a bare `tu@contoso.com` is one too.
 pub fn sip(written: &str) -> Option<String> {
     let bare = match written.split_once(':') {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips") => rest,
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips") => {
+            rest
+        }
         Some(_) => return None,
         None => written,
     };
@@ -149,7 +154,8 @@ fn numbers(person: &mut Person, values: &mut Cleaned<'_>, attributes: &Attribute
     if let Some(line) = &person.line {
         add(Kind::Line, line.to_string());
     }
-    for proxy in proxies.iter().filter(|proxy| proxy.get(..4).is_some_and(|s| s.eq_ignore_ascii_case("tel:"))) {
+    for proxy in proxies.iter().filter(|proxy| proxy.get(..4).is_some_and(|s| s.eq_ignore_ascii_case("tel:")))
+    {
         if let Ok(tel) = Tel::read(proxy) {
             add(Kind::Proxy, tel.to_string());
         }
@@ -161,7 +167,10 @@ fn numbers(person: &mut Person, values: &mut Cleaned<'_>, attributes: &Attribute
         let names = attributes.names(Meaning::Number(kind));
         for text in values.all(names) {
             if !add(kind, text) {
-                values.refuse(name_of(attributes, Meaning::Number(kind)), "has a value that is no number, or too many");
+                values.refuse(
+                    name_of(attributes, Meaning::Number(kind)),
+                    "has a value that is no number, or too many",
+                );
             }
         }
     }
