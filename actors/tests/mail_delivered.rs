@@ -203,7 +203,7 @@ fn what_a_real_server_refuses_is_later_or_never() {
             Delivery::Later { reason, .. }
             | Delivery::Down { reason, .. }
             | Delivery::Lost { reason, .. } => (false, reason),
-            Delivery::Delivered => panic!("{reason}: delivered"),
+            other @ (Delivery::Delivered | Delivery::Unsure(_)) => panic!("{reason}: {other:?}"),
         };
         assert_eq!(was_never, never, "{why}");
         assert!(why.to_lowercase().contains(reason), "{why}");
