@@ -88,7 +88,7 @@ fn voice_mail(folder: &Path) -> Item {
     let recording = folder.join("recording.wav");
     fs::write(&recording, [b"RIFF".as_slice(), &[0x55; 40_000]].concat()).expect("written");
     let mut item = by_mail("voice@pbx", "alice@corp.test");
-    item.notice.kind = Kind::VoiceMail { recording, duration: Duration::from_millis(4_600) };
+    item.notice.kind = Kind::VoiceMail { recording, duration: Duration::from_millis(4_600), urgent: false };
     item.notice.outcome = Outcome::LeftMessage;
     item.notice.language = Language::Da;
     item
