@@ -2,9 +2,13 @@
 
 pub mod country;
 pub mod dotnet;
+pub mod location;
 pub mod rules;
+pub mod tel;
 
 use crate::call::wire::strip_visual;
+
+pub use tel::Tel;
 
 /// The shortest E.164 number with its country code; what is shorter and has no prefix is an extension or a service.
 const SHORTEST: usize = 7;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::dotnet::{self, Pattern, Template};
 
 /// The longest number that rules are tried on, and the longest that they may make of it, in octets.
@@ -10,7 +12,7 @@ pub const LONGEST_NUMBER: usize = 128;
 pub const LONGEST_NAME: usize = 200;
 
 /// One rule as it is written.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Written {
     /// What an admin calls it; empty: nothing.
     pub name: String,
