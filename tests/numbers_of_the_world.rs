@@ -1,6 +1,10 @@
 //! R32 R33: libphonenumber's own example numbers, each as it is dialled and written at home and abroad, become E.164.
 
-use std::{collections::{BTreeSet, HashMap}, fs, path::PathBuf};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+    path::PathBuf,
+};
 
 use phonenumber::{Mode, country::Id};
 use ringpost::numbers::country::Country;

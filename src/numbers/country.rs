@@ -70,7 +70,8 @@ impl Format {
     }
 
     fn is_of(&self, national: &str) -> bool {
-        self.leading.as_ref().is_none_or(|leading| leading.is_match(national)) && self.digits.is_match(national)
+        self.leading.as_ref().is_none_or(|leading| leading.is_match(national))
+            && self.digits.is_match(national)
     }
 }
 
@@ -82,11 +83,13 @@ impl Country {
         let regions = DATABASE.by_code(&data.country_code())?;
         let main = regions.first().copied().unwrap_or(data);
         let general = pattern(data.descriptors().general().national_number().as_str());
-        let kinds = regions.iter().flat_map(|one| KINDS.iter().filter_map(|kind| one.descriptors().get(*kind)));
+        let kinds =
+            regions.iter().flat_map(|one| KINDS.iter().filter_map(|kind| one.descriptors().get(*kind)));
         let mut kinds: Vec<String> = kinds.map(|kind| pattern(kind.national_number().as_str())).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        let prefix = data.national_prefix_for_parsing().map(|prefix| prefix.as_str()).or(data.national_prefix());
+        let prefix =
+            data.national_prefix_for_parsing().map(|prefix| prefix.as_str()).or(data.national_prefix());
         let prefix = prefix.map(pattern);
         let trunk = prefix.as_ref().and_then(|prefix| {
             let becomes = data.national_prefix_transform_rule().map(str::to_owned);
@@ -247,7 +250,10 @@ fn literal_prefix(data: &Metadata, parsed: Option<&str>) -> Option<String> {
 }
 
 /// The country in rules.
-fn described(data: &Metadata, (code, international, trunk): (&str, Option<&str>, Option<&str>)) -> Vec<Written> {
+fn described(
+    data: &Metadata,
+    (code, international, trunk): (&str, Option<&str>, Option<&str>),
+) -> Vec<Written> {
     let lengths = data.descriptors().general().possible_length();
     let (least, most) = (lengths.iter().min().unwrap_or(&4), lengths.iter().max().unwrap_or(&15));
     let general = pattern(data.descriptors().general().national_number().as_str());
@@ -262,8 +268,8 @@ fn described(data: &Metadata, (code, international, trunk): (&str, Option<&str>,
         for_devices: true,
         ..Written::default()
     };
-    let abroad =
-        international.map(|prefix| rule("abroad", format!("^(?:{prefix})([1-9]\\d{{6,14}})$"), "+$1".to_owned()));
+    let abroad = international
+        .map(|prefix| rule("abroad", format!("^(?:{prefix})([1-9]\\d{{6,14}})$"), "+$1".to_owned()));
     let national = match trunk {
         Some(prefix) => rule("national", format!("^(?:{prefix})({general})$"), format!("+{code}$1")),
         None => rule("national", format!("^({general})$"), format!("+{code}$1")),

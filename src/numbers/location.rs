@@ -119,7 +119,11 @@ fn split_extension(written: &str) -> (&str, Option<&str>) {
     let (before, ext) = written.split_at(written.len() - digits);
     let before = before.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '.' | ':'));
     let mark = MARKS.iter().find(|mark| {
-        before.len().checked_sub(mark.len()).and_then(|at| before.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(mark))
+        before
+            .len()
+            .checked_sub(mark.len())
+            .and_then(|at| before.get(at..))
+            .is_some_and(|end| end.eq_ignore_ascii_case(mark))
     });
     match mark {
         Some(mark) if (1..=10).contains(&ext.len()) => {

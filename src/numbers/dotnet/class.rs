@@ -4,8 +4,9 @@ use super::{Fault, Text};
 
 /// The general categories of Unicode that both dialects know by these names.
 const CATEGORIES: [&str; 37] = [
-    "L", "Lu", "Ll", "Lt", "Lm", "Lo", "M", "Mn", "Mc", "Me", "N", "Nd", "Nl", "No", "P", "Pc", "Pd", "Ps", "Pe",
-    "Pi", "Pf", "Po", "S", "Sm", "Sc", "Sk", "So", "Z", "Zs", "Zl", "Zp", "C", "Cc", "Cf", "Cs", "Co", "Cn",
+    "L", "Lu", "Ll", "Lt", "Lm", "Lo", "M", "Mn", "Mc", "Me", "N", "Nd", "Nl", "No", "P", "Pc", "Pd", "Ps",
+    "Pe", "Pi", "Pf", "Po", "S", "Sm", "Sc", "Sk", "So", "Z", "Zs", "Zl", "Zp", "C", "Cc", "Cf", "Cs", "Co",
+    "Cn",
 ];
 /// Nested subtractions more than this are nobody's.
 const DEEPEST: usize = 8;
@@ -48,7 +49,9 @@ pub(super) fn escape(text: &mut Text, inside: bool) -> Result<Escaped, Fault> {
         'u' => hexadecimal(text, at, 4).map(Escaped::Char),
         'c' => control(text, at).map(Escaped::Char),
         '0' => octal(text, at).map(Escaped::Char),
-        '1'..='9' if inside => text.fault(at, "write this character as \\xHH: what a number means here is unclear"),
+        '1'..='9' if inside => {
+            text.fault(at, "write this character as \\xHH: what a number means here is unclear")
+        }
         '1'..='9' | 'k' => text.fault(at, "a back-reference would need more than linear time"),
         c if super::is_word(c) => text.fault(at, "there is no such escape"),
         c => Ok(Escaped::Char(c)),

@@ -82,7 +82,9 @@ impl Reader {
                 self.out += &quantifier;
                 let next = self.text.at;
                 if self.quantifier()?.is_some() {
-                    return self.text.fault(next, "a quantifier stands behind another; there are no possessive ones");
+                    return self
+                        .text
+                        .fault(next, "a quantifier stands behind another; there are no possessive ones");
                 }
                 continue;
             }
@@ -116,7 +118,9 @@ impl Reader {
             Some('z' | 'Z') => r"\z",
             Some('b') => r"\b",
             Some('B') => r"\B",
-            Some('G') => return self.text.fault(at, "\\G is not supported: what is matched begins at the beginning"),
+            Some('G') => {
+                return self.text.fault(at, "\\G is not supported: what is matched begins at the beginning");
+            }
             _ => {
                 match escape(&mut self.text, false)? {
                     Escaped::Char(c) => self.out += &literal(c),

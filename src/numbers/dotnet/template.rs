@@ -97,7 +97,9 @@ fn substitution(text: &mut Text, pattern: &Pattern) -> Result<Part, Fault> {
             Some(group) if closed => Ok(Part::Group(group)),
             Some(_) => text.fault(at, "a brace is not closed"),
             None if braced => text.fault(at, "the pattern has no group of that number"),
-            None => text.fault(at, "the pattern has no group of that number: write ${1}5 for group 1 and a 5"),
+            None => {
+                text.fault(at, "the pattern has no group of that number: write ${1}5 for group 1 and a 5")
+            }
         };
     }
     if braced {
@@ -118,7 +120,9 @@ fn substitution(text: &mut Text, pattern: &Pattern) -> Result<Part, Fault> {
         Some('\'') => Ok(Part::Behind),
         Some('_') => Ok(Part::Whole),
         Some('+') => Ok(Part::Group(pattern.numbers.last().copied().unwrap_or(0))),
-        _ => text.fault(at, "$ wants a number, a name in braces, or one of $ & ` ' + _; write $$ for a dollar"),
+        _ => {
+            text.fault(at, "$ wants a number, a name in braces, or one of $ & ` ' + _; write $$ for a dollar")
+        }
     }
 }
 

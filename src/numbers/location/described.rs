@@ -138,11 +138,8 @@ pub fn json(profile: &Profile) -> String {
         description: &'a str,
         rules: Vec<&'a Written>,
     }
-    let whole = Json {
-        name: &profile.name,
-        description: &profile.description,
-        rules: profile.described().collect(),
-    };
+    let whole =
+        Json { name: &profile.name, description: &profile.description, rules: profile.described().collect() };
     serde_json::to_string(&whole).expect("texts and flags are JSON")
 }
 

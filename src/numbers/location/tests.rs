@@ -70,14 +70,21 @@ fn r33_a_profile_is_written_and_read_again() {
         profile.described().map(|rule| Written { name: String::new(), ..rule.clone() }).collect();
     assert_eq!(read.rules, without_names);
     assert!(read.rules.len() > 3, "the country's are told, too");
-    assert!(described::json(&profile).contains(r#""pattern":"^(\\d{4})$","translation":"+454489$1","internal":true"#));
+    assert!(
+        described::json(&profile)
+            .contains(r#""pattern":"^(\\d{4})$","translation":"+454489$1","internal":true"#)
+    );
     assert_eq!(described::etag(&document).len(), 26);
     assert_ne!(described::etag(&document), described::etag(&described::json(&profile)));
 }
 
 #[test]
 fn documents_of_others_are_read_and_bad_ones_refused() {
-    let rule = |inside: &str| format!("<l:LocationProfileDescription xmlns:l=\"x\"><Rule>{inside}</Rule></l:LocationProfileDescription>");
+    let rule = |inside: &str| {
+        format!(
+            "<l:LocationProfileDescription xmlns:l=\"x\"><Rule>{inside}</Rule></l:LocationProfileDescription>"
+        )
+    };
     let whole = "<Translation>+1$1</Translation><Unknown><Pattern>no</Pattern></Unknown>\
                  <ApplicableForDeviceDialing>1</ApplicableForDeviceDialing><Pattern>^(\\d{4})&amp;?$</Pattern>";
     let read = described::read(rule(whole).as_bytes()).expect("a profile");
@@ -86,12 +93,18 @@ fn documents_of_others_are_read_and_bad_ones_refused() {
         (rule("<Pattern>1</Pattern>"), "rule 1: it has no Translation"),
         (rule("<Translation>1</Translation>"), "rule 1: it has no Pattern"),
         (rule(&format!("{whole}<Pattern>2</Pattern>")), "rule 1: an element is there twice"),
-        (rule(&format!("{whole}<InternalEnterpriseExtension>yes</InternalEnterpriseExtension>")), "rule 1: a truth"),
+        (
+            rule(&format!("{whole}<InternalEnterpriseExtension>yes</InternalEnterpriseExtension>")),
+            "rule 1: a truth",
+        ),
         ("<Other/>".to_owned(), "it is no LocationProfileDescription"),
         ("<LocationProfileDescription>".to_owned(), "it cannot be read as XML"),
         ("<!DOCTYPE a><LocationProfileDescription/>".to_owned(), "it cannot be read as XML"),
         (
-            format!("<LocationProfileDescription>{}</LocationProfileDescription>", format!("<Rule>{whole}</Rule>").repeat(1_001)),
+            format!(
+                "<LocationProfileDescription>{}</LocationProfileDescription>",
+                format!("<Rule>{whole}</Rule>").repeat(1_001)
+            ),
             "it has more than 1,000 rules",
         ),
     ] {

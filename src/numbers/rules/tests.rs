@@ -8,7 +8,8 @@ fn rules(pattern: &str, translation: &str) -> Result<Rules, Vec<BadRule>> {
 
 /// What one rule makes of a number: `None` where it does not match, empty where it makes no number.
 fn made(pattern: &str, translation: &str, number: &str) -> Option<String> {
-    let rules = rules(pattern, translation).unwrap_or_else(|bad| panic!("{pattern} {translation}: {}", bad[0]));
+    let rules =
+        rules(pattern, translation).unwrap_or_else(|bad| panic!("{pattern} {translation}: {}", bad[0]));
     rules.translate(number).map(|found| found.number.unwrap_or_default())
 }
 
@@ -76,7 +77,11 @@ fn each_form_of_rule_makes_what_dot_net_makes() {
         // The first alternative that matches, not the longest.
         (r"(?:^0|^00)(\d*)$", "+$1", "0045", Some("+045")),
     ] {
-        assert_eq!(made(pattern, translation, number).as_deref(), becomes, "{pattern} {translation} {number}");
+        assert_eq!(
+            made(pattern, translation, number).as_deref(),
+            becomes,
+            "{pattern} {translation} {number}"
+        );
     }
 }
 
@@ -140,7 +145,10 @@ fn limits_hold() {
     let long = "1".repeat(1_001);
     assert_eq!(rules(&long, "1").expect_err("too long")[0].part, "pattern");
     assert_eq!(rules("1", &long).expect_err("too long")[0].part, "translation");
-    assert_eq!(rules(&"(".repeat(40), "1").expect_err("too deep")[0].fault.what, "too many groups in each other");
+    assert_eq!(
+        rules(&"(".repeat(40), "1").expect_err("too deep")[0].fault.what,
+        "too many groups in each other"
+    );
     assert_eq!(made(".*", "1", &"1".repeat(LONGEST_NUMBER + 1)), None, "no number is that long");
     assert_eq!(made("1", "$_$_$_", &"1".repeat(30)), Some(String::new()), "what comes out is bounded");
     assert_eq!(made(".*", "1", "1\n"), None, "no number holds a line end");
@@ -158,7 +166,8 @@ fn the_first_match_wins_and_the_others_are_told() {
         ..Written::default()
     }))
     .expect("good rules");
-    let number = |dialled| rules.translate(dialled).map(|found| (found.rule, found.number.unwrap_or_default()));
+    let number =
+        |dialled| rules.translate(dialled).map(|found| (found.rule, found.number.unwrap_or_default()));
     assert_eq!(number("12"), Some((0, "a2".into())));
     assert_eq!(number("34"), Some((2, "c34".into())));
     assert_eq!(number("9"), None);
