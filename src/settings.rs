@@ -21,6 +21,7 @@ mod channel;
 mod dns;
 mod ews;
 mod graph;
+mod http;
 mod identity;
 mod manner;
 mod notices;
@@ -35,6 +36,7 @@ pub use channel::{Channel, ChannelKind, Webhook};
 pub use dns::Dns;
 pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use graph::{Graph, GraphDelivery};
+pub use http::{Area, Http, HttpClient, HttpLimits, HttpListen, HttpScheme, PublicUrl};
 pub use identity::{Identity, Source, SourceKind};
 pub use manner::{Audio, Manner, Recordings};
 pub use notices::Notices;
@@ -84,6 +86,8 @@ pub struct Site {
     pub retention: Retention,
     /// `[metrics]`.
     pub metrics: Metrics,
+    /// `[http]`.
+    pub http: Http,
     /// `[security]`.
     pub security: Security,
     /// `[tls]`.
