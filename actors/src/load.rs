@@ -181,5 +181,6 @@ fn whole(layers: &Layers) -> Option<Site> {
         tls: tls?,
         identity,
         dns: dns?,
+        ldap: None,
     })
 }
