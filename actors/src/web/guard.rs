@@ -84,11 +84,11 @@ impl Guard {
     }
 
     /// Who asks.
-    fn identify(&self, request: &Request) -> Result<Who, Response> {
+    fn identify(&self, request: &Request) -> Result<Who, Box<Response>> {
         let known = self.accounts();
         let (directory, accounts) = &*known;
         let Some(came) = request.extensions().get::<Came>() else {
-            return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
+            return Err(Box::new(StatusCode::INTERNAL_SERVER_ERROR.into_response()));
         };
         let now = self.started.0 + self.started.1.elapsed().as_secs();
         let source = network(came.source);
@@ -103,7 +103,7 @@ impl Guard {
             prefix: directory.site.http.url.as_ref().map_or("", |url| &url.prefix),
             now,
         };
-        let challenge = |stale| challenge(accounts, now, stale);
+        let challenge = |stale| Box::new(challenge(accounts, now, stale));
         match accounts.judge(directory.door.as_ref(), &asks, is_locked) {
             Verdict::Is(who, passed) => {
                 let count = passed.map_or(Count::Fresh, |passed| lock(&self.window).note(&passed, now));
@@ -113,7 +113,7 @@ impl Guard {
                         Ok(who)
                     }
                     Count::Used => Err(challenge(true)),
-                    Count::Full => Err(later(StatusCode::SERVICE_UNAVAILABLE, 10)),
+                    Count::Full => Err(Box::new(later(StatusCode::SERVICE_UNAVAILABLE, 10))),
                 }
             }
             Verdict::Unproved { stale } => Err(challenge(stale)),
@@ -127,8 +127,8 @@ impl Guard {
                 }
                 Err(challenge(false))
             }
-            Verdict::Locked => Err(later(StatusCode::TOO_MANY_REQUESTS, self.lock_out)),
-            Verdict::Bad => Err(StatusCode::BAD_REQUEST.into_response()),
+            Verdict::Locked => Err(Box::new(later(StatusCode::TOO_MANY_REQUESTS, self.lock_out))),
+            Verdict::Bad => Err(Box::new(StatusCode::BAD_REQUEST.into_response())),
         }
     }
 }
@@ -146,7 +146,7 @@ pub async fn admit(
             next.run(request).await
         }
         Ok(_) => StatusCode::FORBIDDEN.into_response(),
-        Err(answer) => answer,
+        Err(answer) => *answer,
     }
 }
 
