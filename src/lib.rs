@@ -16,6 +16,7 @@
 //! - [`rcc`]: remote call control, CSTA in XML (ECMA-323, TR/87).
 //! - [`registrar`]: what a REGISTER makes of a user's bindings, and where calls to the user go.
 //! - [`security`]: what strangers may do, and when they are not heard any more.
+//! - [`web`]: who asks by HTTP, and from where.
 //! - [`settings`]: a site, checked. [`address`]: names parsed once at the edge.
 
 #![forbid(unsafe_code)]
@@ -36,4 +37,5 @@ pub mod settings;
 pub mod sip;
 pub mod um;
 pub mod voicemail;
+pub mod web;
 pub mod xml;
