@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::Profile;
 use crate::{
-    notify::ews::xml::{self, Element, XmlError, element},
     numbers::rules::Written,
+    xml::{self, Element, XmlError, element},
 };
 
 /// The media type of the document.
