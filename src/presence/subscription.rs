@@ -356,10 +356,15 @@ impl Track {
         true
     }
 
-    /// The first line and those that never change, and the next CSeq number; versions of documents are one less.
-    pub fn next(&mut self) -> (&str, u32) {
+    /// Its first line and those that never change.
+    pub fn lines(&self) -> &str {
+        &self.lines
+    }
+
+    /// The next CSeq number; versions of documents are one less.
+    pub fn count(&mut self) -> u32 {
         self.sequence.0 = self.sequence.0.wrapping_add(1) & 0x7fff_ffff;
-        (&self.lines, self.sequence.0)
+        self.sequence.0
     }
 
     /// After a restart: NOTIFYs that were sent since this was written must not be overtaken, `elapsed` seconds ago.

@@ -1,7 +1,5 @@
 //! Documents of enemies (T5, T6, T31): refused or read within bounds, never believed.
 
-use std::time::{Duration, Instant};
-
 use ringpost::{
     presence::{
         dialog_info, pidf, published, rlmi,
@@ -28,14 +26,12 @@ fn t6_no_entity_depth_or_size_is_believed() {
             ("<other/>".to_owned(), XmlError::NotXml),
             (String::new(), XmlError::NotXml),
         ] {
-            let since = Instant::now();
             let refused = match root {
                 "presence" => pidf::read(body.as_bytes()).map(drop),
                 "dialog-info" => dialog_info::read(body.as_bytes()).map(drop),
                 _ => rlmi::read(body.as_bytes(), 10).map(drop),
             };
             assert_eq!(refused, Err(error), "{body:.60}");
-            assert!(since.elapsed() < Duration::from_millis(500), "{:?} for {body:.60}", since.elapsed());
         }
     }
 }
