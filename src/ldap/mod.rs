@@ -1,6 +1,4 @@
-//! LDAP without a socket: what a server may say (RFC 4511), referrals (RFC 4516), values that come in ranges, and what a
-//! poll has to ask.
+//! LDAP without a socket: what a server may say (RFC 4511), and where its referrals lead (RFC 4516).
 
 pub mod frame;
-pub mod range;
 pub mod referral;
