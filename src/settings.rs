@@ -18,6 +18,7 @@ use crate::{
 };
 
 mod channel;
+mod directory;
 mod dns;
 mod ews;
 mod graph;
@@ -32,6 +33,7 @@ mod tls;
 mod trunk;
 
 pub use channel::{Channel, ChannelKind, Webhook};
+pub use directory::{DirectoryUm, DirectoryUsers, Ldap, LdapBind, LdapServer, LdapTls};
 pub use dns::Dns;
 pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use graph::{Graph, GraphDelivery};
@@ -92,6 +94,8 @@ pub struct Site {
     pub identity: Identity,
     /// `[dns]`.
     pub dns: Dns,
+    /// `[directory]`: users, numbers and names by LDAP.
+    pub ldap: Option<Arc<Ldap>>,
 }
 
 /// `[metrics]`: what a monitoring system may ask.

@@ -15,6 +15,7 @@
 //! - [`um`]: the embedded UM's SIP; [`voicemail`]: its RTP, greetings and recordings.
 //! - [`keeper`]: starts again what lives longer than a call and ended.
 //! - [`policies`]: what users have changed by feature codes; tells the store.
+//! - [`mailboxes`]: how many messages each mailbox holds, for message waiting; the [`store`] tells it.
 //! - [`metrics`]: numbers and health, for whoever watches; any part bumps them. [`status`]: the same for an admin.
 //! - [`retention`]: removes what has been kept long enough; asks the store.
 //! - [`control`]: what an admin says while it runs; tells the outbox.
@@ -34,6 +35,7 @@ pub mod keeper;
 pub mod leg;
 pub mod load;
 pub mod log;
+pub mod mailboxes;
 pub mod metrics;
 pub mod names;
 pub mod outbox;

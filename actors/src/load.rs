@@ -175,5 +175,6 @@ fn whole(layers: &Layers) -> Option<Site> {
         tls: tls?,
         identity,
         dns: dns?,
+        ldap: None,
     })
 }

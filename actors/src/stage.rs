@@ -23,7 +23,7 @@ use ringpost::{
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::mpsc,
+    sync::{Notify, mpsc},
 };
 
 use crate::{
@@ -185,8 +185,11 @@ impl Running {
                 StartError::Config(format!("store.path: {} cannot be opened: {error}", socket.display()))
             })?;
         }
-        let kept = (Arc::clone(&directory), kept_by);
-        keeper.keep("retention".into(), move || retention::run(Arc::clone(&kept.0), kept.1.clone()));
+        let deleted = Arc::new(Notify::new());
+        let kept = (Arc::clone(&directory), kept_by.clone(), Arc::clone(&deleted));
+        keeper.keep("retention".into(), move || {
+            retention::run(Arc::clone(&kept.0), kept.1.clone(), Arc::clone(&kept.2))
+        });
         let calls = Arc::new(AtomicUsize::new(0));
         let ports = rtp_ports(&directory.load().site);
         if let Some((socket, _)) = um_socket {
