@@ -12,7 +12,6 @@
 //! - [`voicemail`]: greeting, beep, recording; RTP, DTMF and G.711.
 //! - [`directory`]: who is called under a number, and what a number is called.
 //! - [`identity`]: what callers are called who are no users: books of contacts.
-//! - [`ldap`]: what an LDAP server may say, and where its referrals lead.
 //! - [`numbers`]: numbers as trunks write them, and the one form in which they are compared.
 //! - [`registrar`]: what a REGISTER makes of a user's bindings, and where calls to the user go.
 //! - [`security`]: what strangers may do, and when they are not heard any more.
@@ -24,7 +23,6 @@ pub mod address;
 pub mod call;
 pub mod directory;
 pub mod identity;
-pub mod ldap;
 pub mod notify;
 pub mod numbers;
 pub mod oauth;

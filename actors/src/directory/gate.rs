@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use ringpost::{ldap::frame, notify::clean::reason};
+use ringpost::{directory::ldap::frame, notify::clean::reason};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt, copy, split},
     net::UnixStream,
@@ -85,7 +85,9 @@ impl Gate {
             while let Some(length) = frame::length(&octets, self.largest)? {
                 frame::check(&octets[..length])?;
                 let left = self.left.load(Relaxed);
-                let less = left.checked_sub(length).ok_or(Refusal::TooMuch("octets of an answer (max_answer)", left));
+                let less = left
+                    .checked_sub(length)
+                    .ok_or(Refusal::TooMuch("octets of an answer (max_answer)", left));
                 self.left.store(less?, Relaxed);
                 to.write_all(&octets.split_to(length)).await.map_err(lost)?;
             }

@@ -6,7 +6,7 @@
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use ringpost::{
-    ldap::frame,
+    directory::ldap::frame,
     notify::clean::reason,
     settings::{LdapServer, LdapTls},
 };
@@ -77,7 +77,8 @@ impl Opener {
     }
 
     async fn handshake(&self, server: &LdapServer, tcp: TcpStream) -> Result<Box<dyn Stream>, Refusal> {
-        let name = ServerName::try_from(server.host.clone()).map_err(|error| Refusal::Tls(error.to_string()))?;
+        let name =
+            ServerName::try_from(server.host.clone()).map_err(|error| Refusal::Tls(error.to_string()))?;
         let connector = TlsConnector::from(Arc::clone(&self.tls));
         let stream = connector.connect(name, tcp).await;
         Ok(Box::new(stream.map_err(|error| Refusal::Tls(reason(&error.to_string())))?))

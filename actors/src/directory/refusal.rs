@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use ringpost::{ldap::frame::Spoilt, notify::clean::reason};
+use ringpost::{directory::ldap::frame::Spoilt, notify::clean::reason};
 
 use crate::channel::lockout;
 
@@ -16,13 +16,17 @@ pub enum Refusal {
     #[error("TLS: {0}")]
     Tls(String),
     /// RFC 4511 §4.14.3: nothing is sent in the open instead.
-    #[error("it refuses StartTLS (result {0}: {1}), and nothing is sent in the open: use ldaps://, or give it a certificate")]
+    #[error(
+        "it refuses StartTLS (result {0}: {1}), and nothing is sent in the open: use ldaps://, or give it a certificate"
+    )]
     NoStartTls(u32, String),
     /// It has said something in the open behind its consent to StartTLS, where somebody else may have.
     #[error("it spoke before TLS had begun")]
     Early,
     /// It wants the login to be protected better than it was.
-    #[error("it takes no login without TLS (result {0}): use ldaps:// or StartTLS and remove tls = \"never\"")]
+    #[error(
+        "it takes no login without TLS (result {0}): use ldaps:// or StartTLS and remove tls = \"never\""
+    )]
     WantsTls(u32),
     /// The password rests.
     #[error("{0}")]
@@ -57,6 +61,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The system says why.
     pub fn unreachable(error: &io::Error) -> Self {
         Self::Unreachable(reason(&error.to_string()))
     }
@@ -65,7 +70,9 @@ impl Refusal {
     pub fn result(doing: &'static str, code: u32, text: &str) -> Self {
         let remedy = match code {
             3 => ": the server's time limit is too short for a page; make page_size smaller",
-            4 => ": the server's size limit ends the search; let its account read pages without a limit, or set page_size",
+            4 => {
+                ": the server's size limit ends the search; let its account read pages without a limit, or set page_size"
+            }
             11 => ": an administrative limit of the server ends the search; raise it for Ringpost's account",
             12 => ": the server knows no pages; set page_size = 0",
             32 => ": there is no such entry; is the base right?",

@@ -28,6 +28,7 @@ const TRIES: usize = 5;
 
 /// Whom a directory can be asked of.
 pub struct Servers {
+    /// What the site says of it.
     pub settings: Arc<Ldap>,
     opener: Opener,
     lockout: Lockout,
@@ -49,12 +50,12 @@ impl Servers {
     /// The certificates of `ca` cannot be read.
     pub fn new(settings: Arc<Ldap>) -> Result<Self, HttpSetup> {
         let tls = Arc::new(client_config(roots(settings.ca.as_deref())?)?);
-        let mut lockout = Lockout::new(settings.password_rest);
+        let mut lockout = Lockout::new(settings.talk.password_rest);
         lockout.named("directory");
         let known = |server: &LdapServer| Known { server: server.clone(), breaker: Breaker::default() };
         let hosts: Vec<_> = settings.servers.iter().map(|server| server.host.as_str()).collect();
         Ok(Self {
-            opener: Opener { tls, patience: settings.connect_timeout, known: vec![] },
+            opener: Opener { tls, patience: settings.talk.connect_timeout, known: vec![] },
             lockout,
             account: hosts.join(" "),
             known: settings.servers.iter().map(known).collect(),
@@ -78,7 +79,8 @@ impl Servers {
     pub async fn session(&mut self) -> Result<(LdapServer, Session), Refusal> {
         let mut last = Refusal::Unusable("every server rests".to_owned());
         for index in self.order() {
-            if !self.known[index].breaker.admits(self.started.elapsed(), self.rules()) {
+            let (now, rules) = (self.started.elapsed(), self.rules());
+            if !self.known[index].breaker.admits(now, rules) {
                 continue;
             }
             match self.open(&self.known[index].server).await {
@@ -134,7 +136,12 @@ impl Servers {
 
     /// The site's server of that host and port, or where the port says nothing, of that host.
     pub fn named(&self, host: &str, port: u16) -> Option<&LdapServer> {
-        let of_host = || self.known.iter().map(|known| &known.server).filter(|server| server.host.eq_ignore_ascii_case(host));
+        let of_host = || {
+            self.known
+                .iter()
+                .map(|known| &known.server)
+                .filter(|server| server.host.eq_ignore_ascii_case(host))
+        };
         let exact = of_host().find(|server| server.port == port);
         exact.or_else(|| of_host().next().filter(|_| matches!(port, 389 | 636)))
     }
@@ -154,7 +161,7 @@ impl Servers {
 
     fn order(&self) -> Vec<usize> {
         let count = self.known.len();
-        let first = match (self.settings.strategy, self.last) {
+        let first = match (self.settings.talk.strategy, self.last) {
             (LdapStrategy::RoundRobin, Some(last)) => last + 1,
             (LdapStrategy::Order, _) | (LdapStrategy::RoundRobin, None) => 0,
         };
@@ -162,7 +169,7 @@ impl Servers {
     }
 
     fn rules(&self) -> Rules {
-        Rules { failures: self.settings.failures, rest: REST }
+        Rules { failures: self.settings.talk.failures, rest: REST }
     }
 
     fn reached(&mut self, index: usize) {
@@ -179,7 +186,9 @@ impl Servers {
         let Known { server, breaker } = &mut self.known[index];
         let turn = breaker.failed(now, rules);
         match turn {
-            Turn::Opened => warn!(server = server.url(), why = %refusal, "A directory server is down: it is tried now and then"),
+            Turn::Opened => {
+                warn!(server = server.url(), why = %refusal, "A directory server is down: it is tried now and then")
+            }
             Turn::None | Turn::Closed => {
                 warn!(server = server.url(), why = %refusal, "A directory server has failed");
             }

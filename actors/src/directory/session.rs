@@ -9,8 +9,7 @@ use ldap3::{
     controls::{PagedResults, RawControl},
 };
 use ringpost::{
-    directory::ldap::Record,
-    ldap::frame,
+    directory::ldap::{Record, frame},
     notify::clean::reason,
     settings::{self, LdapBind, LdapServer},
 };
@@ -56,10 +55,14 @@ struct Page {
 
 impl Session {
     /// Opens a connection; nobody is logged in on it.
-    pub async fn open(opener: &Opener, server: &LdapServer, limits: &settings::Ldap) -> Result<Self, Refusal> {
+    pub async fn open(
+        opener: &Opener,
+        server: &LdapServer,
+        limits: &settings::Ldap,
+    ) -> Result<Self, Refusal> {
         let stream = opener.open(server).await?;
         let system = |error: std::io::Error| Refusal::unreachable(&error);
-        let (gate, inner) = Gate::before(stream, limits.max_message).map_err(system)?;
+        let (gate, inner) = Gate::before(stream, limits.talk.max_message).map_err(system)?;
         let settings = LdapConnSettings::new().set_std_stream(StdStream::Unix(inner));
         // ldap3 connects nowhere: it is given its socket.
         let through = Url::parse("ldapi:///").map_err(|error| Refusal::Unusable(error.to_string()))?;
@@ -83,10 +86,12 @@ impl Session {
         };
         // RFC 4513 §5.1.2: a name with an empty password is taken by some servers, and nobody is logged in then.
         if password.0.is_empty() || user.is_empty() {
-            return Err(Refusal::Unusable("a login needs a user name and a password that is not empty".to_owned()));
+            return Err(Refusal::Unusable(
+                "a login needs a user name and a password that is not empty".to_owned(),
+            ));
         }
         let permit = lockout.admits(account).await.map_err(Refusal::Password)?;
-        self.gate.allow(self.limits.max_message);
+        self.gate.allow(self.limits.talk.max_message);
         let bound = within("the login", self.limits.timeout, async {
             self.ldap.simple_bind(&user, &password.0).await.map_err(|error| self.lost(error))
         });
@@ -159,8 +164,11 @@ impl Session {
             let Some(further) = self.entry(&record.dn, &wanted).await? else { return Ok(false) };
             let values = further.attributes.iter().flat_map(|(_, values)| values);
             octets += values.map(Vec::len).sum::<usize>();
-            if octets > self.limits.max_message {
-                return Err(Refusal::TooMuch("octets of an entry (max_message)", self.limits.max_message));
+            if octets > self.limits.talk.max_message {
+                return Err(Refusal::TooMuch(
+                    "octets of an entry (max_message)",
+                    self.limits.talk.max_message,
+                ));
             }
             if !record.extend(further) {
                 return Err(Refusal::Spoilt("a range of values without an end".to_owned()));
@@ -174,7 +182,7 @@ impl Session {
         cookie: Option<Vec<u8>>,
         found: &mut dyn FnMut(Record),
     ) -> Result<Page, Refusal> {
-        self.gate.allow(self.limits.max_answer);
+        self.gate.allow(self.limits.talk.max_answer);
         let patience = self.limits.timeout;
         within("a search", patience, self.page_for_ever(search, cookie, found)).await
     }
@@ -210,7 +218,8 @@ impl Session {
             code => return Err(Refusal::result("a search", code, &end.text)),
         }
         let control = end.ctrls.into_iter().map(|control| control.1);
-        let control = control.filter(|RawControl { ctype, .. }| ctype == PAGES).find_map(|control| control.val);
+        let control =
+            control.filter(|RawControl { ctype, .. }| ctype == PAGES).find_map(|control| control.val);
         let cookie = control.map(|value| frame::cookie(&value)).transpose()?;
         Ok(Page { cookie: cookie.unwrap_or_default(), referrals })
     }
