@@ -98,7 +98,7 @@ pub enum LdapStrategy {
     /// `order`: the first one that works.
     #[default]
     Order,
-    /// `round-robin`: the one after the last, as far as it works.
+    /// `round-robin`: any of them as long as it works, then the one after it.
     RoundRobin,
 }
 

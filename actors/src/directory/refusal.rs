@@ -83,9 +83,18 @@ impl Refusal {
         Self::Result { doing, code, text: reason(text), remedy }
     }
 
-    /// Whether the server itself works: another try at it in a moment is of no use, and one at another server neither.
+    /// Whether no other server would say otherwise: they share their accounts.
     pub fn is_of_the_site(&self) -> bool {
-        matches!(self, Self::Password(_) | Self::WantsTls(_) | Self::Unusable(_))
+        matches!(self, Self::Password(_))
+    }
+
+    /// Whether there is no talk at all, so that the next try costs the server nothing.
+    pub fn is_of_the_connection(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Tls(_) | Self::NoStartTls(..) | Self::Early | Self::Silent(..) | Self::Lost(_) => true,
+            Self::WantsTls(_) | Self::Password(_) | Self::Result { .. } => false,
+            Self::Spoilt(_) | Self::TooMuch(..) | Self::Unusable(_) => false,
+        }
     }
 }
 

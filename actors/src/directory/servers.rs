@@ -21,7 +21,7 @@ use crate::{
     metrics::METRICS,
 };
 
-/// How long a server that is down is left alone before it is tried once more; R: it is back within five seconds (T35).
+/// How long a server that is down is left alone before it is tried once more: it is back within five seconds (T35).
 const REST: Duration = Duration::from_secs(2);
 /// Tries under way at once at one server that does not answer.
 const TRIES: usize = 5;
@@ -43,6 +43,8 @@ pub struct Servers {
 struct Known {
     server: LdapServer,
     breaker: Breaker,
+    /// Why it failed last.
+    why: Option<Refusal>,
 }
 
 impl Servers {
@@ -52,7 +54,7 @@ impl Servers {
         let tls = Arc::new(client_config(roots(settings.ca.as_deref())?)?);
         let mut lockout = Lockout::new(settings.talk.password_rest);
         lockout.named("directory");
-        let known = |server: &LdapServer| Known { server: server.clone(), breaker: Breaker::default() };
+        let known = |server: &LdapServer| Known { server: server.clone(), breaker: Breaker::default(), why: None };
         let hosts: Vec<_> = settings.servers.iter().map(|server| server.host.as_str()).collect();
         Ok(Self {
             opener: Opener { tls, patience: settings.talk.connect_timeout, known: vec![] },
@@ -72,15 +74,19 @@ impl Servers {
         self
     }
 
-    /// A session with the first server, in the order of the site's strategy, that works.
+    /// A session with the first server, in the order of the site's strategy, that works and has not `failed` just now.
     ///
     /// # Errors
     /// Why the last one did not; a refused password ends the search, since all of them share it.
-    pub async fn session(&mut self) -> Result<(LdapServer, Session), Refusal> {
-        let mut last = Refusal::Unusable("every server rests".to_owned());
+    pub async fn session(&mut self, failed: &[usize]) -> Result<(LdapServer, Session), Refusal> {
+        let mut last = None;
         for index in self.order() {
+            if failed.contains(&index) {
+                continue;
+            }
             let (now, rules) = (self.started.elapsed(), self.rules());
             if !self.known[index].breaker.admits(now, rules) {
+                last = last.or_else(|| self.known[index].why.clone());
                 continue;
             }
             match self.open(&self.known[index].server).await {
@@ -91,11 +97,11 @@ impl Servers {
                 Err(refusal @ Refusal::Password(_)) => return Err(refusal),
                 Err(refusal) => {
                     self.failed(index, &refusal);
-                    last = refusal;
+                    last = Some(refusal);
                 }
             }
         }
-        Err(last)
+        Err(last.unwrap_or_else(|| Refusal::Lost("every server has failed".to_owned())))
     }
 
     /// The first session with any server, tried until one of them works or the password is refused. A try that hangs keeps no
@@ -108,7 +114,7 @@ impl Servers {
 
     async fn first_back(&self) -> Result<(usize, Session), Refusal> {
         let mut tries = FuturesUnordered::new();
-        let mut beat = tokio::time::interval(REST);
+        let mut beat = tokio::time::interval_at(tokio::time::Instant::now() + REST, REST);
         loop {
             tokio::select! {
                 _ = beat.tick() => {
@@ -146,11 +152,25 @@ impl Servers {
         exact.or_else(|| of_host().next().filter(|_| matches!(port, 389 | 636)))
     }
 
-    /// The server that was asked last has failed at what it was asked.
-    pub fn last_failed(&mut self, refusal: &Refusal) {
-        if let Some(index) = self.last {
-            self.failed(index, refusal);
+    /// The server that was asked last has failed at what it was asked; which one it is.
+    pub fn last_failed(&mut self, refusal: &Refusal) -> Option<usize> {
+        let last = self.last?;
+        self.failed(last, refusal);
+        Some(last)
+    }
+
+    /// The site says otherwise now. A password that was refused rests on, where it is the same.
+    ///
+    /// # Errors
+    /// The certificates of `ca` cannot be read; then nothing has changed.
+    pub fn renewed(&mut self, settings: Arc<Ldap>) -> Result<(), HttpSetup> {
+        let mut next = Self::new(settings)?.resolving(&self.opener.known);
+        if next.settings.bind == self.settings.bind {
+            std::mem::swap(&mut next.lockout, &mut self.lockout);
+            next.account.clone_from(&self.account);
         }
+        *self = next;
+        Ok(())
     }
 
     async fn open(&self, server: &LdapServer) -> Result<Session, Refusal> {
@@ -162,8 +182,10 @@ impl Servers {
     fn order(&self) -> Vec<usize> {
         let count = self.known.len();
         let first = match (self.settings.talk.strategy, self.last) {
-            (LdapStrategy::RoundRobin, Some(last)) => last + 1,
-            (LdapStrategy::Order, _) | (LdapStrategy::RoundRobin, None) => 0,
+            (LdapStrategy::Order, _) => 0,
+            // Each server counts its changes for itself: whoever goes on to the next one without need reads everything.
+            (LdapStrategy::RoundRobin, Some(last)) => last,
+            (LdapStrategy::RoundRobin, None) => fastrand::usize(..count.max(1)),
         };
         (0..count).map(|step| (first + step) % count).collect()
     }
@@ -174,7 +196,7 @@ impl Servers {
 
     fn reached(&mut self, index: usize) {
         self.last = Some(index);
-        let Known { server, breaker } = &mut self.known[index];
+        let Known { server, breaker, .. } = &mut self.known[index];
         if breaker.reached() == Turn::Closed {
             info!(server = server.url(), "A directory server works again");
         }
@@ -183,7 +205,8 @@ impl Servers {
     fn failed(&mut self, index: usize, refusal: &Refusal) {
         METRICS.directory_failures_total.one();
         let (now, rules) = (self.started.elapsed(), self.rules());
-        let Known { server, breaker } = &mut self.known[index];
+        let Known { server, breaker, why } = &mut self.known[index];
+        *why = Some(refusal.clone());
         let turn = breaker.failed(now, rules);
         match turn {
             Turn::Opened => {

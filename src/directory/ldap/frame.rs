@@ -325,7 +325,7 @@ mod tests {
                         DONE,
                         &result_of(0, "")
                             .iter()
-                            .map(|o| *o)
+                            .copied()
                             .chain(tlv(REFERRAL, &tlv(OCTETS, &[0xff])))
                             .collect::<Vec<_>>(),
                     ),
