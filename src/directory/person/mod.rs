@@ -10,7 +10,7 @@ pub use eum::Eum;
 pub use read::person;
 
 use super::ldap::Id;
-use crate::numbers::Tel;
+use crate::{numbers::Tel, settings::Secret};
 
 /// What sort of number it is, in the order in which a number's owner is looked up.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -168,6 +168,8 @@ pub struct Person {
     pub control: Control,
     /// Values with a meaning for users, and the further attributes, by the names of [`super::ldap::Attributes`].
     pub further: Vec<(String, String)>,
+    /// The password that devices prove themselves with, where the directory holds one in the clear.
+    pub password: Option<Secret>,
 }
 
 impl Person {

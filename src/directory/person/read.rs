@@ -4,6 +4,7 @@ use super::{Control, Eum, Fault, Kind, Number, Person, clean::Cleaned};
 use crate::{
     directory::ldap::{Attributes, Meaning, Record},
     numbers::Tel,
+    settings::Secret,
     sip::uri::Uri,
 };
 
@@ -41,6 +42,7 @@ pub fn person(record: &Record, attributes: &Attributes) -> (Option<Person>, Vec<
     line(&mut person, &mut values, attributes);
     numbers(&mut person, &mut values, attributes, &proxies);
     further(&mut person, &mut values, attributes);
+    password(&mut person, &mut values, record, attributes);
     (Some(person), values.faults)
 }
 
@@ -178,14 +180,8 @@ fn numbers(person: &mut Person, values: &mut Cleaned<'_>, attributes: &Attribute
 }
 
 /// The meanings whose values a user's settings are made of.
-pub(crate) const SETTINGS: [Meaning; 6] = [
-    Meaning::AuthName,
-    Meaning::Password,
-    Meaning::RingFor,
-    Meaning::TimeZone,
-    Meaning::Language,
-    Meaning::MissedCalls,
-];
+pub(crate) const SETTINGS: [Meaning; 5] =
+    [Meaning::AuthName, Meaning::RingFor, Meaning::TimeZone, Meaning::Language, Meaning::MissedCalls];
 
 fn further(person: &mut Person, values: &mut Cleaned<'_>, attributes: &Attributes) {
     let own = SETTINGS.into_iter().flat_map(|meaning| attributes.names(meaning)).chain(&attributes.further);
@@ -195,5 +191,19 @@ fn further(person: &mut Person, values: &mut Cleaned<'_>, attributes: &Attribute
         {
             person.further.push((name.clone(), value));
         }
+    }
+}
+
+/// A password is taken to the letter.
+fn password(person: &mut Person, values: &mut Cleaned<'_>, record: &Record, attributes: &Attributes) {
+    let names = attributes.names(Meaning::Password);
+    let Some(value) = names.iter().find_map(|name| record.values(name).next()) else { return };
+    let text = std::str::from_utf8(value).ok();
+    match text.filter(|text| !text.is_empty() && text.len() <= 256 && !text.chars().any(char::is_control)) {
+        Some(text) if !text.starts_with('{') => person.password = Some(Secret(text.to_owned())),
+        // `{SSHA}…`: what is stored is no password, and proves nothing in a digest.
+        Some(_) => values.refuse(name_of(attributes, Meaning::Password), "is hashed"),
+        None => values
+            .refuse(name_of(attributes, Meaning::Password), "is no password that a phone could be given"),
     }
 }
