@@ -10,7 +10,13 @@ use ringpost::{
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info, warn};
 
-use super::{file, mirror::{Mirror, Summary}, refusal::Refusal, servers::Servers, session::Session};
+use super::{
+    file,
+    mirror::{Mirror, Summary},
+    refusal::Refusal,
+    servers::Servers,
+    session::Session,
+};
 use crate::metrics::{METRICS, State};
 
 /// The part in the health report.
@@ -166,7 +172,18 @@ impl Keeping {
         let Summary { persons, users, added, changed, removed, whole, left_out, server, took, .. } = &summary;
         match first || summary.has_changes() {
             true => {
-                info!(persons, users, added, changed, removed, whole, left_out, server, ?took, "The directory was read");
+                info!(
+                    persons,
+                    users,
+                    added,
+                    changed,
+                    removed,
+                    whole,
+                    left_out,
+                    server,
+                    ?took,
+                    "The directory was read"
+                );
             }
             false => debug!(persons, server, ?took, "Nothing has changed in the directory"),
         }
@@ -180,13 +197,16 @@ impl Keeping {
             true => file::save(path, self.mirror.roster()),
             false => file::confirm(path),
         };
-        METRICS.health.set(PART, match written {
-            Ok(()) => State::Green,
-            Err(error) => {
-                error!(path = %path.display(), %error, "The snapshot of the directory cannot be written");
-                State::Yellow(format!("its snapshot cannot be written: {error}"))
-            }
-        });
+        METRICS.health.set(
+            PART,
+            match written {
+                Ok(()) => State::Green,
+                Err(error) => {
+                    error!(path = %path.display(), %error, "The snapshot of the directory cannot be written");
+                    State::Yellow(format!("its snapshot cannot be written: {error}"))
+                }
+            },
+        );
     }
 
     /// The directory cannot be read.

@@ -155,7 +155,8 @@ impl Mirror {
             false => self.changed(persons, &harvest.ledger, plans, summary),
         };
         if next.is_empty() && !self.roster.is_empty() {
-            let why = "it finds nobody any more: are bases, filter and the rights of its account as they were?";
+            let why =
+                "it finds nobody any more: are bases, filter and the rights of its account as they were?";
             return Err(Refusal::Unusable(why.to_owned()));
         }
         if summary.plans_changed {

@@ -91,7 +91,12 @@ impl Refusal {
     /// Whether there is no talk at all, so that the next try costs the server nothing.
     pub fn is_of_the_connection(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Tls(_) | Self::NoStartTls(..) | Self::Early | Self::Silent(..) | Self::Lost(_) => true,
+            Self::Unreachable(_)
+            | Self::Tls(_)
+            | Self::NoStartTls(..)
+            | Self::Early
+            | Self::Silent(..)
+            | Self::Lost(_) => true,
             Self::WantsTls(_) | Self::Password(_) | Self::Result { .. } => false,
             Self::Spoilt(_) | Self::TooMuch(..) | Self::Unusable(_) => false,
         }

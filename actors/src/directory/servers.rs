@@ -54,7 +54,8 @@ impl Servers {
         let tls = Arc::new(client_config(roots(settings.ca.as_deref())?)?);
         let mut lockout = Lockout::new(settings.talk.password_rest);
         lockout.named("directory");
-        let known = |server: &LdapServer| Known { server: server.clone(), breaker: Breaker::default(), why: None };
+        let known =
+            |server: &LdapServer| Known { server: server.clone(), breaker: Breaker::default(), why: None };
         let hosts: Vec<_> = settings.servers.iter().map(|server| server.host.as_str()).collect();
         Ok(Self {
             opener: Opener { tls, patience: settings.talk.connect_timeout, known: vec![] },
