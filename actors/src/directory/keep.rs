@@ -94,7 +94,7 @@ impl Keeping {
             let polled = self.poll(session.take()).await;
             let polled = self.note(polled);
             if let Some(asker) = asker.take() {
-                let told = polled.as_ref().map(Clone::clone).map_err(Refusal::to_string);
+                let told = polled.clone().map_err(|refusal| refusal.to_string());
                 // Whoever has gone away does not want to know.
                 let _ = oneshot::Sender::send(asker, told);
             }

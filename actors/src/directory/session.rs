@@ -44,7 +44,7 @@ pub struct Search<'s> {
 pub struct Session {
     ldap: Ldap,
     gate: Arc<Gate>,
-    limits: settings::Ldap,
+    limits: Arc<settings::Ldap>,
 }
 
 /// What a page's end has said.
@@ -58,7 +58,7 @@ impl Session {
     pub async fn open(
         opener: &Opener,
         server: &LdapServer,
-        limits: &settings::Ldap,
+        limits: &Arc<settings::Ldap>,
     ) -> Result<Self, Refusal> {
         let stream = opener.open(server).await?;
         let system = |error: std::io::Error| Refusal::unreachable(&error);
@@ -72,7 +72,7 @@ impl Session {
             // The gate knows why.
             let _ = connection.drive().await;
         });
-        Ok(Self { ldap, gate, limits: limits.clone() })
+        Ok(Self { ldap, gate, limits: Arc::clone(limits) })
     }
 
     /// Logs in; `account` is what all servers of the directory share, so that one refusal counts for all of them.
