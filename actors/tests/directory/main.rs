@@ -6,6 +6,7 @@
 mod authority;
 mod polling;
 #[path = "../support/call/mod.rs"]
+#[allow(unused_imports, reason = "a part of it serves here")]
 mod program;
 mod slapd;
 #[path = "../support/mod.rs"]

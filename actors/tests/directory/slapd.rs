@@ -136,17 +136,11 @@ impl Slapd {
         });
     }
 
-    /// As by SIGKILL.
-    pub fn dies(&mut self) {
-        self.running = None;
-    }
-
     /// Says LDIF with changes to it, as its owner.
     pub fn changes(&self, ldif: &str) {
         let socket = self.file("socket").display().to_string().replace('/', "%2F");
         let mut asked = Command::new("/usr/bin/ldapmodify")
             .args([
-                "-Q",
                 "-x",
                 "-H",
                 &format!("ldapi://{socket}"),
@@ -163,11 +157,6 @@ impl Slapd {
         asked.stdin.take().expect("piped").write_all(ldif.as_bytes()).expect("it reads");
         let done = asked.wait_with_output().expect("it ends");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
-
-    /// What it has logged.
-    pub fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(self.file("log")).unwrap_or_default()).into_owned()
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
