@@ -22,6 +22,7 @@ mod directory;
 mod dns;
 mod ews;
 mod graph;
+mod http;
 mod identity;
 mod manner;
 mod notices;
@@ -39,6 +40,7 @@ pub use directory::{
 pub use dns::Dns;
 pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use graph::{Graph, GraphDelivery};
+pub use http::{Area, Http, HttpClient, HttpLimits, HttpListen, HttpScheme, PublicUrl};
 pub use identity::{Identity, Source, SourceKind};
 pub use manner::{Audio, Manner, Recordings};
 pub use notices::Notices;
@@ -88,6 +90,8 @@ pub struct Site {
     pub retention: Retention,
     /// `[metrics]`.
     pub metrics: Metrics,
+    /// `[http]`.
+    pub http: Http,
     /// `[security]`.
     pub security: Security,
     /// `[tls]`.
