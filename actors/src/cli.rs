@@ -1,6 +1,7 @@
 //! The command line: what can be asked of `ringpost`, and its exit codes.
 
 mod calls;
+mod number;
 mod queue;
 
 use std::{
@@ -63,6 +64,8 @@ enum Command {
     },
     /// The calls so far, the newest first, each with what became of its notices; while Ringpost runs or not
     Calls(calls::Calls),
+    /// Show what a dialled number becomes by the rules and the country of a location, and by which rule
+    Number(number::Number),
     /// Look at the notices in the queue, send them again, drop them; while Ringpost runs or not
     Outbox {
         #[command(subcommand)]
@@ -101,6 +104,7 @@ pub fn run() -> ExitCode {
         Some(Command::Check { site }) => check(&site.config).unwrap_or_else(|code| code),
         Some(Command::Status { site }) => show_status(&site.config).unwrap_or_else(|code| code),
         Some(Command::Calls(calls)) => calls::run(calls).unwrap_or_else(|code| code),
+        Some(Command::Number(number)) => number::run(number).unwrap_or_else(|code| code),
         Some(Command::Outbox { what }) => queue::run(what).unwrap_or_else(|code| code),
         Some(Command::Completions { shell }) => completions(shell),
     }

@@ -7,6 +7,7 @@ mod http;
 mod identity;
 mod key;
 mod layers;
+mod location;
 mod mail;
 mod notices;
 mod policy;
@@ -36,10 +37,11 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 21] = [
+const SECTIONS: [&str; 22] = [
     "sip",
     "trunk",
     "outbound",
+    "location",
     "registrar",
     "um",
     "voicemail",
@@ -106,9 +108,11 @@ fn whole(layers: &Layers) -> Option<Site> {
     let mut root = layers.root();
     let mut taken = Vec::new();
     let sip = root.table("sip").and_then(|table| sip::sip(table, &mut taken));
-    let outbound = root.table("outbound").and_then(trunk::outbound);
+    let (locations, rules_files) = location::locations(root.table("location"));
+    let outbound = root.table("outbound").and_then(|table| trunk::outbound(table, &locations));
     let trunks = root.tables("trunk").into_iter();
-    let trunks = trunks.filter_map(|trunk| trunk::trunk(trunk, outbound.as_ref(), &mut claims)).collect();
+    let around = trunk::Around { outbound: outbound.as_ref(), locations: &locations };
+    let trunks = trunks.filter_map(|trunk| trunk::trunk(trunk, &around, &mut claims)).collect();
     let domain = sip.as_ref().map_or("", |sip| &sip.domain);
     let registrar = root.table("registrar").and_then(|table| registrar::registrar(table, domain));
     let um = root.table("um").and_then(|table| um::um(table, &mut claims));
@@ -132,8 +136,15 @@ fn whole(layers: &Layers) -> Option<Site> {
     let (entries, telling, notices, templates) = notices.unwrap_or_default();
     let usual = channel::for_users(&entries, &known);
     let plans = um.as_ref().map_or(&[][..], |(_, plans)| plans);
-    let around =
-        Around { plans, mail: has_mail, channels: &known, usual, telling, notices: Arc::clone(&notices) };
+    let around = Around {
+        plans,
+        mail: has_mail,
+        channels: &known,
+        usual,
+        telling,
+        notices: Arc::clone(&notices),
+        locations: &locations,
+    };
     let users = root.tables("user").into_iter();
     let users: Vec<_> = users.filter_map(|user| user::user(user, &around, &mut claims)).collect();
     let bypass = root.tables("bypass").into_iter();
@@ -161,6 +172,8 @@ fn whole(layers: &Layers) -> Option<Site> {
         sip: sip?,
         trunks,
         outbound: outbound?,
+        locations,
+        rules_files,
         registrar: registrar?,
         plans,
         um,

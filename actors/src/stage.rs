@@ -1,6 +1,7 @@
 //! The only place where actors are wired together.
 
 mod lane;
+mod rules_files;
 mod sockets;
 mod tell_um;
 
@@ -19,7 +20,7 @@ use arc_swap::ArcSwap;
 use ringpost::{
     directory::Directory,
     outbox::ChannelName,
-    settings::{Site, UmServer},
+    settings::{Area, Site, UmServer},
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -219,7 +220,8 @@ impl Running {
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         // Whoever has something to serve by HTTP adds its routes here.
-        let routes = Routes::new(Arc::clone(&directory));
+        let routes = Routes::new(Arc::clone(&directory))
+            .with(Area::Locations, web::locations::routes(Arc::clone(&directory)));
         let web = Web::start(web_sockets, routes, Arc::clone(&tls), keeper.clone());
         let web =
             web.map_err(|source| StartError::Io { doing: "starting to serve by HTTP".into(), source })?;
@@ -260,11 +262,22 @@ impl Running {
         site_file: &std::path::Path,
         Signals { mut terminate, mut interrupt, mut hang_up }: Signals,
     ) -> Result<(), StartError> {
+        let mut watched = rules_files::Watched::of(&self.directory.load().site);
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = hang_up.recv() => self.reload(site_file),
+                _ = hang_up.recv() => {
+                    self.reload(site_file);
+                    watched = rules_files::Watched::of(&self.directory.load().site);
+                }
+                () = watched.wait() => {
+                    if watched.have_changed() {
+                        tracing::info!("A rules file has changed");
+                        self.reload(site_file);
+                        watched.follow(&self.directory.load().site);
+                    }
+                }
                 Some(part) = self.fatal.recv() => return self.escalate(part).await,
             }
         }

@@ -124,6 +124,7 @@ mod tests {
             language: Language::En,
             greeting: None,
             voicemail_numbers: vec![],
+            location: None,
             policy: crate::settings::Policy::default(),
             notices: std::sync::Arc::default(),
         }

@@ -3,6 +3,7 @@
 pub mod dial_plan;
 mod door;
 pub mod ldap;
+mod meaning;
 mod origin;
 mod outbound;
 pub mod people;
@@ -12,9 +13,14 @@ mod talk;
 pub mod template;
 mod voicemail;
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 pub use door::{Door, Verdict};
+pub use meaning::{Meaning, Rebuilt};
 pub use origin::Origin;
 pub use outbound::{Exit, NoWay, Target};
 pub use talk::Talk;
@@ -23,6 +29,7 @@ pub use voicemail::Mailbox;
 use crate::{
     address::Caller,
     call::wire::strip_visual,
+    numbers::lines::split,
     settings::{Network, Site, Source, SourceKind, Trunk, UmServer, User},
     sip::{certificate::speaks_for, uri::Uri},
     um::pool::{Member, Pool},
@@ -37,6 +44,8 @@ pub struct Directory {
     pools: HashMap<String, Pool>,
     mailboxes: voicemail::Mailboxes,
     trunks: Vec<Arc<Trunk>>,
+    /// The main numbers behind which somebody has a line.
+    lines: HashSet<String, ahash::RandomState>,
     /// Who can prove to be a user's device; `None`: nobody.
     pub door: Option<Door>,
     /// What is learned of each trunk; the one thing here that changes.
@@ -60,7 +69,8 @@ impl Directory {
         let trunks: Vec<_> = site.trunks.iter().cloned().map(Arc::new).collect();
         let mailboxes = voicemail::mailboxes(&site, users.values());
         let learned = trunks.iter().map(|_| outbound::Learned::default()).collect();
-        Self { site, users, pools, mailboxes, trunks, learned, door: None }
+        let lines = users.keys().filter_map(|number| Some(split(number)?.0.to_owned())).collect();
+        Self { site, users, pools, mailboxes, trunks, lines, learned, door: None }
     }
 
     /// Lets the users' devices prove themselves; `key` makes the challenges, see [`Door::of`].
@@ -69,8 +79,13 @@ impl Directory {
     }
 
     /// The user that a dialled number or user part reaches: as written, else without visual separators (RFC 3966 §5.1.1).
+    /// An extension that nobody has is that of who has the number, where no line is behind it.
     pub fn user(&self, dialled: &str) -> Option<&Arc<User>> {
-        self.users.get(dialled).or_else(|| self.users.get(&strip_visual(dialled)))
+        let found = self.users.get(dialled).or_else(|| self.users.get(&strip_visual(dialled)));
+        found.or_else(|| {
+            let (main, _) = split(dialled)?;
+            self.user(main).filter(|_| self.lines.is_empty() || !self.lines.contains(&strip_visual(main)))
+        })
     }
 
     /// The user with that address of record.

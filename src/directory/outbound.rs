@@ -79,17 +79,23 @@ impl Directory {
     /// Why there is none.
     pub fn ways_out(&self, dialled: &str, from: Option<&Trunk>) -> Result<Vec<Target>, NoWay> {
         let number = self.site.outbound.numbering.normal(dialled).ok_or(NoWay::Unserved)?;
+        let has = |trunk: &Trunk| trunk.rules.lines.as_ref().is_some_and(|lines| lines.has(&number));
         let serving = |trunk: &Arc<Trunk>| {
             let back = from.is_some_and(|from| from.name == trunk.name);
-            let far = trunk.far.as_ref().filter(|far| !back && far.serves(&number))?;
+            let far = trunk.far.as_ref().filter(|far| !back && (far.serves(&number) || has(trunk)))?;
             let uri = far.uri(&trunk.rules.write(&number, &self.site.outbound.numbering));
             Some(Target { uri, trunk: Arc::clone(trunk) })
         };
-        let ways: Vec<Target> = self.trunks.iter().filter_map(serving).collect();
+        let mut ways: Vec<Target> = self.trunks.iter().filter_map(serving).collect();
         if ways.is_empty() {
             return Err(NoWay::Unserved);
         }
+        // The PBX that has a line is the way to it, and costs nothing.
+        ways.sort_by_key(|way| !has(&way.trunk));
         if !self.site.outbound.allowed_prefixes.iter().any(|prefix| number.starts_with(prefix)) {
+            ways.retain(|way| has(&way.trunk));
+        }
+        if ways.is_empty() {
             return Err(NoWay::Forbidden);
         }
         let up: Vec<Target> = ways.into_iter().filter(|way| self.trunk_is_up(&way.trunk.name)).collect();
@@ -160,16 +166,14 @@ impl Directory {
     /// # Errors
     /// Why it does not: a trunk that may not call through us gets the same answer as for any unknown number.
     pub fn exit(&self, uri: &[u8], origin: &Origin) -> Result<Exit, NoWay> {
-        let dialled = Uri::read(uri).and_then(|uri| uri.bare_user()).ok_or(NoWay::Unserved)?;
-        let dialled = std::str::from_utf8(dialled).map_err(|_| NoWay::Unserved)?;
+        let (written, meaning) = self.called_number(uri, origin).ok_or(NoWay::Unserved)?;
+        let dialled = meaning.number(&written).ok_or(NoWay::Unserved)?;
         let ways = match origin {
-            Origin::User(_) => self.ways_out(dialled, None)?,
-            Origin::Trunk(trunk) if trunk.transit => {
-                self.ways_out(&trunk.rules.read(dialled, &self.site.outbound.numbering), Some(trunk))?
-            }
+            Origin::User(_) => self.ways_out(&dialled, None)?,
+            Origin::Trunk(trunk) if trunk.transit => self.ways_out(&dialled, Some(trunk))?,
             Origin::Trunk(_) => return Err(NoWay::Unserved),
         };
-        let number = self.site.outbound.numbering.normal(dialled).unwrap_or_default();
+        let number = self.site.outbound.numbering.normal(&dialled).unwrap_or_default();
         let callee = User {
             address: format!("sip:{}@{}", number.replace('#', "%23"), self.site.sip.domain),
             devices: ways.iter().take(1).map(|way| way.uri.clone()).collect(),
@@ -195,18 +199,6 @@ impl Directory {
             }
         }
         self.callee(invite.uri(), origin)
-    }
-
-    /// A caller's number as Ringpost writes it, where the trunk that it came by has rules.
-    pub fn readable(&self, caller: Caller, origin: &Origin) -> Caller {
-        match origin {
-            Origin::Trunk(trunk) if !trunk.rules.are_none() => {
-                let number =
-                    caller.number.map(|number| trunk.rules.read(&number, &self.site.outbound.numbering));
-                Caller { number, ..caller }
-            }
-            Origin::Trunk(_) | Origin::User(_) => caller,
-        }
     }
 
     /// Who calls, towards a trunk: of a user the number that the world knows, whatever its device says.

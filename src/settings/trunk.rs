@@ -1,10 +1,10 @@
 //! `[[trunk]]` and `[outbound]`: the peers of a site, and what may go out to them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::Network;
 use crate::{
-    numbers::{Numbering, Rules},
+    numbers::{Numbering, Rules, location::Profile},
     sip::digest::Login,
 };
 
@@ -24,8 +24,12 @@ pub struct Trunk {
     pub early_media: bool,
     /// `transit`: whether its calls to numbers that are no users may leave by other trunks. Default false.
     pub transit: bool,
-    /// `e164`, `strip_in`, `prefix_in`, `strip_out`, `prefix_out`: how it writes numbers.
+    /// `e164`, `strip_in`, `prefix_in`, `strip_out`, `prefix_out`, `main_number`, `extensions`: how it writes numbers.
     pub rules: Rules,
+    /// `called_location`: the profile of the numbers that it calls.
+    pub called_location: Option<Arc<Profile>>,
+    /// `caller_location`: the profile of its callers' numbers.
+    pub caller_location: Option<Arc<Profile>>,
     /// `target` and what belongs to it; without it no call goes out there.
     pub far: Option<FarEnd>,
 }
@@ -117,4 +121,8 @@ pub struct Outbound {
     pub numbering: Numbering,
     /// `ring_for`: how long a number outside may ring. Default 3 min.
     pub ring_for: Duration,
+    /// `location`: the profile of what users dial who have none of their own.
+    pub location: Option<Arc<Profile>>,
+    /// `rules_poll`: how often the files of rules are looked at for changes (R32). Default 5 min.
+    pub rules_poll: Duration,
 }

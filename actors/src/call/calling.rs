@@ -201,6 +201,11 @@ impl CallActor {
         let outside = trunk.as_deref().and_then(|trunk| self.outside(trunk, uri.as_bytes(), reason));
         // A trunk reads it in the header of its own choice.
         let diversion = reason.filter(|_| outside.is_none()).map(|reason| reason.header(&self.user.address));
+        // A copy for who needs it: the numbers of most calls are what they say.
+        let rebuilt = match outside {
+            Some(_) => None,
+            None => self.directory.rebuilt(&self.invite, &self.origin, &self.caller),
+        };
         let history = self.is_own_um(leg).then(|| self.history().write());
         let keyed = self.machine.plan().keyed.has(leg);
         let offer = if keyed { self.open_question(leg, ctx) } else { None };
@@ -236,6 +241,7 @@ impl CallActor {
                 relays_offer,
                 own: &own_lines,
                 outside: outside.as_ref(),
+                rebuilt: rebuilt.as_ref(),
             };
             let mut written = Bytes::new();
             let client = port.invite(peer, Owner::Leg(token), |branch| {
@@ -283,6 +289,7 @@ impl CallActor {
     /// The headers for a trunk.
     fn outside(&self, trunk: &Trunk, uri: &[u8], reason: Option<Diverted>) -> Option<Outside> {
         let caller = self.directory.caller_outside(&self.invite, &self.origin);
+        let diverting = self.directory.address_towards(&self.user, trunk);
         Some(Outside::of(&Facts {
             trunk,
             far: trunk.far.as_ref()?,
@@ -290,7 +297,7 @@ impl CallActor {
             domain: &self.directory.site.sip.domain,
             uri: std::str::from_utf8(uri).ok()?,
             caller: &caller,
-            diverted: reason.map(|reason| (self.user.address.as_str(), reason)),
+            diverted: reason.map(|reason| (diverting.as_ref(), reason)),
             invite: &self.invite,
         }))
     }

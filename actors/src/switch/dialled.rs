@@ -9,12 +9,7 @@ use ringpost::{
     policy::{Change, codes::Wrong},
     registrar::Device,
     settings::{Feature, To, User},
-    sip::{
-        Message as SipMessage, Name,
-        peer::Peer,
-        token::Token,
-        uri::{NameAddr, Uri},
-    },
+    sip::{Message as SipMessage, peer::Peer, token::Token},
     voicemail::Greeting,
 };
 
@@ -97,11 +92,11 @@ impl Switch {
         if let Some(called) = self.called(directory, invite, origin) {
             return user(called, Reach::Rings);
         }
-        let number = wire::dialled(invite).unwrap_or_default();
-        match directory.mailbox(&number) {
+        let (number, meaning) = directory.called_number(invite.uri(), origin).unwrap_or_default();
+        match directory.mailbox(&number).or_else(|| directory.mailbox(meaning.stated()?)) {
             Some(Mailbox::Of(owner)) => return user(Arc::clone(owner), Reach::VoiceMail),
             Some(Mailbox::Pilot) => {
-                let owner = diverted_by(directory, invite).or_else(|| own(directory, invite, origin));
+                let owner = directory.diverting(invite, origin).or_else(|| own(directory, invite, origin));
                 return user(owner.ok_or(Refusal::plain(404))?, Reach::VoiceMail);
             }
             None => {}
@@ -111,6 +106,8 @@ impl Switch {
         }
         match directory.exit(invite.uri(), origin) {
             Ok(Exit { callee, ways }) => Ok(Dialled::User { user: callee, reach: Reach::Rings, ways }),
+            // PROTOCOLS §10: digits that no rule knows may be too few of them.
+            Err(NoWay::Unserved) if Directory::is_dial_string(invite.uri()) => Err(Refusal::plain(484)),
             Err(why) => Err(no_way(why)),
         }
     }
@@ -185,11 +182,4 @@ fn own(directory: &Directory, invite: &SipMessage, origin: &Origin) -> Option<Ar
     let caller = directory.readable(wire::caller(invite, true), origin);
     let number = caller.number.filter(|_| origin.is_trusted())?;
     directory.user(&number).cloned()
-}
-
-/// The user who diverted the call to voice mail.
-fn diverted_by(directory: &Directory, invite: &SipMessage) -> Option<Arc<User>> {
-    let entry = invite.list(Name::Diversion).next().and_then(NameAddr::read)?;
-    let user = Uri::read(entry.uri)?.bare_user()?;
-    directory.user(&String::from_utf8_lossy(user)).cloned()
 }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod guard;
+pub mod locations;
 mod serve;
 mod stall;
 
