@@ -431,6 +431,10 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("online.secret", "secret\n"),
         ("suppliers.csv", "name,number\n"),
         ("lobby.password", "secret\n"),
+        (
+            "hq.xml",
+            "<LocationProfileDescription><Rule><Pattern>1</Pattern><Translation>2</Translation></Rule></LocationProfileDescription>",
+        ),
         ("submission.secret", "secret\n"),
     ];
     fs::create_dir_all(folder.path().join("templates")).expect("the folder can be written");
@@ -573,8 +577,8 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
                 Item::Value(_) | Item::None => {}
             }
         }
-        // The names below um.plan, channel and identity.source are the site's own.
-        if !["um.plan", "channel", "identity.source"].contains(&path.as_str()) {
+        // The names below um.plan, channel, identity.source and location are the site's own.
+        if !["um.plan", "channel", "identity.source", "location"].contains(&path.as_str()) {
             found.push((path, table.iter().map(|(key, _)| key.to_owned()).collect()));
         }
     }
@@ -582,7 +586,7 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
 }
 
 fn add_unknown(table: &mut Table) {
-    let plans = ["main", "relay", "suppliers"].iter().any(|name| table.contains_key(name));
+    let plans = ["main", "relay", "suppliers", "hq"].iter().any(|name| table.contains_key(name));
     for (_, item) in table.iter_mut() {
         match item {
             Item::Table(table) => add_unknown(table),
