@@ -18,6 +18,7 @@
 //! - [`metrics`]: numbers and health, for whoever watches; any part bumps them. [`status`]: the same for an admin.
 //! - [`retention`]: removes what has been kept long enough; asks the store.
 //! - [`control`]: what an admin says while it runs; tells the outbox.
+//! - [`gateways`]: what calls show of the gateways of routes.
 //! - [`trunks`]: registers at providers and asks trunks whether they live; asks the port.
 //! - [`demo`]: five calls with peers of its own. [`entropy`]: numbers that nobody can guess.
 
@@ -28,6 +29,7 @@ pub mod channel;
 pub mod control;
 pub mod demo;
 pub mod entropy;
+pub mod gateways;
 mod guard;
 pub mod identity;
 pub mod keeper;

@@ -12,6 +12,7 @@ mod policy;
 mod problem;
 mod raw;
 mod registrar;
+mod route;
 mod section;
 mod security;
 mod sip;
@@ -27,7 +28,7 @@ use std::{ffi::OsString, fs, path::Path, sync::Arc};
 
 use ringpost::{notify::Style, outbox::ChannelName, settings::Site};
 
-use self::{claims::Claims, layers::Layers, user::Around};
+use self::{claims::Claims, layers::Layers, route::Policies, user::Around};
 pub use self::{
     key::{KeyPath, Step},
     layers::DEFAULTS,
@@ -35,10 +36,13 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 20] = [
+const SECTIONS: [&str; 23] = [
     "sip",
     "trunk",
     "outbound",
+    "routing",
+    "route",
+    "voice_policy",
     "registrar",
     "um",
     "voicemail",
@@ -104,8 +108,11 @@ fn whole(layers: &Layers) -> Option<Site> {
     let mut root = layers.root();
     let sip = root.table("sip").and_then(sip::sip);
     let outbound = root.table("outbound").and_then(trunk::outbound);
+    let policies = Policies::of(root.table("voice_policy"));
     let trunks = root.tables("trunk").into_iter();
-    let trunks = trunks.filter_map(|trunk| trunk::trunk(trunk, outbound.as_ref(), &mut claims)).collect();
+    let trunks: Vec<_> = trunks
+        .filter_map(|trunk| trunk::trunk(trunk, (outbound.as_ref(), &policies), &mut claims))
+        .collect();
     let domain = sip.as_ref().map_or("", |sip| &sip.domain);
     let registrar = root.table("registrar").and_then(|table| registrar::registrar(table, domain));
     let um = root.table("um").and_then(|table| um::um(table, &mut claims));
@@ -129,12 +136,24 @@ fn whole(layers: &Layers) -> Option<Site> {
     let (entries, telling, notices, templates) = notices.unwrap_or_default();
     let usual = channel::for_users(&entries, &known);
     let plans = um.as_ref().map_or(&[][..], |(_, plans)| plans);
-    let around =
-        Around { plans, mail: has_mail, channels: &known, usual, telling, notices: Arc::clone(&notices) };
+    let around = Around {
+        plans,
+        mail: has_mail,
+        channels: &known,
+        usual,
+        telling,
+        notices: Arc::clone(&notices),
+        policies: &policies,
+    };
     let users = root.tables("user").into_iter();
     let users: Vec<_> = users.filter_map(|user| user::user(user, &around, &mut claims)).collect();
     let bypass = root.tables("bypass").into_iter();
     let bypass = bypass.filter_map(|one| policy::bypass(one, &mut claims)).collect();
+    let here = outbound.as_ref().map(|outbound| outbound.numbering.clone()).unwrap_or_default();
+    let routes = root.tables("route");
+    let routing = root
+        .table("routing")
+        .and_then(|table| route::routing(table, routes, policies, (&trunks, &here), &mut claims));
     let limits = root.table("policy").and_then(policy::limits);
     let feature_codes = root.table("feature_codes").map(policy::feature_codes).unwrap_or_default();
     let store = root.table("store").and_then(storage::store);
@@ -146,7 +165,6 @@ fn whole(layers: &Layers) -> Option<Site> {
     let serves = sip.as_ref().is_some_and(secure);
     let tls = root.table("tls").and_then(|table| tls::tls(table, serves));
     let dns = root.table("dns").and_then(dns::dns);
-    let here = outbound.as_ref().map(|outbound| outbound.numbering.clone()).unwrap_or_default();
     let around = identity::Around { channels: &channels, known: &known, here: &here };
     let identity = root.table("identity").and_then(|table| identity::identity(table, &around));
     root.end();
@@ -156,6 +174,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         sip: sip?,
         trunks,
         outbound: outbound?,
+        routing: routing?,
         registrar: registrar?,
         plans,
         um,

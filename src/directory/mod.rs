@@ -1,16 +1,20 @@
 //! Who is called, and what a number is called: the site's users under all their numbers.
 
 mod door;
+mod gateway;
 mod origin;
 mod outbound;
+mod routes;
 mod talk;
 mod voicemail;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 pub use door::{Door, Verdict};
+pub use gateway::Fit;
 pub use origin::Origin;
-pub use outbound::{Exit, NoWay, Target};
+pub use outbound::{Behalf, Exit, NoWay, Target};
+pub use routes::{Passage, Ways};
 pub use talk::Talk;
 pub use voicemail::Mailbox;
 
@@ -34,7 +38,9 @@ pub struct Directory {
     /// Who can prove to be a user's device; `None`: nobody.
     pub door: Option<Door>,
     /// What is learned of each trunk; the one thing here that changes.
-    learned: Vec<outbound::Learned>,
+    learned: Vec<gateway::Learned>,
+    /// `None`: the trunks' own numbers and prefixes decide.
+    routes: Option<routes::Routes>,
 }
 
 impl Directory {
@@ -53,8 +59,9 @@ impl Directory {
         let pools = pools(&site);
         let trunks: Vec<_> = site.trunks.iter().cloned().map(Arc::new).collect();
         let mailboxes = voicemail::mailboxes(&site, users.values());
-        let learned = trunks.iter().map(|_| outbound::Learned::default()).collect();
-        Self { site, users, pools, mailboxes, trunks, learned, door: None }
+        let learned = trunks.iter().map(|_| gateway::Learned::default()).collect();
+        let routes = routes::Routes::of(&site, &trunks);
+        Self { site, users, pools, mailboxes, trunks, learned, routes, door: None }
     }
 
     /// Lets the users' devices prove themselves; `key` makes the challenges, see [`Door::of`].
