@@ -15,6 +15,7 @@
 //! - [`numbers`]: numbers as trunks write them, and the one form in which they are compared.
 //! - [`registrar`]: what a REGISTER makes of a user's bindings, and where calls to the user go.
 //! - [`security`]: what strangers may do, and when they are not heard any more.
+//! - [`web`]: who asks by HTTP, and from where.
 //! - [`settings`]: a site, checked. [`address`]: names parsed once at the edge.
 
 #![forbid(unsafe_code)]
@@ -34,3 +35,4 @@ pub mod settings;
 pub mod sip;
 pub mod um;
 pub mod voicemail;
+pub mod web;

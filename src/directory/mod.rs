@@ -1,11 +1,17 @@
 //! Who is called, and what a number is called: the site's users under all their numbers.
 
+pub mod dial_plan;
 mod door;
 mod gateway;
+pub mod ldap;
 mod origin;
 mod outbound;
+pub mod people;
+pub mod person;
+pub mod reverse;
 mod routes;
 mod talk;
+pub mod template;
 mod voicemail;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
