@@ -2,6 +2,7 @@
 
 pub mod dial_plan;
 mod door;
+pub mod explain;
 mod gateway;
 pub mod ldap;
 mod origin;

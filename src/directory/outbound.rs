@@ -165,7 +165,7 @@ impl Directory {
 }
 
 impl Behalf<'_> {
-    fn came_by(&self, trunk: &Trunk) -> bool {
+    pub(super) fn came_by(&self, trunk: &Trunk) -> bool {
         self.from.is_some_and(|from| from.name == trunk.name)
     }
 }

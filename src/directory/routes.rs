@@ -89,6 +89,12 @@ impl Routes {
         self.patterns.is_match(number.as_bytes())
     }
 
+    /// All routes in the order of the site, and whether each is for the number.
+    pub(super) fn all(&self, number: &str) -> impl Iterator<Item = (&Arc<Passage>, bool)> {
+        let fits = self.patterns.matches(number.as_bytes());
+        self.passages.iter().enumerate().map(move |(at, passage)| (passage, fits.matched(at)))
+    }
+
     pub(super) fn remember(&self, earlier: &Self) {
         for passage in &self.passages {
             let known = earlier.passages.iter().find(|one| one.route.name == passage.route.name);

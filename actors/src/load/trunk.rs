@@ -84,9 +84,6 @@ pub fn trunk(
         .unwrap_or(true);
     let transit = section.optional("transit", Raw::flag).unwrap_or(false);
     let voice_policy = section.optional("voice_policy", |raw| policies.name(raw));
-    if voice_policy.is_some() && !transit {
-        section.refuse("voice_policy", "means nothing without transit");
-    }
     let rules = rules(&mut section);
     let target = section.optional("target", target);
     let far = match target {
