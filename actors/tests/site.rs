@@ -512,6 +512,7 @@ fn every_sample_site_loads() {
         "exchange-online.toml",
         "sms-and-push.toml",
         "callers-by-exchange.toml",
+        "routes-fault-tolerant.toml",
     ] {
         assert!(loaded.contains(expected), "{expected} is among {loaded:?}");
     }

@@ -11,6 +11,9 @@ impl Display for Explained {
             Some(number) => writeln!(f, "{number}, dialled by {} as {}", self.by, clean(&self.dialled))?,
             None => writeln!(f, "{} is no number, dialled by {}", clean(&self.dialled), self.by)?,
         }
+        if let Verdict::Inside(what) = &self.verdict {
+            return writeln!(f, "stays inside: reaches {what}");
+        }
         if !self.live {
             writeln!(f, "no live state: no Ringpost runs on this site, so every gateway counts as up")?;
         }
@@ -55,12 +58,12 @@ impl Explained {
             for step in steps {
                 let (route, pattern) = (step.route.as_deref(), step.pattern.as_deref());
                 writeln!(f, "  route {} {}", route.unwrap_or_default(), pattern.unwrap_or_default())?;
-                step.gateways.iter().try_for_each(|gateway| gateway.show(f, "    gateway"))?;
+                step.gateways.iter().try_for_each(|gateway| gateway.show(f, "    gateway", self.has_way()))?;
             }
         }
         for step in self.steps.iter().filter(|step| step.route.is_none()) {
             writeln!(f, "\nin the order of the site")?;
-            step.gateways.iter().try_for_each(|gateway| gateway.show(f, "  trunk"))?;
+            step.gateways.iter().try_for_each(|gateway| gateway.show(f, "  trunk", self.has_way()))?;
             if step.gateways.is_empty() {
                 writeln!(f, "  no trunk serves the number")?;
             }
@@ -74,7 +77,7 @@ impl Explained {
                 writeln!(f, "\ntakes route {route}, gateway {gateway}")?;
             }
             Verdict::Leaves { route: None, gateway } => writeln!(f, "\ntakes trunk {gateway}")?,
-            Verdict::Inside(what) => writeln!(f, "\nstays inside: reaches {what}")?,
+            Verdict::Inside(_) => {}
             Verdict::Refused { code, why } => writeln!(f, "\nrefused with {code}: {why}")?,
         }
         if !self.sent.is_empty() {
@@ -85,11 +88,13 @@ impl Explained {
 }
 
 impl Gateway {
-    fn show(&self, f: &mut Formatter<'_>, what: &str) -> fmt::Result {
+    fn show(&self, f: &mut Formatter<'_>, what: &str, leaves: bool) -> fmt::Result {
         let fate = match self.fate {
             Fate::Taken => "would be taken",
-            Fate::Spare => "would be tried next",
-            Fate::Last => "would be tried last, has failed calls",
+            Fate::Spare if leaves => "would be tried next",
+            Fate::Spare => "is up",
+            Fate::Last if leaves => "would be tried last, has failed calls",
+            Fate::Last => "has failed calls",
             Fate::Down => "is down",
             Fate::Before => "is tried before",
             Fate::Origin => "is where the call comes from",
