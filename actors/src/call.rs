@@ -274,7 +274,7 @@ impl CallActor {
             Effect::Bridge(leg) => self.bridge(leg, message),
             Effect::Refuse(leg) => match self.refusals.iter().find(|(of, _)| *of == leg) {
                 Some((_, refusal)) => self.say(Leg::Caller, Say::Refuse(Arc::clone(refusal))),
-                None => self.say(Leg::Caller, Say::Reject(self.rejection(480))),
+                None => self.say(Leg::Caller, Say::Reject(if self.gateways_failed() { 503 } else { 480 })),
             },
             Effect::Reject(code) => self.say(Leg::Caller, Say::Reject(self.rejection(code))),
             Effect::Start(timer) => self.start_timer(timer),

@@ -50,6 +50,17 @@ pub fn answered(directory: &Directory, gateway: &str) {
     tell(gateway, changed, "it answers OPTIONS");
 }
 
+/// A gateway that is out does not answer OPTIONS, or only that it cannot work; `sign` is what that shows.
+pub fn still_out(directory: &Directory, gateway: &str, sign: Sign) {
+    match sign {
+        Sign::Busy(_) => note(directory, gateway, sign),
+        Sign::Good | Sign::Failed | Sign::Silent => {
+            let changed = directory.gateway_is_silent(gateway, (now(), Timestamp::now()));
+            tell(gateway, changed, "it does not answer OPTIONS");
+        }
+    }
+}
+
 /// A gateway is none any more.
 pub fn forget(gateway: &str) {
     METRICS.health.forget(&part(gateway));

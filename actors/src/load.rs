@@ -113,9 +113,8 @@ fn whole(layers: &Layers) -> Option<Site> {
     let outbound = root.table("outbound").and_then(trunk::outbound);
     let policies = Policies::of(root.table("voice_policy"));
     let trunks = root.tables("trunk").into_iter();
-    let trunks: Vec<_> = trunks
-        .filter_map(|trunk| trunk::trunk(trunk, (outbound.as_ref(), &policies), &mut claims))
-        .collect();
+    let trunks: Vec<_> =
+        trunks.filter_map(|trunk| trunk::trunk(trunk, (outbound.as_ref(), &policies), &mut claims)).collect();
     let domain = sip.as_ref().map_or("", |sip| &sip.domain);
     let registrar = root.table("registrar").and_then(|table| registrar::registrar(table, domain));
     let um = root.table("um").and_then(|table| um::um(table, &mut claims));

@@ -4,6 +4,7 @@
 
 pub mod channels;
 pub mod http;
+pub mod routes;
 
 use std::{
     collections::BTreeMap,
@@ -78,11 +79,13 @@ macro_rules! numbers {
             pub health: Health,
             /// What each channel has done.
             pub channels: channels::Channels,
+            /// What each gateway of each route has done.
+            pub routes: routes::Routes,
         }
 
         impl Metrics {
             const fn new() -> Self {
-                Self { $($name: $kind(AtomicU64::new(0)),)* health: Health::new(), channels: channels::Channels::new() }
+                Self { $($name: $kind(AtomicU64::new(0)),)* health: Health::new(), channels: channels::Channels::new(), routes: routes::Routes::new() }
             }
 
             /// Every number as it is now.

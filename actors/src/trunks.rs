@@ -94,9 +94,9 @@ impl Trunks {
             let watched: Vec<Watched> =
                 directory.site.trunks.iter().filter_map(|trunk| Watched::of(trunk, domain)).collect();
             let gateways = directory.gateways();
-            let probes = gateways.iter().map(|gateway| -> LocalBoxFuture<'_, ()> {
-                Box::pin(self.probe(gateway, &directory))
-            });
+            let probes = gateways
+                .iter()
+                .map(|gateway| -> LocalBoxFuture<'_, ()> { Box::pin(self.probe(gateway, &directory)) });
             let work = join_all(
                 watched
                     .iter()
@@ -217,7 +217,10 @@ impl Trunks {
             let directory = self.directory.load();
             match is_alive(reply.code) {
                 true => gateways::answered(&directory, &gateway.name),
-                false => gateways::note(&directory, &gateway.name, sign_of(reply.code, reply.message.as_ref())),
+                false => {
+                    let sign = sign_of(reply.code, reply.message.as_ref());
+                    gateways::still_out(&directory, &gateway.name, sign);
+                }
             }
         }
     }

@@ -130,6 +130,18 @@ impl Directory {
         self.turn_gateway(name, (now, at), |health, _| health.answered_options(now))
     }
 
+    /// A gateway that is out has left OPTIONS unanswered: it is asked again after the same pause, so that one that was away
+    /// for an hour is back as soon as one that was away for a second (T35).
+    pub fn gateway_is_silent(&self, name: &str, (now, at): (u64, Timestamp)) -> Option<(Fit, Fit)> {
+        self.turn_gateway(name, (now, at), |health, rules| match health {
+            Health::Out { strikes, .. } => {
+                let until = now.saturating_add(rules.first.as_millis() as u64);
+                Health::Out { until, strikes, held: true }
+            }
+            other => other,
+        })
+    }
+
     fn turn_gateway(
         &self,
         name: &str,

@@ -16,14 +16,8 @@ use ringpost::{
     directory::{Origin, Target},
     registrar::{Device, Flow},
     sip::{
-        Message as SipMessage,
-        peer::Peer,
-        relay::Passport,
-        reliable::Wish,
-        session_timer,
-        text::split_commas,
-        transaction::Owner,
-        uri::NameAddr,
+        Message as SipMessage, peer::Peer, relay::Passport, reliable::Wish, session_timer,
+        text::split_commas, transaction::Owner, uri::NameAddr,
     },
 };
 
@@ -151,7 +145,8 @@ impl CallActor {
         if !failed {
             return false;
         }
-        if let Some(way) = ways.at().filter(|way| way.route.is_some()) {
+        if let Some((way, passage)) = ways.at().and_then(|way| Some((way, way.route.as_ref()?))) {
+            METRICS.routes.failed(&passage.route.name, &way.trunk.name);
             self.switch.note_gateway(&way.trunk.name, gateways::sign(code, said));
         }
         let more = ways.advance(&self.switch.directory(), now());
@@ -294,6 +289,7 @@ impl CallActor {
             METRICS.routed_total.one();
         }
         let (route, gateway) = (&passage.route.name, &way.trunk.name);
+        METRICS.routes.called(route, gateway);
         tracing::info!(call = %call_id(&self.invite), route, gateway, "A call takes a route");
         Hurry { silent: true, rings: way.trunk.far.as_ref().map(|far| far.ring_timeout) }
     }

@@ -29,8 +29,7 @@ pub struct Route {
 /// Asks the Ringpost that runs, which knows how its gateways are; where none does, the site file.
 pub fn run(Route { number, by, diverting, config, json }: &Route) -> Result<ExitCode, ExitCode> {
     let site = read(config)?;
-    let question =
-        Question { dialled: number.clone(), by: by.clone(), diverting: diverting.clone() };
+    let question = Question { dialled: number.clone(), by: by.clone(), diverting: diverting.clone() };
     let order = Order::Route(question.clone());
     let asked = site.store.path.as_deref().map_or(Ok(None), |path| control::ask::<Explanation>(path, &order));
     let asked = asked.map_err(|error| failed(format!("the running Ringpost does not answer: {error}")))?;

@@ -105,7 +105,17 @@ pub fn trunk(
         Some(far) => Some(far?),
         None => None,
     };
-    Some(Trunk { name: name?, sources, tls_names, trust_identity, early_media, transit, voice_policy, rules, far })
+    Some(Trunk {
+        name: name?,
+        sources,
+        tls_names,
+        trust_identity,
+        early_media,
+        transit,
+        voice_policy,
+        rules,
+        far,
+    })
 }
 
 fn rules(section: &mut Section<'_>) -> Rules {

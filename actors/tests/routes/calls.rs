@@ -4,7 +4,13 @@ use std::time::{Duration, Instant};
 
 use crate::{
     gateways::{Exchange, Mode, ONE_BY_ONE, WORKS},
-    support::{Over, Peer, Site, metrics::number, peer::Dialog, until},
+    phone::{PASSWORD, Phone},
+    support::{
+        Over, Peer, Site,
+        metrics::{ask, number},
+        peer::Dialog,
+        ports, until,
+    },
 };
 
 const QUICK: &str = "timeout = \"300ms\"\nring_timeout = \"700ms\"";
@@ -27,11 +33,15 @@ fn r34_a_hundred_calls_go_round_on_two_lanes_and_keep_going_round_without_the_de
     for _ in 0..21 {
         assert_eq!(exchange.calls("+4930123").0, 486);
     }
-    let after: Vec<usize> = counts(&exchange).iter().zip(&before).map(|(after, before)| after - before).collect();
+    let after: Vec<usize> =
+        counts(&exchange).iter().zip(&before).map(|(after, before)| after - before).collect();
     assert_eq!(after[0] + after[2], 21, "{after:?}");
     assert!(after[1] == 1 && after[0].abs_diff(after[2]) <= 2, "{after:?}");
     assert_eq!(number(exchange.metrics, "trunk_next_total"), 1);
     assert_eq!(number(exchange.metrics, "gateways_out_total"), 1);
+    let shown = ask(exchange.metrics, "GET /metrics HTTP/1.0\r\n\r\n");
+    assert!(shown.contains("ringpost_route_failures_total{route=\"all\",gateway=\"gw1\"} 1\n"), "{shown}");
+    assert!(shown.contains("ringpost_route_calls_total{route=\"all\",gateway=\"gw1\"} 34\n"), "{shown}");
     let log = exchange.ringpost.log();
     assert!(log.contains("route=\"all\" gateway=\"gw1\"") && log.contains("A gateway is out"), "{log}");
     exchange.ringpost.stops_well();
@@ -118,9 +128,13 @@ fn whose_policy_counts_and_what_number_is_shown() {
         [[route]]\nname = \"denmark\"\npattern = '\\+45'\nusages = [\"dk\"]\ngateways = [\"gw1\"]\ncaller_number = \"+49307770\"\n\
         [voice_policy.de]\nusages = [\"de\"]\n[voice_policy.dk]\nusages = [\"dk\"]\n[voice_policy.none]\nusages = []";
     let user = |number: &str, policy: &str| {
-        format!("[[user]]\naddress = \"sip:{number}@corp.test\"\nnumbers = [{number:?}, \"+4930777{number}\"]\n{policy}\n")
+        format!(
+            "[[user]]\naddress = \"sip:{number}@corp.test\"\nnumbers = [{number:?}, \"+4930777{number}\"]\n{policy}\n"
+        )
     };
-    let tables = [routes, &user("1001", "voice_policy = \"dk\""), &user("1002", "")].concat().replace("usages = []", "usages = []\n");
+    let tables = [routes, &user("1001", "voice_policy = \"dk\""), &user("1002", "")]
+        .concat()
+        .replace("usages = []", "usages = []\n");
     let mut exchange = Exchange::new(Site::new(), 2, ("voice_policy = \"de\"", QUICK), &tables);
     let by = |user: &str| format!("P-Asserted-Identity: <sip:{user}@pbx.test>\r\n");
     for (headers, number, code) in [
@@ -150,7 +164,8 @@ fn whose_policy_counts_and_what_number_is_shown() {
 fn a_forwarded_call_goes_on_to_the_next_route_and_is_told_once() {
     let site = Site::new().maildir();
     let mut desk = site.peer(Over::Udp);
-    let user = "missed_calls = \"mail\"\nmail = \"ada@corp.test\"\n[user.policy]\nforward_busy = \"+4917012345\"";
+    let user =
+        "missed_calls = \"mail\"\nmail = \"ada@corp.test\"\n[user.policy]\nforward_busy = \"+4917012345\"";
     let site = site.user("1001", &[&desk], user);
     let mut exchange = Exchange::new(site, 2, ("", QUICK), ONE_BY_ONE);
     exchange.gateways[0].does(Mode::Dead);
@@ -206,7 +221,8 @@ fn a_referrer_pays_for_a_transfer() {
     let mut desk = site.peer(Over::Udp);
     let site = site.user("1001", &[&desk], "missed_calls = \"off\"\nvoice_policy = \"all\"");
     // The PBX's callers may call nobody; who transfers them to a number outside may.
-    let routes = ONE_BY_ONE.replace("voice_policy = \"all\"\n", "voice_policy = \"none\"\n") + "\n[voice_policy.none]\nusages = []";
+    let routes = ONE_BY_ONE.replace("voice_policy = \"all\"\n", "voice_policy = \"none\"\n")
+        + "\n[voice_policy.none]\nusages = []";
     let mut exchange = Exchange::new(site, 2, ("", QUICK), &routes);
     assert_eq!(exchange.calls("+4930123").0, 403);
     let invite = exchange.pbx.invite("1001");
@@ -225,6 +241,42 @@ fn a_referrer_pays_for_a_transfer() {
         assert_eq!(told, Some(code));
     }
     assert_eq!(exchange.gateways[0].calls(), 1);
+}
+
+#[test]
+fn r70_a_users_own_phone_needs_no_pbx() {
+    let user = |number: &str, policy: &str| {
+        format!(
+            "[[user]]\naddress = \"sip:{number}@corp.test\"\nnumbers = [{number:?}, \"+4930777{number}\"]\n\
+             password = \"{PASSWORD}\"\nmissed_calls = \"off\"\n{policy}\n"
+        )
+    };
+    let routes = ONE_BY_ONE.replace("voice_policy = \"all\"\n", "");
+    let tables = [user("2001", "voice_policy = \"all\""), user("2002", ""), routes].concat();
+    let exchange = Exchange::new(Site::new(), 2, ("", QUICK), &tables);
+    exchange.gateways[0].does(Mode::Says(503, ""));
+    for (number, code) in [("2001", "486"), ("2002", "403")] {
+        let mut phone = Phone::new(Over::Udp, "127.0.0.40", &exchange.ringpost, number);
+        assert_eq!(phone.calls("030123").1.what(), code, "{number}");
+    }
+    assert!(exchange.gateways[1].invite().one("From").contains("+49307772001@"));
+    assert_eq!((exchange.gateways[0].calls(), exchange.gateways[1].calls()), (1, 1));
+}
+
+#[test]
+fn t35_a_gateway_that_is_gone_costs_the_call_nothing_and_a_silent_one_only_the_first() {
+    let routes = ONE_BY_ONE.replace("gateways = [\"gw0\"]", "gateways = [\"gone\"]").replace("gw1", "gw0");
+    let gone = format!(
+        "{routes}\n[[trunk]]\nname = \"gone\"\nsources = [\"127.0.0.30\"]\ntarget = \"sip:127.0.0.30:{};transport=tcp\"\n",
+        ports(1)
+    );
+    let mut exchange = Exchange::new(Site::new(), 1, ("", QUICK), &gone);
+    let since = Instant::now();
+    assert_eq!(exchange.calls("+4930123").0, 486);
+    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+    assert_eq!(exchange.calls("+4930123").0, 486);
+    assert_eq!((exchange.gateways[0].calls(), number(exchange.metrics, "trunk_next_total")), (2, 1));
+    exchange.ringpost.stops_well();
 }
 
 /// What a NOTIFY tells of a transfer.

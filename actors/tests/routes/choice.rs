@@ -51,7 +51,9 @@ voice_policy = "dk"
 
 fn site(more: &str) -> String {
     let trunk = |name: &str, host: u8| {
-        format!("[[trunk]]\nname = {name:?}\nsources = [\"192.0.2.{host}\"]\ntarget = \"sip:192.0.2.{host}\"\n")
+        format!(
+            "[[trunk]]\nname = {name:?}\nsources = [\"192.0.2.{host}\"]\ntarget = \"sip:192.0.2.{host}\"\n"
+        )
     };
     let trunks = [("a1", 1), ("a2", 2), ("a3", 3), ("b1", 4), ("b2", 5), ("off", 6)];
     let trunks: String = trunks.into_iter().map(|(name, host)| trunk(name, host)).collect();
@@ -134,7 +136,14 @@ fn r34_gateways_take_turns_and_those_that_are_out_have_none() {
     directory.gateway_answered("a2", (6_000, AT));
     assert_eq!(order(&directory, "1001", "+4533112233").as_deref(), Ok("a2 b2 b1 a3"));
     directory.note_gateway("a2", Sign::Silent, (6_000, AT));
-    assert!(!directory.gateway_is_due("a2", 15_999) && directory.gateway_is_due("a2", 16_000));
+    assert!(!directory.gateway_is_due("a2", 13_999) && directory.gateway_is_due("a2", 14_000));
+    // While it is silent it is asked every time the same pause is over, so that it is soon back (T35).
+    for round in 0..100 {
+        let now = 14_000 + round * 4_000;
+        assert!(!directory.gateway_is_due("a2", now - 1) && directory.gateway_is_due("a2", now), "{round}");
+        directory.gateway_is_silent("a2", (now, AT));
+    }
+    assert_eq!(directory.gateway("a2", 1_000_000), Fit::Down);
     // A keep-alive that goes unanswered counts as well.
     for name in ["b1", "b2", "a3"] {
         directory.set_trunk(name, false, AT);
@@ -213,7 +222,9 @@ fn no_gateway_twice_no_down_one_ever_and_routes_in_order() {
             let name = way.trunk.name.as_str();
             assert!(left.contains(&name), "{history}: {name} comes twice");
             match group {
-                Some(group) => assert!(group.contains(&name) && is_up(&name), "{history}: {name} of {left:?}"),
+                Some(group) => {
+                    assert!(group.contains(&name) && is_up(&name), "{history}: {name} of {left:?}")
+                }
                 None => assert_eq!(fit(name), Fit::Last, "{history}: {name} of {left:?}"),
             }
             left.retain(|one| *one != name);

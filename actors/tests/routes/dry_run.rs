@@ -99,7 +99,9 @@ fn r37_beside_a_ringpost_that_runs_the_gateways_are_as_they_are() {
     let mut site = Site::new();
     let first = Peer::new(Over::Udp, "127.0.0.11", site.sip);
     let second = Peer::new(Over::Udp, "127.0.0.12", site.sip);
-    for (name, peer, lines) in [("one", &first, "keep_alive = \"1s\"\nfailures = 1\ntimeout = \"100ms\""), ("two", &second, "")] {
+    for (name, peer, lines) in
+        [("one", &first, "keep_alive = \"1s\"\nfailures = 1\ntimeout = \"100ms\""), ("two", &second, "")]
+    {
         let (ip, port) = (peer.address.ip(), peer.address.port());
         site = site.table(&format!(
             "[[trunk]]\nname = {name:?}\nsources = [\"{ip}\"]\ntarget = \"sip:{ip}:{port}\"\n{lines}"

@@ -4,6 +4,10 @@
 #[path = "../support/call/mod.rs"]
 mod support;
 
+#[path = "../registrar/phone.rs"]
+#[allow(dead_code, reason = "a part of it serves here")]
+mod phone;
+
 mod calls;
 mod choice;
 mod dry_run;

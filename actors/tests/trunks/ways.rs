@@ -66,6 +66,10 @@ fn nothing_leaves_where_nothing_is_allowed() {
     let closed = SITE.replace("allowed_prefixes = [\"+49\", \"+45\", \"112\"]", "");
     let directory = Directory::of(load::text(Path::new("s"), &closed).expect("the site is right"));
     for number in ["+4930123", "030123", "112", "+1900555"] {
-        assert_eq!(directory.ways_out(number, Behalf::default(), 0).err(), Some(NoWay::Forbidden), "{number}");
+        assert_eq!(
+            directory.ways_out(number, Behalf::default(), 0).err(),
+            Some(NoWay::Forbidden),
+            "{number}"
+        );
     }
 }

@@ -48,17 +48,19 @@ impl Display for Explained {
 impl Explained {
     fn tried(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let usages = self.policy.iter().flat_map(|policy| &policy.usages);
-        for usage in usages.filter(|_| self.number.is_some() && self.steps.iter().all(|s| s.route.is_some())) {
+        for usage in usages.filter(|_| self.number.is_some() && self.steps.iter().all(|s| s.route.is_some()))
+        {
             writeln!(f, "\nusage {usage}")?;
-            let mut steps =
-                self.steps.iter().filter(|step| step.usage.as_ref() == Some(usage)).peekable();
+            let mut steps = self.steps.iter().filter(|step| step.usage.as_ref() == Some(usage)).peekable();
             if steps.peek().is_none() {
                 writeln!(f, "  no further route for the number")?;
             }
             for step in steps {
                 let (route, pattern) = (step.route.as_deref(), step.pattern.as_deref());
                 writeln!(f, "  route {} {}", route.unwrap_or_default(), pattern.unwrap_or_default())?;
-                step.gateways.iter().try_for_each(|gateway| gateway.show(f, "    gateway", self.has_way()))?;
+                step.gateways
+                    .iter()
+                    .try_for_each(|gateway| gateway.show(f, "    gateway", self.has_way()))?;
             }
         }
         for step in self.steps.iter().filter(|step| step.route.is_none()) {
