@@ -23,6 +23,7 @@ mod directory;
 mod dns;
 mod ews;
 mod graph;
+mod http;
 mod identity;
 mod manner;
 mod notices;
@@ -38,6 +39,7 @@ pub use directory::{DirectoryUm, DirectoryUsers, Ldap, LdapBind, LdapServer, Lda
 pub use dns::Dns;
 pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use graph::{Graph, GraphDelivery};
+pub use http::{Area, Http, HttpClient, HttpLimits, HttpListen, HttpScheme, PublicUrl};
 pub use identity::{Identity, Source, SourceKind};
 pub use manner::{Audio, Manner, Recordings};
 pub use notices::Notices;
@@ -87,6 +89,8 @@ pub struct Site {
     pub retention: Retention,
     /// `[metrics]`.
     pub metrics: Metrics,
+    /// `[http]`.
+    pub http: Http,
     /// `[security]`.
     pub security: Security,
     /// `[tls]`.

@@ -17,6 +17,7 @@
 //! - [`policies`]: what users have changed by feature codes; tells the store.
 //! - [`mailboxes`]: how many messages each mailbox holds, for message waiting; the [`store`] tells it.
 //! - [`metrics`]: numbers and health, for whoever watches; any part bumps them. [`status`]: the same for an admin.
+//! - [`web`]: the HTTP server for what devices fetch; has a thread of its own, and its routes from others.
 //! - [`retention`]: removes what has been kept long enough; asks the store.
 //! - [`control`]: what an admin says while it runs; tells the outbox.
 //! - [`trunks`]: registers at providers and asks trunks whether they live; asks the port.
@@ -51,3 +52,4 @@ pub mod switch;
 pub mod trunks;
 pub mod um;
 pub mod voicemail;
+pub mod web;
