@@ -29,8 +29,8 @@ pub struct Joined {
 /// Something of the directory that could not be used. Its text holds no value of the directory.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Remark {
-    /// Whose entry it is.
-    pub id: Id,
+    /// Whose entry it is; `None`: the site file says it.
+    pub id: Option<Id>,
     /// What is wrong with it.
     pub what: &'static str,
     /// The value, for a log that may hold numbers and names.
@@ -39,7 +39,10 @@ pub struct Remark {
 
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.id, self.what)
+        match self.id {
+            Some(id) => write!(f, "the entry {id} {}", self.what),
+            None => write!(f, "a user of the site file {}", self.what),
+        }
     }
 }
 
@@ -55,45 +58,63 @@ pub fn joined(site: &Site, ldap: &Ldap, roster: &Roster, normal: &dyn Fn(&str) -
         return Joined { users: site.users.clone(), plans, remarks: vec![] };
     };
     let (candidates, mut remarks) = Maker { ldap, settings, plans: &plans, roster, normal }.candidates();
+    let (mut users, candidates) = paired(site, candidates, &mut remarks);
+    claim_logins(&mut users, &candidates, &mut remarks);
+    claim_numbers(site, &mut users, &candidates, &mut remarks);
+    let ids: HashMap<usize, Id> = candidates.iter().map(|(place, one)| (*place, one.id)).collect();
+    for (place, user) in users.iter_mut().enumerate() {
+        let id = ids.get(&place).copied();
+        // R13: who has a plan that is none has no UM, as somebody without a plan.
+        if let Some(name) = user.um_plan.take_if(|name| !plans.iter().any(|plan| plan.name == *name)) {
+            let what = "has a UM dial plan that neither the site file nor the directory knows, and no UM";
+            remarks.push(Remark { id, what, value: name });
+        }
+        if id.is_some() {
+            derive(user, settings);
+        }
+        class(user, id.is_some());
+    }
+    Joined { users, plans, remarks }
+}
+
+/// The users of the site file over the candidates with their addresses, then the other candidates; and each candidate with
+/// the place of its user.
+fn paired(
+    site: &Site,
+    candidates: Vec<Candidate>,
+    remarks: &mut Vec<Remark>,
+) -> (Vec<User>, Vec<(usize, Candidate)>) {
     let mut by_address: HashMap<_, _> = HashMap::with_capacity(candidates.len());
     let mut order = vec![];
     for candidate in candidates {
-        let address = candidate.user.address.to_ascii_lowercase();
-        match by_address.entry(address) {
+        match by_address.entry(candidate.user.address.to_ascii_lowercase()) {
             Entry::Vacant(place) => {
                 order.push(place.key().clone());
                 place.insert(candidate);
             }
             Entry::Occupied(_) => {
                 let what = "has the SIP address of another entry and is no user";
-                remarks.push(Remark { id: candidate.id, what, value: candidate.user.address });
+                remarks.push(Remark { id: Some(candidate.id), what, value: candidate.user.address });
             }
         }
     }
-    let mut users = vec![];
-    let mut candidates = vec![];
+    let (mut users, mut placed) = (vec![], vec![]);
     for own in &site.users {
-        let base = by_address.remove(&own.address.to_ascii_lowercase());
-        let Some(base) = base else {
+        let Some(base) = by_address.remove(&own.address.to_ascii_lowercase()) else {
             users.push(own.clone());
             continue;
         };
         let user = over(own, &base.user);
         let lines = if own.said("numbers") { vec![] } else { base.lines };
-        candidates.push((users.len(), Candidate { lines, ..base }));
+        placed.push((users.len(), Candidate { lines, ..base }));
         users.push(user);
     }
     for mut base in order.iter().filter_map(|address| by_address.remove(address)) {
         let user = std::mem::take(&mut base.user);
-        candidates.push((users.len(), base));
+        placed.push((users.len(), base));
         users.push(user);
     }
-    claim_logins(&mut users, &candidates, &mut remarks);
-    claim_numbers(site, &mut users, &candidates, &mut remarks);
-    for (place, _) in &candidates {
-        derive(&mut users[*place], site, settings);
-    }
-    Joined { users, plans, remarks }
+    (users, placed)
 }
 
 /// Gives each name of devices to one user, in order.
@@ -113,7 +134,7 @@ fn claim_logins(users: &mut [User], candidates: &[(usize, Candidate)], remarks: 
             };
             if let Some(id) = of_directory.get(&place) {
                 let what = "has a name for devices that somebody before it has, and no device may register";
-                remarks.push(Remark { id: *id, what, value: login.name.clone() });
+                remarks.push(Remark { id: Some(*id), what, value: login.name.clone() });
             }
             user.login = None;
         }
@@ -144,7 +165,7 @@ fn claim_numbers(
                 numbers.push(line.number.clone());
             } else if !numbers.contains(&line.number) {
                 let what = "has a number that somebody before it has, and is not reached by it";
-                remarks.push(Remark { id: candidate.id, what, value: line.number.clone() });
+                remarks.push(Remark { id: Some(candidate.id), what, value: line.number.clone() });
             }
         }
     }
@@ -193,21 +214,26 @@ fn over(own: &User, base: &User) -> User {
 }
 
 /// What follows from the rest, as for a user of the site file.
-fn derive(user: &mut User, site: &Site, settings: &DirectoryUsers) {
+fn derive(user: &mut User, settings: &DirectoryUsers) {
     if !user.said("channels") {
         let [with, without] = &settings.channels;
         user.channels = if user.mail.is_some() { with.clone() } else { without.clone() };
     }
-    let tells = !user.channels.is_empty() || (user.mail.is_some() && site.mail.is_some());
-    let by_ringpost = if tells { UserClass::Mail } else { UserClass::Off };
-    user.missed_calls = match (user.said("missed_calls"), user.missed_calls, &user.um_plan) {
-        (false, _, Some(_)) => UserClass::Um,
-        (false, _, None) | (true, UserClass::Um, None) => by_ringpost,
-        (true, UserClass::Mail, _) if !tells => UserClass::Off,
-        (true, class, _) => class,
-    };
-    user.forward_to_voicemail &= user.um_plan.is_some();
     if !user.said("mail_if_um_refuses") {
         user.mail_if_um_refuses = !user.channels.is_empty();
     }
+}
+
+/// Who tells of missed calls: whom the user has, where nobody is named or the named one is not there.
+fn class(user: &mut User, by_directory: bool) {
+    let by_ringpost = if !user.channels.is_empty() { UserClass::Mail } else { UserClass::Off };
+    user.forward_to_voicemail &= user.um_plan.is_some();
+    let open = by_directory && !user.said("missed_calls");
+    user.missed_calls = match (user.missed_calls, &user.um_plan) {
+        (_, Some(_)) if open => UserClass::Um,
+        (_, None) if open => by_ringpost,
+        (UserClass::Um, None) => by_ringpost,
+        (UserClass::Mail, _) => by_ringpost,
+        (class, _) => class,
+    };
 }

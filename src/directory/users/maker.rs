@@ -62,7 +62,7 @@ impl Maker<'_> {
         let made = || self.settings.address.as_ref().and_then(|template| sip(&template.fill(person)?));
         let address = person.sip.clone().or_else(made)?;
         let mut remark =
-            |what, value: &str| remarks.push(Remark { id: person.id, what, value: value.to_owned() });
+            |what, value: &str| remarks.push(Remark { id: Some(person.id), what, value: value.to_owned() });
         let login = person.password.clone().map(|password| {
             let own = address.strip_prefix("sip:").and_then(|bare| bare.split_once('@'));
             let named = self.said(person, Meaning::AuthName).or(own.map(|(user, _)| user));
