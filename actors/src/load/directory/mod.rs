@@ -11,7 +11,7 @@ use ringpost::{
         },
         template::Template,
     },
-    settings::{DirectoryUm, Ldap, Store, Transport},
+    settings::{DirectoryUm, Ldap, LdapTalk, Store, Transport},
 };
 
 use super::{raw::Raw, section::Section, user::Around};
@@ -57,6 +57,7 @@ pub fn directory(mut section: Section<'_>, around: &Around<'_>, store: Option<&S
         bind: bind?,
         ca,
         timeout,
+        talk: LdapTalk::default(),
         page,
         poll,
         full,
