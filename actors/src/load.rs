@@ -2,6 +2,7 @@
 
 mod channel;
 mod claims;
+mod directory;
 mod dns;
 mod http;
 mod identity;
@@ -37,7 +38,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 24] = [
+const SECTIONS: [&str; 25] = [
     "sip",
     "trunk",
     "outbound",
@@ -62,6 +63,7 @@ const SECTIONS: [&str; 24] = [
     "tls",
     "dns",
     "identity",
+    "directory",
 ];
 
 /// Reads the site in `file` with what the environment adds. Can be called again at any time (SIGHUP).
@@ -111,7 +113,7 @@ fn whole(layers: &Layers) -> Option<Site> {
     let mut taken = Vec::new();
     let sip = root.table("sip").and_then(|table| sip::sip(table, &mut taken));
     let outbound = root.table("outbound").and_then(trunk::outbound);
-    let policies = Policies::of(root.table("voice_policy"));
+    let (policies, tables) = Policies::of(root.table("voice_policy"));
     let trunks = root.tables("trunk").into_iter();
     let trunks: Vec<_> =
         trunks.filter_map(|trunk| trunk::trunk(trunk, (outbound.as_ref(), &policies), &mut claims)).collect();
@@ -138,8 +140,11 @@ fn whole(layers: &Layers) -> Option<Site> {
     let (entries, telling, notices, templates) = notices.unwrap_or_default();
     let usual = channel::for_users(&entries, &known);
     let plans = um.as_ref().map_or(&[][..], |(_, plans)| plans);
+    let directory = root.table("directory");
+    let has_users = directory.as_ref().is_some_and(directory::has_users);
     let around = Around {
         plans,
+        directory: has_users,
         mail: has_mail,
         channels: &known,
         usual,
@@ -155,10 +160,11 @@ fn whole(layers: &Layers) -> Option<Site> {
     let routes = root.tables("route");
     let routing = root
         .table("routing")
-        .and_then(|table| route::routing(table, routes, policies, (&trunks, &here), &mut claims));
+        .and_then(|table| route::routing(table, routes, (&policies, tables), (&trunks, &here), &mut claims));
     let limits = root.table("policy").and_then(policy::limits);
     let feature_codes = root.table("feature_codes").map(policy::feature_codes).unwrap_or_default();
     let store = root.table("store").and_then(storage::store);
+    let ldap = directory.and_then(|table| directory::directory(table, &around, store.as_ref())).map(Arc::new);
     let retention = root.table("retention").and_then(storage::retention);
     let voicemail = root.table("voicemail").and_then(|table| um::voicemail(table, store.as_ref()));
     let metrics = root.table("metrics").and_then(|table| storage::metrics(table, &mut taken));
@@ -169,7 +175,8 @@ fn whole(layers: &Layers) -> Option<Site> {
         || http.as_ref().is_some_and(|http| http.listen.iter().any(|listen| listen.secure));
     let tls = root.table("tls").and_then(|table| tls::tls(table, serves));
     let dns = root.table("dns").and_then(dns::dns);
-    let around = identity::Around { channels: &channels, known: &known, here: &here };
+    let around =
+        identity::Around { channels: &channels, known: &known, here: &here, directory: ldap.is_some() };
     let identity = root.table("identity").and_then(|table| identity::identity(table, &around));
     root.end();
     let ((um, plans), identity) = (um?, identity?);
@@ -199,6 +206,6 @@ fn whole(layers: &Layers) -> Option<Site> {
         tls: tls?,
         identity,
         dns: dns?,
-        ldap: None,
+        ldap,
     })
 }

@@ -8,52 +8,52 @@ use ringpost::{
 
 use super::{Claims, raw::Raw, section::Section, trunk::one_of};
 
-/// The tables of all policies by their names, before they are read: users, trunks and routes come between.
-pub struct Policies<'l>(Vec<(String, Section<'l>)>);
+/// The names of all policies.
+pub struct Policies(Vec<String>);
 
-impl<'l> Policies<'l> {
+/// Their tables, which are read when the routes are known.
+pub type Tables<'l> = Vec<(String, Section<'l>)>;
+
+impl Policies {
     /// Those of `[voice_policy]`.
-    pub fn of(table: Option<Section<'l>>) -> Self {
-        Self(table.map(Section::named).unwrap_or_default())
+    pub fn of(table: Option<Section<'_>>) -> (Self, Tables<'_>) {
+        let tables = table.map(Section::named).unwrap_or_default();
+        (Self(tables.iter().map(|(name, _)| name.clone()).collect()), tables)
     }
 
     /// A name of one of them.
     pub fn name(&self, raw: &Raw<'_>) -> Result<String, String> {
         let name = raw.text()?;
-        let known: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
-        match known.as_slice() {
-            known if known.contains(&name) => Ok(name.to_owned()),
+        match self.0.as_slice() {
+            known if known.iter().any(|known| known == name) => Ok(name.to_owned()),
             [] => Err(format!("unknown voice policy {name:?}: the site has no [voice_policy.{name}]")),
             known => Err(format!("unknown voice policy {name:?}; the site has {}", known.join(", "))),
         }
     }
+}
 
-    /// Reads them, when the usages of all routes are known.
-    fn read(self, known: &[String]) -> Vec<VoicePolicy> {
-        let one = |(name, mut section): (String, Section<'_>)| {
-            let mut seen: Vec<String> = vec![];
-            let usages = section.list("usages", |raw| {
-                let usage = distinct(raw, &mut seen, "usage")?;
-                match known.contains(&usage) {
-                    true => Ok(usage),
-                    false => Err(format!("unknown usage {usage:?}: no [[route]] has it")),
-                }
-            });
-            if !section.has("usages") {
-                section.refuse("usages", "is missing; an empty list lets nobody call outside");
-            }
-            section.end();
-            VoicePolicy { name, usages }
-        };
-        self.0.into_iter().map(one).collect()
+/// Reads one `[voice_policy.NAME]`; `known` are the usages of all routes.
+fn policy((name, mut section): (String, Section<'_>), known: &[String]) -> VoicePolicy {
+    let mut seen: Vec<String> = vec![];
+    let usages = section.list("usages", |raw| {
+        let usage = distinct(raw, &mut seen, "usage")?;
+        match known.contains(&usage) {
+            true => Ok(usage),
+            false => Err(format!("unknown usage {usage:?}: no [[route]] has it")),
+        }
+    });
+    if !section.has("usages") {
+        section.refuse("usages", "is missing; an empty list lets nobody call outside");
     }
+    section.end();
+    VoicePolicy { name, usages }
 }
 
 /// Reads `[routing]` with the routes and policies; `None` after a problem in `[routing]` itself.
 pub fn routing(
     mut section: Section<'_>,
     routes: Vec<Section<'_>>,
-    policies: Policies<'_>,
+    (policies, tables): (&Policies, Tables<'_>),
     (trunks, here): (&[Trunk], &Numbering),
     claims: &mut Claims,
 ) -> Option<Routing> {
@@ -63,7 +63,7 @@ pub fn routing(
     let mut known = vec![];
     let one = |section| route(section, (trunks, here), &mut known, claims);
     let routes: Vec<Route> = routes.into_iter().filter_map(one).collect();
-    let policies = policies.read(&known);
+    let policies = tables.into_iter().map(|table| policy(table, &known)).collect();
     Some(Routing { routes, policies, usual, health: health? })
 }
 

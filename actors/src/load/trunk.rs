@@ -53,7 +53,7 @@ pub fn outbound(mut section: Section<'_>) -> Option<Outbound> {
 /// Reads one `[[trunk]]`; `None` after a problem.
 pub fn trunk(
     mut section: Section<'_>,
-    (outbound, policies): (Option<&Outbound>, &Policies<'_>),
+    (outbound, policies): (Option<&Outbound>, &Policies),
     claims: &mut Claims,
 ) -> Option<Trunk> {
     let name = section.required("name", |raw| {
