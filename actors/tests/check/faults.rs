@@ -184,7 +184,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[stores]",
         &[
             "site.toml:22: stores: unknown key; known here: sip, outbound, voice_policy, trunk, registrar, um, outbox, channel, mail, \
-             notices, user, bypass, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, security, tls, dns, identity",
+             notices, directory, user, bypass, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, security, tls, dns, identity",
         ],
     ),
     (

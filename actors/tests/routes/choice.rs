@@ -1,10 +1,11 @@
 //! The choice of the way: tables, and random histories against a model. Time is an input.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::LazyLock, time::Duration};
 
 use jiff::Timestamp;
 use ringpost::{
     directory::{Behalf, Directory, Fit, NoWay, Ways},
+    settings::Site,
     um::health::Sign,
 };
 use ringpost_actors::load;
@@ -70,8 +71,10 @@ fn site(more: &str) -> String {
 }
 
 fn directory() -> Directory {
-    let read = load::text(Path::new("s"), &site(""));
-    Directory::of(read.unwrap_or_else(|problems| panic!("{problems:?}")))
+    static READ: LazyLock<Site> = LazyLock::new(|| {
+        load::text(Path::new("s"), &site("")).unwrap_or_else(|problems| panic!("{problems:?}"))
+    });
+    Directory::of(READ.clone())
 }
 
 fn ways(directory: &Directory, user: &str, number: &str) -> Result<Ways, NoWay> {
