@@ -216,7 +216,7 @@ fn no_gateway_twice_no_down_one_ever_and_routes_in_order() {
         loop {
             let fit = |name: &str| directory.gateway(name, now);
             let is_up = |name: &&str| left.contains(name) && fit(name) == Fit::Up;
-            let group = groups.iter().find(|group| group.iter().any(|name| is_up(name)));
+            let group = groups.iter().find(|group| group.iter().any(&is_up));
             let last = left.iter().any(|name| fit(name) == Fit::Last);
             let Some(way) = ways.take(&directory, now) else {
                 assert!(group.is_none() && !last, "{history}: {left:?} are left");
