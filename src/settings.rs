@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     address::{Language, UserClass},
     notify::Style,
-    numbers::location::Profile,
+    numbers::{Tel, location::Profile},
     outbox::{Entries, Fate, Gather},
     sip::session_timer::Terms,
     um::{health::Rules, pool::Strategy},
@@ -30,6 +30,7 @@ mod notices;
 mod oauth;
 mod policy;
 mod registrar;
+mod route;
 mod security;
 mod tls;
 mod trunk;
@@ -48,6 +49,7 @@ pub use notices::Notices;
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use registrar::{Registrar, UserLogin};
+pub use route::{Route, Routing, VoicePolicy};
 pub use security::Security;
 pub use tls::Tls;
 pub use trunk::{CallerId, DiversionHeader, FarEnd, KeepAlive, Outbound, Registration, Trunk, TrunkLogin};
@@ -65,6 +67,8 @@ pub struct Site {
     pub locations: Vec<Arc<Profile>>,
     /// Their `rules_file`s.
     pub rules_files: Vec<PathBuf>,
+    /// `[[route]]`, `[voice_policy.NAME]`, `[routing]`: which of them a number takes.
+    pub routing: Routing,
     /// `[registrar]`: how devices register.
     pub registrar: Registrar,
     /// `[um.plan.NAME]`: the dial plans.
@@ -321,10 +325,23 @@ pub struct User {
     pub location: Option<Arc<Profile>>,
     /// `voicemail_numbers`: numbers that go straight to the user's UM (R115).
     pub voicemail_numbers: Vec<String>,
+    /// `voice_policy`: a name of `[voice_policy.NAME]`; `None`: the one of `[routing]`.
+    pub voice_policy: Option<String>,
     /// `[user.policy]`.
     pub policy: Policy,
     /// `[user.notices]`, over `[notices]`.
     pub notices: Arc<Notices>,
+    /// The line, `tel:+4544890101;ext=200` (R24, R25).
+    pub line: Option<Tel>,
+    /// The keys of `[[user]]` that the site file has: they count before what a directory says.
+    pub said: Vec<&'static str>,
+}
+
+impl User {
+    /// Whether the site file has that key for the user.
+    pub fn said(&self, key: &str) -> bool {
+        self.said.contains(&key)
+    }
 }
 
 /// `[mail]`.

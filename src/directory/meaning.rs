@@ -88,7 +88,10 @@ impl Directory {
         let meaning = match origin {
             Origin::Trunk(trunk) if !trunk.reads() => Meaning::AsWritten,
             Origin::Trunk(trunk) => self.from_trunk(trunk, trunk.called_location.as_deref(), &written),
-            Origin::User(user) => self.from_user(user, &uri, &written),
+            Origin::User(user) => match self.location_of(&uri) {
+                Some(profile) => located(Some(profile), &written),
+                None => self.meaning_for(user, &written),
+            },
         };
         Some((written, meaning))
     }
@@ -122,16 +125,14 @@ impl Directory {
         }
     }
 
-    fn from_user(&self, user: &User, uri: &Uri<'_>, written: &str) -> Meaning {
+    /// What a number means that a user dials, or has named as a target.
+    pub(super) fn meaning_for(&self, user: &User, written: &str) -> Meaning {
         if !self.lines.is_empty()
             && let Some(line) = self.line_beside(user, written)
         {
             return Meaning::Line(line);
         }
-        if self.site.locations.is_empty() {
-            return Meaning::AsWritten;
-        }
-        located(self.location_of(uri).or_else(|| self.location_for(user)).map(Arc::as_ref), written)
+        located(self.location_for(user).map(Arc::as_ref), written)
     }
 
     /// The profile of what a user dials.
@@ -146,6 +147,9 @@ impl Directory {
 
     /// The profile that a URI names by its phone-context.
     fn location_of(&self, uri: &Uri<'_>) -> Option<&Arc<Profile>> {
+        if self.site.locations.is_empty() {
+            return None;
+        }
         self.location_named(std::str::from_utf8(uri.user_param("phone-context")?).ok()?)
     }
 

@@ -8,7 +8,15 @@ use ringpost::{
     sip::digest::Login,
 };
 
-use super::{Claims, location, mail::password_file, raw::Raw, section::Section, sip::network, uri};
+use super::{
+    Claims, location,
+    mail::password_file,
+    raw::Raw,
+    route::{Policies, caller_number},
+    section::Section,
+    sip::network,
+    uri,
+};
 
 /// What a trunk is checked against.
 pub struct Around<'s> {
@@ -16,10 +24,12 @@ pub struct Around<'s> {
     pub outbound: Option<&'s Outbound>,
     /// The profiles of the site.
     pub locations: &'s [Arc<Profile>],
+    /// The site's voice policies.
+    pub policies: &'s Policies,
 }
 
 /// Keys that mean nothing without `target`.
-const OUTGOING: [&str; 14] = [
+const OUTGOING: [&str; 16] = [
     "numbers",
     "prefixes",
     "host",
@@ -32,6 +42,8 @@ const OUTGOING: [&str; 14] = [
     "keep_alive",
     "failures",
     "timeout",
+    "ring_timeout",
+    "caller_number",
     "caller_id",
     "diversion",
 ];
@@ -79,6 +91,7 @@ pub fn trunk(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims)
         .optional("early_media", |raw| one_of(raw, &[("relay", true), ("ring", false)]))
         .unwrap_or(true);
     let transit = section.optional("transit", Raw::flag).unwrap_or(false);
+    let voice_policy = section.optional("voice_policy", |raw| around.policies.name(raw));
     let called_location = section.optional("called_location", |raw| location::named(raw, around.locations));
     let caller_location = section.optional("caller_location", |raw| location::named(raw, around.locations));
     let rules = rules(&mut section, claims);
@@ -111,6 +124,7 @@ pub fn trunk(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims)
         transit,
         called_location,
         caller_location,
+        voice_policy,
         rules,
         far,
     })
@@ -200,6 +214,8 @@ fn far_end(
     let login = login(section, registered_host.unwrap_or(target_host));
     let keep_alive = keep_alive(section);
     let timeout = section.optional("timeout", Raw::duration).unwrap_or(Duration::from_secs(4));
+    let ring_timeout = section.optional("ring_timeout", Raw::duration).unwrap_or(Duration::from_secs(20));
+    let caller_number = section.optional("caller_number", |raw| caller_number(raw, &here));
     let caller_id = section.optional("caller_id", |raw| {
         one_of(raw, &[("from", CallerId::From), ("pai", CallerId::Asserted), ("rpid", CallerId::RemoteParty)])
     });
@@ -222,6 +238,8 @@ fn far_end(
         registration: registration.map(|(registration, _)| registration),
         keep_alive,
         timeout,
+        ring_timeout,
+        caller_number,
         caller_id: caller_id.unwrap_or_default(),
         diversion: diversion.unwrap_or_default(),
     })
