@@ -123,6 +123,7 @@ fn done_here(store: &mut Sqlite, order: Order) -> Result<Answer, StoreError> {
     let (ids, retry) = match order {
         Order::Retry(ids) => (ids, true),
         Order::Drop(ids) => (ids, false),
+        Order::SyncDirectory => return Ok(Answer::new()),
     };
     let mut answer = Answer::new();
     for id in ids {

@@ -4,6 +4,7 @@
 #[path = "../transports/authority.rs"]
 #[allow(dead_code, reason = "a part of it serves here")]
 mod authority;
+mod calls;
 mod polling;
 #[path = "../support/call/mod.rs"]
 #[allow(unused_imports, reason = "a part of it serves here")]

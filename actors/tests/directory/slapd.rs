@@ -159,6 +159,16 @@ impl Slapd {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
+    /// As by SIGKILL.
+    pub fn dies(&mut self) {
+        self.running = None;
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.file("log")).unwrap_or_default()).into_owned()
+    }
+
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -22,6 +22,7 @@ pub fn directory(mut section: Section<'_>, around: &Around<'_>, store: Option<&S
     let servers = server::servers(&mut section);
     let bind = server::bind(&mut section, &servers);
     let pace = server::pace(&mut section);
+    let talk = server::talk(&mut section);
     let ca = section.optional("ca", server::ca);
     let snapshot = section.optional("snapshot", Raw::path);
     let bases = section.list("bases", |raw| dn(raw));
@@ -57,6 +58,7 @@ pub fn directory(mut section: Section<'_>, around: &Around<'_>, store: Option<&S
         bind: bind?,
         ca,
         timeout,
+        talk: talk?,
         page,
         poll,
         full,

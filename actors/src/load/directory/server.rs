@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use ringpost::settings::{LdapBind, LdapServer, LdapTls, Secret};
+use ringpost::settings::{LdapBind, LdapServer, LdapStrategy, LdapTalk, LdapTls, PASSWORD_REST, Secret};
 use url::{Host, Url};
 
-use crate::load::{mail::password_file, raw::Raw, section::Section};
+use crate::load::{mail::password_file, raw::Raw, section::Section, uri};
 
 const WANTED: &str = "wants \"ldap://host[:port]\" or \"ldaps://host[:port]\"";
 
@@ -84,7 +84,7 @@ fn is_loopback(host: &str) -> bool {
 /// Reads `timeout`, `page`, `poll` and `full`.
 pub fn pace(section: &mut Section<'_>) -> Option<(Duration, u32, Duration, Duration)> {
     let timeout = section.required("timeout", Raw::duration);
-    let page = section.required("page", |raw| raw.count(1..=10_000));
+    let page = section.required("page", |raw| raw.count(0..=10_000));
     let poll = section.required("poll", Raw::duration);
     let full = section.required("full", Raw::duration);
     let page = u32::try_from(page?).expect("read within bounds");
@@ -96,4 +96,38 @@ pub fn ca(raw: &Raw<'_>) -> Result<PathBuf, String> {
     let path = raw.path()?;
     crate::channel::http::Http::new(Some(&path)).map_err(|error| error.to_string())?;
     Ok(path)
+}
+
+/// Reads how the servers are spoken with; `None` after a problem.
+pub fn talk(section: &mut Section<'_>) -> Option<LdapTalk> {
+    let strategy = section.required("strategy", |raw| match raw.text()? {
+        "order" => Ok(LdapStrategy::Order),
+        "round-robin" => Ok(LdapStrategy::RoundRobin),
+        other => Err(format!("wants \"order\" or \"round-robin\", not {other:?}")),
+    });
+    let referrals = section.list("referrals", |raw| match raw.text()?.to_ascii_lowercase() {
+        host if uri::is_host(&host) => Ok(host.trim_matches(['[', ']']).to_owned()),
+        other => Err(format!("wants the name of a host, not {other:?}")),
+    });
+    let connect_timeout = section.required("connect_timeout", Raw::duration);
+    let overlap = section.required("overlap", Raw::duration_or_zero);
+    let max_entries = section.required("max_entries", |raw| raw.count(1..=50_000_000));
+    let max_message = section.required("max_message", |raw| raw.size(65_536..=1 << 30));
+    let max_answer = section.required("max_answer", |raw| raw.size(65_536..=4 << 30));
+    let failures = section.required("failures", |raw| raw.count(1..=100));
+    let password_rest = section.optional("password_rest", Raw::duration);
+    if max_answer.is_some() && max_answer < max_message {
+        section.refuse("max_answer", "must not be smaller than max_message");
+    }
+    Some(LdapTalk {
+        strategy: strategy?,
+        referrals,
+        connect_timeout: connect_timeout?,
+        overlap: overlap?,
+        max_entries: usize::try_from(max_entries?).ok()?,
+        max_message: max_message?,
+        max_answer: max_answer?,
+        failures: u32::try_from(failures?).ok()?,
+        password_rest: password_rest.unwrap_or(PASSWORD_REST),
+    })
 }
