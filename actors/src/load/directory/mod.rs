@@ -20,7 +20,7 @@ pub use users::has_users;
 /// Reads `[directory]`; `None` without servers, and after a problem.
 pub fn directory(mut section: Section<'_>, around: &Around<'_>, store: Option<&Store>) -> Option<Ldap> {
     let servers = server::servers(&mut section);
-    let bind = server::bind(&mut section, &servers);
+    let bind = server::bind(&mut section);
     let pace = server::pace(&mut section);
     let talk = server::talk(&mut section);
     let ca = section.optional("ca", server::ca);

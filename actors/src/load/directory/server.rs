@@ -29,6 +29,10 @@ fn server(raw: &Raw<'_>) -> Result<LdapServer, String> {
     let (tls, port) = match (url.scheme(), url.query()) {
         ("ldaps", None) => (LdapTls::Implicit, 636),
         ("ldap", None | Some("starttls=required")) => (LdapTls::Start, 389),
+        // Whoever listens on the way would read who everybody is, and a password.
+        ("ldap", Some("starttls=never")) if !is_loopback(&host) => {
+            return Err("starttls=never is for loopback: leave it out, or take ldaps://".to_owned());
+        }
         ("ldap", Some("starttls=never")) => (LdapTls::Never, 389),
         ("ldap", Some(_)) => return Err("starttls is required or never".to_owned()),
         _ => return Err(WANTED.to_owned()),
@@ -40,17 +44,27 @@ fn server(raw: &Raw<'_>) -> Result<LdapServer, String> {
 }
 
 /// Reads who asks; `None` after a problem.
-pub fn bind(section: &mut Section<'_>, servers: &[LdapServer]) -> Option<LdapBind> {
-    let name = section.optional("bind_name", |raw| raw.text().map(str::to_owned));
+pub fn bind(section: &mut Section<'_>) -> Option<LdapBind> {
+    let name = section.optional("bind_name", |raw| match raw.text()? {
+        "" => Err("is empty".to_owned()),
+        name => Ok(name.to_owned()),
+    });
     let variable = section.variable("password");
     let from_file = section.optional("password_file", password_file);
     let password = section.optional("password", |raw| match raw.is_from_environment() {
+        // RFC 4513 §5.1.2: a login with a name and an empty password is none, and some servers say that it went well.
+        true if raw.text()?.is_empty() => Err("is empty".to_owned()),
         true => raw.text().map(|password| Secret(password.to_owned())),
         false => Err(format!("does not belong into the file: use password_file or {variable}")),
     });
     let gssapi = section.required("gssapi", Raw::flag);
     let given = section.has("password") || section.has("password_file");
     match (section.has("bind_name"), given, gssapi?) {
+        (false, false, true) if !cfg!(feature = "gssapi") => {
+            let instead = "build it with --features gssapi, or take bind_name and password_file";
+            section.refuse("gssapi", format!("this Ringpost was built without Kerberos: {instead}"));
+            None
+        }
         (false, false, true) => Some(LdapBind::Gssapi),
         (_, _, true) => {
             section.refuse("gssapi", "stands beside a bind_name or a password: one of them is enough");
@@ -65,14 +79,7 @@ pub fn bind(section: &mut Section<'_>, servers: &[LdapServer]) -> Option<LdapBin
             section.refuse("bind_name", "is missing: whose is the password?");
             None
         }
-        (true, true, false) => {
-            let far = |server: &LdapServer| server.tls == LdapTls::Never && !is_loopback(&server.host);
-            if servers.iter().any(far) {
-                section.refuse("servers", "a password needs TLS: leave starttls=never out, or take ldaps://");
-                return None;
-            }
-            Some(LdapBind::Simple(name?, password.or(from_file)?))
-        }
+        (true, true, false) => Some(LdapBind::Simple(name?, password.or(from_file)?)),
     }
 }
 
