@@ -145,7 +145,10 @@ impl Keeping {
                 None => self.servers.session(&failed).await?,
             };
             match self.mirror.poll(&self.servers, session).await {
-                Ok(summary) => return Ok(summary),
+                Ok(summary) => {
+                    self.servers.last_works();
+                    return Ok(summary);
+                }
                 Err(refusal) => {
                     failed.extend(self.servers.last_failed(&refusal));
                     if failed.len() >= self.settings.servers.len() || refusal.is_of_the_site() {

@@ -26,6 +26,11 @@ impl Town {
 
     /// It asks these ports by TLS.
     pub fn on(slapd: Slapd, ports: &[u16], lines: &str) -> Self {
+        Self::with(slapd, ports, lines, "")
+    }
+
+    /// With further tables.
+    pub fn with(slapd: Slapd, ports: &[u16], lines: &str, tables: &str) -> Self {
         let site = Site::new().maildir();
         let (pbx, desk) = (site.peer(Over::Udp), site.peer(Over::Udp));
         fs::write(site.folder.path().join("password"), PASSWORD).expect("a file");
@@ -35,7 +40,7 @@ impl Town {
         let site = site.table(&format!(
             "[directory]\nservers = {servers:?}\nprofile = \"openldap\"\nfilter = \"(objectClass=user)\"\n\
              bind_name = \"{READER}\"\npassword_file = \"password\"\nca = {ca:?}\nbases = [\"{BASE}\"]\n{lines}\n\
-             [directory.users]\ndevices = [{device:?}]\nmissed_calls = \"mail\""
+             [directory.users]\ndevices = [{device:?}]\nmissed_calls = \"mail\"\n{tables}"
         ));
         let ringpost = site.start();
         Self { slapd, ringpost, pbx, desk }
