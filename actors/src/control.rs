@@ -6,10 +6,16 @@ use std::{
     os::unix::{fs::PermissionsExt, net::UnixStream as StdStream},
     path::{Path, PathBuf},
     rc::Rc,
+    sync::Arc,
     time::Duration,
 };
 
 use actix::prelude::*;
+use arc_swap::ArcSwap;
+use ringpost::directory::{
+    Directory,
+    explain::{Explained, Question},
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader as AsyncReader},
@@ -21,6 +27,7 @@ use crate::{
     directory::{keep, mirror::Summary},
     keeper::Keeper,
     outbox::{Discard, Outbox, Retry},
+    pool::now,
     store::ItemId,
 };
 
@@ -42,18 +49,31 @@ pub enum Order {
     Retry(Vec<ItemId>),
     /// These notices leave the queue.
     Drop(Vec<ItemId>),
-    /// The directory is asked for changes at once.
+    /// Which way a number would take; the answer is an [`Explanation`].
+    Route(Question),
+    /// The directory is asked for changes at once; the answer is a [`Synced`].
     SyncDirectory,
 }
 
-/// What was found there, or why nothing was.
+/// What a directory was found to be, or why it was not read.
 pub type Synced = Result<Summary, String>;
+
+/// Which way a number would take; `None`: nobody is known by the name that was given.
+pub type Explanation = Option<Explained>;
+
+/// Whom an admin speaks to.
+#[derive(Clone)]
+pub struct Ears {
+    /// The queue of notices.
+    pub outbox: Addr<Outbox>,
+    /// The site as it is now.
+    pub directory: Arc<ArcSwap<Directory>>,
+    /// Who keeps the mirror of the LDAP directory, where there is one.
+    pub mirror: Option<mpsc::Sender<keep::Order>>,
+}
 
 /// What became of each notice: nothing more to say, or why not.
 pub type Answer = Vec<(ItemId, Option<String>)>;
-
-/// Who does what an admin says: the outbox, and who keeps the mirror of a directory.
-pub type Obeying = (Addr<Outbox>, Option<mpsc::Sender<keep::Order>>);
 
 /// Where a store's Ringpost listens.
 pub fn socket_of(store: &Path) -> PathBuf {
@@ -66,7 +86,7 @@ pub fn socket_of(store: &Path) -> PathBuf {
 ///
 /// # Errors
 /// Where the socket cannot be made.
-pub fn serve(store: &Path, obeying: Obeying, keeper: &Keeper) -> io::Result<()> {
+pub fn serve(store: &Path, ears: Ears, keeper: &Keeper) -> io::Result<()> {
     let path = socket_of(store);
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -76,16 +96,16 @@ pub fn serve(store: &Path, obeying: Obeying, keeper: &Keeper) -> io::Result<()> 
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     socket.set_nonblocking(true)?;
     let socket = Rc::new(UnixListener::from_std(socket)?);
-    keeper.keep("control".to_owned(), move || accept(Rc::clone(&socket), obeying.clone()));
+    keeper.keep("control".to_owned(), move || accept(Rc::clone(&socket), ears.clone()));
     Ok(())
 }
 
-async fn accept(socket: Rc<UnixListener>, obeying: Obeying) {
+async fn accept(socket: Rc<UnixListener>, ears: Ears) {
     loop {
         match socket.accept().await {
             // One at a time: there is one admin.
             Ok((stream, _)) => {
-                if let Err(error) = answer(stream, &obeying).await {
+                if let Err(error) = answer(stream, &ears).await {
                     tracing::warn!(%error, "An order of an admin broke off");
                 }
             }
@@ -97,42 +117,35 @@ async fn accept(socket: Rc<UnixListener>, obeying: Obeying) {
     }
 }
 
-async fn answer(mut stream: UnixStream, (outbox, mirror): &Obeying) -> io::Result<()> {
+async fn answer(mut stream: UnixStream, ears: &Ears) -> io::Result<()> {
     let mut line = String::new();
     let mut reader = AsyncReader::new((&mut stream).take(LARGEST));
     tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await??;
-    match serde_json::from_str(&line).map_err(io::Error::other)? {
-        Order::Retry(ids) => say(stream, &obey(ids, async |id| outbox.send(Retry(id)).await).await).await,
-        Order::Drop(ids) => say(stream, &obey(ids, async |id| outbox.send(Discard(id)).await).await).await,
+    let order: Order = serde_json::from_str(&line).map_err(io::Error::other)?;
+    let said = match order {
+        Order::Retry(ids) => serde_json::to_string(&obey(ids, true, &ears.outbox).await)?,
+        Order::Drop(ids) => serde_json::to_string(&obey(ids, false, &ears.outbox).await)?,
+        Order::Route(question) => {
+            let explained: Explanation = ears.directory.load().explain(&question, true, now());
+            serde_json::to_string(&explained)?
+        }
         Order::SyncDirectory => {
             // A large directory takes its time: the next order does not wait for it.
-            let synced = sync(mirror.clone());
+            let synced = sync(ears.mirror.clone());
             actix::spawn(async move {
-                let synced = synced.await;
+                let told = serde_json::to_string(&synced.await).unwrap_or_default();
                 // Whoever has gone away does not want to know.
-                let _ = say(stream, &synced).await;
+                let _ = say(stream, told).await;
             });
-            Ok(())
+            return Ok(());
         }
-    }
+    };
+    say(stream, said).await
 }
 
-async fn say(mut stream: UnixStream, answer: &impl Serialize) -> io::Result<()> {
-    let mut said = serde_json::to_string(answer)?;
+async fn say(mut stream: UnixStream, mut said: String) -> io::Result<()> {
     said.push('\n');
     tokio::time::timeout(PATIENCE, stream.write_all(said.as_bytes())).await?
-}
-
-async fn obey(
-    ids: Vec<ItemId>,
-    done: impl AsyncFn(ItemId) -> Result<Result<(), &'static str>, MailboxError>,
-) -> Answer {
-    let mut answer = Answer::new();
-    for id in ids {
-        let refused = done(id).await.unwrap_or(Err("the outbox has stopped")).err();
-        answer.push((id, refused.map(str::to_owned)));
-    }
-    answer
 }
 
 async fn sync(mirror: Option<mpsc::Sender<keep::Order>>) -> Synced {
@@ -140,6 +153,19 @@ async fn sync(mirror: Option<mpsc::Sender<keep::Order>>) -> Synced {
     let (asker, told) = oneshot::channel();
     mirror.send(keep::Order::Sync(asker)).await.map_err(|_| "the mirror has stopped")?;
     told.await.map_err(|_| "the mirror has stopped")?
+}
+
+async fn obey(ids: Vec<ItemId>, retry: bool, outbox: &Addr<Outbox>) -> Answer {
+    let mut answer = Answer::new();
+    for id in ids {
+        let done = match retry {
+            true => outbox.send(Retry(id)).await,
+            false => outbox.send(Discard(id)).await,
+        };
+        let refused = done.unwrap_or(Err("the outbox has stopped")).err();
+        answer.push((id, refused.map(str::to_owned)));
+    }
+    answer
 }
 
 /// Says it to the Ringpost that runs on that store; `None` where none does.

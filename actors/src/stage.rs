@@ -29,7 +29,7 @@ use tokio::{
 
 use crate::{
     channel::{self, Letters, SipInfo, token::Tokens},
-    control,
+    control::{self, Ears},
     directory::keep::{self, Order},
     identity::Identity,
     keeper::Keeper,
@@ -190,7 +190,9 @@ impl Running {
         let asking = outbox.asking();
         let outbox = outbox.start_apart();
         if let Some(path) = &directory.load().site.store.path {
-            control::serve(path, (outbox.clone(), mirror.clone()), &keeper).map_err(|error| {
+            let (outbox, directory, mirror) = (outbox.clone(), Arc::clone(&directory), mirror.clone());
+            let ears = Ears { outbox, directory, mirror };
+            control::serve(path, ears, &keeper).map_err(|error| {
                 let socket = control::socket_of(path);
                 StartError::Config(format!("store.path: {} cannot be opened: {error}", socket.display()))
             })?;
