@@ -1,5 +1,6 @@
 //! Reads a site: defaults, site file and environment become a checked [`Site`], or every problem at once.
 
+mod attendant;
 mod channel;
 mod claims;
 mod dns;
@@ -35,7 +36,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 20] = [
+const SECTIONS: [&str; 21] = [
     "sip",
     "trunk",
     "outbound",
@@ -43,6 +44,7 @@ const SECTIONS: [&str; 20] = [
     "um",
     "voicemail",
     "user",
+    "attendant",
     "bypass",
     "policy",
     "feature_codes",
@@ -135,6 +137,7 @@ fn whole(layers: &Layers) -> Option<Site> {
     let users: Vec<_> = users.filter_map(|user| user::user(user, &around, &mut claims)).collect();
     let bypass = root.tables("bypass").into_iter();
     let bypass = bypass.filter_map(|one| policy::bypass(one, &mut claims)).collect();
+    let attendants = attendant::attendants(root.table("attendant"), &mut claims);
     let limits = root.table("policy").and_then(policy::limits);
     let feature_codes = root.table("feature_codes").map(policy::feature_codes).unwrap_or_default();
     let store = root.table("store").and_then(storage::store);
@@ -161,6 +164,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         um,
         voicemail: voicemail?,
         users,
+        attendants,
         bypass,
         policy: limits?,
         feature_codes,

@@ -432,6 +432,7 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("suppliers.csv", "name,number\n"),
         ("submission.secret", "secret\n"),
     ];
+    fs::create_dir_all(folder.path().join("prompts")).expect("the folder can be written");
     fs::create_dir_all(folder.path().join("templates")).expect("the folder can be written");
     for (file, octets) in files {
         fs::create_dir_all(folder.path().join("greetings")).expect("the folder can be written");
@@ -572,8 +573,8 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
                 Item::Value(_) | Item::None => {}
             }
         }
-        // The names below um.plan, channel and identity.source are the site's own.
-        if !["um.plan", "channel", "identity.source"].contains(&path.as_str()) {
+        // The names below um.plan, channel, attendant and identity.source are the site's own.
+        if !["um.plan", "channel", "identity.source", "attendant"].contains(&path.as_str()) {
             found.push((path, table.iter().map(|(key, _)| key.to_owned()).collect()));
         }
     }

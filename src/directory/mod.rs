@@ -1,5 +1,6 @@
 //! Who is called, and what a number is called: the site's users under all their numbers.
 
+mod attendant;
 pub mod dial_plan;
 mod door;
 pub mod ldap;
@@ -14,6 +15,7 @@ mod voicemail;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
+pub use attendant::Reception;
 pub use door::{Door, Verdict};
 pub use origin::Origin;
 pub use outbound::{Exit, NoWay, Target};
@@ -36,6 +38,7 @@ pub struct Directory {
     users: HashMap<String, Arc<User>, ahash::RandomState>,
     pools: HashMap<String, Pool>,
     mailboxes: voicemail::Mailboxes,
+    receptions: Vec<Arc<Reception>>,
     trunks: Vec<Arc<Trunk>>,
     /// Who can prove to be a user's device; `None`: nobody.
     pub door: Option<Door>,
@@ -58,9 +61,10 @@ impl Directory {
         }
         let pools = pools(&site);
         let trunks: Vec<_> = site.trunks.iter().cloned().map(Arc::new).collect();
-        let mailboxes = voicemail::mailboxes(&site, users.values());
+        let receptions = attendant::receptions(&site);
+        let mailboxes = voicemail::mailboxes(&site, users.values(), &receptions);
         let learned = trunks.iter().map(|_| outbound::Learned::default()).collect();
-        Self { site, users, pools, mailboxes, trunks, learned, door: None }
+        Self { site, users, pools, mailboxes, receptions, trunks, learned, door: None }
     }
 
     /// Lets the users' devices prove themselves; `key` makes the challenges, see [`Door::of`].

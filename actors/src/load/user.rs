@@ -308,7 +308,7 @@ fn time_zone(raw: &Raw<'_>) -> Result<String, String> {
     }
 }
 
-fn language(raw: &Raw<'_>) -> Result<Language, String> {
+pub fn language(raw: &Raw<'_>) -> Result<Language, String> {
     let code = raw.text()?;
     Language::ALL.into_iter().find(|language| language.code() == code).ok_or_else(|| {
         let known = Language::ALL.map(Language::code).join(", ");

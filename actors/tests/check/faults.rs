@@ -126,12 +126,19 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "an attendant of slips of the pen",
+        "[store]",
+        "[attendant.\"front desk\"]\nnumbers = []\nlanguage = \"it\"\ndigits = 99\ntries = 0\nextensions = [\"20-100\", \"+45\"]\n\
+         max_call = 5\n[attendant.b]\nnumbers = [\"1001\"]\ngreeting = \"none.wav\"\nkey = \"0\"\n[store]",
+        &["site.toml:23: attendant.\"front desk\".numbers: needs at least one entry"],
+    ),
+    (
         "unknown section",
         "[store]",
         "[stores]",
         &[
             "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, registrar, um, outbox, channel, mail, \
-             notices, user, bypass, policy, feature_codes, store, retention, voicemail, metrics, security, tls, dns, identity",
+             notices, user, bypass, attendant, policy, feature_codes, store, retention, voicemail, metrics, security, tls, dns, identity",
         ],
     ),
     (
