@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     address::{Language, UserClass},
     notify::Style,
+    numbers::Tel,
     outbox::{Entries, Fate, Gather},
     sip::session_timer::Terms,
     um::{health::Rules, pool::Strategy},
@@ -23,6 +24,7 @@ mod directory;
 mod dns;
 mod ews;
 mod graph;
+mod http;
 mod identity;
 mod manner;
 mod notices;
@@ -35,10 +37,13 @@ mod trunk;
 
 pub use attendant::{Attendant, Extensions};
 pub use channel::{Channel, ChannelKind, Webhook};
-pub use directory::{DirectoryUm, DirectoryUsers, Ldap, LdapBind, LdapServer, LdapTls};
+pub use directory::{
+    DirectoryUm, DirectoryUsers, Ldap, LdapBind, LdapServer, LdapStrategy, LdapTalk, LdapTls,
+};
 pub use dns::Dns;
 pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use graph::{Graph, GraphDelivery};
+pub use http::{Area, Http, HttpClient, HttpLimits, HttpListen, HttpScheme, PublicUrl};
 pub use identity::{Identity, Source, SourceKind};
 pub use manner::{Audio, Manner, Recordings};
 pub use notices::Notices;
@@ -90,6 +95,8 @@ pub struct Site {
     pub retention: Retention,
     /// `[metrics]`.
     pub metrics: Metrics,
+    /// `[http]`.
+    pub http: Http,
     /// `[security]`.
     pub security: Security,
     /// `[tls]`.
@@ -318,6 +325,17 @@ pub struct User {
     pub policy: Policy,
     /// `[user.notices]`, over `[notices]`.
     pub notices: Arc<Notices>,
+    /// The line, `tel:+4544890101;ext=200` (R24, R25).
+    pub line: Option<Tel>,
+    /// The keys of `[[user]]` that the site file has: they count before what a directory says.
+    pub said: Vec<&'static str>,
+}
+
+impl User {
+    /// Whether the site file has that key for the user.
+    pub fn said(&self, key: &str) -> bool {
+        self.said.contains(&key)
+    }
 }
 
 /// `[mail]`.
