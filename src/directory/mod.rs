@@ -79,7 +79,19 @@ impl Directory {
         let mailboxes = voicemail::mailboxes(&site, users.values(), &receptions);
         let learned = trunks.iter().map(|_| outbound::Learned::default()).collect();
         let people = Arc::default();
-        Self { site, users, addresses, pools, mailboxes, receptions, trunks, learned, people, bare: None, door: None }
+        Self {
+            site,
+            users,
+            addresses,
+            pools,
+            mailboxes,
+            receptions,
+            trunks,
+            learned,
+            people,
+            bare: None,
+            door: None,
+        }
     }
 
     /// Indexes a site with the people of its directory, and tells what of them could not be used. What is learned of

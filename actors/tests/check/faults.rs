@@ -205,7 +205,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[stores]",
         &[
             "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, registrar, um, outbox, channel, mail, \
-             notices, user, bypass, attendant, policy, feature_codes, store, retention, voicemail, metrics, http, security, tls, dns, identity",
+             notices, directory, user, bypass, attendant, policy, feature_codes, store, retention, voicemail, metrics, http, security, tls, dns, identity",
         ],
     ),
     (
