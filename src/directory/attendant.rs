@@ -58,7 +58,7 @@ impl Directory {
 
     /// Whom a URI reaches from an attendant: a user by an extension that may be dialled there, or the operator. Never a
     /// number outside, and nothing that Ringpost leaves alone (T19).
-    pub fn received(&self, reception: &Reception, uri: &[u8]) -> Option<&Arc<User>> {
+    pub fn reached_from(&self, reception: &Reception, uri: &[u8]) -> Option<&Arc<User>> {
         let dialled = Uri::read(uri)?.bare_user().map(String::from_utf8_lossy)?;
         let settings = &reception.settings;
         if settings.operator.as_deref() != Some(&*dialled) {

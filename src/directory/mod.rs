@@ -3,12 +3,15 @@
 mod attendant;
 pub mod dial_plan;
 mod door;
+pub mod explain;
+mod gateway;
 pub mod ldap;
 mod origin;
 mod outbound;
 pub mod people;
 pub mod person;
 pub mod reverse;
+mod routes;
 mod talk;
 pub mod template;
 pub mod users;
@@ -18,8 +21,10 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 pub use attendant::Reception;
 pub use door::{Door, Verdict};
+pub use gateway::Fit;
 pub use origin::Origin;
-pub use outbound::{Exit, NoWay, Target};
+pub use outbound::{Behalf, Exit, NoWay, Target};
+pub use routes::{Passage, Ways};
 pub use talk::Talk;
 pub use users::Remark;
 pub use voicemail::Mailbox;
@@ -49,7 +54,9 @@ pub struct Directory {
     /// Who can prove to be a user's device; `None`: nobody.
     pub door: Option<Door>,
     /// What is learned of each trunk; the one thing here that changes.
-    learned: Vec<outbound::Learned>,
+    learned: Vec<gateway::Learned>,
+    /// `None`: the trunks' own numbers and prefixes decide.
+    routes: Option<routes::Routes>,
     people: Arc<People>,
     /// The site without its directory, to join the next one to; `None`: it has none.
     bare: Option<Arc<Site>>,
@@ -77,7 +84,8 @@ impl Directory {
         let trunks: Vec<_> = site.trunks.iter().cloned().map(Arc::new).collect();
         let receptions = attendant::receptions(&site);
         let mailboxes = voicemail::mailboxes(&site, users.values(), &receptions);
-        let learned = trunks.iter().map(|_| outbound::Learned::default()).collect();
+        let learned = trunks.iter().map(|_| gateway::Learned::default()).collect();
+        let routes = routes::Routes::of(&site, &trunks);
         let people = Arc::default();
         Self {
             site,
@@ -88,6 +96,7 @@ impl Directory {
             receptions,
             trunks,
             learned,
+            routes,
             people,
             bare: None,
             door: None,

@@ -152,7 +152,7 @@ impl Switch {
         let Origin::User(user) = referrer else { return None };
         let directory = self.shared.directory.load();
         let reception = directory.reception_of(user)?;
-        Some(match directory.received(reception, invite.uri()) {
+        Some(match directory.reached_from(reception, invite.uri()) {
             _ if wire::max_forwards(invite) == 0 => Err(Refusal::plain(483)),
             called => called.cloned().ok_or(Refusal::plain(404)),
         })

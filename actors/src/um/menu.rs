@@ -136,7 +136,7 @@ impl UmSession {
             Target::Operator => menu.reception.settings.operator.as_deref(),
         };
         let uri = number.map(|number| format!("sip:{number}@{}", directory.site.sip.domain));
-        let reached = uri.filter(|uri| directory.received(&menu.reception, uri.as_bytes()).is_some());
+        let reached = uri.filter(|uri| directory.reached_from(&menu.reception, uri.as_bytes()).is_some());
         drop(directory);
         let (Some(uri), Some(dialog)) = (reached, &mut self.dialog) else {
             METRICS.attendant_failed_total.one();
