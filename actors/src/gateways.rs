@@ -100,7 +100,9 @@ mod tests {
     #[test]
     fn a_refusal_is_the_gateways_or_the_numbers() {
         let said = |code: u16, lines: &str| {
-            let text = format!("SIP/2.0 {code} x\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\n{lines}Content-Length: 0\r\n\r\n");
+            let text = format!(
+                "SIP/2.0 {code} x\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\n{lines}Content-Length: 0\r\n\r\n"
+            );
             Message::read(text.into()).expect("a response")
         };
         let (busy, rest) = (said(503, ""), said(503, "Retry-After: 7;duration=60\r\n"));
