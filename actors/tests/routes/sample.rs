@@ -87,6 +87,8 @@ fn r34_r35_r72_two_gateways_in_one_place_down_and_the_third_in_another_is_used_u
     for _ in 0..4 {
         assert_eq!(call("+4533112233"), 486);
     }
-    assert_eq!(calls(), [5, 4, 4]);
+    // The one that was killed may also hear of the call that it has missed, which is taken back at its first word.
+    let [one, two, odense] = calls();
+    assert!(one == 5 && two >= 4 && odense == 4, "{one} {two} {odense}");
     ringpost.stops_well();
 }
