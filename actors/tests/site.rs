@@ -439,6 +439,7 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ),
         ("submission.secret", "secret\n"),
     ];
+    fs::create_dir_all(folder.path().join("prompts")).expect("the folder can be written");
     fs::create_dir_all(folder.path().join("templates")).expect("the folder can be written");
     for (file, octets) in files {
         fs::create_dir_all(folder.path().join("greetings")).expect("the folder can be written");
@@ -581,8 +582,10 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
                 Item::Value(_) | Item::None => {}
             }
         }
-        // The names below um.plan, channel, identity.source, voice_policy and location are the site's own.
-        if !["um.plan", "channel", "identity.source", "voice_policy", "location"].contains(&path.as_str()) {
+        // The names below um.plan, channel, identity.source, voice_policy, attendant and location are the site's own.
+        if !["um.plan", "channel", "identity.source", "voice_policy", "attendant", "location"]
+            .contains(&path.as_str())
+        {
             found.push((path, table.iter().map(|(key, _)| key.to_owned()).collect()));
         }
     }

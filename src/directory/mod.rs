@@ -1,5 +1,6 @@
 //! Who is called, and what a number is called: the site's users under all their numbers.
 
+mod attendant;
 pub mod dial_plan;
 mod door;
 pub mod explain;
@@ -23,6 +24,7 @@ use std::{
     sync::Arc,
 };
 
+pub use attendant::Reception;
 pub use door::{Door, Verdict};
 pub use gateway::Fit;
 pub use meaning::{Meaning, Rebuilt};
@@ -38,7 +40,6 @@ use people::People;
 use crate::{
     address::Caller,
     call::wire::strip_visual,
-    identity::contact,
     numbers::lines::split,
     settings::{Network, Site, Source, SourceKind, Trunk, UmServer, User},
     sip::{certificate::speaks_for, uri::Uri},
@@ -54,6 +55,7 @@ pub struct Directory {
     addresses: HashMap<String, Arc<User>, ahash::RandomState>,
     pools: HashMap<String, Pool>,
     mailboxes: voicemail::Mailboxes,
+    receptions: Vec<Arc<Reception>>,
     trunks: Vec<Arc<Trunk>>,
     /// The main numbers behind which somebody has a line.
     lines: HashSet<String, ahash::RandomState>,
@@ -88,7 +90,8 @@ impl Directory {
         }
         let pools = pools(&site);
         let trunks: Vec<_> = site.trunks.iter().cloned().map(Arc::new).collect();
-        let mailboxes = voicemail::mailboxes(&site, users.values());
+        let receptions = attendant::receptions(&site);
+        let mailboxes = voicemail::mailboxes(&site, users.values(), &receptions);
         let learned = trunks.iter().map(|_| gateway::Learned::default()).collect();
         let lines = users.keys().filter_map(|number| Some(split(number)?.0.to_owned())).collect();
         let routes = routes::Routes::of(&site, &trunks);
@@ -99,6 +102,7 @@ impl Directory {
             addresses,
             pools,
             mailboxes,
+            receptions,
             trunks,
             lines,
             learned,
@@ -113,11 +117,7 @@ impl Directory {
     /// trunks and UM servers is not in it yet, see [`Directory::remember`].
     pub fn joined(site: Arc<Site>, people: Arc<People>) -> (Self, Vec<Remark>) {
         let Some(ldap) = site.ldap.clone() else { return (Self::of(Site::clone(&site)), vec![]) };
-        let location = site.outbound.location.as_deref();
-        let normal = |number: &str| {
-            let known = location.and_then(|location| location.contact(number));
-            known.or_else(|| contact::normal(number, &site.outbound.numbering))
-        };
+        let normal = |number: &str| site.outbound.contact(number);
         let joined = users::joined(&site, &ldap, people.roster(), &normal);
         let whole = Site { users: joined.users, plans: joined.plans, ..Site::clone(&site) };
         (Self { people, bare: Some(site), ..Self::of(whole) }, joined.remarks)

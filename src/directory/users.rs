@@ -13,6 +13,7 @@ use crate::{
     call::wire::strip_visual,
     settings::{DirectoryUsers, Ldap, Site, UmPlan, User},
 };
+pub use maker::why_no_user;
 use maker::{Candidate, Maker};
 
 /// The users and dial plans of a site with its directory.
@@ -208,6 +209,7 @@ fn over(own: &User, base: &User) -> User {
         "greeting" => greeting;
         "voicemail_numbers" => voicemail_numbers;
         "policy" => policy;
+        "voice_policy" => voice_policy;
     }
     user.said.extend(own.said.iter().copied());
     user

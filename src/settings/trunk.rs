@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::Network;
 use crate::{
+    identity::contact,
     numbers::{Numbering, Rules, location::Profile},
     sip::digest::Login,
 };
@@ -55,7 +56,7 @@ pub struct FarEnd {
     pub keep_alive: Option<KeepAlive>,
     /// `timeout`: how long it may leave an INVITE without any answer before the next trunk is tried. Default 4 s.
     pub timeout: Duration,
-    /// `ring_timeout`: how long it may take from the INVITE to the first ringing, as a gateway of a route. Default 20 s.
+    /// `ring_timeout`: how long it may take from the INVITE to the first ringing, as a gateway of a route. Default 15 s.
     pub ring_timeout: Duration,
     /// `caller_number`: the number that it is shown in place of the caller's own, in its normal form.
     pub caller_number: Option<String>,
@@ -131,4 +132,13 @@ pub struct Outbound {
     pub location: Option<Arc<Profile>>,
     /// `rules_poll`: how often the files of rules are looked at for changes (R32). Default 5 min.
     pub rules_poll: Duration,
+}
+
+impl Outbound {
+    /// A number of a directory as somebody has typed it, in the form in which numbers are compared: by the location, else by
+    /// the country code and the prefixes. `None`: it is none.
+    pub fn contact(&self, written: &str) -> Option<String> {
+        let known = self.location.as_ref().and_then(|location| location.contact(written));
+        known.or_else(|| contact::normal(written, &self.numbering))
+    }
 }

@@ -19,7 +19,6 @@ use crate::{
     policies::Policies,
     pool::now,
     port::Refusal,
-    um::DONE,
     voicemail::{Greetings, PortPool},
 };
 
@@ -72,10 +71,10 @@ impl Switch {
         (Arc::clone(ports), words.of(language))
     }
 
-    /// Where Ringpost's own UM says that a feature code is taken.
-    pub fn done_uri(&self) -> Option<String> {
+    /// The address of that name at Ringpost's own UM.
+    pub fn desk_uri(&self, name: &str) -> Option<String> {
         let (_, place) = self.shared.embedded_um.as_deref()?.split_once('@')?;
-        Some(format!("sip:{DONE}@{place}"))
+        Some(format!("sip:{name}@{place}"))
     }
 
     /// Where an INVITE leads.
@@ -93,7 +92,11 @@ impl Switch {
             return user(called, Reach::Rings);
         }
         let (number, meaning) = directory.called_number(invite.uri(), origin).unwrap_or_default();
-        match directory.mailbox(&number).or_else(|| directory.mailbox(meaning.stated()?)) {
+        let stated = || directory.mailbox(meaning.stated()?);
+        match directory.mailbox_by(&number, origin).or_else(stated) {
+            Some(Mailbox::Reception(reception)) => {
+                return user(Arc::clone(&reception.user), Reach::Attendant);
+            }
             Some(Mailbox::Of(owner)) => return user(Arc::clone(owner), Reach::VoiceMail),
             Some(Mailbox::Pilot) => {
                 let owner = directory.diverting(invite, origin).or_else(|| own(directory, invite, origin));
@@ -145,7 +148,7 @@ fn code(
     let is_voicemail = |number: &str| match directory.mailbox(number) {
         Some(Mailbox::Pilot) => true,
         Some(Mailbox::Of(owner)) => owner.address == user.address,
-        None => false,
+        Some(Mailbox::Reception(_)) | None => false,
     };
     let change = Change::of(feature, number, is_voicemail).map_err(|wrong| match wrong {
         Wrong::Incomplete => 484u16,

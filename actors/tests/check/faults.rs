@@ -199,6 +199,44 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "a directory of slips of the pen",
+        "[store]",
+        "[directory]\nservers = [\"http://dc1\", \"ldap://dc1.test?starttls=never\"]\nbind_name = \"cn=reader\"\n\
+         password_file = \"site.toml\"\nbases = [\"users\"]\nfilter = \"objectClass=user\"\nprofile = \"novell\"\n\
+         last_digits = 2\n[directory.attributes]\nid = []\nsip = [\"a b\"]\n[directory.users]\n\
+         devices = [\"tel:{extension}\", \"sip:{a\"]\nnumbers_of = [\"desk\"]\nonly = [\"sales\"]\n\
+         channels = [\"pager\"]\n[store]",
+        &[
+            "site.toml:23: directory.servers[0]: wants \"ldap://host[:port]\" or \"ldaps://host[:port]\"",
+            "site.toml:23: directory.servers: a password needs TLS: leave starttls=never out, or take ldaps://",
+            "site.toml:26: directory.bases[0]: wants a distinguished name such as \"ou=Users,dc=example,dc=com\"",
+            "site.toml:27: directory.filter: wants a search filter such as \"(objectClass=user)\" (RFC 4515)",
+            "site.toml:28: directory.profile: wants one of \"active-directory\", \"openldap\", not \"novell\"",
+            "site.toml:29: directory.last_digits: wants 0 or a number from 4 to 15: fewer digits would name the wrong people",
+            "site.toml:31: directory.attributes.id: needs an attribute",
+            "site.toml:32: directory.attributes.sip[0]: \"a b\" names no attribute",
+            "site.toml:34: directory.users.devices[0]: wants a SIP URI such as \"sip:{extension}@192.0.2.10\"",
+            "site.toml:34: directory.users.devices[1]: a \"{\" without its \"}\"",
+            "site.toml:35: directory.users.numbers_of[0]: wants one of \"line\", \"proxy\", \"calling_line\", \"telephone\", \
+             \"mobile\", \"other_telephone\", \"other_mobile\", \"home\", \"other_home\", \"ip_phone\", \"pager\", \"fax\", \
+             not \"desk\"",
+            "site.toml:36: directory.users.only[0]: wants \"attribute=value\", or \"attribute=*\"",
+            "site.toml:37: directory.users.channels[0]: unknown channel \"pager\"; the site has mail",
+        ],
+    ),
+    (
+        "a directory with a password in the file, and without a place to look at",
+        "[store]",
+        "[directory]\nservers = [\"ldap://[::1]:389\"]\nbind_name = \"cn=reader\"\npassword = \"hunter2\"\n[directory.um]\n\
+         transport = \"ws\"\n[store]",
+        &[
+            "site.toml:22: directory.bases: are none: persons are looked for below them",
+            "site.toml:25: directory.password: does not belong into the file: use password_file or \
+             RINGPOST_DIRECTORY__PASSWORD",
+            "site.toml:27: directory.um.transport: wants \"udp\", \"tcp\" or \"tls\", not \"ws\"",
+        ],
+    ),
+    (
         "Exchange with a password in the file, by Autodiscover in no order",
         "[store]",
         "[channel.exchange]\nkind = \"ews\"\nauth = \"basic\"\nuser = \"a:b\"\npassword = \"hunter2\"\n\
@@ -221,12 +259,33 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "an attendant of slips of the pen",
+        "[store]",
+        "[attendant.\"front desk\"]\nnumbers = []\nlanguage = \"it\"\ndigits = 99\ntries = 0\nextensions = [\"20-100\", \"+45\"]\n\
+         max_call = 5\n[attendant.b]\nnumbers = [\"1001\"]\ngreeting = \"none.wav\"\nkey = \"0\"\n[store]",
+        &[
+            "site.toml:23: attendant.front desk.numbers: needs at least one entry",
+            "site.toml:23: attendant.front desk.numbers: the name \"front desk\" may hold letters, digits, - and _ only",
+            "site.toml:24: attendant.front desk.language: unknown language \"it\"; known: en, de, fr, da, es",
+            "site.toml:25: attendant.front desk.digits: wants a number from 1 to 15",
+            "site.toml:26: attendant.front desk.tries: wants a number from 1 to 10",
+            "site.toml:27: attendant.front desk.extensions[0]: wants \"200\" or \"200-299\", both as long",
+            "site.toml:27: attendant.front desk.extensions[1]: wants \"200\" or \"200-299\", both as long",
+            "site.toml:28: attendant.front desk.max_call: wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" \
+             or \"1h\", not a number without quotes",
+            "site.toml:30: attendant.b.numbers[0]: duplicate of user[0].numbers[0] (line 11)",
+            "site.toml:31: attendant.b.greeting: greeting cannot be read: No such file or directory (os error 2)",
+            "site.toml:32: attendant.b.key: unknown key; known here: numbers, language, greeting, digits, first_digit, \
+             next_digit, tries, operator, extensions, max_call",
+        ],
+    ),
+    (
         "unknown section",
         "[store]",
         "[stores]",
         &[
             "site.toml:22: stores: unknown key; known here: sip, location, outbound, voice_policy, trunk, registrar, um, outbox, channel, mail, \
-             notices, directory, user, bypass, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, security, tls, dns, identity",
+             notices, directory, user, bypass, attendant, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, security, tls, dns, identity",
         ],
     ),
     (
@@ -760,6 +819,33 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
             "site.toml:33: user[0].notices.quiet: leaves no time at which a notice could be told",
             "site.toml:34: user[0].notices.tell: wants a mail address such as \"user@example.com\"",
             "site.toml:35: user[0].notices.min_ring: unknown key; known here: skip, skip_numbers, own_numbers, quiet, work_days, work_hours, holidays, voice_mail_at_once, tell, voicemail, audio, vcard, digest_calls, digest_within, returned",
+        ],
+    ),
+    (
+        "a directory that would be asked in the open, by nobody, or for too much",
+        "[store]",
+        "[directory]\nservers = [\"ldap://dc.example.test?starttls=never\", \"http://dc.example.test\"]\nbases = [\"dc=x\"]\n\
+         bind_name = \"\"\npassword = \"secret\"\nstrategy = \"any\"\nreferrals = [\"ldap://x\"]\n\
+         connect_timeout = 5\nmax_message = \"1KiB\"\nfailures = 0\n[store]",
+        &[
+            "site.toml:23: directory.servers[0]: starttls=never is for loopback: leave it out, or take ldaps://",
+            "site.toml:23: directory.servers[1]: wants \"ldap://host[:port]\" or \"ldaps://host[:port]\"",
+            "site.toml:25: directory.bind_name: is empty",
+            "site.toml:26: directory.password: does not belong into the file: use password_file or RINGPOST_DIRECTORY__PASSWORD",
+            "site.toml:27: directory.strategy: wants \"order\" or \"round-robin\", not \"any\"",
+            "site.toml:28: directory.referrals[0]: wants the name of a host, not \"ldap://x\"",
+            "site.toml:29: directory.connect_timeout: wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" or \"1h\", not a number without quotes",
+            "site.toml:30: directory.max_message: must be from 64.0 KiB to 1.0 GiB",
+            "site.toml:31: directory.failures: wants a number from 1 to 100",
+        ],
+    ),
+    (
+        "a ticket of Kerberos in a build without it, and a login with an empty password",
+        "[store]",
+        "[directory]\nservers = [\"ldaps://dc.example.test\"]\nbases = [\"dc=x\"]\ngssapi = true\n[store]",
+        &[
+            "site.toml:25: directory.gssapi: this Ringpost was built without Kerberos: build it with --features gssapi, or take \
+           bind_name and password_file",
         ],
     ),
 ];
