@@ -15,6 +15,7 @@
 //! - [`numbers`]: numbers as trunks write them, and the one form in which they are compared.
 //! - [`registrar`]: what a REGISTER makes of a user's bindings, and where calls to the user go.
 //! - [`security`]: what strangers may do, and when they are not heard any more.
+//! - [`doctor`]: what `ringpost doctor` says of a site, and what it advises.
 //! - [`settings`]: a site, checked. [`address`]: names parsed once at the edge.
 
 #![forbid(unsafe_code)]
@@ -22,6 +23,7 @@
 pub mod address;
 pub mod call;
 pub mod directory;
+pub mod doctor;
 pub mod identity;
 pub mod notify;
 pub mod numbers;

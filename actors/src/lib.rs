@@ -19,6 +19,7 @@
 //! - [`retention`]: removes what has been kept long enough; asks the store.
 //! - [`control`]: what an admin says while it runs; tells the outbox.
 //! - [`trunks`]: registers at providers and asks trunks whether they live; asks the port.
+//! - [`doctor`]: looks at a site from outside, beside a Ringpost that runs or without one.
 //! - [`demo`]: five calls with peers of its own. [`entropy`]: numbers that nobody can guess.
 
 #![forbid(unsafe_code)]
@@ -27,6 +28,7 @@ pub mod call;
 pub mod channel;
 pub mod control;
 pub mod demo;
+pub mod doctor;
 pub mod entropy;
 mod guard;
 pub mod identity;

@@ -4,6 +4,7 @@
 //! notice by its Message-ID before it goes again, unless every try before it was refused in so many words.
 
 mod contacts;
+mod probe;
 mod service;
 
 use std::{
@@ -35,6 +36,7 @@ use super::{
     never,
     token::{SetupError, Tokens},
 };
+pub use probe::{Closed, Opened};
 use service::{Body, Service, Trouble};
 
 /// The channel.
