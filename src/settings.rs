@@ -18,9 +18,11 @@ use crate::{
 };
 
 mod channel;
+mod directory;
 mod dns;
 mod ews;
 mod graph;
+mod http;
 mod identity;
 mod manner;
 mod notices;
@@ -32,9 +34,11 @@ mod tls;
 mod trunk;
 
 pub use channel::{Channel, ChannelKind, Webhook};
+pub use directory::{DirectoryUm, DirectoryUsers, Ldap, LdapBind, LdapServer, LdapTls};
 pub use dns::Dns;
 pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use graph::{Graph, GraphDelivery};
+pub use http::{Area, Http, HttpClient, HttpLimits, HttpListen, HttpScheme, PublicUrl};
 pub use identity::{Identity, Source, SourceKind};
 pub use manner::{Audio, Manner, Recordings};
 pub use notices::Notices;
@@ -84,6 +88,8 @@ pub struct Site {
     pub retention: Retention,
     /// `[metrics]`.
     pub metrics: Metrics,
+    /// `[http]`.
+    pub http: Http,
     /// `[security]`.
     pub security: Security,
     /// `[tls]`.
@@ -92,6 +98,8 @@ pub struct Site {
     pub identity: Identity,
     /// `[dns]`.
     pub dns: Dns,
+    /// `[directory]`: users, numbers and names by LDAP.
+    pub ldap: Option<Arc<Ldap>>,
 }
 
 /// `[metrics]`: what a monitoring system may ask.

@@ -135,7 +135,8 @@ fn digest(name: &str) -> Kind {
 #[test]
 fn every_message_keeps_to_the_published_schema() {
     let Some(schema) = Schema::read() else { return };
-    let voice = || Kind::VoiceMail { recording: "a.wav".into(), duration: Duration::from_secs(3) };
+    let voice =
+        || Kind::VoiceMail { recording: "a.wav".into(), duration: Duration::from_secs(3), urgent: false };
     for name in ["Luka A", "", "x\",\"isDraft\":true,\"y\":\"", "x\r\nBcc: a@b", "\u{202E}\u{0}", "</script>"]
     {
         for (kind, enclosed) in [

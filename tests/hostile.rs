@@ -92,7 +92,8 @@ fn notice(text: &str, kind: Kind, dialled: bool) -> Notice {
 
 /// One notice of each kind.
 fn notices(text: &str, dialled: bool) -> [Notice; 3] {
-    let voice = Kind::VoiceMail { recording: "x.wav".into(), duration: Duration::from_secs(3) };
+    let voice =
+        Kind::VoiceMail { recording: "x.wav".into(), duration: Duration::from_secs(3), urgent: false };
     let missed = notice(text, Kind::Missed, dialled);
     let other = Notice { call_id: "other".into(), ..notice("Ada Other", Kind::Missed, true) };
     let calls = vec![MissedCall::of(&missed), MissedCall::of(&other), MissedCall::of(&missed)];

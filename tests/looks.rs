@@ -51,7 +51,11 @@ fn kinds(language: Language) -> [(&'static str, Kind); 3] {
     let talked =
         MissedCall { talked: Some("2008-04-11T10:00:00Z".parse().expect("a timestamp")), ..of(ARABIC) };
     let calls = vec![of("Luka A"), talked, of(&long()), of("Luka A")];
-    let voice = Kind::VoiceMail { recording: "a-1.wav".into(), duration: Duration::from_millis(64_200) };
+    let voice = Kind::VoiceMail {
+        recording: "a-1.wav".into(),
+        duration: Duration::from_millis(64_200),
+        urgent: false,
+    };
     [("missed", Kind::Missed), ("voice-mail", voice), ("missed-calls", Kind::Digest { calls })]
 }
 

@@ -15,7 +15,9 @@
 //! - [`um`]: the embedded UM's SIP; [`voicemail`]: its RTP, greetings and recordings.
 //! - [`keeper`]: starts again what lives longer than a call and ended.
 //! - [`policies`]: what users have changed by feature codes; tells the store.
+//! - [`mailboxes`]: how many messages each mailbox holds, for message waiting; the [`store`] tells it.
 //! - [`metrics`]: numbers and health, for whoever watches; any part bumps them. [`status`]: the same for an admin.
+//! - [`web`]: the HTTP server for what devices fetch; has a thread of its own, and its routes from others.
 //! - [`retention`]: removes what has been kept long enough; asks the store.
 //! - [`control`]: what an admin says while it runs; tells the outbox.
 //! - [`trunks`]: registers at providers and asks trunks whether they live; asks the port.
@@ -36,6 +38,7 @@ pub mod keeper;
 pub mod leg;
 pub mod load;
 pub mod log;
+pub mod mailboxes;
 pub mod metrics;
 pub mod names;
 pub mod outbox;
@@ -51,3 +54,4 @@ pub mod switch;
 pub mod trunks;
 pub mod um;
 pub mod voicemail;
+pub mod web;

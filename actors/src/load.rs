@@ -3,6 +3,7 @@
 mod channel;
 mod claims;
 mod dns;
+mod http;
 mod identity;
 mod key;
 mod layers;
@@ -35,7 +36,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 20] = [
+const SECTIONS: [&str; 21] = [
     "sip",
     "trunk",
     "outbound",
@@ -52,6 +53,7 @@ const SECTIONS: [&str; 20] = [
     "outbox",
     "store",
     "metrics",
+    "http",
     "security",
     "tls",
     "dns",
@@ -102,7 +104,8 @@ pub fn merged(
 fn whole(layers: &Layers) -> Option<Site> {
     let mut claims = Claims::default();
     let mut root = layers.root();
-    let sip = root.table("sip").and_then(sip::sip);
+    let mut taken = Vec::new();
+    let sip = root.table("sip").and_then(|table| sip::sip(table, &mut taken));
     let outbound = root.table("outbound").and_then(trunk::outbound);
     let trunks = root.tables("trunk").into_iter();
     let trunks = trunks.filter_map(|trunk| trunk::trunk(trunk, outbound.as_ref(), &mut claims)).collect();
@@ -140,10 +143,12 @@ fn whole(layers: &Layers) -> Option<Site> {
     let store = root.table("store").and_then(storage::store);
     let retention = root.table("retention").and_then(storage::retention);
     let voicemail = root.table("voicemail").and_then(|table| um::voicemail(table, store.as_ref()));
-    let metrics = root.table("metrics").and_then(storage::metrics);
+    let metrics = root.table("metrics").and_then(|table| storage::metrics(table, &mut taken));
+    let http = root.table("http").and_then(|table| http::http(table, &mut taken, &mut claims));
     let security = root.table("security").and_then(security::security);
     let secure = |sip: &ringpost::settings::Sip| sip.listen.iter().any(|listen| listen.transport.is_secure());
-    let serves = sip.as_ref().is_some_and(secure);
+    let serves = sip.as_ref().is_some_and(secure)
+        || http.as_ref().is_some_and(|http| http.listen.iter().any(|listen| listen.secure));
     let tls = root.table("tls").and_then(|table| tls::tls(table, serves));
     let dns = root.table("dns").and_then(dns::dns);
     let here = outbound.as_ref().map(|outbound| outbound.numbering.clone()).unwrap_or_default();
@@ -171,9 +176,11 @@ fn whole(layers: &Layers) -> Option<Site> {
         store: store?,
         retention: retention?,
         metrics: metrics?,
+        http: http?,
         security: security?,
         tls: tls?,
         identity,
         dns: dns?,
+        ldap: None,
     })
 }

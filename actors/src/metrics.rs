@@ -161,6 +161,13 @@ numbers! {
     Counter identity_late_total: "Those that a server that works did not answer in time.";
     Counter identity_spared_total: "Questions not put to a server because it did not answer others.";
     Counter identity_waits_total: "Notices that waited for their caller's name.";
+    Gauge http_connections: "Connections open now at the listeners of `[http]`.";
+    Counter http_requests_total: "Requests to them.";
+    Counter http_refused_total: "Connections to them closed at once because http.max_connections was reached.";
+    Counter http_source_refused_total: "The same because of http.connections_per_source.";
+    Counter http_slow_total: "Connections to them closed because a handshake, a request or the taking of an answer was too slow.";
+    Counter http_wrong_passwords_total: "Requests to them with a wrong password or an unknown name.";
+    Counter http_lock_outs_total: "Sources locked out there after too many of these.";
     Counter logins_refused_total: "Times that a mail server or Exchange refused the user name or the password.";
     Counter faults_total: "Faults (panics) that were caught; each is a bug worth a report.";
     Counter restarts_total: "Parts that ended by a fault and were started again.";

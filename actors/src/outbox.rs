@@ -124,13 +124,13 @@ impl Outbox {
         }
     }
 
-    /// Takes an item that was never tried into its queue.
-    fn queue_item(&mut self, id: ItemId, item: &Item) {
+    /// Takes an item that was never tried, or from the beginning, into its queue; `doubt`: it may be told already.
+    fn queue_item(&mut self, id: ItemId, item: &Item, doubt: bool) {
         self.returnable.note(id, &item.notice.user, &item.wish);
         let channel = item.way.channel();
         let (posted, mail) = (item.posted.as_second(), item.notice.mail.as_deref());
         let left = left(item.way.has_next(), Duration::ZERO, self.lane(channel).schedule());
-        self.queue(channel, Arrival { id, posted, mail, left, wait: Duration::ZERO });
+        self.queue(channel, Arrival { id, posted, mail, left, wait: Duration::ZERO, doubt });
     }
 
     /// Whether the item waits or is being sent.
@@ -203,12 +203,12 @@ impl Outbox {
         self.trips -= 1;
         let lane = self.lane(name);
         match ended {
-            Ended::Again { wait, left } => lane.wait(id, wait, left),
+            Ended::Again { wait, left, doubt } => lane.wait(id, wait, left, doubt),
             Ended::Became(items) => {
                 lane.close(id);
                 self.returnable.forget(id);
                 for (id, item) in items {
-                    self.queue_item(id, &item);
+                    self.queue_item(id, &item, false);
                     self.keep_fresh(id, item);
                 }
             }
@@ -239,7 +239,9 @@ impl Outbox {
             let schedule = self.lane(&channel).schedule();
             let (wait, left) = (wait.min(schedule.longest_retry), left(has_next, waited, schedule));
             let mail = mail.as_deref();
-            self.queue(&channel, Arrival { id, posted: posted.as_second(), mail, left, wait });
+            // Nobody knows what the earlier run has sent and not written down.
+            let doubt = true;
+            self.queue(&channel, Arrival { id, posted: posted.as_second(), mail, left, wait, doubt });
         }
         self.pump(ctx);
     }

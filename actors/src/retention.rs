@@ -13,6 +13,7 @@ use std::{
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use ringpost::{directory::Directory, settings::Retention};
+use tokio::sync::Notify;
 
 use crate::store::{Expiring, Scribe};
 
@@ -22,8 +23,8 @@ const EVERY: Duration = Duration::from_secs(3_600);
 const AT_ONCE: usize = 500;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Looks now and every hour.
-pub async fn run(directory: Arc<ArcSwap<Directory>>, scribe: Scribe) {
+/// Looks now, every hour, and whenever a user has deleted messages.
+pub async fn run(directory: Arc<ArcSwap<Directory>>, scribe: Scribe, deleted: Arc<Notify>) {
     loop {
         let (kept, folder) = {
             let site = &directory.load().site;
@@ -33,7 +34,7 @@ pub async fn run(directory: Arc<ArcSwap<Directory>>, scribe: Scribe) {
             // The store has stopped, and so does everything else.
             std::future::pending::<()>().await;
         }
-        tokio::time::sleep(EVERY).await;
+        let _ = tokio::time::timeout(EVERY, deleted.notified()).await;
     }
 }
 
@@ -64,26 +65,49 @@ async fn sweep(kept: &Retention, folder: &Path, scribe: &Scribe) -> Option<()> {
             tracing::info!(?kind, removed, "Removed what was kept long enough");
         }
     }
-    let Some(time) = kept.recordings else { return Some(()) };
-    match scribe.recordings_needed().await? {
-        Ok(needed) => {
-            let needed = needed.iter().filter_map(|path| Some(path.file_name()?.to_owned())).collect();
-            let folder = folder.to_owned();
-            let swept = tokio::task::spawn_blocking(move || remove_recordings(&folder, time, &needed)).await;
-            match swept {
-                Ok(Ok(0)) => {}
-                Ok(Ok(removed)) => tracing::info!(removed, "Removed recordings that were kept long enough"),
-                Ok(Err(error)) => tracing::error!(%error, "Old recordings cannot be removed"),
-                Err(_) => tracing::error!("A fault while old recordings were removed"),
-            }
+    let (needed, messages) = match (scribe.recordings_needed().await?, scribe.messages(None).await?) {
+        (Ok(needed), Ok(messages)) => (needed, messages),
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(%error, "The recordings that are still needed cannot be read");
+            return Some(());
         }
-        Err(error) => tracing::error!(%error, "The recordings that are still needed cannot be read"),
+    };
+    let name = |path: &Path| Some(path.file_name()?.to_owned());
+    let files = Files {
+        needed: needed.iter().filter_map(|path| name(path)).collect(),
+        deleted: messages.iter().filter(|m| m.state.is_none()).filter_map(|m| name(&m.recording)).collect(),
+    };
+    let (folder, time) = (folder.to_owned(), kept.recordings);
+    let swept = tokio::task::spawn_blocking(move || {
+        let removed = remove_recordings(&folder, time, &files);
+        let gone: Vec<_> = messages.into_iter().filter(|m| !m.recording.exists()).collect();
+        (removed, gone)
+    });
+    let Ok((removed, gone)) = swept.await else {
+        tracing::error!("A fault while old recordings were removed");
+        return Some(());
+    };
+    match removed {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!(removed, "Removed recordings that were kept long enough"),
+        Err(error) => tracing::error!(%error, "Old recordings cannot be removed"),
+    }
+    for message in gone {
+        scribe.forget_message(message.user, message.id).await;
     }
     Some(())
 }
 
-/// Overwrites and removes recordings that are older and whose notice is told; how many they were.
-fn remove_recordings(folder: &Path, time: Duration, needed: &HashSet<OsString>) -> io::Result<usize> {
+/// The names of recordings that are more than old.
+struct Files {
+    /// Their notice is not told yet.
+    needed: HashSet<OsString>,
+    /// Their user has deleted them: they are not kept any longer.
+    deleted: HashSet<OsString>,
+}
+
+/// Overwrites and removes recordings that are older, or deleted, and whose notice is told; how many they were.
+fn remove_recordings(folder: &Path, time: Option<Duration>, files: &Files) -> io::Result<usize> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         entries => entries?,
@@ -94,11 +118,12 @@ fn remove_recordings(folder: &Path, time: Duration, needed: &HashSet<OsString>) 
         let path = entry.path();
         let recording = path.extension().is_some_and(|extension| extension == "wav");
         // Beside a recording that nobody has been told of yet lies its .json.
-        if !recording || needed.contains(&entry.file_name()) || path.with_extension("json").exists() {
+        if !recording || files.needed.contains(&entry.file_name()) || path.with_extension("json").exists() {
             continue;
         }
-        let age = entry.metadata()?.modified()?;
-        if SystemTime::now().duration_since(age).unwrap_or_default() > time {
+        let since = entry.metadata()?.modified()?;
+        let age = SystemTime::now().duration_since(since).unwrap_or_default();
+        if files.deleted.contains(&entry.file_name()) || time.is_some_and(|time| age > time) {
             overwrite(&path)?;
             fs::remove_file(&path)?;
             removed += 1;

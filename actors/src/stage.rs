@@ -23,7 +23,7 @@ use ringpost::{
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::mpsc,
+    sync::{Notify, mpsc},
 };
 
 use crate::{
@@ -48,6 +48,7 @@ use crate::{
     trunks::Trunks,
     um::{Office, tell_recovered},
     voicemail::{self, Greetings, PortPool},
+    web::{self, Routes, Web},
 };
 use tell_um::UmTeller;
 
@@ -85,6 +86,7 @@ pub struct Running {
     lanes: Lanes,
     trunks: Trunks,
     outbox: Addr<Outbox>,
+    web: Web,
     calls: Arc<AtomicUsize>,
     drain: Duration,
     fatal: mpsc::UnboundedReceiver<String>,
@@ -131,6 +133,7 @@ impl Running {
     pub async fn start(site: Site) -> Result<Self, StartError> {
         let tls = Tls::new(&site).map_err(StartError::Config)?;
         let sockets = sockets::bind(&site)?;
+        let web_sockets = web::bind(&site).map_err(StartError::Config)?;
         let (keeper, fatal) = Keeper::new();
         if let Some(address) = site.metrics.listen {
             metrics::http::serve(address, &keeper).map_err(|error| {
@@ -185,8 +188,11 @@ impl Running {
                 StartError::Config(format!("store.path: {} cannot be opened: {error}", socket.display()))
             })?;
         }
-        let kept = (Arc::clone(&directory), kept_by);
-        keeper.keep("retention".into(), move || retention::run(Arc::clone(&kept.0), kept.1.clone()));
+        let deleted = Arc::new(Notify::new());
+        let kept = (Arc::clone(&directory), kept_by.clone(), Arc::clone(&deleted));
+        keeper.keep("retention".into(), move || {
+            retention::run(Arc::clone(&kept.0), kept.1.clone(), Arc::clone(&kept.2))
+        });
         let calls = Arc::new(AtomicUsize::new(0));
         let ports = rtp_ports(&directory.load().site);
         if let Some((socket, _)) = um_socket {
@@ -212,6 +218,11 @@ impl Running {
             identity,
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
+        // Whoever has something to serve by HTTP adds its routes here.
+        let routes = Routes::new(Arc::clone(&directory));
+        let web = Web::start(web_sockets, routes, Arc::clone(&tls), keeper.clone());
+        let web =
+            web.map_err(|source| StartError::Io { doing: "starting to serve by HTTP".into(), source })?;
         let trunks = Trunks::new(lanes.clone(), Arc::clone(&directory));
         let prober = Prober::new(lanes.clone(), Arc::clone(&directory));
         keeper.keep("um servers".into(), move || prober.clone().run());
@@ -236,6 +247,7 @@ impl Running {
             lanes,
             trunks,
             outbox,
+            web,
             calls,
             drain,
             fatal,
@@ -302,6 +314,7 @@ impl Running {
         self.lanes.drain().await;
         tracing::info!(calls = self.calls.load(Ordering::Relaxed), "Draining");
         self.trunks.stop().await;
+        self.web.stop().await;
         self.wait_for_calls(self.drain).await;
         self.lanes.tell_all(|| Parcel::Stop).await;
         self.wait_for_calls(Duration::from_secs(5)).await;

@@ -50,7 +50,7 @@ fn voice_mail(folder: &Path, mail: &str, octets: &[u8]) -> Item {
     let recording = folder.join(format!("{STEM}.wav"));
     fs::write(&recording, octets).expect("written");
     let mut item = by_mail(&format!("{mail}@pbx"), mail);
-    item.notice.kind = Kind::VoiceMail { recording, duration: LENGTH };
+    item.notice.kind = Kind::VoiceMail { recording, duration: LENGTH, urgent: false };
     item.notice.outcome = Outcome::LeftMessage;
     item
 }

@@ -88,7 +88,7 @@ fn voice_mail(folder: &Path) -> Item {
     let recording = folder.join("recording.wav");
     fs::write(&recording, [b"RIFF".as_slice(), &[0x55; 40_000]].concat()).expect("written");
     let mut item = by_mail("voice@pbx", "alice@corp.test");
-    item.notice.kind = Kind::VoiceMail { recording, duration: Duration::from_millis(4_600) };
+    item.notice.kind = Kind::VoiceMail { recording, duration: Duration::from_millis(4_600), urgent: false };
     item.notice.outcome = Outcome::LeftMessage;
     item.notice.language = Language::Da;
     item
@@ -203,7 +203,7 @@ fn what_a_real_server_refuses_is_later_or_never() {
             Delivery::Later { reason, .. }
             | Delivery::Down { reason, .. }
             | Delivery::Lost { reason, .. } => (false, reason),
-            Delivery::Delivered => panic!("{reason}: delivered"),
+            other @ (Delivery::Delivered | Delivery::Unsure(_)) => panic!("{reason}: {other:?}"),
         };
         assert_eq!(was_never, never, "{why}");
         assert!(why.to_lowercase().contains(reason), "{why}");

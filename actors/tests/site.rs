@@ -430,6 +430,7 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("hybrid.secret", "secret\n"),
         ("online.secret", "secret\n"),
         ("suppliers.csv", "name,number\n"),
+        ("lobby.password", "secret\n"),
         ("submission.secret", "secret\n"),
     ];
     fs::create_dir_all(folder.path().join("templates")).expect("the folder can be written");

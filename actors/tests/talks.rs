@@ -126,7 +126,7 @@ fn a_user_wants_what_is_said_there_or_for_the_site() {
         assert!(numbers.iter().all(|number| number.as_deref() == Some("+4930999")), "{numbers:?}");
         let hidden = Caller { private: true, ..caller("030999") };
         assert_eq!(directory.wish(&user, &notice(hidden), Timestamp::UNIX_EPOCH).returned, None);
-        let kind = Kind::VoiceMail { recording: "x".into(), duration: Default::default() };
+        let kind = Kind::VoiceMail { recording: "x".into(), duration: Default::default(), urgent: false };
         let message = Notice { kind, ..notice(caller("030999")) };
         assert!(
             directory.wish(&user, &message, Timestamp::UNIX_EPOCH).is_none(),

@@ -135,6 +135,7 @@ fn every_answer_means_what_it_should() {
                 Delivery::Later { not_before, .. } => ("later", *not_before),
                 Delivery::Down { not_before, .. } => ("down", *not_before),
                 Delivery::Lost { wait, .. } => ("lost", Some(*wait)),
+                Delivery::Unsure(_) => ("unsure", None),
             };
             assert_eq!((found, not_before), (end, rest.map(Duration::from_secs)), "{path}: {delivery:?}");
         }

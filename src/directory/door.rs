@@ -61,6 +61,11 @@ impl Door {
         (!logins.is_empty()).then_some(Self { keeper, logins })
     }
 
+    /// The user with that name in the credentials, and what the password has become.
+    pub fn login(&self, name: &str) -> Option<(&Arc<User>, &Secrets)> {
+        self.logins.get(name).map(|(user, secrets)| (user, secrets))
+    }
+
     /// The values of WWW-Authenticate; `now` in seconds, `salt` random.
     pub fn challenges(&self, now: u64, salt: u32, stale: bool) -> impl Iterator<Item = Vec<u8>> {
         self.keeper.challenges(now, salt, stale)

@@ -1,9 +1,15 @@
 //! Who is called, and what a number is called: the site's users under all their numbers.
 
+pub mod dial_plan;
 mod door;
+pub mod ldap;
 mod origin;
 mod outbound;
+pub mod people;
+pub mod person;
+pub mod reverse;
 mod talk;
+pub mod template;
 mod voicemail;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};

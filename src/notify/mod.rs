@@ -90,6 +90,9 @@ pub enum Kind {
         recording: std::path::PathBuf,
         /// Its length after trailing silence was cut.
         duration: Duration,
+        /// The caller's INVITE said so (RFC 3261 §20.26, Priority).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        urgent: bool,
     },
     /// Several missed calls together. The notice's own caller is theirs where it is one, and its own call the newest.
     Digest {

@@ -1,6 +1,10 @@
 //! Numbers as people and trunks write them, and the one form in which they are compared: `+` and E.164.
 
+pub mod tel;
+
 use crate::call::wire::strip_visual;
+
+pub use tel::Tel;
 
 /// The shortest E.164 number with its country code; what is shorter and has no prefix is an extension or a service.
 const SHORTEST: usize = 7;

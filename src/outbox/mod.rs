@@ -144,6 +144,19 @@ pub enum Delivery {
         /// Why, one clean line without secrets.
         reason: String,
     },
+    /// As that says; but the notice may be there all the same, or a part of it.
+    Unsure(Box<Self>),
+}
+
+impl Delivery {
+    /// What it says, and whether the notice may be there though nobody has said so.
+    pub fn parted(self) -> (Self, bool) {
+        match self {
+            Self::Unsure(said) => (said.parted().0, true),
+            Self::Lost { .. } => (self, true),
+            Self::Delivered | Self::Later { .. } | Self::Down { .. } | Self::Never { .. } => (self, false),
+        }
+    }
 }
 
 /// How much an item has been through. `waited` is the sum of the pauses between tries and no difference of clock
@@ -200,6 +213,7 @@ pub fn after(
             (reason, not_before)
         }
         Delivery::Lost { reason, wait } => (reason, Some(wait)),
+        Delivery::Unsure(said) => return after(item, effort, *said, schedule, jitter),
     };
     let pause = pause(effort.tries, schedule).mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0);
     let wait = pause.max(not_before.unwrap_or_default());

@@ -121,7 +121,8 @@ mod tests {
     fn a_talk_settles_what_was_about_that_caller_before_it() {
         let with = ["+4930".to_owned(), "201".to_owned()];
         let mut voice_mail = item(Some("201"), 1, Some(Fate::Drop));
-        voice_mail.notice.kind = Kind::VoiceMail { recording: "x".into(), duration: Duration::ZERO };
+        voice_mail.notice.kind =
+            Kind::VoiceMail { recording: "x".into(), duration: Duration::ZERO, urgent: false };
         for (item, end) in [
             (item(Some("+4930"), 1, Some(Fate::Drop)), "dropped"),
             (item(Some("201"), 5, Some(Fate::Drop)), "dropped"),

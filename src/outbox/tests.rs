@@ -186,7 +186,7 @@ fn the_key_tells_apart_user_call_and_kind_and_nothing_else() {
     let later = Notice { came_in: Timestamp::MAX, language: Language::Da, ..first.clone() };
     assert_eq!(Key::of(&first), Key::of(&later));
     let shifted = Notice { user: "sip:tu@contoso.com7".into(), call_id: "f3c@pbx".into(), ..first.clone() };
-    let kind = Kind::VoiceMail { recording: "a.wav".into(), duration: secs(3) };
+    let kind = Kind::VoiceMail { recording: "a.wav".into(), duration: secs(3), urgent: false };
     let others = [
         Notice { user: "sip:b@contoso.com".into(), ..first.clone() },
         Notice { call_id: "7f3d@pbx".into(), ..first.clone() },

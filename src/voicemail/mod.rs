@@ -1,5 +1,6 @@
 //! The embedded UM without its SIP: greets, beeps, records. Events in, effects out; time counts from the opening.
 
+mod counts;
 pub mod dtmf;
 pub mod g711;
 mod greeting;
@@ -14,7 +15,12 @@ pub mod wav;
 
 use std::{net::SocketAddr, time::Duration};
 
-pub use self::{greeting::Greeting, limits::Limits, speaker::Seed};
+pub use self::{
+    counts::{Counts, State},
+    greeting::Greeting,
+    limits::Limits,
+    speaker::Seed,
+};
 use crate::sip::sdp::Agreed;
 use dtmf::{Key, Keypad};
 use g711::Codec;

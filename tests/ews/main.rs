@@ -37,7 +37,7 @@ fn notice(kind: Kind) -> Notice {
 }
 
 fn voice_mail() -> Kind {
-    Kind::VoiceMail { recording: "x.wav".into(), duration: Duration::from_millis(64_200) }
+    Kind::VoiceMail { recording: "x.wav".into(), duration: Duration::from_millis(64_200), urgent: false }
 }
 
 fn settings(access: EwsAccess) -> Ews {

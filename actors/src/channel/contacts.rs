@@ -28,6 +28,7 @@ impl Unlisted {
             | Delivery::Lost { reason, .. }
             | Delivery::Later { reason, not_before: Some(_) } => Self::Down(reason),
             Delivery::Later { reason, not_before: None } | Delivery::Never { reason } => Self::Closed(reason),
+            Delivery::Unsure(said) => Self::of(*said),
             Delivery::Delivered => Self::Closed("an answer without contacts".to_owned()),
         }
     }

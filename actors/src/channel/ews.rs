@@ -65,14 +65,6 @@ pub enum EwsError {
     Token(#[from] SetupError),
 }
 
-/// Why a request has come to nothing.
-enum Failed {
-    /// The server has not acted, or said that it will not.
-    No(Delivery),
-    /// Nobody knows whether it has acted.
-    Lost(String),
-}
-
 impl Ews {
     /// The channel; `tokens` is shared by the site's channels.
     pub fn new(settings: settings::Ews, tokens: &Tokens) -> Result<Self, EwsError> {
@@ -125,20 +117,19 @@ impl Ews {
         };
         match ended {
             Ok(()) => Delivery::Delivered,
-            Err(Failed::No(delivery)) => delivery,
-            Err(Failed::Lost(reason)) => busy(&reason, self.at_it()),
+            Err(delivery) => delivery,
         }
     }
 
-    async fn created(&self, url: &str, mailbox: &str, item: &Item) -> Result<(), Failed> {
-        let letter = self.letters.letter(&item.notice).await.map_err(Failed::No)?;
+    async fn created(&self, url: &str, mailbox: &str, item: &Item) -> Result<(), Delivery> {
+        let letter = self.letters.letter(&item.notice).await?;
         let request = create(&self.settings, &letter, item.posted);
-        let request = request.map_err(|error| Failed::No(never(error)))?;
+        let request = request.map_err(never)?;
         self.ask(url, mailbox, request).await.map(|_| ())
     }
 
     /// Asks; only what the server calls a success comes back.
-    async fn ask(&self, url: &str, mailbox: &str, request: String) -> Result<Vec<Told>, Failed> {
+    async fn ask(&self, url: &str, mailbox: &str, request: String) -> Result<Vec<Told>, Delivery> {
         self.answered(url, mailbox, request).await.map(|(_, told)| told)
     }
 
@@ -147,7 +138,7 @@ impl Ews {
         url: &str,
         mailbox: &str,
         request: String,
-    ) -> Result<(Answer, Vec<Told>), Failed> {
+    ) -> Result<(Answer, Vec<Told>), Delivery> {
         let answer = self.door.post(url, mailbox, request).await;
         let answer = answer.map_err(|error| self.unheard(error, mailbox))?;
         let told = match answer.status {
@@ -157,49 +148,52 @@ impl Ews {
         let Some(told) = told else { return Err(self.unread(&answer, mailbox)) };
         match trouble(&told) {
             None => Ok((answer, told)),
-            Some(trouble) => Err(Failed::No(self.judged(trouble, mailbox))),
+            Some(trouble) => Err(self.judged(trouble, mailbox)),
         }
     }
 
-    fn unheard(&self, error: DoorError, mailbox: &str) -> Failed {
+    fn unheard(&self, error: DoorError, mailbox: &str) -> Delivery {
         match error {
-            DoorError::Http(HttpError::Lost(reason)) => Failed::No(Delivery::Lost {
+            DoorError::Http(HttpError::Lost(reason)) => Delivery::Lost {
                 reason: one_line(&format!("Exchange gave no answer: {reason}"), 300),
                 wait: self.at_it(),
-            }),
+            },
             DoorError::Http(HttpError::Unreachable(_)) => {
                 self.finder.forget(mailbox);
-                Failed::No(down(error))
+                down(error)
             }
-            DoorError::Token(error) => Failed::No(error.into()),
-            DoorError::Password(refused) => Failed::No(refused.into()),
-            DoorError::Refused | DoorError::Ntlm(_) => Failed::No(down(error)),
+            DoorError::Token(error) => error.into(),
+            DoorError::Password(refused) => refused.into(),
+            DoorError::Refused | DoorError::Ntlm(_) => down(error),
         }
     }
 
     /// An answer that HTTP alone explains.
-    fn unread(&self, answer: &Answer, mailbox: &str) -> Failed {
+    fn unread(&self, answer: &Answer, mailbox: &str) -> Delivery {
         let status = answer.status;
         let words = format!("Exchange answers HTTP {}", status.as_u16());
         match status {
-            StatusCode::OK => Failed::Lost("the answer of Exchange cannot be read".to_owned()),
+            StatusCode::OK => self.lost("the answer of Exchange cannot be read"),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                let rest = answer.retry_after().unwrap_or(REST);
+                let wanted = answer.retry_after();
+                let rest = wanted.unwrap_or(REST);
                 self.leave_alone(rest);
-                Failed::No(busy(&words, rest))
+                // Who says how long to wait stands at the door; any other may be a gateway that has lost the answer.
+                let refused = wanted.is_some() || status == StatusCode::TOO_MANY_REQUESTS;
+                if refused { busy(&words, rest) } else { unsure(busy(&words, rest)) }
             }
-            StatusCode::PAYLOAD_TOO_LARGE => Failed::No(never(words)),
+            StatusCode::PAYLOAD_TOO_LARGE => never(words),
             StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::MISDIRECTED_REQUEST => {
                 self.finder.forget(mailbox);
-                Failed::No(down(words))
+                down(words)
             }
             status if status.is_redirection() => {
                 self.finder.forget(mailbox);
-                Failed::No(down(words))
+                down(words)
             }
             // A gateway has lost the answer, or the server fell over its work.
-            status if status.is_server_error() => Failed::Lost(words),
-            _ => Failed::No(down(words)),
+            status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => self.lost(&words),
+            _ => down(words),
         }
     }
 
@@ -212,13 +206,19 @@ impl Ews {
         match trouble.fate() {
             Fate::Done => Delivery::Delivered,
             Fate::Never => never(reason),
-            Fate::Later => later(reason),
-            Fate::Down => down(reason),
+            // These may come of a server that broke off behind the deed.
+            Fate::Later => unsure(later(reason)),
+            Fate::Down => unsure(down(reason)),
             Fate::Moved => {
                 self.finder.forget(mailbox);
                 later(reason)
             }
         }
+    }
+
+    /// The server may have acted, and may still be at it.
+    fn lost(&self, reason: &str) -> Delivery {
+        unsure(busy(reason, self.at_it()))
     }
 
     /// How long a server that has not answered may still be at it: the search of the next try must come after.
@@ -259,6 +259,10 @@ impl Channel for Ews {
     fn towards(&self) -> Towards {
         Towards::Mailbox
     }
+}
+
+fn unsure(said: Delivery) -> Delivery {
+    Delivery::Unsure(Box::new(said))
 }
 
 /// The server says how long to wait, or it should not be asked sooner.

@@ -1,18 +1,13 @@
 //! Tells by Microsoft Graph: as a mail, or as a message put straight into the user's Inbox (PROTOCOLS §7.5).
 //!
-//! Graph may act and yet answer nothing, or 504. So a try that is not the first ([`Channel::deliver_again`]) looks for the
-//! notice by its Message-ID before it goes again, unless every try before it was refused in so many words.
+//! Graph may act and yet answer nothing, or 504. So a notice that may be there ([`Channel::deliver_again`]) is looked for by
+//! its Message-ID before it goes again.
 
 mod contacts;
 mod probe;
 mod service;
 
-use std::{
-    collections::HashSet,
-    net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::BoxFuture;
@@ -44,17 +39,6 @@ pub struct Graph {
     settings: settings::Graph,
     service: Service,
     letters: Letters,
-    /// Notices of which nothing is there: whatever was asked for them was refused.
-    refused: Mutex<HashSet<Key>>,
-    /// Notices of which the try under way has made a message.
-    begun: Mutex<HashSet<Key>>,
-}
-
-/// Refused notices that are kept in mind; one beyond is looked for before it goes again.
-const REFUSED: usize = 100_000;
-
-fn keys(of: &Mutex<HashSet<Key>>) -> MutexGuard<'_, HashSet<Key>> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why the service cannot be used.
@@ -83,8 +67,7 @@ impl Graph {
         let http = Http::resolving(settings.ca.as_deref(), names)?;
         let source = tokens.source(&settings.oauth, &http)?;
         let service = Service::new(http, source);
-        let (letters, refused, begun) = (Letters::default(), Mutex::default(), Mutex::default());
-        Ok(Self { settings: settings.clone(), service, letters, refused, begun })
+        Ok(Self { settings: settings.clone(), service, letters: Letters::default() })
     }
 
     /// Writes by these letters.
@@ -100,19 +83,10 @@ impl Graph {
     }
 
     async fn tried(&self, item: &Item, again: bool) -> Delivery {
-        let key = Key::of(&item.notice);
-        // A try that is cut off leaves its notice in doubt, so it is taken out before.
-        let is_new = !again | keys(&self.refused).remove(&key);
-        let told = self.tell(item, &key, !is_new).await;
-        let begun = keys(&self.begun).remove(&key);
-        let Err(trouble) = told else { return Delivery::Delivered };
-        if is_new && !begun && !trouble.may_have_acted() {
-            let mut refused = keys(&self.refused);
-            if refused.len() < REFUSED {
-                refused.insert(key);
-            }
+        match self.tell(item, &Key::of(&item.notice), again).await {
+            Ok(()) => Delivery::Delivered,
+            Err(trouble) => trouble.delivery(self.service.patience()),
         }
-        trouble.delivery(self.service.patience())
     }
 
     async fn tell(&self, item: &Item, key: &Key, again: bool) -> Result<(), Trouble> {
@@ -161,7 +135,10 @@ impl Graph {
         let message = self.message(item, letter, enclosed(letter))?;
         let made = self.make(&place.inbox(), key, &message, whose).await;
         match &letter.sound {
-            Some(sound) if is_large(sound) => self.attach(item, key, sound, &made?.ok_or_else(unread)?).await,
+            Some(sound) if is_large(sound) => {
+                let made = made?.ok_or_else(unread)?;
+                self.attach(item, key, sound, &made).await.map_err(Trouble::behind)
+            }
             // Whatever stands in the answer: the status has said it.
             _ => made.map(drop),
         }
@@ -188,9 +165,9 @@ impl Graph {
         let message = self.message(item, letter, Enclosed::Behind)?;
         let made = self.make(&place.drafts(), key, &message, whose).await?.ok_or_else(unread)?;
         if let Some(sound) = &letter.sound {
-            self.attach(item, key, sound, &made).await?;
+            self.attach(item, key, sound, &made).await.map_err(Trouble::behind)?;
         }
-        self.send_draft(key, &made).await
+        self.send_draft(key, &made).await.map_err(Trouble::behind)
     }
 
     /// What an earlier try has begun: the recording may still be missing.
@@ -216,7 +193,6 @@ impl Graph {
     ) -> Result<Option<Made>, Trouble> {
         let answer = self.service.post(url, key, Body::Json(message.to_string())).await?;
         Trouble::unless(&answer, 201, whose)?;
-        keys(&self.begun).insert(key.clone());
         Ok(made(&answer.body))
     }
 

@@ -3,6 +3,7 @@
 
 use std::{error::Error, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
+use hyper_util::client::legacy::connect::HttpInfo;
 use jiff::Timestamp;
 use reqwest::{
     Client, ClientBuilder, RequestBuilder, StatusCode, header::HeaderMap, redirect::Policy, tls::TlsInfo,
@@ -40,6 +41,8 @@ pub struct Answer {
     pub whole: bool,
     /// The server's certificate (DER), of a client that was built to tell it.
     pub certificate: Option<Vec<u8>>,
+    /// Our end of the connection that it came by.
+    pub came_by: Option<SocketAddr>,
 }
 
 /// Why there is no answer.
@@ -114,10 +117,11 @@ pub async fn ask(request: RequestBuilder, patience: Duration) -> Result<Answer, 
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let info = response.extensions().get::<TlsInfo>();
         let certificate = info.and_then(TlsInfo::peer_certificate).map(<[u8]>::to_vec);
-        Ok((status, headers, certificate, response))
+        let came_by = response.extensions().get::<HttpInfo>().map(HttpInfo::local_addr);
+        Ok((status, headers, (certificate, came_by), response))
     });
     // The status is worth more than the body: whatever becomes of the rest, the server has decided.
-    let (status, headers, certificate, mut response) =
+    let (status, headers, (certificate, came_by), mut response) =
         asked.await.map_err(|_| HttpError::Lost("it took too long".to_owned()))??;
     let mut body = Vec::new();
     let read = tokio::time::timeout(patience, async {
@@ -132,7 +136,7 @@ pub async fn ask(request: RequestBuilder, patience: Duration) -> Result<Answer, 
         }
     });
     let whole = read.await.unwrap_or(false);
-    Ok(Answer { status, headers, body, whole, certificate })
+    Ok(Answer { status, headers, body, whole, certificate, came_by })
 }
 
 impl Answer {

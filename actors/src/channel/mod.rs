@@ -40,8 +40,8 @@ pub trait Channel: Send + Sync {
     /// One try.
     fn deliver<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery>;
 
-    /// One try more: an earlier one may have told the user without our knowing, since its answer was lost or a crash
-    /// came between. For channels that can find out.
+    /// One try more of a notice that may be there already, since an answer was lost ([`Delivery::Lost`],
+    /// [`Delivery::Unsure`]) or an earlier run of Ringpost left it open. For channels that can find out.
     fn deliver_again<'a>(&'a self, item: &'a Item) -> BoxFuture<'a, Delivery> {
         self.deliver(item)
     }

@@ -94,8 +94,9 @@ mod tests {
             for status in statuses {
                 let judged = match judged(*status) {
                     Delivery::Delivered => "delivered",
-                    Delivery::Later { .. } | Delivery::Down { .. } | Delivery::Lost { .. } => "later",
+                    Delivery::Later { .. } => "later",
                     Delivery::Never { .. } => "never",
+                    other => panic!("{other:?}"),
                 };
                 assert_eq!(judged, kind, "{status}");
             }

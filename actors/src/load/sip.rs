@@ -9,10 +9,9 @@ use ringpost::{
 
 use super::{raw::Raw, section::Section, uri};
 
-/// Reads `[sip]`; `None` after a problem.
-pub fn sip(mut section: Section<'_>) -> Option<Sip> {
-    let mut taken = Vec::new();
-    let listen = section.at_least_one("listen", |raw| free_listener(raw, &mut taken));
+/// Reads `[sip]`; `None` after a problem. `taken`: who listens where, and the setting that says so.
+pub fn sip(mut section: Section<'_>, taken: &mut Vec<(Listen, String)>) -> Option<Sip> {
+    let listen = section.at_least_one("listen", |raw| free_listener(raw, taken));
     let domain = section.required("domain", domain);
     let advertise = section.optional("advertise", address);
     let lanes = section.optional("lanes", |raw| raw.count(1..=255));
@@ -77,12 +76,21 @@ pub fn address(raw: &Raw<'_>) -> Result<IpAddr, String> {
 /// R89: no two listeners of one transport on one address and port; a wildcard is every address of its family.
 fn free_listener(raw: &Raw<'_>, taken: &mut Vec<(Listen, String)>) -> Result<Listen, String> {
     let listen = listener(raw)?;
+    claim(raw, listen, taken)?;
+    Ok(listen)
+}
+
+/// Notes that a setting has Ringpost listen there.
+///
+/// # Errors
+/// Which setting does already.
+pub fn claim(raw: &Raw<'_>, listen: Listen, taken: &mut Vec<(Listen, String)>) -> Result<(), String> {
     let clash = taken.iter().find(|(other, _)| overlap(*other, listen));
     if let Some((_, pointer)) = clash {
         return Err(format!("listens on the same address and port as {pointer}"));
     }
     taken.push((listen, raw.pointer()));
-    Ok(listen)
+    Ok(())
 }
 
 fn listener(raw: &Raw<'_>) -> Result<Listen, String> {

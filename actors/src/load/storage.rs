@@ -1,8 +1,8 @@
 //! `[store]`, `[retention]`, `[outbox]` and `[metrics]`.
 
-use ringpost::settings::{Metrics, Outbox, Retention, Store};
+use ringpost::settings::{Listen, Metrics, Outbox, Retention, Store, Transport};
 
-use super::{raw::Raw, section::Section};
+use super::{raw::Raw, section::Section, sip};
 
 /// Reads `[store]`; `None` after a problem.
 pub fn store(mut section: Section<'_>) -> Option<Store> {
@@ -46,10 +46,14 @@ pub fn outbox(mut section: Section<'_>) -> Option<Outbox> {
     })
 }
 
-/// Reads `[metrics]`; `None` after a problem.
-pub fn metrics(mut section: Section<'_>) -> Option<Metrics> {
+/// Reads `[metrics]`; `None` after a problem. `taken`: who listens where.
+pub fn metrics(mut section: Section<'_>, taken: &mut Vec<(Listen, String)>) -> Option<Metrics> {
     let listen = section.optional("listen", |raw| {
-        raw.text()?.parse().map_err(|_| "wants an address and a port such as \"127.0.0.1:9460\"".to_owned())
+        let address = raw.text()?.parse();
+        let address =
+            address.map_err(|_| "wants an address and a port such as \"127.0.0.1:9460\"".to_owned())?;
+        sip::claim(raw, Listen { transport: Transport::Tcp, address }, taken)?;
+        Ok(address)
     });
     section.end();
     Some(Metrics { listen })

@@ -19,7 +19,7 @@ pub fn tls(mut section: Section<'_>, serves: bool) -> Option<Tls> {
     if certificates.len() != keys.len() {
         section.refuse("keys", "has to name one file for each of certificates");
     } else if serves && certificates.is_empty() {
-        section.refuse("certificates", "is missing: a tls or wss listener needs one");
+        section.refuse("certificates", "is missing: a tls, wss or https listener needs one");
     }
     section.end();
     Some(Tls {

@@ -39,6 +39,8 @@ struct Place {
     posted: i64,
     mail: Option<Arc<str>>,
     has_next: bool,
+    /// It may be told already, though nobody has said so.
+    doubt: bool,
 }
 
 impl Default for Held {
@@ -99,6 +101,7 @@ impl Outbox {
                 posted: item.posted.as_second(),
                 mail: item.notice.mail.as_deref().map(Arc::from),
                 has_next: item.way.has_next(),
+                doubt: false,
             };
             self.held.enter(id, wait, item.notice.user.as_str().into(), place);
         }
@@ -113,17 +116,17 @@ impl Outbox {
         let (posted_at, mail, has_next) = (posted.as_second(), open.mail.clone(), open.has_next);
         let Some((user, wish)) = wish.as_deref().filter(|(_, wish)| wish.waits()) else { return Some(open) };
         if !self.knows(id) {
-            let place = Place { channel: channel.clone(), posted: posted_at, mail, has_next };
+            let place = Place { channel: channel.clone(), posted: posted_at, mail, has_next, doubt: true };
             self.held.enter(id, wish.wait(posted, wall), user.clone(), place);
         }
         None
     }
 
     /// What comes out of the room has not waited for its channel yet.
-    fn enqueue(&mut self, id: ItemId, Place { channel, posted, mail, has_next }: &Place) {
+    fn enqueue(&mut self, id: ItemId, Place { channel, posted, mail, has_next, doubt }: &Place) {
         let left = left(*has_next, Duration::ZERO, self.lane(channel).schedule());
-        let (posted, mail) = (*posted, mail.as_deref());
-        self.queue(channel, Arrival { id, posted, mail, left, wait: Duration::ZERO });
+        let (posted, mail, doubt) = (*posted, mail.as_deref(), *doubt);
+        self.queue(channel, Arrival { id, posted, mail, left, wait: Duration::ZERO, doubt });
     }
 
     /// Sends those whose time has come on their way; gives the moment at which to ask again.
@@ -157,7 +160,7 @@ impl Outbox {
             this.guarded(ctx, |this, ctx| {
                 ids.iter().for_each(|id| this.returnable.forget(*id));
                 for (id, item) in sealed {
-                    this.queue_item(id, &item);
+                    this.queue_item(id, &item, false);
                     this.keep_fresh(id, item);
                 }
                 if !all_read {

@@ -66,6 +66,8 @@ pub struct Start {
     pub held: Option<(Duration, String)>,
     /// The channel is known to be down: one failure more is no news.
     pub down: bool,
+    /// The item may be told already, though nobody has said so.
+    pub doubt: bool,
 }
 
 /// An item that comes into the queue.
@@ -79,6 +81,8 @@ pub struct Arrival<'a> {
     pub left: Duration,
     /// For how long it is not due yet.
     pub wait: Duration,
+    /// It may be told already, though nobody has said so.
+    pub doubt: bool,
 }
 
 /// The queue.
@@ -148,15 +152,16 @@ impl Lane {
             at: now + u64::from(millis(arrival.wait)),
             whom,
             place: Place::Due,
+            doubt: arrival.doubt,
         };
         self.queue.add(arrival.id, entry, now);
     }
 
-    /// An item that is still open waits again, and may wait for so long altogether.
-    pub fn wait(&mut self, id: ItemId, wait: Duration, left: Duration) {
+    /// An item that is still open waits again, and may wait for so long altogether; a doubt about it stays.
+    pub fn wait(&mut self, id: ItemId, wait: Duration, left: Duration, doubt: bool) {
         if self.queue.get(id).is_some_and(|entry| entry.place == Place::Sending) {
             let now = self.now();
-            self.queue.leave(id, left);
+            self.queue.leave(id, left, doubt);
             self.queue.place(id, now + u64::from(millis(wait)), now);
         }
     }
@@ -257,6 +262,7 @@ impl Lane {
             schedule: self.used.schedule.clone(),
             held,
             down: self.breaker.is_open(),
+            doubt: self.queue.get(id).is_some_and(|entry| entry.doubt),
         });
     }
 

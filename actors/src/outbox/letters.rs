@@ -96,9 +96,10 @@ impl Handler<Committed> for Outbox {
             if item.wish.waits() {
                 this.hold(id, &item);
             } else if !this.knows(id) {
-                this.queue_item(id, &item);
                 // Where the store has been read meanwhile, that may have sent it already: then the store knows better.
-                if since == Some(this.reads) {
+                let doubt = since != Some(this.reads);
+                this.queue_item(id, &item, doubt);
+                if !doubt {
                     this.keep_fresh(id, item);
                 }
             }
@@ -138,7 +139,7 @@ impl Handler<Resend> for Outbox {
         };
         Box::pin(revived.into_actor(self).map(move |found, this, ctx| {
             let Some((item, _)) = found else { return false };
-            this.queue_item(id, &item);
+            this.queue_item(id, &item, true);
             this.guarded(ctx, Self::pump);
             true
         }))

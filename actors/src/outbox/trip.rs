@@ -37,6 +37,8 @@ pub enum Ended {
         wait: Duration,
         /// How much longer it may wait for the channel by then.
         left: Duration,
+        /// This try may have told it.
+        doubt: bool,
     },
     /// It goes on by other ways.
     Became(Vec<(ItemId, Arc<Item>)>),
@@ -71,28 +73,21 @@ pub struct Freed {
 impl Trip {
     pub async fn go(self) -> Ended {
         let tried = self.guarded(self.send()).await.flatten();
-        let about = match (&tried, &self.start.held) {
+        let news = match (&tried, &self.start.held) {
             (_, Some(_)) => Tried::Counted,
             (Err(_), None) => Tried::No,
-            (Ok((_, _, Delivery::Down { reason, not_before })), None) => {
-                Tried::Down { reason: reason.clone(), rest: *not_before }
-            }
-            (Ok((_, _, Delivery::Lost { reason, .. })), None) => {
-                Tried::Down { reason: reason.clone(), rest: None }
-            }
-            (Ok((_, _, Delivery::Later { reason, .. })), None) => Tried::Deferred { reason: reason.clone() },
-            (Ok((_, _, Delivery::Delivered | Delivery::Never { .. })), None) => Tried::Taken,
+            (Ok((_, _, (said, _))), None) => about(said),
         };
         let Start { id, name, whom, .. } = &self.start;
-        self.outbox.do_send(Freed { id: *id, channel: name.clone(), whom: *whom, tried: about });
+        self.outbox.do_send(Freed { id: *id, channel: name.clone(), whom: *whom, tried: news });
         let settled = async {
-            let (item, effort, delivery) = tried?;
+            let (item, effort, (delivery, doubt)) = tried?;
             let schedule = &self.start.schedule;
             let step = match &self.start.held {
                 None => after(&item, effort, delivery, schedule, fastrand::f64()),
                 Some((held, why)) => after_rest(&item, effort, *held, why.clone(), schedule),
             };
-            Ok(self.settle(item, step).await)
+            Ok(self.settle(item, step, doubt).await)
         };
         self.guarded(settled).await.flatten().unwrap_or_else(|ended| ended)
     }
@@ -107,12 +102,12 @@ impl Trip {
 
     fn much_later(&self) -> Ended {
         let longest = self.start.schedule.longest_retry;
-        Ended::Again { wait: longest, left: longest }
+        Ended::Again { wait: longest, left: longest, doubt: true }
     }
 
-    /// The try itself. `Err`: it came to none.
-    async fn send(&self) -> Result<(Arc<Item>, Effort, Delivery), Ended> {
-        let Start { id, channel, held, .. } = &self.start;
+    /// The try itself, and whether it may have told the notice though nobody has said so. `Err`: it came to none.
+    async fn send(&self) -> Result<(Arc<Item>, Effort, (Delivery, bool)), Ended> {
+        let Start { id, channel, held, doubt, .. } = &self.start;
         let (item, effort) = match &self.fresh {
             Some(item) => (item.clone(), Effort::default()),
             None => match self.scribe.load(*id).await {
@@ -126,35 +121,36 @@ impl Trip {
         };
         let later = |reason: &str| Delivery::Later { reason: reason.to_owned(), not_before: None };
         if held.is_some() {
-            return Ok((item, effort, later("the channel is down")));
+            return Ok((item, effort, (later("the channel is down"), false)));
         }
         let item = self.namer.named(*id, item).await;
         self.scribe.sending(*id);
         let Some(channel) = channel else {
-            let delivery = later("this site has no such channel");
-            return Ok((item, effort, delivery));
+            return Ok((item, effort, (later("this site has no such channel"), false)));
         };
         // A channel that panics must not take the outbox along (ROBUSTNESS T39).
         let guarded = AssertUnwindSafe(async {
-            match &self.fresh {
-                Some(_) => channel.deliver(&item).await,
-                None => channel.deliver_again(&item).await,
+            match doubt {
+                false => channel.deliver(&item).await,
+                true => channel.deliver_again(&item).await,
             }
         })
         .catch_unwind();
-        let delivery = match tokio::time::timeout(LONGEST_TRY, guarded).await {
-            Ok(Ok(delivery)) => delivery,
+        let ended = match tokio::time::timeout(LONGEST_TRY, guarded).await {
+            Ok(Ok(delivery)) => delivery.parted(),
             Ok(Err(panic)) => {
                 error!(item = id, fault = words(&*panic), "A fault in a channel");
-                later("the channel failed inside")
+                (later("the channel failed inside"), true)
             }
-            Err(_) => Delivery::Down { reason: "the channel took too long".to_owned(), not_before: None },
+            Err(_) => {
+                (Delivery::Down { reason: "the channel took too long".to_owned(), not_before: None }, true)
+            }
         };
-        Ok((item, effort, delivery))
+        Ok((item, effort, ended))
     }
 
     /// Writes what came of the try, and goes on only when that is on the disk.
-    async fn settle(&self, item: Arc<Item>, step: Step) -> Ended {
+    async fn settle(&self, item: Arc<Item>, step: Step, doubt: bool) -> Ended {
         let Start { id, name, numbers, held, .. } = &self.start;
         let (id, channel, call) = (*id, name.as_str(), item.notice.call_id.as_str());
         match step {
@@ -177,7 +173,7 @@ impl Trip {
                 let due = Timestamp::now().saturating_add(wall).unwrap_or(Timestamp::MAX);
                 self.scribe.change(id, Change::Delayed { due, effort, reason }).await;
                 let left = left(item.way.has_next(), effort.waited, &self.start.schedule);
-                Ended::Again { wait, left }
+                Ended::Again { wait, left, doubt }
             }
             Step::NextChannel { ways, reason } => self.next_channel(&item, ways, reason).await,
             Step::GiveUp { reason } => {
@@ -203,5 +199,15 @@ impl Trip {
             }
             Some(Written::Done | Written::New(_) | Written::Known | Written::Nothing) | None => Ended::Closed,
         }
+    }
+}
+
+fn about(said: &Delivery) -> Tried {
+    match said {
+        Delivery::Down { reason, not_before } => Tried::Down { reason: reason.clone(), rest: *not_before },
+        Delivery::Lost { reason, .. } => Tried::Down { reason: reason.clone(), rest: None },
+        Delivery::Later { reason, .. } => Tried::Deferred { reason: reason.clone() },
+        Delivery::Delivered | Delivery::Never { .. } => Tried::Taken,
+        Delivery::Unsure(said) => about(said),
     }
 }

@@ -16,13 +16,15 @@ use std::{
 
 use jiff::Timestamp;
 use ringpost::{
+    address::Caller,
     notify::{CallRecord, Kind},
     outbox::{ChannelName, Effort, Item, Key, Status, Wish},
+    voicemail::State,
 };
 
 use serde::Serialize;
 
-use crate::metrics::{METRICS, State};
+use crate::metrics::{self, METRICS};
 pub use scribe::{Late, PostError, Posted, Scribe};
 pub use sqlite::{OpenError, Sqlite};
 
@@ -53,6 +55,10 @@ pub trait Store: Send {
     fn expire(&mut self, kind: Expiring, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
     /// The recordings of notices that are not told yet, and those of dead letters.
     fn recordings_needed(&mut self) -> Result<Vec<PathBuf>, StoreError>;
+    /// The messages of a user's mailbox, or of all; the oldest first.
+    fn messages(&mut self, user: Option<&str>) -> Result<Vec<Message>, StoreError>;
+    /// What users have changed of their mailboxes, as it was written.
+    fn mailboxes(&mut self) -> Result<Vec<(String, String)>, StoreError>;
     /// Leaves everything tidy for the next start.
     fn close(&mut self) -> Result<(), StoreError>;
 }
@@ -81,6 +87,36 @@ pub enum Write {
     Policy(String, Option<String>),
     /// The bindings of users from now on.
     Bind(Vec<BindingRow>),
+    /// A message of a user's mailbox is in that state from now on; `None`: it is deleted.
+    Message(Arc<str>, MessageId, Option<State>),
+    /// A message of a user's mailbox whose recording is gone.
+    Forget(Arc<str>, MessageId),
+    /// What a user has changed of the own mailbox from now on; no text: nothing.
+    Mailbox(Arc<str>, Option<String>),
+}
+
+/// The number of a message in the store.
+pub type MessageId = i64;
+
+/// A message of a mailbox.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Message {
+    /// Its number.
+    pub id: MessageId,
+    /// Whose mailbox it is in: the address of record.
+    pub user: Arc<str>,
+    /// The recording.
+    pub recording: PathBuf,
+    /// Who has left it.
+    pub caller: Caller,
+    /// When the call came in.
+    pub came_in: Timestamp,
+    /// Its length.
+    pub duration: Duration,
+    /// Whether its caller called it urgent.
+    pub urgent: bool,
+    /// Where it stands; `None`: deleted, and gone with its recording.
+    pub state: Option<State>,
 }
 
 /// A user's address and all the user's bindings; no text: none.
@@ -285,7 +321,8 @@ impl Health {
     fn set(&self, good: bool) -> bool {
         let changed = self.0.swap(good, Ordering::Relaxed) != good;
         if changed {
-            let state = if good { State::Green } else { State::Red("it refuses to write".into()) };
+            let state =
+                if good { metrics::State::Green } else { metrics::State::Red("it refuses to write".into()) };
             METRICS.health.set("store", state);
         }
         changed

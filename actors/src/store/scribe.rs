@@ -10,12 +10,15 @@ use jiff::Timestamp;
 use ringpost::{
     notify::CallRecord,
     outbox::{Effort, Item, Status},
+    voicemail::State,
 };
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    BindingRow, Change, Expiring, Health, ItemId, Listed, OpenItem, Row, Store, StoreError, Written,
+    BindingRow, Change, Expiring, Health, ItemId, Listed, Message, MessageId, OpenItem, Row, Store,
+    StoreError, Written,
 };
+use crate::mailboxes::MailboxCounts;
 use desk::Desk;
 
 /// Commands that may wait; a poster waits for a place, a line of the call log is dropped and counted.
@@ -26,6 +29,7 @@ const WAITING: usize = 8192;
 pub struct Scribe {
     commands: mpsc::Sender<Command>,
     health: Health,
+    counts: Arc<MailboxCounts>,
 }
 
 /// A notice is safe.
@@ -68,19 +72,29 @@ pub struct Late {
 
 impl Scribe {
     /// Starts the thread. Late notices come out of the receiver.
-    pub fn start(store: Box<dyn Store>) -> std::io::Result<(Self, mpsc::UnboundedReceiver<Late>)> {
+    pub fn start(mut store: Box<dyn Store>) -> std::io::Result<(Self, mpsc::UnboundedReceiver<Late>)> {
         let (commands, inbox) = mpsc::channel(WAITING);
         let (late, lates) = mpsc::unbounded_channel();
         let health = Health::default();
-        let desk = Desk::new(store, health.clone(), late);
+        let counts = Arc::new(MailboxCounts::default());
+        match store.messages(None) {
+            Ok(messages) => counts.fill(&messages),
+            Err(error) => tracing::error!(%error, "What the mailboxes hold cannot be read"),
+        }
+        let desk = Desk::new(store, (health.clone(), Arc::clone(&counts)), late);
         let clock = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         thread::Builder::new().name("scribe".to_owned()).spawn(move || clock.block_on(desk.work(inbox)))?;
-        Ok((Self { commands, health }, lates))
+        Ok((Self { commands, health, counts }, lates))
     }
 
     /// Whether the store takes what it is given.
     pub fn health(&self) -> &Health {
         &self.health
+    }
+
+    /// How many messages each mailbox holds, after the latest commit.
+    pub fn counts(&self) -> &Arc<MailboxCounts> {
+        &self.counts
     }
 
     /// Writes a notice; returns after the commit.
@@ -143,6 +157,34 @@ impl Scribe {
     /// The bindings of every user, as they were written. `None`: stopped.
     pub async fn bindings(&self) -> Option<Result<Vec<(String, String)>, StoreError>> {
         self.read(|store| store.bindings()).await
+    }
+
+    /// Writes where a message of a mailbox stands, `None`: deleted; returns after the commit. False: the disk refused, or
+    /// the store is stopped.
+    pub async fn set_message(&self, user: Arc<str>, id: MessageId, state: Option<State>) -> bool {
+        self.ask(|reply| Command::Message(user, id, state, reply)).await.unwrap_or(false)
+    }
+
+    /// Forgets a message whose recording is gone. False: the disk refused, or the store is stopped.
+    pub async fn forget_message(&self, user: Arc<str>, id: MessageId) -> bool {
+        self.ask(|reply| Command::Forget(user, id, reply)).await.unwrap_or(false)
+    }
+
+    /// The messages of a user's mailbox, or of all, the oldest first; those that are deleted as long as their recording is
+    /// there. `None`: stopped.
+    pub async fn messages(&self, user: Option<Arc<str>>) -> Option<Result<Vec<Message>, StoreError>> {
+        self.read(move |store| store.messages(user.as_deref())).await
+    }
+
+    /// Writes what a user has changed of the own mailbox; returns after the commit. False: the disk refused, or the store
+    /// is stopped.
+    pub async fn set_mailbox(&self, user: Arc<str>, body: Option<String>) -> bool {
+        self.ask(|reply| Command::Mailbox(user, body, reply)).await.unwrap_or(false)
+    }
+
+    /// What users have changed of their mailboxes, as it was written. `None`: stopped.
+    pub async fn mailboxes(&self) -> Option<Result<Vec<(String, String)>, StoreError>> {
+        self.read(|store| store.mailboxes()).await
     }
 
     /// The items after that one that are neither delivered nor dead. `None`: stopped.
@@ -226,6 +268,9 @@ enum Command {
     Record(Box<CallRecord>),
     Policy(String, Option<String>, oneshot::Sender<bool>),
     Bind(Vec<BindingRow>, oneshot::Sender<bool>),
+    Message(Arc<str>, MessageId, Option<State>, oneshot::Sender<bool>),
+    Forget(Arc<str>, MessageId, oneshot::Sender<bool>),
+    Mailbox(Arc<str>, Option<String>, oneshot::Sender<bool>),
     Read(Question),
     Stop(oneshot::Sender<()>),
 }

@@ -4,6 +4,7 @@ mod change;
 mod ending;
 mod expire;
 mod held;
+mod messages;
 mod open;
 
 use jiff::Timestamp;
@@ -22,7 +23,7 @@ use std::{
 };
 use tracing::warn;
 
-use super::{Ending, Expiring, ItemId, Listed, OpenItem, Store, StoreError, Write, Written};
+use super::{Ending, Expiring, ItemId, Listed, Message, OpenItem, Store, StoreError, Write, Written};
 
 pub use open::OpenError;
 
@@ -174,6 +175,16 @@ impl Store for Sqlite {
         self.read_recordings_needed()
     }
 
+    fn messages(&mut self, user: Option<&str>) -> Result<Vec<Message>, StoreError> {
+        self.read_messages(user)
+    }
+
+    fn mailboxes(&mut self) -> Result<Vec<(String, String)>, StoreError> {
+        let mut query = self.db.prepare_cached("SELECT user, body FROM mailbox")?;
+        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     fn close(&mut self) -> Result<(), StoreError> {
         // Everything is committed already; a busy reader only means that the next start reads the WAL.
         Ok(self.checkpoint()?)
@@ -197,6 +208,9 @@ impl Sqlite {
                 Write::Record(record) => change::log(&tx, record)?,
                 Write::Policy(user, body) => change::set_policy(&tx, user, body.as_deref())?,
                 Write::Bind(rows) => change::bind(&tx, rows)?,
+                Write::Message(user, id, state) => messages::set(&tx, (user, *id), *state)?,
+                Write::Forget(user, id) => messages::forget(&tx, (user, *id))?,
+                Write::Mailbox(user, body) => messages::set_mailbox(&tx, user, body.as_deref())?,
             });
         }
         tx.commit()?;

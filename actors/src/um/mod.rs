@@ -117,7 +117,8 @@ impl Desk {
         let wish = directory.wish(user, &notice, notice.came_in);
         let (class, channels, notices) =
             (user.missed_calls, user.channels.clone(), Arc::clone(&user.notices));
-        Context { notice, class, filter, channels, wish, notices }
+        let urgent = is_urgent(invite);
+        Context { notice, class, filter, urgent, channels, wish, notices }
     }
 
     fn begin(&self, server: Token, invite: SipMessage, from: Peer) {
@@ -229,6 +230,14 @@ impl Desk {
             _ => self.answer(server, &message, from, 200),
         }
     }
+}
+
+/// RFC 3261 §20.26.
+fn is_urgent(invite: &SipMessage) -> bool {
+    let mut fields = invite.fields();
+    let priority = fields.find(|field| invite.written_name(field).eq_ignore_ascii_case(b"Priority"));
+    let priority = priority.map_or(&b""[..], |field| invite.value(field));
+    [&b"urgent"[..], b"emergency"].iter().any(|one| priority.eq_ignore_ascii_case(one))
 }
 
 impl TransactionUser for Desk {

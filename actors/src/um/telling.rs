@@ -29,6 +29,9 @@ pub struct Context {
     /// The user's filter that the call is caught by.
     #[serde(default)]
     pub(super) filter: Option<Filter>,
+    /// The caller's INVITE is urgent.
+    #[serde(default)]
+    pub(super) urgent: bool,
     /// The user's own channels; none after a crash, when the directory knows them.
     #[serde(skip)]
     pub(super) channels: Entries,
@@ -53,8 +56,9 @@ impl Context {
         let mut notice = self.notice.clone();
         match (verdict.action, recording) {
             (UmAction::VoiceMail, Some(recording)) => {
+                let Recording { path, duration, .. } = recording;
                 notice.kind =
-                    Kind::VoiceMail { recording: recording.path.clone(), duration: recording.duration };
+                    Kind::VoiceMail { recording: path.clone(), duration: *duration, urgent: self.urgent };
                 notice.outcome = Outcome::LeftMessage;
             }
             (UmAction::Missed, _) => {}

@@ -40,6 +40,59 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "listeners of [http] that are none",
+        "[store]",
+        "[http]\nlisten = [\"ftp:127.0.0.1:1\", \"http:192.0.2.1:8080\", \"https:[::1]:0\", 7]\nschemes = [\"ntlm\"]\n\
+         url = \"https://a.test/?q\"\nproxies = [\"proxy\"]\nmax_header = \"1KiB\"\nmax_connections = 0\nstall_timeout = \"0s\"\n[store]",
+        &[
+            "site.toml:23: http.listen[0]: wants \"https:ADDRESS:PORT\" or \"http:ADDRESS:PORT\", not \"ftp:127.0.0.1:1\"",
+            "site.toml:23: http.listen[1]: would take passwords in the open: wants https, an address of this machine only, \
+         or plain = true",
+            "site.toml:23: http.listen[2]: port 0 is no port: readers have to know where Ringpost listens",
+            "site.toml:23: http.listen[3]: wants text, not a number without quotes",
+            "site.toml:24: http.schemes[0]: wants \"digest\" or \"basic\", not \"ntlm\"",
+            "site.toml:25: http.url: wants a URL such as \"https://phones.example.com/ringpost\", without anything behind the path",
+            "site.toml:26: http.proxies[0]: wants an address or a network such as \"192.0.2.7\" or \"10.0.0.0/8\", not \"proxy\"",
+            "site.toml:27: http.max_header: must be from 8.0 KiB to 1.0 MiB",
+            "site.toml:28: http.max_connections: wants a number from 1 to 100000",
+            "site.toml:29: http.stall_timeout: must be longer than zero",
+        ],
+    ),
+    (
+        "R89: two listeners on one address and port, whatever they speak",
+        "[store]",
+        "[metrics]\nlisten = \"127.0.0.1:9460\"\n[http]\nlisten = [\"http:127.0.0.1:9460\", \"http:127.0.0.1:5060\"]\n[store]",
+        &[
+            "site.toml:25: http.listen[0]: listens on the same address and port as metrics.listen (line 23)",
+            "site.toml:25: http.listen[1]: listens on the same address and port as sip.listen[1] (line 2)",
+        ],
+    ),
+    (
+        "R89: metrics where SIP is by TCP",
+        "[store]",
+        "[metrics]\nlisten = \"0.0.0.0:5060\"\n[store]",
+        &["site.toml:23: metrics.listen: listens on the same address and port as sip.listen[1] (line 2)"],
+    ),
+    (
+        "https without a certificate",
+        "[store]",
+        "[http]\nlisten = [\"https:0.0.0.0:8443\"]\n[store]",
+        &["site.toml: tls.certificates: is missing: a tls, wss or https listener needs one"],
+    ),
+    (
+        "clients of [http] that nobody can be",
+        "[store]",
+        "[[http.client]]\nname = \"a:b\"\npassword_file = \"none\"\nmay = [\"all\"]\n[[http.client]]\nmay = []\n[store]",
+        &[
+            "site.toml:23: http.client[0].name: must not hold a quote, a backslash or a colon",
+            "site.toml:24: http.client[0].password_file: cannot be read: No such file or directory (os error 2)",
+            "site.toml:25: http.client[0].may[0]: wants \"book\" or \"locations\"",
+            "site.toml:26: http.client[1].name: is missing",
+            "site.toml:26: http.client[1].password_file: is missing",
+            "site.toml:27: http.client[1].may: needs at least one entry",
+        ],
+    ),
+    (
         "unknown key",
         "language = \"en\"",
         "languages = \"en\"",
@@ -131,7 +184,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[stores]",
         &[
             "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, registrar, um, outbox, channel, mail, \
-             notices, user, bypass, policy, feature_codes, store, retention, voicemail, metrics, security, tls, dns, identity",
+             notices, user, bypass, policy, feature_codes, store, retention, voicemail, metrics, http, security, tls, dns, identity",
         ],
     ),
     (
@@ -447,7 +500,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "\"tcp:127.0.0.1:5060\"",
         "\"tcp:127.0.0.1:5060\", \"ws:127.0.0.1:5060\", \"tls:127.0.0.1:5061\"",
         &[
-            "site.toml: tls.certificates: is missing: a tls or wss listener needs one",
+            "site.toml: tls.certificates: is missing: a tls, wss or https listener needs one",
             "site.toml:2: sip.listen[2]: listens on the same address and port as sip.listen[1] (line 2)",
         ],
     ),

@@ -62,7 +62,8 @@ fn channel(settings: &settings::Ews) -> Arc<Ews> {
 
 fn voice(call_id: &str, mail: &str, recording: &Path) -> Item {
     let item = by_mail(call_id, mail);
-    let kind = Kind::VoiceMail { recording: recording.to_owned(), duration: Duration::from_secs(9) };
+    let kind =
+        Kind::VoiceMail { recording: recording.to_owned(), duration: Duration::from_secs(9), urgent: false };
     Item { notice: Notice { kind, ..item.notice.clone() }, ..item }
 }
 

@@ -47,7 +47,8 @@ fn channel(settings: &settings::Graph) -> Arc<Graph> {
 
 fn voice(call_id: &str, recording: &Path) -> Item {
     let item = by_mail(call_id, "tu@contoso.com");
-    let kind = Kind::VoiceMail { recording: recording.to_owned(), duration: Duration::from_secs(9) };
+    let kind =
+        Kind::VoiceMail { recording: recording.to_owned(), duration: Duration::from_secs(9), urgent: false };
     Item { notice: Notice { kind, ..item.notice.clone() }, ..item }
 }
 

@@ -106,7 +106,7 @@ fn voice(folder: &Path) -> Item {
     let recording = folder.join("a.wav");
     fs::write(&recording, vec![7; 200_000]).expect("written");
     let mut item = by_mail("1", "tu@x.test");
-    item.notice.kind = Kind::VoiceMail { recording, duration: Duration::from_secs(12) };
+    item.notice.kind = Kind::VoiceMail { recording, duration: Duration::from_secs(12), urgent: false };
     item
 }
 

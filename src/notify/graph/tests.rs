@@ -36,7 +36,7 @@ fn notice(name: &str, kind: Kind) -> Notice {
 }
 
 fn voice() -> Kind {
-    Kind::VoiceMail { recording: "a.wav".into(), duration: Duration::from_millis(4100) }
+    Kind::VoiceMail { recording: "a.wav".into(), duration: Duration::from_millis(4100), urgent: false }
 }
 
 fn letter(notice: &Notice) -> Letter<'_> {

@@ -255,7 +255,11 @@ fn a_notice_waits_and_says_why_but_a_voice_mail_only_where_it_should() {
         called: None,
     };
     let missed = notice(Kind::Missed);
-    let voice_mail = notice(Kind::VoiceMail { recording: "a.wav".into(), duration: Duration::from_secs(3) });
+    let voice_mail = notice(Kind::VoiceMail {
+        recording: "a.wav".into(),
+        duration: Duration::from_secs(3),
+        urgent: false,
+    });
     let quiet = Hours { quiet: windows(&["22:00-07:00"]), ..office() };
     let at_once = Hours { voice_mail_at_once: true, ..quiet.clone() };
     let night = "2026-10-02T21:00:00Z";

@@ -45,7 +45,11 @@ fn every_language_has_its_mails() {
         (
             "voice-mail",
             Outcome::LeftMessage,
-            Kind::VoiceMail { recording: "x.wav".into(), duration: Duration::from_millis(64_200) },
+            Kind::VoiceMail {
+                recording: "x.wav".into(),
+                duration: Duration::from_millis(64_200),
+                urgent: false,
+            },
         ),
     ];
     for language in Language::ALL {
@@ -74,7 +78,7 @@ fn no_text_of_the_caller_injects_anything() {
         "<script>alert(1)</script>",
     ] {
         let mut hostile = notice(
-            Kind::VoiceMail { recording: "x.wav".into(), duration: Duration::from_secs(3) },
+            Kind::VoiceMail { recording: "x.wav".into(), duration: Duration::from_secs(3), urgent: false },
             Language::En,
         );
         hostile.caller = Caller {
@@ -118,7 +122,10 @@ fn no_text_of_the_caller_injects_anything() {
 #[test]
 fn what_cannot_be_a_mail_says_why() {
     let missed = notice(Kind::Missed, Language::En);
-    let voice = notice(Kind::VoiceMail { recording: "x.wav".into(), duration: Duration::ZERO }, Language::En);
+    let voice = notice(
+        Kind::VoiceMail { recording: "x.wav".into(), duration: Duration::ZERO, urgent: false },
+        Language::En,
+    );
     let injected = Notice { mail: Some("tu@contoso.com\r\nBcc: a@b.test".into()), ..missed.clone() };
     let nobody = Notice { mail: None, ..missed.clone() };
     for (notice, from, error) in [

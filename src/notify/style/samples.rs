@@ -53,7 +53,10 @@ fn notice(kind: &str, language: Language, caller: Caller) -> Notice {
     let (kind, outcome) = match kind {
         "voice-mail" => {
             let duration = Duration::from_millis(64_200);
-            (Kind::VoiceMail { recording: "sample.wav".into(), duration }, Outcome::LeftMessage)
+            (
+                Kind::VoiceMail { recording: "sample.wav".into(), duration, urgent: false },
+                Outcome::LeftMessage,
+            )
         }
         _ => (Kind::Missed, Outcome::GaveUpRinging),
     };

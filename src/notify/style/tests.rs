@@ -158,8 +158,11 @@ fn a_recording_is_attached_linked_or_neither() {
     let recording = || Some(Sound::recorded(b"RIFF".to_vec()));
     let mut voice = notice("voice-mail", Language::En, ada());
     let stem = "20261121T031713Z-000000000000000000000000000000ff";
-    voice.kind =
-        Kind::VoiceMail { recording: format!("/v/{stem}.wav").into(), duration: Duration::from_secs(3) };
+    voice.kind = Kind::VoiceMail {
+        recording: format!("/v/{stem}.wav").into(),
+        duration: Duration::from_secs(3),
+        urgent: false,
+    };
     let link = "https://pbx.example.com/v/{id}.wav";
     let url = link.replace("{id}", stem);
     for (voicemail, says, not, attached) in [
@@ -177,7 +180,8 @@ fn a_recording_is_attached_linked_or_neither() {
         assert_eq!(style.letter(&voice, None).is_err(), attached, "without its recording");
     }
     // A name that Ringpost has not given gets into no URL.
-    voice.kind = Kind::VoiceMail { recording: "x/../%2e\"><b>.wav".into(), duration: Duration::ZERO };
+    voice.kind =
+        Kind::VoiceMail { recording: "x/../%2e\"><b>.wav".into(), duration: Duration::ZERO, urgent: false };
     let style = mannered(Manner { voicemail: Recordings::Link, ..Manner::default() }, Some(link));
     assert_eq!(style.told(&voice).recording_link, None);
 }

@@ -69,8 +69,10 @@ impl Template {
     /// What is wrong with it, on one line.
     pub fn new(source: String, body: Body) -> Result<Self, String> {
         let template = Self { source, body };
-        for kind in [Kind::Missed, Kind::VoiceMail { recording: "".into(), duration: Duration::from_secs(7) }]
-        {
+        for kind in [
+            Kind::Missed,
+            Kind::VoiceMail { recording: "".into(), duration: Duration::from_secs(7), urgent: false },
+        ] {
             let written = template.write(&Style::default().told(&sample(kind)))?;
             if body == Body::Json {
                 let read: Result<serde_json::Value, _> = serde_json::from_slice(&written);

@@ -29,6 +29,12 @@ impl Secrets {
         )
     }
 
+    /// Whether they are those of that password, which somebody shows as it is (RFC 7617); takes as long for a wrong one.
+    pub fn are_of(&self, user: &str, realm: &str, password: &Secret) -> bool {
+        let parts = [user.as_bytes(), realm.as_bytes(), password.0.as_bytes()];
+        Algorithm::Sha256.hash(&parts).ct_eq(self.under(Algorithm::Sha256)).into()
+    }
+
     fn under(&self, algorithm: Algorithm) -> &[u8] {
         &self.0[Algorithm::ALL.iter().position(|one| *one == algorithm).unwrap_or(0)]
     }

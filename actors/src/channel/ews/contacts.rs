@@ -8,7 +8,7 @@ use ringpost::{
 
 use super::{
     super::contacts::{Contacts, Unlisted},
-    Ews, Failed,
+    Ews,
 };
 
 impl Ews {
@@ -18,10 +18,7 @@ impl Ews {
         }
         let url = self.finder.url(mailbox, &self.door).await.map_err(Unlisted::Down)?;
         let asked = self.answered(&url, mailbox, request(&self.settings, mailbox, next)).await;
-        let (answer, _) = asked.map_err(|failed| match failed {
-            Failed::No(delivery) => Unlisted::of(delivery),
-            Failed::Lost(reason) => Unlisted::Down(reason),
-        })?;
+        let (answer, _) = asked.map_err(Unlisted::of)?;
         read(&answer.body, next).map_err(|error| Unlisted::Down(error.to_string()))
     }
 }

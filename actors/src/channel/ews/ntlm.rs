@@ -1,5 +1,10 @@
 //! NTLM over HTTP ([MS-NTHT]) proves a connection, not a request. So each client here has one connection at most, is
-//! used by one request at a time, and is kept with its connection for the next one, which is proven anew.
+//! used by one request at a time, and is kept with its connection for the next one, which is proven anew. A proof that
+//! went by another connection than its challenge (the server, or a balancer before it, had closed that one) says nothing
+//! of the password: it is made again.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -34,6 +39,8 @@ use super::{
 
 /// Connections kept.
 const KEPT: usize = 8;
+/// How often the three messages are tried on a connection that does not stay.
+const TRIES: usize = 3;
 /// How long after an answer with a body its connection needs at most to be its client's idle one again. A request before
 /// that opens another one, and a proof there proves nothing.
 const SETTLES: Duration = Duration::from_millis(20);
@@ -60,6 +67,9 @@ pub enum NtlmError {
     /// Its challenge is none.
     #[error(transparent)]
     Challenge(#[from] ChallengeError),
+    /// No connection lasts from the challenge to the proof.
+    #[error("the server, or a proxy on the way, closes each connection after its first answer")]
+    Torn,
     /// No random numbers.
     #[error("the operating system gives no random numbers")]
     NoRandom,
@@ -97,25 +107,7 @@ impl Connections {
             Some(http) => http,
             None => (self.build)().map_err(NtlmError::from)?,
         };
-        // Empty: a request that is answered 401 need not carry the notice.
-        let hello = header(&negotiate());
-        let first = ask(request(&http, String::new()).header(AUTHORIZATION, hello), patience).await?;
-        if first.status != StatusCode::UNAUTHORIZED {
-            // The server did not ask for anything: it is a proxy's word, or a server without a lock.
-            return Ok(first);
-        }
-        let challenge = offered(&first).ok_or(NtlmError::NotOffered)?;
-        if !first.body.is_empty() {
-            tokio::time::sleep(SETTLES).await;
-        }
-        let mut nonce = [0; 8];
-        getrandom::fill(&mut nonce).map_err(|_| NtlmError::NoRandom)?;
-        let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
-        let bindings = first.certificate.as_deref().map(|der| channel_bindings(&certificate_hash(der)));
-        let how = Circumstances { nonce, time: now(), host: &host, bindings };
-        let proof = authenticate(&Credentials::of(&self.user, &self.password), &challenge, &how);
-        let proof = header(&proof.map_err(NtlmError::from)?);
-        let answer = ask(request(&http, body).header(AUTHORIZATION, proof), patience).await?;
+        let answer = self.prove(&http, &request, (url, &body), patience).await?;
         let idle = Arc::clone(&self.idle);
         tokio::spawn(async move {
             tokio::time::sleep(SETTLES).await;
@@ -125,6 +117,44 @@ impl Connections {
             }
         });
         Ok(answer)
+    }
+
+    async fn prove(
+        &self,
+        http: &Http,
+        request: &impl Fn(&Http, String) -> RequestBuilder,
+        (url, body): (&str, &str),
+        patience: Duration,
+    ) -> Result<Answer, DoorError> {
+        for _ in 0..TRIES {
+            // Empty: a request that is answered 401 need not carry the notice.
+            let hello = header(&negotiate());
+            let first = ask(request(http, String::new()).header(AUTHORIZATION, hello), patience).await?;
+            if first.status != StatusCode::UNAUTHORIZED {
+                // The server did not ask for anything: it is a proxy's word, or a server without a lock.
+                return Ok(first);
+            }
+            let proof = header(&self.proof(&first, url)?);
+            if !first.body.is_empty() {
+                tokio::time::sleep(SETTLES).await;
+            }
+            let answer = ask(request(http, body.to_owned()).header(AUTHORIZATION, proof), patience).await?;
+            if answer.status != StatusCode::UNAUTHORIZED || answer.came_by == first.came_by {
+                return Ok(answer);
+            }
+        }
+        Err(NtlmError::Torn.into())
+    }
+
+    /// What answers the challenge of a 401.
+    fn proof(&self, challenged: &Answer, url: &str) -> Result<Vec<u8>, NtlmError> {
+        let challenge = offered(challenged).ok_or(NtlmError::NotOffered)?;
+        let mut nonce = [0; 8];
+        getrandom::fill(&mut nonce).map_err(|_| NtlmError::NoRandom)?;
+        let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+        let bindings = challenged.certificate.as_deref().map(|der| channel_bindings(&certificate_hash(der)));
+        let how = Circumstances { nonce, time: now(), host: &host, bindings };
+        Ok(authenticate(&Credentials::of(&self.user, &self.password), &challenge, &how)?)
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Http>> {

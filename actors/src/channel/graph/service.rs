@@ -52,6 +52,8 @@ pub enum Trouble {
     Token(TokenError),
     /// Nothing was asked.
     Other(Delivery),
+    /// After a step that has made a message.
+    Behind(Box<Self>),
 }
 
 impl Service {
@@ -159,37 +161,44 @@ impl Trouble {
     }
 
     /// Whether the service may have done what it was asked, or a part of it.
-    pub fn may_have_acted(&self) -> bool {
+    fn may_have_acted(&self) -> bool {
         match self {
             Self::Judged { acted, .. } => *acted,
-            Self::Http(HttpError::Lost(_)) => true,
+            Self::Behind(_) | Self::Http(HttpError::Lost(_)) => true,
             Self::Http(HttpError::Unreachable(_)) | Self::Token(_) | Self::Other(_) => false,
         }
+    }
+
+    /// The same behind a step that has made a message: whatever it is, there must be no second one.
+    pub fn behind(self) -> Self {
+        Self::Behind(Box::new(self))
     }
 
     /// After an answer that was lost the service is given `patience`, at most, to finish what nobody heard of.
     pub fn delivery(self, patience: Duration) -> Delivery {
         let acted = self.may_have_acted();
         let pause = acted.then(|| patience.min(Duration::from_secs(15)));
-        match self {
-            Self::Judged { judgement: Judgement::Done, .. } => Delivery::Delivered,
-            Self::Judged { judgement: Judgement::Never(reason), .. } => Delivery::Never { reason },
+        let said = match self {
+            Self::Judged { judgement: Judgement::Done, .. } => return Delivery::Delivered,
+            Self::Judged { judgement: Judgement::Never(reason), .. } => return Delivery::Never { reason },
             Self::Judged { judgement: Judgement::Later(reason), wait, .. } => {
                 Delivery::Later { reason, not_before: wait.or(pause) }
             }
             Self::Judged { judgement: Judgement::Down(reason), wait, .. } => match (wait, pause) {
-                (None, Some(wait)) => Delivery::Lost { reason, wait },
+                (None, Some(wait)) => return Delivery::Lost { reason, wait },
                 (not_before, _) => Delivery::Down { reason, not_before },
             },
             Self::Http(error) => {
                 let reason = one_line(&format!("Graph {error}"), 300);
                 match error {
                     HttpError::Unreachable(_) => Delivery::Down { reason, not_before: None },
-                    HttpError::Lost(_) => Delivery::Lost { reason, wait: pause.unwrap_or_default() },
+                    HttpError::Lost(_) => return Delivery::Lost { reason, wait: pause.unwrap_or_default() },
                 }
             }
             Self::Token(error) => error.into(),
             Self::Other(delivery) => delivery,
-        }
+            Self::Behind(trouble) => trouble.delivery(patience),
+        };
+        if acted { Delivery::Unsure(Box::new(said)) } else { said }
     }
 }

@@ -29,6 +29,8 @@ pub struct Entry {
     pub at: Moment,
     pub whom: Whom,
     pub place: Place,
+    /// It may be told already, though nobody has said so.
+    pub doubt: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -141,10 +143,11 @@ impl Queue {
         }
     }
 
-    /// Writes down how much longer an item may wait.
-    pub fn leave(&mut self, id: ItemId, left: Duration) {
+    /// Writes down how much longer an item may wait, and a further doubt about it.
+    pub fn leave(&mut self, id: ItemId, left: Duration, doubt: bool) {
         if let Some(entry) = self.open.get_mut(&id) {
             entry.left = millis(left);
+            entry.doubt |= doubt;
         }
     }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use ringpost::notify::CallRecord;
+use ringpost::notify::{CallRecord, Kind};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, sleep_until},
@@ -15,6 +15,7 @@ use tracing::{error, info, warn};
 
 use super::{Command, Late, PostError, Posted, Poster};
 use crate::guard::caught;
+use crate::mailboxes::MailboxCounts;
 use crate::store::{Change, Health, ItemId, Store, StoreError, Write, Written};
 
 /// Commands taken into one transaction at most.
@@ -31,6 +32,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Desk {
     store: Box<dyn Store>,
     health: Health,
+    counts: Arc<MailboxCounts>,
     late: mpsc::UnboundedSender<Late>,
     /// Refused by the disk, oldest first, tried again every [`PAUSE`].
     kept: VecDeque<(Write, Reply)>,
@@ -58,10 +60,15 @@ impl Drop for Desk {
 }
 
 impl Desk {
-    pub fn new(store: Box<dyn Store>, health: Health, late: mpsc::UnboundedSender<Late>) -> Self {
+    pub fn new(
+        store: Box<dyn Store>,
+        (health, counts): (Health, Arc<MailboxCounts>),
+        late: mpsc::UnboundedSender<Late>,
+    ) -> Self {
         let (kept, lines) = (VecDeque::new(), VecDeque::new());
         let sending = BTreeSet::new();
-        Self { store, health, late, kept, retry_at: None, sending, lines, lost_lines: 0, lines_at: None }
+        let (retry_at, lines_at, lost_lines) = (None, None, 0);
+        Self { store, health, counts, late, kept, retry_at, sending, lines, lost_lines, lines_at }
     }
 
     /// Works until it is told to stop or nobody is left to tell it anything.
@@ -119,6 +126,15 @@ impl Desk {
                 Command::Policy(user, body, reply) => {
                     urgent.push((Write::Policy(user, body), Reply::Binder(reply)));
                 }
+                Command::Message(user, id, state, reply) => {
+                    urgent.push((Write::Message(user, id, state), Reply::Binder(reply)));
+                }
+                Command::Forget(user, id, reply) => {
+                    urgent.push((Write::Forget(user, id), Reply::Binder(reply)));
+                }
+                Command::Mailbox(user, body, reply) => {
+                    urgent.push((Write::Mailbox(user, body), Reply::Binder(reply)));
+                }
                 Command::Read(question) => questions.push(question),
                 Command::Stop(told) => stop = Some(told),
             }
@@ -147,6 +163,8 @@ impl Desk {
         let batch: Vec<&Write> = urgent.iter().map(|(write, _)| write).collect();
         match write_caught(&mut *self.store, &batch) {
             Ok(written) => {
+                // Whoever is answered may look at the counts at once.
+                recount(&mut *self.store, &self.counts, batch.iter().copied().zip(&written));
                 for ((write, reply), written) in urgent.into_iter().zip(written) {
                     self.answer(&write, reply, written);
                 }
@@ -192,6 +210,7 @@ impl Desk {
                 let count = size.min(self.kept.len());
                 let batch: Vec<&Write> = self.kept.iter().take(count).map(|(write, _)| write).collect();
                 let Ok(written) = write_caught(&mut *self.store, &batch) else { break };
+                recount(&mut *self.store, &self.counts, batch.iter().copied().zip(&written));
                 let done: Vec<_> = self.kept.drain(..count).collect();
                 for ((write, reply), written) in done.into_iter().zip(written) {
                     self.answer(&write, reply, written);
@@ -262,6 +281,31 @@ impl Desk {
         if self.kept.is_empty() && self.health.set(true) {
             info!("The store writes again");
         }
+    }
+}
+
+/// Counts the mailboxes anew that a batch has changed.
+fn recount<'w>(
+    store: &mut dyn Store,
+    counts: &MailboxCounts,
+    written: impl Iterator<Item = (&'w Write, &'w Written)>,
+) {
+    let changed: BTreeSet<&str> = written.filter_map(|(write, written)| mailbox_of(write, written)).collect();
+    for user in changed {
+        match store.messages(Some(user)) {
+            Ok(messages) => counts.set(user, &messages),
+            Err(error) => error!(%error, "A mailbox cannot be counted"),
+        }
+    }
+}
+
+fn mailbox_of<'w>(write: &'w Write, written: &Written) -> Option<&'w str> {
+    match (write, written) {
+        (Write::Insert(row), Written::New(_)) => {
+            matches!(row.item.notice.kind, Kind::VoiceMail { .. }).then_some(row.item.notice.user.as_str())
+        }
+        (Write::Message(user, ..) | Write::Forget(user, _), Written::Done) => Some(user),
+        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@ use ringpost::{notify::CallRecord, outbox::Status};
 use rusqlite::{Transaction, params};
 use serde::Serialize;
 
-use super::{as_i64, ending, held};
+use super::{as_i64, ending, held, messages};
 use crate::store::{BindingRow, Change, ItemId, Row, StoreError, Written};
 
 pub fn insert(tx: &Transaction<'_>, row: &Row, now: Timestamp) -> Result<Written, StoreError> {
@@ -36,7 +36,12 @@ pub fn insert(tx: &Transaction<'_>, row: &Row, now: Timestamp) -> Result<Written
         row.item.way.has_next(),
         notice.mail,
     ])?;
-    Ok(if rows == 0 { Written::Known } else { Written::New(tx.last_insert_rowid()) })
+    if rows == 0 {
+        return Ok(Written::Known);
+    }
+    let id = tx.last_insert_rowid();
+    messages::keep(tx, notice)?;
+    Ok(Written::New(id))
 }
 
 pub fn apply(

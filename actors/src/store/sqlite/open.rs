@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use super::Sqlite;
 
 /// Each entry takes the schema one version further (`PRAGMA user_version`). Entries are never changed, only added.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     "CREATE TABLE item (
          id INTEGER PRIMARY KEY,
          key TEXT NOT NULL,
@@ -76,6 +76,24 @@ const MIGRATIONS: [&str; 7] = [
          reason TEXT,
          at INTEGER NOT NULL
      ) STRICT;",
+    // Mailboxes: what is in them, and what their users have changed. Whoever was told of a message has heard it.
+    "CREATE TABLE message (
+         id INTEGER PRIMARY KEY,
+         user TEXT NOT NULL,
+         recording TEXT NOT NULL UNIQUE,
+         caller TEXT NOT NULL,
+         came_in INTEGER NOT NULL,
+         duration INTEGER NOT NULL,
+         urgent INTEGER NOT NULL,
+         state TEXT NOT NULL CHECK (state IN ('new', 'old', 'deleted'))
+     ) STRICT;
+     CREATE INDEX message_user ON message (user, id);
+     CREATE TABLE mailbox (user TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+     INSERT OR IGNORE INTO message (user, recording, caller, came_in, duration, urgent, state)
+         SELECT user, json_extract(body, '$.notice.kind.voice-mail.recording'), json_extract(body, '$.notice.caller'),
+             changed, 1000 * coalesce(json_extract(body, '$.notice.kind.voice-mail.duration.secs'), 0), 0, 'old'
+         FROM item WHERE kind = 'voice-mail' AND json_extract(body, '$.notice.kind.voice-mail.recording') IS NOT NULL
+         ORDER BY id;",
 ];
 
 /// Marks a file as ours (`PRAGMA application_id`), "RgPo".

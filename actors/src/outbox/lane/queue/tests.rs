@@ -49,7 +49,7 @@ fn whatever_happens_every_item_is_in_its_place() {
                     let names = [None, Some("a.test"), Some("b.test"), Some("c.test")];
                     let whom = queue.whom(names[random.usize(0..4)]);
                     let at = now + random.u64(0..50);
-                    let entry = Entry { posted: 0, left: 1_000, at, whom, place: Place::Due };
+                    let entry = Entry { posted: 0, left: 1_000, at, whom, place: Place::Due, doubt: false };
                     queue.add(next, entry, now);
                     next += 1;
                 }
@@ -94,7 +94,7 @@ fn whatever_happens_every_item_is_in_its_place() {
 fn a_long_queue_for_one_destination_leaves_room_for_the_others() {
     let mut queue = Queue::new(AT_ONCE);
     let (busy, other) = (queue.whom(Some("busy.test")), queue.whom(Some("other.test")));
-    let entry = |whom| Entry { posted: 0, left: 1_000, at: 0, whom, place: Place::Due };
+    let entry = |whom| Entry { posted: 0, left: 1_000, at: 0, whom, place: Place::Due, doubt: false };
     (1..=100_000).for_each(|id| queue.add(id, entry(busy), 0));
     queue.add(100_001, entry(other), 0);
     let begun: Vec<ItemId> = std::iter::from_fn(|| {

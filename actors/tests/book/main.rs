@@ -1,0 +1,10 @@
+//! What devices fetch by HTTPS: the server of `[http]`, and the address book (R74 to R78).
+
+#[allow(dead_code, reason = "a part of it serves here")]
+#[path = "../transports/authority.rs"]
+mod authority;
+#[allow(dead_code, reason = "the address book will use all of it")]
+mod fetch;
+mod server;
+#[path = "../support/call/mod.rs"]
+mod support;
