@@ -66,6 +66,7 @@ impl Graph {
 
 fn reason(delivery: Delivery) -> String {
     match delivery {
+        Delivery::Unsure(said) => reason(*said),
         Delivery::Delivered => "an answer that is none".to_owned(),
         Delivery::Later { reason, .. }
         | Delivery::Never { reason }
