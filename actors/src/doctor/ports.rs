@@ -22,13 +22,15 @@ pub fn chains(ward: &Rc<Ward>) -> Vec<Chain> {
     });
     let metrics =
         site.metrics.listen.map(|address| ("metrics".to_owned(), Table::Tcp, address, "metrics.listen"));
+    let http = site.http.listen.iter();
+    let http = http.map(|listen| (listen.scheme().to_owned(), Table::Tcp, listen.address, "http.listen"));
     let chain = |(name, table, address, key): (String, Table, SocketAddr, &'static str)| {
         let ward = Rc::clone(ward);
         Chain::one(&format!("port.{name}:{address}"), move |sheet| async move {
             judged(&sheet, &ward, (table, address, key)).await
         })
     };
-    sip.chain(metrics).map(chain).collect()
+    sip.chain(metrics).chain(http).map(chain).collect()
 }
 
 async fn judged(sheet: &Sheet, ward: &Ward, (table, address, key): (Table, SocketAddr, &str)) -> End {
