@@ -118,7 +118,12 @@ async fn obey(order: Order, outbox: &Addr<Outbox>) -> Answer {
 pub async fn who_runs(store: &Path) -> io::Result<Option<i32>> {
     let mut stream = match UnixStream::connect(socket_of(store)).await {
         Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused
+            ) =>
+        {
             return Ok(None);
         }
         Err(error) => return Err(error),

@@ -48,7 +48,9 @@ pub fn chains(ward: &Rc<Ward>) -> Vec<Chain> {
                 .filter_map(|source| match &source.kind {
                     SourceKind::File(book) if book.is_empty() => None,
                     SourceKind::File(book) => Some(format!("{} ({} numbers)", source.name, book.len())),
-                    SourceKind::Users | SourceKind::Contacts { .. } => Some(source.name.to_string()),
+                    SourceKind::Users | SourceKind::Directory | SourceKind::Contacts { .. } => {
+                        Some(source.name.to_string())
+                    }
                 })
                 .collect();
             sheet.ok(&format!("callers' names come from {}", told.join(", then ")));

@@ -9,6 +9,7 @@ mod config;
 mod ews;
 mod graph;
 mod host;
+mod ldap;
 mod mail;
 mod names;
 mod own_tls;
@@ -61,7 +62,8 @@ pub struct Ward {
     tokens: Tokens,
     program: Program,
     passwords: Passwords,
-    /// Whom the admin names.
+    /// Whom the admin names, and the user of the site that this is.
+    wanted: Option<String>,
     asked_for: Option<User>,
     timeout: Duration,
 }
@@ -121,7 +123,11 @@ impl Ward {
             None => None,
             Some(wanted) => {
                 let found = site.users.iter().find(|user| is_called(user, wanted));
-                Some(found.cloned().ok_or_else(|| Unasked::NoUser(wanted.clone()))?)
+                // The directory may know others.
+                if found.is_none() && site.ldap.is_none() {
+                    return Err(Unasked::NoUser(wanted.clone()));
+                }
+                found.cloned()
             }
         };
         let mut lookups = site.dns.clone();
@@ -136,7 +142,8 @@ impl Ward {
         });
         let program = Program::find(&site, asked.timeout).await;
         let (tokens, passwords, timeout) = (Tokens::default(), Passwords::default(), asked.timeout);
-        Ok(Rc::new(Self { site, names, tls: tls.ok(), tokens, program, passwords, asked_for, timeout }))
+        let (tls, wanted) = (tls.ok(), asked.user.clone());
+        Ok(Rc::new(Self { site, names, tls, tokens, program, passwords, wanted, asked_for, timeout }))
     }
 
     /// Everything there is to look at, in the order in which it is told.
@@ -150,6 +157,7 @@ impl Ward {
         chains.extend(own_tls::chains(self));
         chains.extend(sip::chains(self));
         chains.extend(names::chains(self));
+        chains.extend(ldap::chains(self));
         for channel in &self.site.channels {
             let name = channel.name.as_str();
             chains.extend(match &channel.kind {
