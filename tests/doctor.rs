@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use ringpost::doctor::{Found, GROUPS, Report, Step, Verdict, advice, complete, is_asked_for};
+use ringpost::doctor::{Found, GROUPS, Report, STEPS, Step, Verdict, advice, complete, is_asked_for, kind};
 
 fn step(name: &str, verdict: Verdict, said: &str, remedy: Option<String>) -> Step {
     let found = Found { verdict, said: said.to_owned(), remedy };
@@ -135,5 +135,47 @@ fn every_refusal_of_a_certificate_has_its_remedy() {
     ] {
         let remedy = advice::certificate(why, "the-ca", "the-url");
         assert!(remedy.contains(expected), "{why}: {remedy}");
+    }
+}
+
+/// R120: every step of the guide for the PBX's side is one of the doctor's, every one of these stands in the guide, and remedies
+/// name sections that it has.
+#[test]
+fn r120_guide_and_doctor_know_the_same_steps() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(advice::GUIDE);
+    let guide = fs::read_to_string(path).expect("the guide");
+    let quoted = |text: &str| guide.contains(&format!("`{text}`"));
+    for step in STEPS {
+        assert!(quoted(step), "the guide does not know {step}");
+        assert!(GROUPS.iter().any(|(group, _)| step.split('.').next() == Some(group)), "{step}");
+    }
+    let words = guide.split('`').skip(1).step_by(2);
+    let steps = words.filter(|word| GROUPS.iter().any(|(group, _)| word.starts_with(&format!("{group}."))));
+    let unknown: Vec<&str> = steps.filter(|word| !STEPS.contains(word) && !word.ends_with(".toml")).collect();
+    assert!(unknown.is_empty(), "the doctor does not know {unknown:?}");
+    for section in ["Trunks", "UM servers"] {
+        for remedy in
+            [advice::no_sip("x", section), advice::sip_unwell(section), advice::sip_refuses(section)]
+        {
+            assert!(remedy.contains(section) && remedy.contains(advice::GUIDE));
+        }
+        assert!(guide.lines().any(|line| line.starts_with("## ") && line.ends_with(section)), "{section}");
+    }
+}
+
+#[test]
+fn a_name_is_of_one_kind() {
+    for (name, expected) in [
+        ("config.site", Some("config.site")),
+        ("trunk.my.pbx.options", Some("trunk.NAME.options")),
+        ("channel.mail.token", Some("channel.NAME.token")),
+        ("channel.mail.token-dns", Some("channel.NAME.token-dns")),
+        ("port.udp:127.0.0.1:5060", Some("port.LISTENER")),
+        ("tls.ca", Some("tls.ca")),
+        ("tls.ca.own.pem", Some("tls.ca.FILE")),
+        ("trunk..options", None),
+        ("trunk.pbx", None),
+    ] {
+        assert_eq!(kind(name), expected, "{name}");
     }
 }

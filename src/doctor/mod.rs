@@ -87,6 +87,66 @@ pub const GROUPS: [(&str, &str); 12] = [
     ("channel", "Channels"),
 ];
 
+/// Every step that there may be; a word in capitals stands for a name of the site.
+pub const STEPS: [&str; 43] = [
+    "config.site",
+    "config.time_zones",
+    "config.names",
+    "host.clock",
+    "host.files",
+    "program.running",
+    "port.LISTENER",
+    "store.folder",
+    "store.space",
+    "store.schema",
+    "voicemail.address",
+    "voicemail.ports",
+    "voicemail.recordings",
+    "voicemail.greetings",
+    "tls.ca",
+    "tls.own.FILE",
+    "tls.ca.FILE",
+    "tls.application.FILE",
+    "trunk.NAME.dns",
+    "trunk.NAME.certificate",
+    "trunk.NAME.options",
+    "trunk.NAME.registration",
+    "um.HOST.dns",
+    "um.HOST.certificate",
+    "um.HOST.options",
+    "names.devices",
+    "ldap.HOST.dns",
+    "ldap.HOST.certificate",
+    "ldap.HOST.login",
+    "ldap.HOST.bases",
+    "ldap.HOST.person",
+    "channel.NAME.dns",
+    "channel.NAME.certificate",
+    "channel.NAME.login",
+    "channel.NAME.envelope",
+    "channel.NAME.autodiscover",
+    "channel.NAME.alive",
+    "channel.NAME.mailbox",
+    "channel.NAME.contacts",
+    "channel.NAME.folder",
+    "channel.NAME.token-dns",
+    "channel.NAME.token-certificate",
+    "channel.NAME.token",
+];
+
+/// The one of [`STEPS`] that a name is of.
+pub fn kind(name: &str) -> Option<&'static str> {
+    let is_it = |kind: &&&str| {
+        let mut words = kind.split('.');
+        let holds_place = |word: &str| word.bytes().all(|octet| octet.is_ascii_uppercase());
+        let Some(place) = words.find(|word| holds_place(word)) else { return **kind == name };
+        let (before, after) = kind.split_once(place).unwrap_or((kind, ""));
+        let between = name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+        between.is_some_and(|between| !between.is_empty())
+    };
+    STEPS.iter().find(is_it).copied()
+}
+
 impl Step {
     /// The first word of its name.
     pub fn group(&self) -> &str {

@@ -108,3 +108,22 @@ pub fn chains(ward: &Rc<Ward>) -> Vec<Chain> {
         Some(())
     })]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_running_one_says_of_its_parts_is_read() {
+        let status = "ringpost 0.1.0\ncalls_open 1\ngreen trunk pbx registration\nyellow trunk sbc registration: 403: no\n\
+                      yellow login of mail at mail.corp.test:587: mail.corp.test refuses\ngreen login of ex at a.test\n\
+                      red lane 0 udp 127.0.0.1:5060: gone\n";
+        let program = Program { pid: Some(1), blocked: None, status: Some(Ok(status.to_owned())) };
+        assert_eq!(program.part("trunk pbx registration"), Some(Ok(())));
+        assert_eq!(program.part("trunk sbc registration"), Some(Err("403: no".to_owned())));
+        assert_eq!(program.part("trunk x registration"), None);
+        assert_eq!(program.rests("mail").as_deref(), Some("mail.corp.test refuses"));
+        assert_eq!((program.rests("ex"), program.rests("other")), (None, None));
+        assert_eq!(program.part("lane 0 udp 127.0.0.1:5060"), Some(Err("gone".to_owned())));
+    }
+}

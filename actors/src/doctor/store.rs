@@ -139,6 +139,10 @@ async fn schema(sheet: &Sheet, path: PathBuf) -> End {
                 .to_owned();
             sheet.failed(&error.to_string(), remedy)
         }
+        Ok((0, _)) => {
+            sheet.ok(&format!("{shown} is empty, and begun at the first start"));
+            Some(())
+        }
         Ok((found, known)) if found < known => {
             let remedy =
                 Some("Copy the file before you start this version: there is no way back.".to_owned());
