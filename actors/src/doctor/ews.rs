@@ -2,6 +2,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
+use futures_util::future::join_all;
 use ringpost::{
     doctor::advice,
     settings::{Autodiscover, Ews as Settings, EwsLogin, EwsServer, Place},
@@ -87,27 +88,28 @@ impl Examined {
         let (https, http) = settings.ports;
         let domain = mailbox.rsplit_once('@').map_or("", |(_, domain)| domain);
         let port = |port: u16, usual: u16| if port == usual { String::new() } else { format!(":{port}") };
-        let (mut told, mut lives) = (vec![], false);
-        for place in &settings.order {
+        let knocked = join_all(settings.order.iter().map(|place| async move {
             let path = "/autodiscover/autodiscover.xml";
             let url = match place {
                 Place::Domain => format!("https://{domain}{}{path}", port(https, 443)),
                 Place::Host => format!("https://autodiscover.{domain}{}{path}", port(https, 443)),
                 Place::Redirect => format!("http://autodiscover.{domain}{}{path}", port(http, 80)),
             };
-            let said = match (ews.knock(&url).await, place) {
-                (Knock::Lives(said), Place::Domain | Place::Host) => {
-                    lives = true;
-                    said
+            (place, ews.knock(&url).await)
+        }));
+        let (mut told, mut lives) = (vec![], false);
+        for (place, knock) in knocked.await {
+            let (alive, said) = match (knock, place) {
+                (Knock::Lives(said), Place::Domain | Place::Host) | (Knock::Redirects(said), _) => {
+                    (true, said)
                 }
-                (Knock::Redirects(said), _) => {
-                    lives = true;
-                    said
+                (Knock::Lives(said), Place::Redirect) => {
+                    (false, format!("{said}, which plain http is not believed"))
                 }
-                (Knock::Lives(said), Place::Redirect) => format!("{said}, which plain http is not believed"),
-                (Knock::Strange(said), _) => format!("{said}: not Autodiscover"),
-                (Knock::Nothing(why), _) => why,
+                (Knock::Strange(said), _) => (false, format!("{said}: not Autodiscover")),
+                (Knock::Nothing(why), _) => (false, why),
             };
+            lives |= alive;
             told.push(format!("{}: {said}", place.name()));
         }
         let told = told.join("; ");

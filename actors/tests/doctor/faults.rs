@@ -343,6 +343,22 @@ fn r31_a_wrong_password_is_shown_once_in_all() {
     assert_eq!(town.smtp.heard("AUTH"), 1);
 }
 
+/// R28: every place is told in its order, and credentials go to none of those that do not live.
+#[test]
+fn r28_where_autodiscover_lives_nowhere_each_place_is_told_with_its_reason() {
+    let mut town = Town::new();
+    town.replaces("ada@corp.test", "ada@nowhere.invalid");
+    town.text += "[channel.hybrid]\nkind = \"ews\"\nauth = \"basic\"\nuser = \"svc@corp.test\"\n\
+                  password_file = \"exchange.password\"\nfrom = \"rp@corp.test\"\n";
+    let report = town.reports(|asked| asked.only = Some("channel.hybrid".into()));
+    let found = &step(&report, "channel.hybrid.autodiscover").found;
+    assert_eq!(found.verdict, Failed);
+    let places = ["domain: ", "host: ", "redirect: "].map(|place| found.said.find(place));
+    assert!(places[0] == Some(0) && places[0] < places[1] && places[1] < places[2], "{}", found.said);
+    assert!(found.remedy.as_deref().is_some_and(|remedy| remedy.contains("autodiscover.nowhere.invalid")));
+    assert_eq!(step(&report, "channel.hybrid.mailbox").found.needs(), Some("channel.hybrid.autodiscover"));
+}
+
 /// R120: with `--user` the mail server is asked for its recipient too.
 #[test]
 fn r120_a_recipient_that_is_refused_is_told_before_the_first_mail() {

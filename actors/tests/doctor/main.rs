@@ -9,6 +9,7 @@ mod autodiscover;
 mod beside;
 #[path = "../support/call/mod.rs"]
 mod calls;
+mod directory;
 #[path = "../names/dns.rs"]
 #[allow(dead_code, reason = "a part of it serves here")]
 mod dns;
@@ -21,6 +22,9 @@ mod exchange;
 mod faults;
 mod postfix;
 mod sip;
+#[path = "../directory/slapd.rs"]
+#[allow(dead_code, reason = "a part of it serves here")]
+mod slapd;
 mod smtp;
 mod town;
 mod whole;
@@ -29,6 +33,11 @@ mod whole;
 mod outbox;
 
 /// What the borrowed files look for.
+mod program {
+    pub use crate::calls::*;
+}
+
+/// The same.
 mod support {
     pub use crate::{calls::*, outbox::*};
 }

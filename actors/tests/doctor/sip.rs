@@ -63,11 +63,11 @@ fn serve<S: Read + Write>(mut stream: S, says: &AtomicU16) {
     let mut part = [0; 4_096];
     while let Ok(length @ 1..) = stream.read(&mut part) {
         octets.extend_from_slice(&part[..length]);
-        if octets.ends_with(b"\r\n\r\n") {
-            if let Some(answer) = answer(&std::mem::take(&mut octets), says.load(SeqCst)) {
-                // Whoever has gone away needs no answer.
-                let _ = stream.write_all(&answer).and_then(|()| stream.flush());
-            }
+        if octets.ends_with(b"\r\n\r\n")
+            && let Some(answer) = answer(&std::mem::take(&mut octets), says.load(SeqCst))
+        {
+            // Whoever has gone away needs no answer.
+            let _ = stream.write_all(&answer).and_then(|()| stream.flush());
         }
     }
 }
