@@ -15,8 +15,10 @@ use super::{
 };
 use crate::store::{OpenError, Sqlite};
 
-/// A commit that takes longer delays what callers hear.
-const SLOW: Duration = Duration::from_millis(200);
+/// A caller waits for a notice to be on the disk for two seconds at most: a sync that takes half of that is slow ...
+const SLOW: Duration = Duration::from_secs(1);
+/// ... unless one of so many is quick: a disk may be busy for a moment.
+const SYNCS: usize = 3;
 /// Less free space than this is little: an hour of recordings.
 const LITTLE: u64 = 500 << 20;
 /// And with less the store will soon refuse notices.
@@ -99,14 +101,20 @@ fn nearest(folder: &Path) -> PathBuf {
 
 /// How long a small file takes to be on the disk.
 fn tried(folder: &Path) -> io::Result<Duration> {
-    let since = Instant::now();
     let mut file = tempfile::Builder::new().prefix(".ringpost-doctor-").tempfile_in(folder)?;
-    file.write_all(b"ringpost doctor")?;
-    file.as_file().sync_all()?;
-    File::open(folder)?.sync_all()?;
-    let took = since.elapsed();
+    let mut quickest = Duration::MAX;
+    for _ in 0..SYNCS {
+        let since = Instant::now();
+        file.write_all(b"ringpost doctor")?;
+        file.as_file().sync_all()?;
+        File::open(folder)?.sync_all()?;
+        quickest = quickest.min(since.elapsed());
+        if quickest <= SLOW {
+            break;
+        }
+    }
     file.close()?;
-    Ok(took)
+    Ok(quickest)
 }
 
 async fn space(sheet: &Sheet, folder: &Path) -> End {
