@@ -12,7 +12,7 @@ use super::{
     Ward,
     chain::{Chain, End, Sheet},
     graph::{contacts, reads_contacts, token_chain},
-    peer::Service,
+    peer::{Service, Trust},
 };
 use crate::channel::{Ews, Knock, Shut};
 
@@ -36,7 +36,7 @@ pub fn chains(ward: &Rc<Ward>, channel: &str, settings: &Settings) -> Vec<Chain>
     steps.extend(reads.then(|| format!("{step}.contacts")));
     let mut chains = vec![Chain::new(steps, move |sheet| async move { one.looks(&sheet, reads).await })];
     if let EwsLogin::OAuth(oauth) = &settings.login {
-        chains.insert(0, token_chain(ward, channel, oauth, settings.ca.as_deref()));
+        chains.insert(0, token_chain(ward, channel, oauth, Trust::Only(settings.ca.clone())));
     }
     chains
 }
@@ -64,7 +64,7 @@ impl Examined {
     async fn server(&self, sheet: &Sheet, ews: &Ews, url: &str) -> End {
         let (service, _) = Service::of(url, format!("url of channel {}", self.channel))?;
         let at = service.resolves(sheet).await?;
-        service.shows(sheet, &at, self.settings.ca.as_deref(), &self.ward.site.tls).await?;
+        service.shows(sheet, &at, &Trust::Only(self.settings.ca.clone()), &self.ward.site.tls).await?;
         let remedy = || {
             format!("See that the {} ends in /EWS/Exchange.asmx and is that of Exchange itself.", service.key)
         };

@@ -1,6 +1,6 @@
 //! Microsoft Graph, and the tokens of identity providers, which other channels use too.
 
-use std::{path::Path, rc::Rc};
+use std::rc::Rc;
 
 use ringpost::{
     doctor::advice,
@@ -11,7 +11,7 @@ use ringpost::{
 use super::{
     Ward,
     chain::{Chain, End, Sheet},
-    peer::Service,
+    peer::{Service, Trust},
 };
 use crate::channel::{
     Channel, Closed, Graph, Opened,
@@ -29,12 +29,12 @@ pub fn chains(ward: &Rc<Ward>, channel: &str, settings: &settings::Graph) -> Vec
     let reads = ward.asked_for.is_some() && reads_contacts(ward, channel);
     steps.extend(reads.then(|| format!("{step}.contacts")));
     let (doctor, settings, name) = (Rc::clone(ward), settings.clone(), channel.to_owned());
-    let token = token_chain(ward, channel, &settings.oauth, settings.ca.as_deref());
+    let token = token_chain(ward, channel, &settings.oauth, Trust::Only(settings.ca.clone()));
     let whole = Chain::new(steps, move |sheet| async move {
         let (service, _) = service?;
         let at = service.resolves(&sheet).await?;
         if secure {
-            service.shows(&sheet, &at, settings.ca.as_deref(), &doctor.site.tls).await?;
+            service.shows(&sheet, &at, &Trust::Only(settings.ca.clone()), &doctor.site.tls).await?;
         }
         let graph = match Graph::new(&settings, &doctor.tokens) {
             Ok(graph) => graph.patient_for(doctor.timeout * 4 / 5),
@@ -113,25 +113,27 @@ async fn mailbox(
 }
 
 /// The identity provider of a channel: its name, its certificate, a token.
-pub fn token_chain(ward: &Rc<Ward>, channel: &str, oauth: &OAuth, ca: Option<&Path>) -> Chain {
+pub fn token_chain(ward: &Rc<Ward>, channel: &str, oauth: &OAuth, trust: Trust) -> Chain {
     let step = format!("channel.{channel}.token");
     let service = Service::of(&oauth.token_url, format!("token_url of channel {channel}"));
     let secure = service.as_ref().is_some_and(|(_, secure)| *secure);
     let mut steps = vec![format!("{step}-dns")];
     steps.extend(secure.then(|| format!("{step}-certificate")));
     steps.push(step);
-    let (ward, oauth, ca, channel) =
-        (Rc::clone(ward), oauth.clone(), ca.map(Path::to_owned), channel.to_owned());
+    let (ward, oauth, channel) = (Rc::clone(ward), oauth.clone(), channel.to_owned());
     Chain::new(steps, move |sheet| async move {
         let (service, _) = service?;
         let at = service.resolves(&sheet).await?;
         if secure {
-            service.shows(&sheet, &at, ca.as_deref(), &ward.site.tls).await?;
+            service.shows(&sheet, &at, &trust, &ward.site.tls).await?;
         }
         let remedy = || advice::token(&format!("channel {channel}"));
-        let http = match Http::new(ca.as_deref()) {
+        let http = trust
+            .config()
+            .and_then(|tls| Http::over(tls, |builder| builder).map_err(|error| error.to_string()));
+        let http = match http {
             Ok(http) => http,
-            Err(error) => return sheet.failed(&error.to_string(), remedy()),
+            Err(error) => return sheet.failed(&error, remedy()),
         };
         let source = match ward.tokens.source(&oauth, &http) {
             Ok(source) => source,

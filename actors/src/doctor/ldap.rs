@@ -14,7 +14,7 @@ use ringpost::{
 use super::{
     Ward,
     chain::{Chain, End, Sheet},
-    peer::Service,
+    peer::{Service, Trust},
 };
 use crate::directory::{Refusal, Search, Session, servers::Servers};
 
@@ -40,7 +40,7 @@ fn chain(ward: &Rc<Ward>, ldap: &Ldap, server: &LdapServer) -> Chain {
         let service = Service { host: server.host.clone(), port: server.port, key: KEY.to_owned() };
         let at = service.resolves(&sheet).await?;
         if implicit {
-            service.shows(&sheet, &at, settings.ca.as_deref(), &ward.site.tls).await?;
+            service.shows(&sheet, &at, &Trust::Only(settings.ca.clone()), &ward.site.tls).await?;
         }
         let settings = Arc::new(settings);
         let mut session = log_in(&sheet, &ward, &settings, &format!("{step}.login")).await?;

@@ -11,7 +11,7 @@ use super::{
     Ward,
     chain::{Chain, End, Sheet},
     graph::token_chain,
-    peer::{Service, lasts, validity},
+    peer::{Service, Trust, lasts, validity},
 };
 use crate::channel::{NoSession, Session, Smtp};
 
@@ -27,7 +27,7 @@ pub fn chains(ward: &Rc<Ward>, channel: &str, settings: &Mail) -> Vec<Chain> {
         Examined { ward: Rc::clone(ward), settings: settings.clone(), service, channel: channel.to_owned() };
     let mut chains = vec![Chain::new(steps, move |sheet| async move { one.looks(&sheet).await })];
     if let MailAuth::OAuth(oauth) = &settings.auth {
-        chains.insert(0, token_chain(ward, channel, oauth, settings.ca.as_deref()));
+        chains.insert(0, token_chain(ward, channel, oauth, Trust::Beside(settings.ca.clone())));
     }
     chains
 }

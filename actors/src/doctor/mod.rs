@@ -1,8 +1,7 @@
 //! `ringpost doctor`: looks at a site from outside, beside a Ringpost that runs or without one. It sends no mail, makes no
 //! call, and shows no password that was refused.
 //!
-//! Each sibling plans its chains of steps ([`chain::Chain`]); what a verdict is and how it is shown is in
-//! [`ringpost::doctor`].
+//! Each sibling plans its chains of steps (`chain.rs`); what a verdict is and how it is shown is in [`ringpost::doctor`].
 
 mod chain;
 mod config;

@@ -1,18 +1,51 @@
 //! What all services by TCP have in common: a name that the system looks up, and a certificate (R87).
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use ringpost::{doctor::advice, settings::Tls, sip::certificate::Validity};
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{
+    ClientConfig,
+    pki_types::{CertificateDer, ServerName},
+};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
 use super::chain::{End, Sheet};
 use crate::{
-    channel::http::{client_config, roots},
+    channel::http::{add_roots, client_config, roots, system_roots},
     port::tls::{now, verify},
 };
+
+/// Whom a client believes.
+#[derive(Clone, Debug)]
+pub enum Trust {
+    /// The certificates of this file alone, else the system's: HTTPS and LDAP.
+    Only(Option<PathBuf>),
+    /// The system's, and those of this file: mail, and the tokens for it.
+    Beside(Option<PathBuf>),
+}
+
+impl Trust {
+    /// TLS that believes these.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn config(&self) -> Result<ClientConfig, String> {
+        let believed = match self {
+            Self::Only(ca) => roots(ca.as_deref()).map_err(|error| error.to_string())?,
+            Self::Beside(None) => system_roots(),
+            Self::Beside(Some(ca)) => {
+                let bad = |error: &dyn std::fmt::Display| format!("{}: {error}", ca.display());
+                let pem = std::fs::read(ca).map_err(|error| bad(&error))?;
+                let mut believed = system_roots();
+                add_roots(&mut believed, &pem).map_err(|error| bad(&error))?;
+                believed
+            }
+        };
+        client_config(believed).map_err(|error| error.to_string())
+    }
+}
 
 /// A service, and what an admin calls it.
 pub struct Service {
@@ -57,9 +90,9 @@ impl Service {
         }
     }
 
-    /// Shakes hands as an HTTPS client does, with the CAs of `ca` or the system's.
-    pub async fn shows(&self, sheet: &Sheet, at: &[SocketAddr], ca: Option<&Path>, tls: &Tls) -> End {
-        match self.shaken(at, ca).await {
+    /// Shakes hands as its channel does.
+    pub async fn shows(&self, sheet: &Sheet, at: &[SocketAddr], trust: &Trust, tls: &Tls) -> End {
+        match self.shaken(at, trust).await {
             Ok(validity) => {
                 lasts(sheet, tls, validity, &self.host);
                 Some(())
@@ -78,8 +111,8 @@ impl Service {
         }
     }
 
-    async fn shaken(&self, at: &[SocketAddr], ca: Option<&Path>) -> Result<Validity, String> {
-        let config = roots(ca).and_then(client_config).map_err(|error| error.to_string())?;
+    async fn shaken(&self, at: &[SocketAddr], trust: &Trust) -> Result<Validity, String> {
+        let config = trust.config()?;
         let name = ServerName::try_from(self.host.clone()).map_err(|error| error.to_string())?;
         let stream = TcpStream::connect(at).await.map_err(|error| format!("no connection: {error}"))?;
         let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await;

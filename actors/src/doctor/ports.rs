@@ -1,7 +1,7 @@
 //! The ports of the site: free, held by its own Ringpost, or by somebody else.
 
 use std::{
-    io::ErrorKind,
+    io::{self, ErrorKind},
     net::{SocketAddr, TcpListener, UdpSocket},
     rc::Rc,
 };
@@ -33,32 +33,43 @@ pub fn chains(ward: &Rc<Ward>) -> Vec<Chain> {
     sip.chain(metrics).chain(http).map(chain).collect()
 }
 
+/// Where a Ringpost runs, only the kernel is asked: nothing is opened that it might want.
 async fn judged(sheet: &Sheet, ward: &Ward, (table, address, key): (Table, SocketAddr, &str)) -> End {
-    let (held, by) = beside(move || {
-        let held: Vec<Taken> = taken(table).into_iter().flatten().collect();
-        let held: Vec<Taken> =
-            held.into_iter().filter(|one| one.is_in_the_way_of(address.ip(), address.port())).collect();
-        let by = owners(&held.iter().collect::<Vec<_>>());
-        (!held.is_empty(), by)
-    })
-    .await;
-    if !held {
-        return opens(sheet, table, address, key);
+    if !ward.program.runs() {
+        match opens(table, address).map_err(|error| (error.kind(), error)) {
+            Ok(()) => {
+                sheet.ok("free");
+                return Some(());
+            }
+            Err((ErrorKind::AddrInUse, _)) => {}
+            Err((kind, error)) => return sheet.failed(&told(kind, &error), remedy(kind, key)),
+        }
     }
+    let holders = beside(move || {
+        let held: Vec<Taken> = taken(table).into_iter().flatten().collect();
+        let in_the_way = |one: &&Taken| one.is_in_the_way_of(address.ip(), address.port());
+        let held: Vec<&Taken> = held.iter().filter(in_the_way).collect();
+        (!held.is_empty(), owners(&held))
+    });
+    let (held, by) = holders.await;
     let others: Vec<String> = by
         .iter()
         .filter(|(pid, _)| Some(*pid) != ward.program.pid)
         .map(|(pid, name)| format!("{name} (process {pid})"))
         .collect();
-    if !others.is_empty() {
-        return sheet.failed(&format!("held by {}", others.join(", ")), advice::port_taken(key));
-    }
-    match (by.is_empty(), ward.program.runs()) {
-        (false, _) => sheet.ok("held by the Ringpost that runs"),
-        (true, true) => {
-            sheet.note("held, most likely by the Ringpost that runs; this user may not see by whom", None)
+    match (others.is_empty(), by.is_empty(), ward.program.runs()) {
+        (false, ..) => {
+            return sheet.failed(&format!("held by {}", others.join(", ")), advice::port_taken(key));
         }
-        (true, false) => {
+        (true, false, _) => sheet.ok("held by the Ringpost that runs"),
+        (true, true, true) if held => {
+            sheet.note("held, most likely by the Ringpost that runs; this user may not see by whom", None);
+        }
+        (true, true, true) => {
+            let remedy = "Restart Ringpost: it opens listeners only when it starts.".to_owned();
+            sheet.note("the Ringpost that runs does not hold it", Some(remedy));
+        }
+        (true, true, false) => {
             let said = "held by somebody whom this user may not see, and no Ringpost of this site runs";
             return sheet.failed(said, advice::port_taken(key));
         }
@@ -66,27 +77,30 @@ async fn judged(sheet: &Sheet, ward: &Ward, (table, address, key): (Table, Socke
     Some(())
 }
 
-/// Opens it for a moment: only where nobody has it, so that nobody's calls come here.
-fn opens(sheet: &Sheet, table: Table, address: SocketAddr, key: &str) -> End {
-    let opened = match table {
+fn opens(table: Table, address: SocketAddr) -> io::Result<()> {
+    match table {
         Table::Udp => UdpSocket::bind(address).map(drop),
         Table::Tcp => TcpListener::bind(address).map(drop),
-    };
-    match opened.map_err(|error| (error.kind(), error)) {
-        Ok(()) => {
-            sheet.ok("free");
-            Some(())
+    }
+}
+
+fn told(kind: ErrorKind, error: &io::Error) -> String {
+    match kind {
+        ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+        ErrorKind::PermissionDenied => "this user may not open it".to_owned(),
+        _ => format!("it cannot be opened: {error}"),
+    }
+}
+
+fn remedy(kind: ErrorKind, key: &str) -> String {
+    match kind {
+        ErrorKind::AddrNotAvailable => {
+            format!("Name an address of this machine in {key} (ip address), or 0.0.0.0 for all of them.")
         }
-        Err((ErrorKind::AddrNotAvailable, _)) => {
-            let remedy =
-                format!("Name an address of this machine in {key} (ip address), or 0.0.0.0 for all of them.");
-            sheet.failed("this machine has no such address", remedy)
+        ErrorKind::PermissionDenied => {
+            "Give the service AmbientCapabilities=CAP_NET_BIND_SERVICE, or choose a port from 1024 on."
+                .to_owned()
         }
-        Err((ErrorKind::PermissionDenied, _)) => {
-            let remedy =
-                "Give the service AmbientCapabilities=CAP_NET_BIND_SERVICE, or choose a port from 1024 on.";
-            sheet.failed("this user may not open it", remedy.to_owned())
-        }
-        Err((_, error)) => sheet.failed(&format!("it cannot be opened: {error}"), advice::port_taken(key)),
+        _ => advice::port_taken(key),
     }
 }

@@ -9,7 +9,7 @@ use url::Url;
 use super::{
     Ward,
     chain::{Chain, End, Sheet},
-    peer::Service,
+    peer::{Service, Trust},
 };
 use crate::channel::http::{Http, ask};
 
@@ -26,7 +26,7 @@ pub fn chain(ward: &Rc<Ward>, channel: &str, settings: &Webhook) -> Chain {
         let (service, _) = service?;
         let at = service.resolves(&sheet).await?;
         if secure {
-            service.shows(&sheet, &at, settings.ca.as_deref(), &ward.site.tls).await?;
+            service.shows(&sheet, &at, &Trust::Only(settings.ca.clone()), &ward.site.tls).await?;
         }
         alive(&sheet, &ward, &service, &settings).await
     })

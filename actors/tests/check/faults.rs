@@ -99,7 +99,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         &[
             "site.toml:18: user[0].languages: unknown key; known here: address, name, numbers, devices, auth_name, \
          password, password_file, ring_for, um_plan, missed_calls, forward, min_ring, mail_if_um_refuses, channels, \
-         mail, time_zone, language, greeting, voicemail_numbers, policy, notices",
+         mail, time_zone, language, greeting, voicemail_numbers, voice_policy, policy, notices",
         ],
     ),
     (
@@ -183,8 +183,8 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[store]",
         "[stores]",
         &[
-            "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, registrar, um, outbox, channel, mail, \
-             notices, user, bypass, policy, feature_codes, store, retention, voicemail, metrics, http, security, tls, dns, identity",
+            "site.toml:22: stores: unknown key; known here: sip, outbound, voice_policy, trunk, registrar, um, outbox, channel, mail, \
+             notices, directory, user, bypass, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, security, tls, dns, identity",
         ],
     ),
     (
@@ -633,6 +633,37 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
             "site.toml:23: outbound.allowed_prefixes[1]: is empty",
             "site.toml:23: outbound.allowed_prefixes[2]: wants the beginning of a number with its country, such as \"+49\"",
             "site.toml:24: outbound.country: wants 1 to 3 digits",
+        ],
+    ),
+    (
+        "routes that lead nowhere",
+        "[store]",
+        "[routing]\nvoice_policy = \"none\"\nprobe_after = \"2m\"\n\
+         [voice_policy.all]\nusages = [\"world\", \"local\"]\n[voice_policy.empty]\n\
+         [[route]]\nname = \"a\"\npattern = \"(?=1)\"\nusages = [\"local\"]\ngateways = [\"pbx\", \"moon\"]\n\
+         [[route]]\nname = \"a\"\npattern = \"+49\"\nusages = []\n[store]",
+        &[
+            "site.toml:23: routing.voice_policy: unknown voice policy \"none\"; the site has all, empty",
+            "site.toml:24: routing.probe_after: must not be longer than probe_longest",
+            "site.toml:26: voice_policy.all.usages[0]: unknown usage \"world\": no [[route]] has it",
+            "site.toml:27: voice_policy.empty.usages: is missing; an empty list lets nobody call outside",
+            "site.toml:30: route[0].pattern: is no regular expression that can be used: look-around, including look-ahead \
+             and look-behind, is not supported",
+            "site.toml:32: route[0].gateways[0]: the trunk \"pbx\" has no target",
+            "site.toml:32: route[0].gateways[1]: unknown gateway \"moon\": the site has no [[trunk]] with a target",
+            "site.toml:33: route[1].gateways: needs at least one entry",
+            "site.toml:34: route[1].name: duplicate of route[0].name (line 29)",
+            "site.toml:35: route[1].pattern: is no regular expression that can be used: repetition operator missing expression",
+            "site.toml:36: route[1].usages: needs at least one entry",
+        ],
+    ),
+    (
+        "voice policies that nobody defines",
+        "sources = [\"127.0.0.1\"]",
+        "sources = [\"127.0.0.1\"]\nvoice_policy = \"gold\"\n[[user]]\naddress = \"sip:7@x.test\"\nvoice_policy = \"gold\"",
+        &[
+            "site.toml:7: trunk[0].voice_policy: unknown voice policy \"gold\": the site has no [voice_policy.gold]",
+            "site.toml:10: user[0].voice_policy: unknown voice policy \"gold\": the site has no [voice_policy.gold]",
         ],
     ),
     (

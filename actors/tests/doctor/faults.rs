@@ -359,6 +359,26 @@ fn r28_where_autodiscover_lives_nowhere_each_place_is_told_with_its_reason() {
     assert_eq!(step(&report, "channel.hybrid.mailbox").found.needs(), Some("channel.hybrid.autodiscover"));
 }
 
+/// A mail channel with tokens: the provider is believed as the channel believes it, and a server without XOAUTH2 is told.
+#[test]
+fn r31_the_tokens_of_a_mail_channel_are_looked_at_by_themselves() {
+    let mut town = Town::new();
+    let (port, token) = (town.smtp.port, town.graph.url("/t/token"));
+    town.text += &format!(
+        "[channel.second]\nkind = \"smtp\"\nurl = \"smtp://svc@127.0.0.1:{port}?starttls=required\"\nfrom = \"rp@corp.test\"\n\
+         auth = \"xoauth2\"\ntoken_url = \"{token}\"\nclient_id = \"app\"\nscope = \"s\"\nclient_secret_file = \"online.secret\"\n\
+         ca = \"ca/own.pem\"\n"
+    );
+    let report = town.reports(|asked| asked.only = Some("channel.second".into()));
+    let of = |name: &str| step(&report, name).found.verdict;
+    let names = ["token-dns", "token-certificate", "token", "dns", "certificate"];
+    for name in names.map(|name| format!("channel.second.{name}")) {
+        assert_eq!(of(&name), Verdict::Ok, "{}", report.text(false));
+    }
+    let login = &step(&report, "channel.second.login").found;
+    assert!(login.verdict == Failed && login.said.contains("XOAUTH2"), "{}", report.text(false));
+}
+
 /// R120: with `--user` the mail server is asked for its recipient too.
 #[test]
 fn r120_a_recipient_that_is_refused_is_told_before_the_first_mail() {
