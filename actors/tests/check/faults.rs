@@ -157,6 +157,44 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "a directory of slips of the pen",
+        "[store]",
+        "[directory]\nservers = [\"http://dc1\", \"ldap://dc1.test?starttls=never\"]\nbind_name = \"cn=reader\"\n\
+         password_file = \"site.toml\"\nbases = [\"users\"]\nfilter = \"objectClass=user\"\nprofile = \"novell\"\n\
+         last_digits = 2\n[directory.attributes]\nid = []\nsip = [\"a b\"]\n[directory.users]\n\
+         devices = [\"tel:{extension}\", \"sip:{a\"]\nnumbers_of = [\"desk\"]\nonly = [\"sales\"]\n\
+         channels = [\"pager\"]\n[store]",
+        &[
+            "site.toml:23: directory.servers[0]: wants \"ldap://host[:port]\" or \"ldaps://host[:port]\"",
+            "site.toml:23: directory.servers: a password needs TLS: leave starttls=never out, or take ldaps://",
+            "site.toml:26: directory.bases[0]: wants a distinguished name such as \"ou=Users,dc=example,dc=com\"",
+            "site.toml:27: directory.filter: wants a search filter such as \"(objectClass=user)\" (RFC 4515)",
+            "site.toml:28: directory.profile: wants one of \"active-directory\", \"openldap\", not \"novell\"",
+            "site.toml:29: directory.last_digits: wants 0 or a number from 4 to 15: fewer digits would name the wrong people",
+            "site.toml:31: directory.attributes.id: needs an attribute",
+            "site.toml:32: directory.attributes.sip[0]: \"a b\" names no attribute",
+            "site.toml:34: directory.users.devices[0]: wants a SIP URI such as \"sip:{extension}@192.0.2.10\"",
+            "site.toml:34: directory.users.devices[1]: a \"{\" without its \"}\"",
+            "site.toml:35: directory.users.numbers_of[0]: wants one of \"line\", \"proxy\", \"calling_line\", \"telephone\", \
+             \"mobile\", \"other_telephone\", \"other_mobile\", \"home\", \"other_home\", \"ip_phone\", \"pager\", \"fax\", \
+             not \"desk\"",
+            "site.toml:36: directory.users.only[0]: wants \"attribute=value\", or \"attribute=*\"",
+            "site.toml:37: directory.users.channels[0]: unknown channel \"pager\"; the site has mail",
+        ],
+    ),
+    (
+        "a directory with a password in the file, and without a place to look at",
+        "[store]",
+        "[directory]\nservers = [\"ldap://[::1]:389\"]\nbind_name = \"cn=reader\"\npassword = \"hunter2\"\n[directory.um]\n\
+         transport = \"ws\"\n[store]",
+        &[
+            "site.toml:22: directory.bases: are none: persons are looked for below them",
+            "site.toml:25: directory.password: does not belong into the file: use password_file or \
+             RINGPOST_DIRECTORY__PASSWORD",
+            "site.toml:27: directory.um.transport: wants \"udp\", \"tcp\" or \"tls\", not \"ws\"",
+        ],
+    ),
+    (
         "Exchange with a password in the file, by Autodiscover in no order",
         "[store]",
         "[channel.exchange]\nkind = \"ews\"\nauth = \"basic\"\nuser = \"a:b\"\npassword = \"hunter2\"\n\
