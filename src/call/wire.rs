@@ -223,9 +223,8 @@ pub fn invite(original: &Message, outgoing: &Outgoing<'_>, branch: Token) -> Byt
     let crossing = |field: &&Field| {
         let body = matches!(field.name, Name::ContentType | Name::ContentEncoding);
         let identity = matches!(field.name, Name::PAssertedIdentity | Name::RemotePartyId);
-        !(body && offer.is_some())
-            && !(identity && rebuilt_from.is_some())
-            && crosses(original, field, outgoing.passport)
+        let replaced = body && offer.is_some() || identity && rebuilt_from.is_some();
+        !replaced && crosses(original, field, outgoing.passport)
     };
     if let Some(outside) = outgoing.outside {
         draft.lines(&outside.lines);

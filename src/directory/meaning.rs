@@ -87,7 +87,7 @@ impl Directory {
         let written = uri.number().filter(|number| !number.is_empty())?.into_owned();
         let meaning = match origin {
             Origin::Trunk(trunk) if !trunk.reads() => Meaning::AsWritten,
-            Origin::Trunk(trunk) => self.from_trunk(trunk, trunk.called_location.as_deref(), &written),
+            Origin::Trunk(trunk) => self.read_of_trunk(trunk, trunk.called_location.as_deref(), &written),
             Origin::User(user) => match self.location_of(&uri) {
                 Some(profile) => located(Some(profile), &written),
                 None => self.meaning_for(user, &written),
@@ -112,7 +112,7 @@ impl Directory {
         }
     }
 
-    fn from_trunk(&self, trunk: &Trunk, location: Option<&Profile>, written: &str) -> Meaning {
+    fn read_of_trunk(&self, trunk: &Trunk, location: Option<&Profile>, written: &str) -> Meaning {
         let here = &self.site.outbound.numbering;
         let cut = trunk.rules.cut(written);
         if let Some(line) = trunk.rules.line(&cut) {
@@ -173,7 +173,7 @@ impl Directory {
         if !trunk.reads() {
             return caller;
         }
-        let meaning = self.from_trunk(trunk, trunk.caller_location.as_deref(), number);
+        let meaning = self.read_of_trunk(trunk, trunk.caller_location.as_deref(), number);
         let uri = match &meaning {
             Meaning::Line(line) => Some(self.uri_of(line)),
             _ => caller.uri,
