@@ -15,12 +15,14 @@
 //! - [`numbers`]: numbers as trunks write them, and the one form in which they are compared.
 //! - [`registrar`]: what a REGISTER makes of a user's bindings, and where calls to the user go.
 //! - [`security`]: what strangers may do, and when they are not heard any more.
+//! - [`book`]: the address book that devices fetch, whole or what has changed.
 //! - [`web`]: who asks by HTTP, and from where.
 //! - [`settings`]: a site, checked. [`address`]: names parsed once at the edge.
 
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod book;
 pub mod call;
 pub mod directory;
 pub mod identity;
