@@ -13,11 +13,13 @@
 //! - [`directory`]: who is called under a number, and what a number is called.
 //! - [`identity`]: what callers are called who are no users: books of contacts.
 //! - [`numbers`]: numbers as trunks write them, and the one form in which they are compared.
+//! - [`presence`]: what is known of users and told to watchers: inputs, their sum, views, documents.
+//! - [`rcc`]: remote call control, CSTA in XML (ECMA-323, TR/87).
 //! - [`registrar`]: what a REGISTER makes of a user's bindings, and where calls to the user go.
 //! - [`security`]: what strangers may do, and when they are not heard any more.
 //! - [`book`]: the address book that devices fetch, whole or what has changed.
 //! - [`web`]: who asks by HTTP, and from where.
-//! - [`settings`]: a site, checked. [`address`]: names parsed once at the edge.
+//! - [`settings`]: a site, checked. [`address`]: names parsed once at the edge. [`xml`]: documents of strangers, and our own.
 
 #![forbid(unsafe_code)]
 
@@ -31,6 +33,8 @@ pub mod numbers;
 pub mod oauth;
 pub mod outbox;
 pub mod policy;
+pub mod presence;
+pub mod rcc;
 pub mod registrar;
 pub mod security;
 pub mod settings;
@@ -38,3 +42,4 @@ pub mod sip;
 pub mod um;
 pub mod voicemail;
 pub mod web;
+pub mod xml;

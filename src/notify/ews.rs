@@ -12,7 +12,8 @@ pub mod codes;
 pub mod contacts;
 pub mod ntlm;
 pub mod request;
-pub(crate) mod xml;
+
+use crate::xml;
 
 /// The name of the property that carries a notice's idempotency key, in a property set of our own.
 pub const KEY_PROPERTY: &str = "RingpostNotice";

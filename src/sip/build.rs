@@ -32,6 +32,18 @@ impl Draft {
         Self(draft)
     }
 
+    /// Goes on with lines that are written already.
+    pub fn begun(lines: &[u8]) -> Self {
+        let mut draft = Vec::with_capacity(lines.len() + 1_400);
+        draft.extend_from_slice(lines);
+        Self(draft)
+    }
+
+    /// The lines so far.
+    pub fn written(self) -> Vec<u8> {
+        self.0
+    }
+
     /// One header line; the parts of the value are joined.
     pub fn header(&mut self, name: &str, value: &[&[u8]]) -> &mut Self {
         self.0.extend_from_slice(name.as_bytes());
@@ -84,6 +96,15 @@ impl Draft {
         // Writing to a Vec cannot fail.
         let _ = write!(self.0, "Content-Length: {}\r\n\r\n", body.len());
         self.0.extend_from_slice(body);
+        Bytes::from(self.0.into_boxed_slice())
+    }
+
+    /// Ends the header and adds a body that is in parts.
+    pub fn bodies(mut self, parts: &[&[u8]]) -> Bytes {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        // Writing to a Vec cannot fail.
+        let _ = write!(self.0, "Content-Length: {length}\r\n\r\n");
+        parts.iter().for_each(|part| self.0.extend_from_slice(part));
         Bytes::from(self.0.into_boxed_slice())
     }
 
@@ -222,8 +243,10 @@ pub fn phrase(code: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        406 => "Not Acceptable",
         407 => "Proxy Authentication Required",
         408 => "Request Timeout",
+        412 => "Conditional Request Failed",
         415 => "Unsupported Media Type",
         416 => "Unsupported URI Scheme",
         420 => "Bad Extension",
@@ -237,6 +260,7 @@ pub fn phrase(code: u16) -> &'static str {
         486 => "Busy Here",
         487 => "Request Terminated",
         488 => "Not Acceptable Here",
+        489 => "Bad Event",
         491 => "Request Pending",
         500 => "Server Internal Error",
         501 => "Not Implemented",

@@ -74,6 +74,15 @@ impl Dialog {
     }
 
     fn draft(&self, method: &[u8], sequence: u32) -> Draft {
+        let mut draft = self.head(method);
+        draft
+            .header("CSeq", &[sequence.to_string().as_bytes(), b" ", method])
+            .header("Max-Forwards", &[b"70"]);
+        draft
+    }
+
+    /// What all requests of that method inside the dialog begin with: [`Dialog::request`] without CSeq and Max-Forwards.
+    pub fn head(&self, method: &[u8]) -> Draft {
         let strict = self.routes.first().and_then(|first| strict_hop(first));
         let mut draft = Draft::request(method, strict.unwrap_or(&self.target));
         // §12.2.1.1: a strict router gets its own URI as Request-URI, and the target at the end of the route.
@@ -88,9 +97,6 @@ impl Dialog {
             .header("From", &[&self.local])
             .header("To", &[&self.remote])
             .header("Call-ID", &[&self.call_id]);
-        draft
-            .header("CSeq", &[sequence.to_string().as_bytes(), b" ", method])
-            .header("Max-Forwards", &[b"70"]);
         draft
     }
 

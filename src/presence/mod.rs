@@ -1,0 +1,28 @@
+//! Presence: what is known of a user, from whom and until when, and how that is told (R17–R23, R54–R58, R101–R119).
+//!
+//! Pure. In reading order:
+//!
+//! - [`state`]: the sum of all that is known of a user, with telephony and rich presence apart.
+//! - [`input`]: the four inputs that it is the sum of, each with source, version and end.
+//! - [`aggregate`]: the sum itself; R113 is in one place there.
+//! - [`access`]: what a watcher may see.
+//! - [`subscription`]: SUBSCRIBE, PUBLISH and NOTIFY as far as nobody's socket is needed.
+//! - [`pidf`], [`dialog_info`], [`rlmi`], [`summary`]: the documents, written strictly and read leniently.
+//! - [`published`]: a document of somebody else as inputs.
+//!
+//! Times are seconds since 1970.
+
+pub mod access;
+pub mod aggregate;
+pub mod dialog_info;
+pub mod input;
+pub mod pidf;
+pub mod published;
+pub mod rlmi;
+pub mod state;
+pub mod subscription;
+pub mod summary;
+
+pub use access::{Access, Sight};
+pub use input::{Calendar, Device, Forward, Inputs, Kind, Manual, Own, Phone, Slot, SlotKind, Source};
+pub use state::{Activity, Call, Direction, Presence, Progress, Rich, Standard, Telephony};

@@ -1,0 +1,123 @@
+//! The gateway's side: a call of a user as CSTA tells it.
+
+use super::{Connection, Event, Happened, Local};
+
+/// A call as it is at the monitored device.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct View {
+    /// `callID`.
+    pub call: String,
+    /// The device, as the monitor names it.
+    pub device: String,
+    /// The device is called; else it calls.
+    pub incoming: bool,
+    /// The other party, where it is known.
+    pub other: Option<String>,
+    /// What stands for the call at the device.
+    pub state: Seen,
+}
+
+/// The state of a call.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Seen {
+    /// It is dialled.
+    Dialled,
+    /// It rings: at the device where it is called, else at the other end.
+    Rings,
+    /// They talk.
+    Talks,
+    /// The device has put it on hold.
+    Held,
+    /// It is over.
+    Over(End),
+}
+
+/// How a call has ended for the device.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum End {
+    /// Somebody has hung up, or the caller has given up.
+    Cleared,
+    /// Another device or user has it.
+    Elsewhere,
+    /// It was sent elsewhere before it was answered.
+    Diverted(Option<String>),
+    /// The number that was called was busy.
+    Busy,
+    /// Or could not be reached.
+    Unreachable,
+}
+
+/// The events between two states of a call, in order; `before`: `None` where it is new.
+pub fn events(monitor: &str, before: Option<&View>, after: &View) -> Vec<Event> {
+    let was = before.map(|view| &view.state);
+    if was == Some(&after.state) || matches!(was, Some(Seen::Over(_))) {
+        return vec![];
+    }
+    let tell =
+        |happened, of: Option<&str>, local, cause: &str| event(monitor, after, (happened, of, local), cause);
+    let (us, other) = (Some(after.device.as_str()), after.other.as_deref());
+    let mut told = vec![];
+    let dialled = || tell(Happened::Originated, us, Local::Connected, "newCall");
+    if before.is_none() && !after.incoming {
+        told.push(dialled());
+    }
+    // Somebody who answers at once has rung all the same.
+    let rings = match after.incoming {
+        true => tell(Happened::Delivered, us, Local::Alerting, "newCall"),
+        false => tell(Happened::Delivered, other, Local::Connected, "newCall"),
+    };
+    let silent = matches!(was, None | Some(Seen::Dialled));
+    match &after.state {
+        Seen::Dialled => {}
+        Seen::Rings => told.push(rings),
+        Seen::Talks if was == Some(&Seen::Held) => {
+            told.push(tell(Happened::Retrieved, us, Local::Connected, "normal"));
+        }
+        Seen::Talks => {
+            if silent && after.incoming {
+                told.push(rings);
+            }
+            let by = if after.incoming { us } else { other };
+            told.push(tell(Happened::Established, by, Local::Connected, "newCall"));
+        }
+        Seen::Held => told.push(tell(Happened::Held, us, Local::Hold, "normal")),
+        Seen::Over(_) if before.is_none() => told.clear(),
+        Seen::Over(end) => match end {
+            End::Diverted(to) => {
+                let diverted = tell(Happened::Diverted, us, Local::Null, "redirected");
+                told.push(Event { to: to.clone(), ..diverted });
+            }
+            End::Busy | End::Unreachable => {
+                let cause = if *end == End::Busy { "busy" } else { "destNotObtainable" };
+                told.push(tell(Happened::Failed, other, Local::Fail, cause));
+                told.push(tell(Happened::ConnectionCleared, us, Local::Null, "normalClearing"));
+            }
+            End::Elsewhere => told.push(tell(Happened::ConnectionCleared, us, Local::Null, "callPickup")),
+            End::Cleared => told.push(tell(Happened::ConnectionCleared, us, Local::Null, "normalClearing")),
+        },
+    }
+    told
+}
+
+/// `of` is whose doing it is; the connection is that one's, except where the device itself leaves.
+fn event(
+    monitor: &str,
+    view: &View,
+    (happened, of, local): (Happened, Option<&str>, Local),
+    cause: &str,
+) -> Event {
+    let (us, other) = (Some(view.device.clone()), view.other.clone());
+    let (calling, called) = if view.incoming { (other, us) } else { (us, other) };
+    Event {
+        monitor: monitor.to_owned(),
+        happened,
+        connection: Connection { call: view.call.clone(), device: of.unwrap_or_default().to_owned() },
+        device: of.map(str::to_owned),
+        calling,
+        called,
+        to: None,
+        on: None,
+        local: Some(local),
+        cause: cause.to_owned(),
+    }
+}

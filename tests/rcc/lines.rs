@@ -1,0 +1,197 @@
+//! A monitored line, by scripted events and by the events that our own gateway tells.
+
+use ringpost::rcc::{
+    Connection, Edition, Event, Happened, Local, event, event_body,
+    line::{How, Left, Line, Phone, same_device},
+    view::{End, Seen, View, events},
+};
+
+const US: &str = "tel:+4544890101;ext=200";
+
+fn told(happened: Happened, of: &str, cause: &str) -> Event {
+    Event {
+        monitor: "m".into(),
+        happened,
+        connection: Connection { call: "c1".into(), device: of.into() },
+        device: Some(of.into()),
+        calling: Some("tel:+4511".into()),
+        called: Some(US.into()),
+        to: None,
+        on: None,
+        local: None,
+        cause: cause.into(),
+    }
+}
+
+/// What each script of (event, whose, cause) leaves: the phone's states on the way, and how the call has left.
+#[test]
+fn r52_events_amount_to_a_phones_state() {
+    use Happened::{
+        ConnectionCleared, Delivered, Diverted, Established, Failed, Held, Originated, Retrieved,
+    };
+    use Phone::{Calling, Idle, Ringing, Talking};
+    type Script<'s> = (&'s [(Happened, &'s str, &'s str)], &'s [Phone], Option<How>);
+    let other = "tel:+4511";
+    let colleague = "tel:201";
+    let scripts: [Script<'_>; 11] = [
+        (
+            &[(Delivered, US, ""), (Established, US, ""), (ConnectionCleared, US, "normalClearing")],
+            &[Ringing, Talking, Idle],
+            Some(How::Done),
+        ),
+        // A vendor that names the device by its extension.
+        (&[(Delivered, "200", ""), (Established, "tel:200", "")], &[Ringing, Talking], None),
+        (
+            &[(Delivered, US, ""), (ConnectionCleared, US, "normalClearing")],
+            &[Ringing, Idle],
+            Some(How::Missed),
+        ),
+        // The caller's end goes first.
+        (
+            &[(Delivered, US, ""), (ConnectionCleared, other, ""), (ConnectionCleared, US, "")],
+            &[Ringing, Ringing, Idle],
+            Some(How::Missed),
+        ),
+        (&[(Delivered, US, ""), (Diverted, US, "redirected")], &[Ringing, Idle], Some(How::Diverted(None))),
+        (&[(Delivered, US, ""), (Established, colleague, "")], &[Ringing, Idle], Some(How::Elsewhere)),
+        (
+            &[(Delivered, US, ""), (ConnectionCleared, US, "callPickup")],
+            &[Ringing, Idle],
+            Some(How::Elsewhere),
+        ),
+        (
+            &[(Delivered, US, ""), (Established, US, ""), (Held, US, ""), (Retrieved, US, "")],
+            &[Ringing, Talking, Talking, Talking],
+            None,
+        ),
+        (
+            &[(Originated, US, ""), (Delivered, other, ""), (Established, other, ""), (Held, other, "")],
+            &[Calling, Calling, Talking, Talking],
+            None,
+        ),
+        (
+            &[(Originated, US, ""), (Failed, other, "busy"), (ConnectionCleared, US, "")],
+            &[Calling, Idle, Idle],
+            Some(How::Done),
+        ),
+        (&[(ConnectionCleared, US, "")], &[Idle], None),
+    ];
+    for (script, states, how) in scripts {
+        let mut line = Line::new(US);
+        let mut left = None;
+        for ((happened, of, cause), state) in script.iter().zip(states) {
+            left = left.or(line.on(&told(*happened, of, cause)));
+            assert_eq!(line.phone(), *state, "{happened:?} of {script:?}");
+        }
+        assert_eq!(left.map(|left| left.how), how, "{script:?}");
+    }
+}
+
+#[test]
+fn two_calls_are_two_and_features_and_conferences_are_known() {
+    let mut line = Line::new(US);
+    line.on(&told(Happened::Delivered, US, ""));
+    line.on(&told(Happened::Established, US, ""));
+    let mut second = told(Happened::Delivered, US, "");
+    second.connection.call = "c2".into();
+    line.on(&second);
+    assert_eq!(line.phone(), Phone::Talking);
+    assert_eq!(line.on(&told(Happened::ConnectionCleared, US, "")).map(|left| left.how), Some(How::Done));
+    assert_eq!(line.phone(), Phone::Ringing);
+    second.happened = Happened::Established;
+    line.on(&second);
+    second.happened = Happened::Conferenced;
+    line.on(&second);
+    assert_eq!(line.phone(), Phone::Conference);
+    let quiet = Event { on: Some(true), ..told(Happened::DoNotDisturb, US, "") };
+    line.on(&quiet);
+    line.on(&Event { on: Some(true), to: Some("tel:9".into()), ..told(Happened::Forwarding, US, "") });
+    assert_eq!((line.do_not_disturb, line.forwarded.as_deref()), (Some(true), Some("tel:9")));
+    line.forget();
+    assert_eq!((line.phone(), line.do_not_disturb, line.forwarded), (Phone::Idle, None, None));
+}
+
+#[test]
+fn no_gateway_fills_the_memory() {
+    let mut line = Line::new(US);
+    for call in 0..10_000 {
+        let mut ringing = told(Happened::Delivered, US, "");
+        ringing.connection.call = call.to_string();
+        line.on(&ringing);
+    }
+    let left = (0..10_000).filter_map(|call: u32| {
+        let mut cleared = told(Happened::ConnectionCleared, US, "");
+        cleared.connection.call = call.to_string();
+        line.on(&cleared)
+    });
+    assert_eq!(left.count(), 64);
+}
+
+#[test]
+fn names_of_one_device_are_known_as_one() {
+    for (one, other, same) in [
+        (US, "tel:+4544890101;ext=200", true),
+        (US, "tel:+45-4489 0101;EXT=200", true),
+        (US, "sip:+4544890101;ext=200@x.test;user=phone", true),
+        (US, "200", true),
+        ("tel:200", "tel:200;phone-context=dialstring", true),
+        (US, "tel:+4544890101;ext=201", false),
+        (US, "tel:+4544890101", false),
+        ("tel:200", "tel:2000", false),
+        ("sip:tu@x", "sip:TU@X", true),
+    ] {
+        let other = other.replace(' ', "");
+        assert_eq!(same_device(one, &other), same, "{one} {other}");
+        assert_eq!(same_device(&other, one), same, "{other} {one}");
+    }
+}
+
+/// The states that a call of ours goes through, by what a client that follows the events knows of each.
+#[test]
+fn our_own_calls_are_understood_by_a_client() {
+    use Phone::{Calling, Idle, Ringing, Talking};
+    let over = |end| Seen::Over(end);
+    let diverted = || over(End::Diverted(Some("tel:9".into())));
+    type Story = (bool, Vec<Seen>, Vec<Phone>, Option<How>);
+    let stories: Vec<Story> = vec![
+        (
+            true,
+            vec![Seen::Rings, Seen::Talks, over(End::Cleared)],
+            vec![Ringing, Talking, Idle],
+            Some(How::Done),
+        ),
+        (true, vec![Seen::Talks], vec![Talking], None),
+        (true, vec![Seen::Rings, over(End::Cleared)], vec![Ringing, Idle], Some(How::Missed)),
+        (true, vec![Seen::Rings, over(End::Elsewhere)], vec![Ringing, Idle], Some(How::Elsewhere)),
+        (true, vec![Seen::Rings, diverted()], vec![Ringing, Idle], Some(How::Diverted(Some("tel:9".into())))),
+        (true, vec![over(End::Cleared)], vec![Idle], None),
+        (
+            false,
+            vec![Seen::Dialled, Seen::Rings, Seen::Talks, Seen::Held, Seen::Talks, over(End::Cleared)],
+            vec![Calling, Calling, Talking, Talking, Talking, Idle],
+            Some(How::Done),
+        ),
+        (false, vec![Seen::Dialled, over(End::Busy)], vec![Calling, Idle], Some(How::Done)),
+    ];
+    for (incoming, states, phones, how) in stories {
+        let (mut line, mut before, mut left) = (Line::new(US), None, None::<Left>);
+        for (state, phone) in states.iter().zip(phones) {
+            let other = Some("tel:+4511".to_owned());
+            let view = View { call: "c1".into(), device: US.into(), incoming, other, state: state.clone() };
+            for told in events("m", before.as_ref(), &view) {
+                // As it arrives.
+                let told =
+                    event(event_body(Edition(3), &told).as_bytes()).expect("an event").expect("followed");
+                assert_eq!(
+                    told.local == Some(Local::Null),
+                    matches!(state, Seen::Over(_)) && told.happened != Happened::Failed
+                );
+                left = left.or(line.on(&told));
+            }
+            assert_eq!(events("m", Some(&view), &view), [], "nothing has changed");
+            assert_eq!(line.phone(), phone, "{states:?} at {state:?}");
+            before = Some(view);
+        }
+        assert_eq!(left.map(|left| left.how), how, "{states:?}");
+    }
+}
