@@ -34,7 +34,9 @@ mod tls;
 mod trunk;
 
 pub use channel::{Channel, ChannelKind, Webhook};
-pub use directory::{DirectoryUm, DirectoryUsers, Ldap, LdapBind, LdapServer, LdapTls};
+pub use directory::{
+    DirectoryUm, DirectoryUsers, Ldap, LdapBind, LdapServer, LdapStrategy, LdapTalk, LdapTls,
+};
 pub use dns::Dns;
 pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use graph::{Graph, GraphDelivery};

@@ -10,6 +10,7 @@
 //! - [`leg`]: one leg of a call: its INVITE and dialog; tells its call and the port.
 //! - [`call`]: one call: asks the call machine, tells its legs and the outbox.
 //! - [`identity`]: what callers are called, asked of servers while phones ring; asks the [`channel`]s' servers.
+//! - [`directory`]: mirrors an LDAP directory; tells the [`stage`] what has changed there.
 //! - [`outbox`]: keeps notices until they are told; asks the [`store`] and the [`channel`]s.
 //! - [`pool`]: which UM servers work; asks those that did not, through the port.
 //! - [`um`]: the embedded UM's SIP; [`voicemail`]: its RTP, greetings and recordings.
@@ -29,6 +30,7 @@ pub mod call;
 pub mod channel;
 pub mod control;
 pub mod demo;
+pub mod directory;
 pub mod entropy;
 mod guard;
 pub mod identity;

@@ -161,6 +161,13 @@ numbers! {
     Counter identity_late_total: "Those that a server that works did not answer in time.";
     Counter identity_spared_total: "Questions not put to a server because it did not answer others.";
     Counter identity_waits_total: "Notices that waited for their caller's name.";
+    Gauge directory_persons: "Persons of the directory by LDAP.";
+    Gauge directory_users: "Users among them.";
+    Gauge directory_read: "When the directory was last read, in seconds since 1970; 0: not yet.";
+    Counter directory_polls_total: "Times that the directory was read or asked for changes as a whole.";
+    Counter directory_failures_total: "Times that a directory server failed or could not be reached.";
+    Counter directory_changes_total: "Entries that came, changed or went.";
+    Counter directory_referrals_total: "Referrals that were not followed.";
     Gauge http_connections: "Connections open now at the listeners of `[http]`.";
     Counter http_requests_total: "Requests to them.";
     Counter http_refused_total: "Connections to them closed at once because http.max_connections was reached.";
