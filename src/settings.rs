@@ -17,6 +17,7 @@ use crate::{
     um::{health::Rules, pool::Strategy},
 };
 
+mod book;
 mod channel;
 mod directory;
 mod dns;
@@ -33,6 +34,7 @@ mod security;
 mod tls;
 mod trunk;
 
+pub use book::Book;
 pub use channel::{Channel, ChannelKind, Webhook};
 pub use directory::{
     DirectoryUm, DirectoryUsers, Ldap, LdapBind, LdapServer, LdapStrategy, LdapTalk, LdapTls,
@@ -92,6 +94,8 @@ pub struct Site {
     pub metrics: Metrics,
     /// `[http]`.
     pub http: Http,
+    /// `[book]`.
+    pub book: Book,
     /// `[security]`.
     pub security: Security,
     /// `[tls]`.

@@ -106,25 +106,34 @@ impl Number {
 }
 
 /// One entry. All texts are single clean lines.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
 pub struct Entry {
     /// What names it for good.
+    #[serde(skip)]
     pub id: EntryId,
     /// The name, never empty.
     pub name: String,
     /// The given name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub given: Option<String>,
     /// The surname.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub surname: Option<String>,
     /// The company.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub company: Option<String>,
     /// The department.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub department: Option<String>,
     /// The title.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// The mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mail: Option<String>,
     /// The SIP address.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// Every number once.
     pub numbers: Vec<Number>,

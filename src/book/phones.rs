@@ -59,6 +59,13 @@ pub fn yealink(entry: &Entry) -> String {
     text
 }
 
+/// A Yealink book of what a search has found.
+pub fn yealink_found(found: &[Line]) -> String {
+    let mut text = yealink_head();
+    lines(&mut text, found);
+    text + YEALINK_END
+}
+
 /// What a Yealink book ends with.
 pub const YEALINK_END: &str = "</YealinkIPPhoneDirectory>\n";
 
@@ -152,6 +159,7 @@ mod tests {
         let yealink = yealink_head() + &yealink(&entry) + YEALINK_END;
         for (text, root) in [
             (yealink, "YealinkIPPhoneDirectory"),
+            (yealink_found(&lines), "YealinkIPPhoneDirectory"),
             (snom(&page), "SnomIPPhoneDirectory"),
             (cisco(&page), "CiscoIPPhoneDirectory"),
         ] {
