@@ -40,8 +40,7 @@ pub const APPLY: &str = "
     DELETE FROM entry WHERE id IN (SELECT id FROM delta.gone);
     INSERT OR REPLACE INTO entry SELECT * FROM delta.entry;
     INSERT INTO number SELECT * FROM delta.number;
-    UPDATE meta SET value = (SELECT value FROM delta.meta WHERE delta.meta.key = meta.key)
-        WHERE key IN ('version', 'made', 'entries');";
+    INSERT OR REPLACE INTO meta SELECT * FROM delta.meta WHERE key IN ('version', 'made', 'entries');";
 
 /// Applies a delta to a full file, as readers do.
 ///

@@ -28,7 +28,7 @@ use tokio::sync::{Mutex as Turn, Semaphore};
 
 use self::ledger::Ledger;
 pub use self::{
-    files::apply,
+    files::{apply, stored},
     routes::routes,
     source::{Entries, Site, Source},
 };
