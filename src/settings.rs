@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     address::{Language, UserClass},
     notify::Style,
+    numbers::Tel,
     outbox::{Entries, Fate, Gather},
     sip::session_timer::Terms,
     um::{health::Rules, pool::Strategy},
@@ -322,6 +323,17 @@ pub struct User {
     pub policy: Policy,
     /// `[user.notices]`, over `[notices]`.
     pub notices: Arc<Notices>,
+    /// The line, `tel:+4544890101;ext=200` (R24, R25).
+    pub line: Option<Tel>,
+    /// The keys of `[[user]]` that the site file has: they count before what a directory says.
+    pub said: Vec<&'static str>,
+}
+
+impl User {
+    /// Whether the site file has that key for the user.
+    pub fn said(&self, key: &str) -> bool {
+        self.said.contains(&key)
+    }
 }
 
 /// `[mail]`.

@@ -3,6 +3,7 @@
 mod book;
 mod channel;
 mod claims;
+mod directory;
 mod dns;
 mod http;
 mod identity;
@@ -60,6 +61,7 @@ const SECTIONS: [&str; 22] = [
     "tls",
     "dns",
     "identity",
+    "directory",
 ];
 
 /// Reads the site in `file` with what the environment adds. Can be called again at any time (SIGHUP).
@@ -134,8 +136,17 @@ fn whole(layers: &Layers) -> Option<Site> {
     let (entries, telling, notices, templates) = notices.unwrap_or_default();
     let usual = channel::for_users(&entries, &known);
     let plans = um.as_ref().map_or(&[][..], |(_, plans)| plans);
-    let around =
-        Around { plans, mail: has_mail, channels: &known, usual, telling, notices: Arc::clone(&notices) };
+    let directory = root.table("directory");
+    let has_users = directory.as_ref().is_some_and(directory::has_users);
+    let around = Around {
+        plans,
+        directory: has_users,
+        mail: has_mail,
+        channels: &known,
+        usual,
+        telling,
+        notices: Arc::clone(&notices),
+    };
     let users = root.tables("user").into_iter();
     let users: Vec<_> = users.filter_map(|user| user::user(user, &around, &mut claims)).collect();
     let bypass = root.tables("bypass").into_iter();
@@ -143,6 +154,7 @@ fn whole(layers: &Layers) -> Option<Site> {
     let limits = root.table("policy").and_then(policy::limits);
     let feature_codes = root.table("feature_codes").map(policy::feature_codes).unwrap_or_default();
     let store = root.table("store").and_then(storage::store);
+    let ldap = directory.and_then(|table| directory::directory(table, &around, store.as_ref())).map(Arc::new);
     let retention = root.table("retention").and_then(storage::retention);
     let voicemail = root.table("voicemail").and_then(|table| um::voicemail(table, store.as_ref()));
     let metrics = root.table("metrics").and_then(|table| storage::metrics(table, &mut taken));
@@ -155,7 +167,8 @@ fn whole(layers: &Layers) -> Option<Site> {
     let tls = root.table("tls").and_then(|table| tls::tls(table, serves));
     let dns = root.table("dns").and_then(dns::dns);
     let here = outbound.as_ref().map(|outbound| outbound.numbering.clone()).unwrap_or_default();
-    let around = identity::Around { channels: &channels, known: &known, here: &here };
+    let around =
+        identity::Around { channels: &channels, known: &known, here: &here, directory: ldap.is_some() };
     let identity = root.table("identity").and_then(|table| identity::identity(table, &around));
     root.end();
     let ((um, plans), identity) = (um?, identity?);
@@ -185,6 +198,6 @@ fn whole(layers: &Layers) -> Option<Site> {
         tls: tls?,
         identity,
         dns: dns?,
-        ldap: None,
+        ldap,
     })
 }

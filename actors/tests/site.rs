@@ -426,6 +426,8 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("mail-ca.pem", &ca),
         ("trunk.password", "secret\n"),
         ("1001.password", "secret\n"),
+        ("directory.password", "secret\n"),
+        ("directory-ca.pem", &ca),
         ("exchange.password", "secret\n"),
         ("hybrid.secret", "secret\n"),
         ("online.secret", "secret\n"),
@@ -457,6 +459,7 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         let table = full["channel"][name].as_table_mut().expect("a table");
         keys.iter().for_each(|key| drop(table.remove(key)));
     }
+    full["directory"].as_table_mut().expect("[directory] is a table").remove("password");
     // Of two ways to say the same only one may be used.
     let user = full["user"].as_array_of_tables_mut().and_then(|users| users.get_mut(0));
     user.expect("[[user]] is a table").remove("password");

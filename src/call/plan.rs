@@ -126,6 +126,8 @@ mod tests {
             voicemail_numbers: vec![],
             policy: crate::settings::Policy::default(),
             notices: std::sync::Arc::default(),
+            line: None,
+            said: vec![],
         }
     }
 }
