@@ -38,7 +38,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 22] = [
+const SECTIONS: [&str; 23] = [
     "sip",
     "trunk",
     "outbound",

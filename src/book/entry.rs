@@ -173,6 +173,18 @@ impl Entry {
         })
     }
 
+    /// One entry of a person's and of what the site file says of the same user, which counts before it.
+    #[must_use]
+    pub fn and(self, own: &Self) -> Self {
+        let mut numbers = own.numbers.clone();
+        let new = |number: &Number| !own.numbers.iter().any(|known| known.dialled() == number.dialled());
+        numbers.extend(self.numbers.into_iter().filter(new));
+        numbers.truncate(MOST_NUMBERS);
+        let nameless = own.address.as_deref().and_then(bare).is_some_and(|bare| bare == own.name);
+        let name = if nameless { self.name } else { own.name.clone() };
+        Self { name, numbers, mail: own.mail.clone().or(self.mail), address: own.address.clone(), ..self }
+    }
+
     /// What readers search and sort by.
     pub fn sort(&self) -> String {
         self.name.to_lowercase()
