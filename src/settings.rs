@@ -31,6 +31,7 @@ mod notices;
 mod oauth;
 mod policy;
 mod registrar;
+mod route;
 mod security;
 mod tls;
 mod trunk;
@@ -50,6 +51,7 @@ pub use notices::Notices;
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use registrar::{Registrar, UserLogin};
+pub use route::{Route, Routing, VoicePolicy};
 pub use security::Security;
 pub use tls::Tls;
 pub use trunk::{CallerId, DiversionHeader, FarEnd, KeepAlive, Outbound, Registration, Trunk, TrunkLogin};
@@ -63,6 +65,8 @@ pub struct Site {
     pub trunks: Vec<Trunk>,
     /// `[outbound]`: what may leave by them.
     pub outbound: Outbound,
+    /// `[[route]]`, `[voice_policy.NAME]`, `[routing]`: which of them a number takes.
+    pub routing: Routing,
     /// `[registrar]`: how devices register.
     pub registrar: Registrar,
     /// `[um.plan.NAME]`: the dial plans.
@@ -319,6 +323,8 @@ pub struct User {
     pub greeting: Option<PathBuf>,
     /// `voicemail_numbers`: numbers that go straight to the user's UM (R115).
     pub voicemail_numbers: Vec<String>,
+    /// `voice_policy`: a name of `[voice_policy.NAME]`; `None`: the one of `[routing]`.
+    pub voice_policy: Option<String>,
     /// `[user.policy]`.
     pub policy: Policy,
     /// `[user.notices]`, over `[notices]`.

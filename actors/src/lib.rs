@@ -22,6 +22,7 @@
 //! - [`web`]: the HTTP server for what devices fetch; has a thread of its own, and its routes from others.
 //! - [`retention`]: removes what has been kept long enough; asks the store.
 //! - [`control`]: what an admin says while it runs; tells the outbox.
+//! - [`gateways`]: what calls show of the gateways of routes.
 //! - [`trunks`]: registers at providers and asks trunks whether they live; asks the port.
 //! - [`demo`]: five calls with peers of its own. [`entropy`]: numbers that nobody can guess.
 
@@ -34,6 +35,7 @@ pub mod control;
 pub mod demo;
 pub mod directory;
 pub mod entropy;
+pub mod gateways;
 mod guard;
 pub mod identity;
 pub mod keeper;

@@ -15,6 +15,7 @@ mod policy;
 mod problem;
 mod raw;
 mod registrar;
+mod route;
 mod section;
 mod security;
 mod sip;
@@ -30,7 +31,7 @@ use std::{ffi::OsString, fs, path::Path, sync::Arc};
 
 use ringpost::{notify::Style, outbox::ChannelName, settings::Site};
 
-use self::{claims::Claims, layers::Layers, user::Around};
+use self::{claims::Claims, layers::Layers, route::Policies, user::Around};
 pub use self::{
     key::{KeyPath, Step},
     layers::DEFAULTS,
@@ -38,10 +39,13 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 23] = [
+const SECTIONS: [&str; 26] = [
     "sip",
     "trunk",
     "outbound",
+    "routing",
+    "route",
+    "voice_policy",
     "registrar",
     "um",
     "voicemail",
@@ -111,8 +115,10 @@ fn whole(layers: &Layers) -> Option<Site> {
     let mut taken = Vec::new();
     let sip = root.table("sip").and_then(|table| sip::sip(table, &mut taken));
     let outbound = root.table("outbound").and_then(trunk::outbound);
+    let (policies, tables) = Policies::of(root.table("voice_policy"));
     let trunks = root.tables("trunk").into_iter();
-    let trunks = trunks.filter_map(|trunk| trunk::trunk(trunk, outbound.as_ref(), &mut claims)).collect();
+    let trunks: Vec<_> =
+        trunks.filter_map(|trunk| trunk::trunk(trunk, (outbound.as_ref(), &policies), &mut claims)).collect();
     let domain = sip.as_ref().map_or("", |sip| &sip.domain);
     let registrar = root.table("registrar").and_then(|table| registrar::registrar(table, domain));
     let um = root.table("um").and_then(|table| um::um(table, &mut claims));
@@ -146,11 +152,17 @@ fn whole(layers: &Layers) -> Option<Site> {
         usual,
         telling,
         notices: Arc::clone(&notices),
+        policies: &policies,
     };
     let users = root.tables("user").into_iter();
     let users: Vec<_> = users.filter_map(|user| user::user(user, &around, &mut claims)).collect();
     let bypass = root.tables("bypass").into_iter();
     let bypass = bypass.filter_map(|one| policy::bypass(one, &mut claims)).collect();
+    let here = outbound.as_ref().map(|outbound| outbound.numbering.clone()).unwrap_or_default();
+    let routes = root.tables("route");
+    let routing = root
+        .table("routing")
+        .and_then(|table| route::routing(table, routes, (&policies, tables), (&trunks, &here), &mut claims));
     let limits = root.table("policy").and_then(policy::limits);
     let feature_codes = root.table("feature_codes").map(policy::feature_codes).unwrap_or_default();
     let store = root.table("store").and_then(storage::store);
@@ -166,7 +178,6 @@ fn whole(layers: &Layers) -> Option<Site> {
         || http.as_ref().is_some_and(|http| http.listen.iter().any(|listen| listen.secure));
     let tls = root.table("tls").and_then(|table| tls::tls(table, serves));
     let dns = root.table("dns").and_then(dns::dns);
-    let here = outbound.as_ref().map(|outbound| outbound.numbering.clone()).unwrap_or_default();
     let around =
         identity::Around { channels: &channels, known: &known, here: &here, directory: ldap.is_some() };
     let identity = root.table("identity").and_then(|table| identity::identity(table, &around));
@@ -177,6 +188,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         sip: sip?,
         trunks,
         outbound: outbound?,
+        routing: routing?,
         registrar: registrar?,
         plans,
         um,

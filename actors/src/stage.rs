@@ -29,7 +29,7 @@ use tokio::{
 use crate::{
     book::{self, Book},
     channel::{self, Letters, SipInfo, token::Tokens},
-    control,
+    control::{self, Ears},
     identity::Identity,
     keeper::Keeper,
     load, metrics,
@@ -184,7 +184,8 @@ impl Running {
         let asking = outbox.asking();
         let outbox = outbox.start_apart();
         if let Some(path) = &directory.load().site.store.path {
-            control::serve(path, outbox.clone(), &keeper).map_err(|error| {
+            let ears = Ears { outbox: outbox.clone(), directory: Arc::clone(&directory) };
+            control::serve(path, ears, &keeper).map_err(|error| {
                 let socket = control::socket_of(path);
                 StartError::Config(format!("store.path: {} cannot be opened: {error}", socket.display()))
             })?;

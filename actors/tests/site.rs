@@ -515,6 +515,7 @@ fn every_sample_site_loads() {
         "exchange-online.toml",
         "sms-and-push.toml",
         "callers-by-exchange.toml",
+        "routes-fault-tolerant.toml",
     ] {
         assert!(loaded.contains(expected), "{expected} is among {loaded:?}");
     }
@@ -576,8 +577,8 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
                 Item::Value(_) | Item::None => {}
             }
         }
-        // The names below um.plan, channel and identity.source are the site's own.
-        if !["um.plan", "channel", "identity.source"].contains(&path.as_str()) {
+        // The names below um.plan, channel, identity.source and voice_policy are the site's own.
+        if !["um.plan", "channel", "identity.source", "voice_policy"].contains(&path.as_str()) {
             found.push((path, table.iter().map(|(key, _)| key.to_owned()).collect()));
         }
     }
@@ -585,7 +586,7 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
 }
 
 fn add_unknown(table: &mut Table) {
-    let plans = ["main", "relay", "suppliers"].iter().any(|name| table.contains_key(name));
+    let plans = ["main", "relay", "suppliers", "standard"].iter().any(|name| table.contains_key(name));
     for (_, item) in table.iter_mut() {
         match item {
             Item::Table(table) => add_unknown(table),

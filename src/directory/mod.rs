@@ -2,12 +2,15 @@
 
 pub mod dial_plan;
 mod door;
+pub mod explain;
+mod gateway;
 pub mod ldap;
 mod origin;
 mod outbound;
 pub mod people;
 pub mod person;
 pub mod reverse;
+mod routes;
 mod talk;
 pub mod template;
 pub mod users;
@@ -16,8 +19,10 @@ mod voicemail;
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 pub use door::{Door, Verdict};
+pub use gateway::Fit;
 pub use origin::Origin;
-pub use outbound::{Exit, NoWay, Target};
+pub use outbound::{Behalf, Exit, NoWay, Target};
+pub use routes::{Passage, Ways};
 pub use talk::Talk;
 pub use users::Remark;
 pub use voicemail::Mailbox;
@@ -46,7 +51,9 @@ pub struct Directory {
     /// Who can prove to be a user's device; `None`: nobody.
     pub door: Option<Door>,
     /// What is learned of each trunk; the one thing here that changes.
-    learned: Vec<outbound::Learned>,
+    learned: Vec<gateway::Learned>,
+    /// `None`: the trunks' own numbers and prefixes decide.
+    routes: Option<routes::Routes>,
     people: Arc<People>,
     /// The site without its directory, to join the next one to; `None`: it has none.
     bare: Option<Arc<Site>>,
@@ -73,9 +80,22 @@ impl Directory {
         let pools = pools(&site);
         let trunks: Vec<_> = site.trunks.iter().cloned().map(Arc::new).collect();
         let mailboxes = voicemail::mailboxes(&site, users.values());
-        let learned = trunks.iter().map(|_| outbound::Learned::default()).collect();
+        let learned = trunks.iter().map(|_| gateway::Learned::default()).collect();
+        let routes = routes::Routes::of(&site, &trunks);
         let people = Arc::default();
-        Self { site, users, addresses, pools, mailboxes, trunks, learned, people, bare: None, door: None }
+        Self {
+            site,
+            users,
+            addresses,
+            pools,
+            mailboxes,
+            trunks,
+            learned,
+            routes,
+            people,
+            bare: None,
+            door: None,
+        }
     }
 
     /// Indexes a site with the people of its directory, and tells what of them could not be used. What is learned of

@@ -16,6 +16,7 @@ use super::{
     mail::password_file,
     notices, policy,
     raw::Raw,
+    route::Policies,
     section::Section,
     um, uri,
 };
@@ -64,6 +65,8 @@ pub struct Around<'s> {
     pub telling: Telling,
     /// What else it says.
     pub notices: Arc<Notices>,
+    /// The site's voice policies.
+    pub policies: &'s Policies,
 }
 
 /// Reads one `[[user]]`; `None` after a problem.
@@ -93,6 +96,7 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
     let language = section.optional("language", language);
     let greeting = section.optional("greeting", um::greeting);
     let voicemail_numbers = section.list("voicemail_numbers", |raw| number(raw, claims));
+    let voice_policy = section.optional("voice_policy", |raw| around.policies.name(raw));
     let policy = section.table("policy").map(policy::policy).unwrap_or_default();
     if !around.directory {
         check_um(&section, missed_calls, forward);
@@ -132,6 +136,7 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
         language: language.unwrap_or_default(),
         greeting,
         voicemail_numbers,
+        voice_policy,
         policy,
         notices,
         line: None,
