@@ -90,3 +90,40 @@ fn tell(gateway: &str, changed: Option<(Fit, Fit)>, why: &str) {
 fn part(gateway: &str) -> String {
     format!("gateway {gateway}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_the_gateways_or_the_numbers() {
+        let said = |code: u16, lines: &str| {
+            let text = format!(
+                "SIP/2.0 {code} x\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\n{lines}Content-Length: 0\r\n\r\n"
+            );
+            Message::read(text.into()).expect("a response")
+        };
+        let (busy, rest) = (said(503, ""), said(503, "Retry-After: 7;duration=60\r\n"));
+        for (code, message, goes_on, shows) in [
+            (404, Some(said(404, "")), false, Sign::Good),
+            (408, Some(said(408, "")), false, Sign::Good),
+            (486, Some(said(486, "")), false, Sign::Good),
+            (603, Some(said(603, "")), false, Sign::Good),
+            (500, Some(said(500, "")), true, Sign::Failed),
+            (501, Some(said(501, "")), true, Sign::Good),
+            (580, Some(said(580, "")), true, Sign::Good),
+            (503, Some(busy), true, Sign::Failed),
+            (503, Some(rest), true, Sign::Busy(Duration::from_secs(7))),
+            // Nothing came, or could be sent there.
+            (408, None, true, Sign::Silent),
+            (503, None, true, Sign::Silent),
+        ] {
+            let message = message.as_ref();
+            assert_eq!((failed(code, message), sign(code, message)), (goes_on, shows), "{code} {message:?}");
+        }
+        // A 200 without a dialog, and what is missing here, lead nowhere else.
+        assert!(!failed(502, None) && !failed(500, None));
+    }
+}

@@ -1,5 +1,6 @@
 //! Reads a site: defaults, site file and environment become a checked [`Site`], or every problem at once.
 
+mod attendant;
 mod book;
 mod channel;
 mod claims;
@@ -39,7 +40,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 26] = [
+const SECTIONS: [&str; 27] = [
     "sip",
     "trunk",
     "outbound",
@@ -50,6 +51,7 @@ const SECTIONS: [&str; 26] = [
     "um",
     "voicemail",
     "user",
+    "attendant",
     "bypass",
     "policy",
     "feature_codes",
@@ -158,6 +160,7 @@ fn whole(layers: &Layers) -> Option<Site> {
     let users: Vec<_> = users.filter_map(|user| user::user(user, &around, &mut claims)).collect();
     let bypass = root.tables("bypass").into_iter();
     let bypass = bypass.filter_map(|one| policy::bypass(one, &mut claims)).collect();
+    let attendants = attendant::attendants(root.table("attendant"), &mut claims);
     let here = outbound.as_ref().map(|outbound| outbound.numbering.clone()).unwrap_or_default();
     let routes = root.tables("route");
     let routing = root
@@ -194,6 +197,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         um,
         voicemail: voicemail?,
         users,
+        attendants,
         bypass,
         policy: limits?,
         feature_codes,

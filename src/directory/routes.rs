@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use regex::bytes::{RegexSet, RegexSetBuilder};
+use regex::bytes::RegexSet;
 
 use super::{Directory, Fit, Target};
 use crate::settings::{Route, Site, Trunk};
@@ -46,13 +46,16 @@ impl Passage {
 }
 
 impl Routes {
-    /// `None` where the site has none. A site whose patterns cannot be compiled was refused when it was loaded.
+    /// `None` where the site has none. Patterns that cannot be compiled were refused when the site was loaded; if there were
+    /// any, nobody could call.
     pub(super) fn of(site: &Site, trunks: &[Arc<Trunk>]) -> Option<Self> {
         let routing = &site.routing;
-        let patterns = routing.routes.iter().map(|route| Route::anchored(&route.pattern));
-        let patterns = RegexSetBuilder::new(patterns).unicode(false).build().ok()?;
+        let (patterns, routes) = match Route::patterns(&routing.routes) {
+            Ok(patterns) => (patterns, routing.routes.as_slice()),
+            Err(_) => (RegexSet::empty(), &[][..]),
+        };
         let named = |name: &String| trunks.iter().find(|trunk| trunk.name == *name).cloned();
-        let passages = routing.routes.iter().cloned().map(|route| {
+        let passages = routes.iter().cloned().map(|route| {
             let gateways = route.gateways.iter().filter_map(named).collect();
             Arc::new(Passage { route, gateways, turn: AtomicU32::new(0) })
         });
@@ -69,7 +72,7 @@ impl Routes {
             (policy.name.clone(), order)
         });
         let policies = policies.collect();
-        (!passages.is_empty()).then_some(Self { patterns, passages, policies })
+        (!routing.routes.is_empty()).then_some(Self { patterns, passages, policies })
     }
 
     /// The routes for a number under a policy, in the order in which they are tried, each with the place of the usage that

@@ -208,6 +208,7 @@ fn over(own: &User, base: &User) -> User {
         "greeting" => greeting;
         "voicemail_numbers" => voicemail_numbers;
         "policy" => policy;
+        "voice_policy" => voice_policy;
     }
     user.said.extend(own.said.iter().copied());
     user

@@ -1,6 +1,6 @@
 //! `[[route]]`, `[voice_policy.NAME]` and `[routing]`: by which trunks a number outside is called, and who may call it.
 
-use regex::bytes::RegexBuilder;
+use regex::bytes::{RegexBuilder, RegexSet, RegexSetBuilder};
 
 use crate::um::health::Rules;
 
@@ -41,12 +41,23 @@ pub struct VoicePolicy {
     pub usages: Vec<String>,
 }
 
-/// The largest compiled pattern, in octets.
+/// The largest compiled pattern, and the largest of all routes together, in octets.
 const LARGEST: usize = 256 * 1024;
+const LARGEST_OF_ALL: usize = 64 * 1024 * 1024;
 
 impl Route {
+    /// The patterns of all routes, to be tried in one pass.
+    ///
+    /// # Errors
+    /// Why they cannot be, on one line.
+    pub fn patterns(routes: &[Self]) -> Result<RegexSet, String> {
+        let patterns = routes.iter().map(|route| Self::anchored(&route.pattern));
+        let built = RegexSetBuilder::new(patterns).unicode(false).size_limit(LARGEST_OF_ALL).build();
+        built.map_err(|error| last_line(&error))
+    }
+
     /// The pattern as it is compiled: a route that fits in the middle of a number would lead elsewhere than it seems (T19).
-    pub fn anchored(pattern: &str) -> String {
+    fn anchored(pattern: &str) -> String {
         format!("^(?:{pattern})")
     }
 
@@ -58,11 +69,13 @@ impl Route {
         // By itself first, so that no bracket of the pattern closes one of ours.
         for whole in [pattern.to_owned(), Self::anchored(pattern)] {
             let built = RegexBuilder::new(&whole).unicode(false).size_limit(LARGEST).build();
-            built.map_err(|error| {
-                let said = error.to_string();
-                said.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
-            })?;
+            built.map_err(|error| last_line(&error))?;
         }
         Ok(())
     }
+}
+
+/// What is wrong; the lines before it show where.
+fn last_line(error: &regex::Error) -> String {
+    error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }

@@ -51,7 +51,7 @@ pub struct FarEnd {
     pub keep_alive: Option<KeepAlive>,
     /// `timeout`: how long it may leave an INVITE without any answer before the next trunk is tried. Default 4 s.
     pub timeout: Duration,
-    /// `ring_timeout`: how long it may take from the INVITE to the first ringing, as a gateway of a route. Default 20 s.
+    /// `ring_timeout`: how long it may take from the INVITE to the first ringing, as a gateway of a route. Default 15 s.
     pub ring_timeout: Duration,
     /// `caller_number`: the number that it is shown in place of the caller's own, in its normal form.
     pub caller_number: Option<String>,

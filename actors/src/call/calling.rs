@@ -27,6 +27,7 @@ use crate::{
     leg::{Hurry, LegActor, Say},
     metrics::METRICS,
     pool::now,
+    um::DONE,
 };
 
 /// Where a leg goes.
@@ -86,7 +87,11 @@ impl CallActor {
                 let (route, guarded) = (device.route.clone(), device.guarded);
                 Some(Place { flow, route, guarded, ..Place::at(device.uri.clone()) })
             }
-            Leg::Um(_) if self.reach == Reach::Code => Some(Place::at(self.switch.done_uri()?)),
+            Leg::Um(_) if self.reach == Reach::Code => Some(Place::at(self.switch.desk_uri(DONE)?)),
+            Leg::Um(_) if self.reach == Reach::Attendant => {
+                let desk = self.directory.reception_of(&self.user)?.desk();
+                Some(Place::at(self.switch.desk_uri(&desk)?))
+            }
             Leg::Um(number) => {
                 let server = self.um_server(number)?;
                 Some(Place::at(self.switch.um_uri(&server.server)?))
@@ -188,6 +193,15 @@ impl CallActor {
         ctx.notify(Told { leg, by: None, what: What::Event(Event::Refused(leg, 503), None) });
     }
 
+    /// Nothing could be sent for want of something of our own: no gateway is to blame for that.
+    fn refused_here(&self, leg: Leg, ctx: &mut Context<Self>) {
+        if !self.ways.iter().any(|(of, ways)| *of == leg && ways.are_routed()) {
+            return self.refused_at_once(leg, ctx);
+        }
+        tracing::warn!(call = %call_id(&self.invite), ?leg, "The leg could not be called");
+        ctx.notify(Told { leg, by: None, what: What::Event(Event::Refused(leg, 500), None) });
+    }
+
     fn send_invite(
         &mut self,
         leg: Leg,
@@ -205,7 +219,7 @@ impl CallActor {
         let keyed = self.machine.plan().keyed.has(leg);
         let offer = if keyed { self.open_question(leg, ctx) } else { None };
         if keyed && offer.is_none() {
-            return self.refused_at_once(leg, ctx);
+            return self.refused_here(leg, ctx);
         }
         let relays_offer = self.relays_offer(leg);
         let own_lines = session_timer::offer(self.directory.site.sip.session);
@@ -266,7 +280,7 @@ impl CallActor {
                 self.legs.push((leg, actor));
                 self.watch_um(leg);
             }
-            None => self.refused_at_once(leg, ctx),
+            None => self.refused_here(leg, ctx),
         }
     }
 

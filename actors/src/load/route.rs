@@ -57,12 +57,15 @@ pub fn routing(
     (trunks, here): (&[Trunk], &Numbering),
     claims: &mut Claims,
 ) -> Option<Routing> {
-    let usual = section.optional("voice_policy", |raw| policies.name(raw));
-    let health = rules(&mut section);
-    section.end();
     let mut known = vec![];
     let one = |section| route(section, (trunks, here), &mut known, claims);
     let routes: Vec<Route> = routes.into_iter().filter_map(one).collect();
+    if let Err(why) = Route::patterns(&routes) {
+        section.refuse("routes", format!("their patterns cannot be used all together: {why}"));
+    }
+    let usual = section.optional("voice_policy", |raw| policies.name(raw));
+    let health = rules(&mut section);
+    section.end();
     let policies = tables.into_iter().map(|table| policy(table, &known)).collect();
     Some(Routing { routes, policies, usual, health: health? })
 }

@@ -172,7 +172,7 @@ fn far_end(
     let login = login(section, registered_host.unwrap_or(target_host));
     let keep_alive = keep_alive(section);
     let timeout = section.optional("timeout", Raw::duration).unwrap_or(Duration::from_secs(4));
-    let ring_timeout = section.optional("ring_timeout", Raw::duration).unwrap_or(Duration::from_secs(20));
+    let ring_timeout = section.optional("ring_timeout", Raw::duration).unwrap_or(Duration::from_secs(15));
     let caller_number = section.optional("caller_number", |raw| caller_number(raw, &here));
     let caller_id = section.optional("caller_id", |raw| {
         one_of(raw, &[("from", CallerId::From), ("pai", CallerId::Asserted), ("rpid", CallerId::RemoteParty)])

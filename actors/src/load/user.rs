@@ -25,7 +25,7 @@ use super::{
 pub const RING_FOR: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// The keys of a user that count before what a directory says.
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "name",
     "numbers",
     "devices",
@@ -44,6 +44,7 @@ const KEYS: [&str; 21] = [
     "language",
     "greeting",
     "voicemail_numbers",
+    "voice_policy",
     "policy",
     "notices",
     "line",

@@ -72,7 +72,7 @@ fn a_site_without_routes_is_explained_by_its_trunks() {
     std::fs::write(&site, text).expect("written");
     let (code, said, _) = route(&site, &["004533", "--as", "7"]);
     let expected = "+4533, dialled by user sip:7@x.test as 004533
-no live state: no Ringpost runs on this site, so every gateway counts as up
+no live state: no running Ringpost was reached, so every gateway counts as up
 allowed_prefixes: allowed by \"+45\"
 no routes: the trunks' own numbers and prefixes decide
 

@@ -39,7 +39,8 @@ struct Shared {
 pub struct Gateway {
     pub address: SocketAddr,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    ringpost: SocketAddr,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Gateway {
@@ -49,9 +50,30 @@ impl Gateway {
         let address = peer.address;
         let ends = AtomicBool::new(false);
         let shared = Arc::new(Shared { mode: Mutex::new(WORKS), heard: Mutex::default(), ends });
-        let own = Arc::clone(&shared);
-        let thread = Some(std::thread::spawn(move || run(peer, &own)));
-        Self { address, shared, thread }
+        let own = Self { address, shared, ringpost, thread: Mutex::default() };
+        own.runs(peer);
+        own
+    }
+
+    fn runs(&self, peer: Peer) {
+        self.shared.ends.store(false, Ordering::Relaxed);
+        let shared = Arc::clone(&self.shared);
+        let thread = std::thread::spawn(move || run(peer, &shared));
+        *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+    }
+
+    /// It is gone, and its socket with it.
+    pub fn is_killed(&self) {
+        self.shared.ends.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = thread.join();
+        }
+    }
+
+    /// It runs again at the same place.
+    pub fn is_restarted(&self) {
+        let place = (self.address.ip().to_string(), self.address.port());
+        self.runs(Peer::at(Over::Udp, (&place.0, place.1), self.ringpost));
     }
 
     pub fn does(&self, mode: Mode) {
@@ -77,10 +99,7 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        self.shared.ends.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.is_killed();
     }
 }
 

@@ -59,14 +59,14 @@ fn r34_r35_r72_two_gateways_in_one_place_down_and_the_third_in_another_is_used_u
     assert_eq!((call("+4633", ""), call("+4633", ada)), (403, 486));
     assert_eq!(calls(), [2, 2, 1]);
     assert!(odense.invite().one("From").contains("+4565432100"), "{}", odense.invite());
-    // Both die without a word: the first call finds that out, the second one knows it.
+    // One hangs, the other is killed: the first call finds that out, the second one knows it.
     one.does(Mode::Dead);
-    two.does(Mode::Dead);
+    two.is_killed();
     assert_eq!(call("+4533112233", ""), 486);
-    assert_eq!(calls(), [3, 3, 2]);
+    assert_eq!(calls(), [3, 2, 2]);
     let since = Instant::now();
     assert_eq!(call("+4533112233", ""), 486);
-    assert_eq!(calls(), [3, 3, 3]);
+    assert_eq!(calls(), [3, 2, 3]);
     assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
     // A forwarded call goes the same way.
     let invite = pbx.invite("1002");
@@ -74,11 +74,11 @@ fn r34_r35_r72_two_gateways_in_one_place_down_and_the_third_in_another_is_used_u
     phone.answer(&ring, 486);
     phone.expect("ACK");
     assert_eq!(final_answer(&mut pbx, &invite), 486);
-    assert_eq!(calls(), [3, 3, 4]);
+    assert_eq!(calls(), [3, 2, 4]);
     assert!(odense.invite().uri().contains("+4520202020@"), "{}", odense.invite());
     // They return, and OPTIONS find that out.
     one.does(WORKS);
-    two.does(WORKS);
+    two.is_restarted();
     until("they are back", || ringpost.log().matches("A gateway is back").count() == 2);
     let mut call = |number: &str| {
         let invite = pbx.invite(number);
@@ -87,6 +87,8 @@ fn r34_r35_r72_two_gateways_in_one_place_down_and_the_third_in_another_is_used_u
     for _ in 0..4 {
         assert_eq!(call("+4533112233"), 486);
     }
-    assert_eq!(calls(), [5, 5, 4]);
+    // The one that was killed may also hear of the call that it has missed, which is taken back at its first word.
+    let [one, two, odense] = calls();
+    assert!(one == 5 && two >= 4 && odense == 4, "{one} {two} {odense}");
     ringpost.stops_well();
 }

@@ -15,7 +15,7 @@ impl Display for Explained {
             return writeln!(f, "stays inside: reaches {what}");
         }
         if !self.live {
-            writeln!(f, "no live state: no Ringpost runs on this site, so every gateway counts as up")?;
+            writeln!(f, "no live state: no running Ringpost was reached, so every gateway counts as up")?;
         }
         match &self.allowed_by {
             Some(prefix) => writeln!(f, "allowed_prefixes: allowed by {prefix:?}")?,

@@ -37,6 +37,7 @@ pub fn users(mut section: Section<'_>, around: &Around<'_>) -> Option<DirectoryU
     let mail_if_um_refuses = section.optional("mail_if_um_refuses", Raw::flag);
     let time_zone = section.optional("time_zone", time_zone);
     let language = section.optional("language", language);
+    let voice_policy = section.optional("voice_policy", |raw| around.policies.name(raw));
     let channels = if section.has("channels") {
         let (own, seen) = channel::entries(&mut section, around.channels, |_| Ok(()));
         (own.len() == seen).then(|| channel::for_users(&own, around.channels))
@@ -61,6 +62,7 @@ pub fn users(mut section: Section<'_>, around: &Around<'_>) -> Option<DirectoryU
             returned: around.telling.returned(),
             time_zone: time_zone.unwrap_or_else(|| "UTC".to_owned()),
             language: language.unwrap_or_default(),
+            voice_policy,
             notices: around.notices.clone(),
             said,
             ..User::default()
