@@ -1,5 +1,6 @@
 //! Reads a site: defaults, site file and environment become a checked [`Site`], or every problem at once.
 
+mod attendant;
 mod channel;
 mod claims;
 mod directory;
@@ -38,7 +39,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 25] = [
+const SECTIONS: [&str; 26] = [
     "sip",
     "trunk",
     "outbound",
@@ -49,6 +50,7 @@ const SECTIONS: [&str; 25] = [
     "um",
     "voicemail",
     "user",
+    "attendant",
     "bypass",
     "policy",
     "feature_codes",
@@ -156,6 +158,7 @@ fn whole(layers: &Layers) -> Option<Site> {
     let users: Vec<_> = users.filter_map(|user| user::user(user, &around, &mut claims)).collect();
     let bypass = root.tables("bypass").into_iter();
     let bypass = bypass.filter_map(|one| policy::bypass(one, &mut claims)).collect();
+    let attendants = attendant::attendants(root.table("attendant"), &mut claims);
     let here = outbound.as_ref().map(|outbound| outbound.numbering.clone()).unwrap_or_default();
     let routes = root.tables("route");
     let routing = root
@@ -191,6 +194,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         um,
         voicemail: voicemail?,
         users,
+        attendants,
         bypass,
         policy: limits?,
         feature_codes,
