@@ -1,6 +1,7 @@
 //! The command line: what can be asked of `ringpost`, and its exit codes.
 
 mod calls;
+mod directory;
 mod queue;
 mod route;
 
@@ -69,6 +70,11 @@ enum Command {
         #[command(subcommand)]
         what: queue::What,
     },
+    /// Look into the directory (LDAP), or ask it for changes at once
+    Directory {
+        #[command(subcommand)]
+        what: directory::What,
+    },
     /// Which way a number outside would take, and why no other: exit 0 where there is one, 1 where there is none
     Route(route::Route),
     /// Print shell completions, for example: ringpost completions bash
@@ -105,6 +111,7 @@ pub fn run() -> ExitCode {
         Some(Command::Status { site }) => show_status(&site.config).unwrap_or_else(|code| code),
         Some(Command::Calls(calls)) => calls::run(calls).unwrap_or_else(|code| code),
         Some(Command::Outbox { what }) => queue::run(what).unwrap_or_else(|code| code),
+        Some(Command::Directory { what }) => directory::run(what).unwrap_or_else(|code| code),
         Some(Command::Route(route)) => route::run(&route).unwrap_or_else(|code| code),
         Some(Command::Completions { shell }) => completions(shell),
     }
