@@ -46,7 +46,7 @@ async fn location(
         false => (described::xml(&profile), described::MEDIA_TYPE),
     };
     let tag = described::etag(&document);
-    let mut answer = super::fresh(&headers, &tag)
+    let mut answer = super::answer::fresh(&headers, &tag)
         .unwrap_or_else(|| ([(header::CONTENT_TYPE, media_type)], document).into_response());
     let lines = [(header::ETAG, tag), (header::CACHE_CONTROL, format!("private, max-age={MAX_AGE}"))];
     for (name, value) in lines {
