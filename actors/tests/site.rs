@@ -481,7 +481,7 @@ fn every_sample_site_loads() {
     for folder in [&sites, &bodies] {
         fs::create_dir(folder).expect("a folder");
     }
-    for file in ["provider.password", "exchange.password", "sms.token", "push.token"] {
+    for file in ["provider.password", "exchange.password", "directory.password", "sms.token", "push.token"] {
         fs::write(sites.join(file), "secret\n").expect("the folder can be written");
     }
     for file in ["sms.form", "push.json"] {
@@ -516,6 +516,8 @@ fn every_sample_site_loads() {
         "exchange-online.toml",
         "sms-and-push.toml",
         "callers-by-exchange.toml",
+        "openldap.toml",
+        "active-directory.toml",
         "routes-fault-tolerant.toml",
     ] {
         assert!(loaded.contains(expected), "{expected} is among {loaded:?}");
