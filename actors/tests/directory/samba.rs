@@ -46,7 +46,7 @@ fn a_domain_controller_is_mirrored_by_its_numbers_of_changes() {
     }
     let kerberos = tempfile::tempdir().expect("a folder");
     let config = "[libdefaults]\ndefault_realm = CORP.TEST\ndns_lookup_kdc = false\ndns_canonicalize_hostname = false\nrdns = false\n\
-                  [realms]\nCORP.TEST = {\nkdc = 127.0.0.1\n}\n";
+                  [realms]\nCORP.TEST = {\nkdc = 127.0.0.1\n}\n[domain_realm]\n.corp.test = CORP.TEST\n";
     fs::write(kerberos.path().join("krb5.conf"), config).expect("a file");
     let own = env::current_exe().expect("a program");
     let ran = Command::new("unshare")
@@ -177,6 +177,8 @@ impl Dc {
             [389, 636].iter().all(|port| std::net::TcpStream::connect(("127.0.0.1", *port)).is_ok())
         });
         run("samba-tool", &["user", "create", "svc-uc", READER, "-s", &config]);
+        // What its service for DNS would do, which does not run here.
+        run("samba-tool", &["spn", "add", "ldap/dc1.corp.test", "DC1$", "-s", &config]);
         dc.changes(&(1..=20).map(user).collect::<String>());
         Some(dc)
     }
