@@ -168,6 +168,32 @@ async fn obey(ids: Vec<ItemId>, retry: bool, outbox: &Addr<Outbox>) -> Answer {
     answer
 }
 
+/// The process id of the Ringpost that runs on that store and answers; `None`: none does, or the system does not say.
+///
+/// # Errors
+/// Where somebody listens and this user may not ask, or no answer comes.
+pub async fn who_runs(store: &Path) -> io::Result<Option<i32>> {
+    let mut stream = match UnixStream::connect(socket_of(store)).await {
+        Ok(stream) => stream,
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let pid = stream.peer_cred()?.pid();
+    let nothing = serde_json::to_string(&Order::Retry(vec![]))?;
+    stream.write_all(format!("{nothing}\n").as_bytes()).await?;
+    let mut line = String::new();
+    AsyncReader::new(stream).read_line(&mut line).await?;
+    serde_json::from_str::<Answer>(&line)?;
+    Ok(pid)
+}
+
 /// Says it to the Ringpost that runs on that store; `None` where none does.
 ///
 /// # Errors

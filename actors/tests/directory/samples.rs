@@ -6,7 +6,7 @@ use crate::{
     authority::lasting,
     calls::Town,
     program::{Over, Peer, Ringpost, ports},
-    slapd::{self, BASE, PASSWORD, READER, Slapd, USERS},
+    slapd::{self, BASE, PASSWORD, READER, Slapd},
 };
 
 /// A sample with the names and addresses of this machine; `lines` come last into its `[directory]`.
@@ -32,6 +32,7 @@ fn town(sample: &str, slapd: Slapd, lines: &str) -> Town {
         ("bases = [\"dc=corp,dc=example\"]", ca),
         ("dc=corp,dc=example", BASE.to_owned()),
         ("smtp://mail.corp.example", "maildir:mail".to_owned()),
+        ("smtp://192.0.2.6:25", "maildir:mail".to_owned()),
         ("127.0.0.1:9460", metrics),
         ("corp.example", "corp.test".to_owned()),
     ];
@@ -66,6 +67,8 @@ fn the_sample_with_openldap_calls_and_tells_who_is_in_the_directory() {
     );
 }
 
+const STAFF: &str = "ou=Staff,dc=corp,dc=test";
+
 /// What Active Directory with Exchange and Lync would have.
 fn active_directory(count: usize) -> String {
     let mut ldif = slapd::people(0);
@@ -83,10 +86,11 @@ fn active_directory(count: usize) -> String {
          dn: cn=DP-HQ,{services}\nobjectClass: msExchUMDialPlan\ncn: DP-HQ\nmsExchUMServerDialPlanBL: cn=EXUM1,{services}\n\n"
     )
     .expect("a string");
+    write!(ldif, "dn: {STAFF}\nobjectClass: organizationalUnit\nou: Staff\n\n").expect("a string");
     for number in 1..=count {
         write!(
             ldif,
-            "dn: cn=User {number},{USERS}\nobjectClass: user\nobjectCategory: person\ncn: User {number}\nsn: Last{number}\n\
+            "dn: cn=User {number},{STAFF}\nobjectClass: user\nobjectCategory: person\ncn: User {number}\nsn: Last{number}\n\
              displayName: Last{number}, First{number}\nmail: user{number}@corp.test\nobjectGUID: {number:016}\n\
              uSNChanged: {number}\nmsRTCSIP-PrimaryUserAddress: sip:user{number}@corp.test\nmsRTCSIP-UserEnabled: TRUE\n\
              msRTCSIP-Line: tel:+493090{number:06};ext={}\nuserAccountControl: 512\n\
@@ -123,7 +127,7 @@ fn the_sample_with_active_directory_has_its_lines_and_dial_plans() {
     assert!(shown.contains("UM plan    DP-HQ") && shown.contains("missed by  um"), "{shown}");
     // Found by its number of changes, which whoever changes it sets here.
     town.slapd.changes(&format!(
-        "dn: cn=User 4,{USERS}\nchangetype: modify\nreplace: msRTCSIP-UserEnabled\nmsRTCSIP-UserEnabled: FALSE\n-\n\
+        "dn: cn=User 4,{STAFF}\nchangetype: modify\nreplace: msRTCSIP-UserEnabled\nmsRTCSIP-UserEnabled: FALSE\n-\n\
          replace: uSNChanged\nuSNChanged: 13\n"
     ));
     town.read(2);
