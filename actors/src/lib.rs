@@ -18,6 +18,7 @@
 //! - [`policies`]: what users have changed by feature codes; tells the store.
 //! - [`mailboxes`]: how many messages each mailbox holds, for message waiting; the [`store`] tells it.
 //! - [`metrics`]: numbers and health, for whoever watches; any part bumps them. [`status`]: the same for an admin.
+//! - [`book`]: makes the address book every day and keeps its files; served by [`web`].
 //! - [`web`]: the HTTP server for what devices fetch; has a thread of its own, and its routes from others.
 //! - [`retention`]: removes what has been kept long enough; asks the store.
 //! - [`control`]: what an admin says while it runs; tells the outbox.
@@ -28,6 +29,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod book;
 pub mod call;
 pub mod channel;
 pub mod control;
