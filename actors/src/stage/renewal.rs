@@ -9,6 +9,7 @@ use ringpost::{
         Directory,
         people::{People, Roster},
         reverse::Rule,
+        typed,
     },
     settings::{Ldap, Site},
 };
@@ -38,7 +39,7 @@ pub struct Renewal {
 /// A site with the people of its directory.
 pub fn joined(site: Arc<Site>, roster: Arc<Roster>) -> Directory {
     let Some(ldap) = site.ldap.clone() else { return Directory::joined(site, Arc::default()).0 };
-    let normal = |number: &str| ringpost::directory::typed(&site, number);
+    let normal = |number: &str| typed(&site, number);
     let people = People::of(roster, &Rule { normal: &normal, last_digits: ldap.last_digits });
     let (directory, remarks) = Directory::joined(Arc::clone(&site), Arc::new(people));
     for remark in &remarks {
