@@ -28,6 +28,7 @@ mod manner;
 mod notices;
 mod oauth;
 mod policy;
+mod presence;
 mod registrar;
 mod security;
 mod tls;
@@ -44,6 +45,7 @@ pub use manner::{Audio, Manner, Recordings};
 pub use notices::Notices;
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
+pub use presence::{List as PresenceList, Presence, Seen, Watcher};
 pub use registrar::{Registrar, UserLogin};
 pub use security::Security;
 pub use tls::Tls;
@@ -98,6 +100,8 @@ pub struct Site {
     pub identity: Identity,
     /// `[dns]`.
     pub dns: Dns,
+    /// `[presence]`.
+    pub presence: Presence,
     /// `[directory]`: users, numbers and names by LDAP.
     pub ldap: Option<Arc<Ldap>>,
 }
@@ -314,6 +318,8 @@ pub struct User {
     pub voicemail_numbers: Vec<String>,
     /// `[user.policy]`.
     pub policy: Policy,
+    /// `[user.presence]`, over `[presence]`.
+    pub presence: Seen,
     /// `[user.notices]`, over `[notices]`.
     pub notices: Arc<Notices>,
 }

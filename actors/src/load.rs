@@ -10,6 +10,7 @@ mod layers;
 mod mail;
 mod notices;
 mod policy;
+mod presence;
 mod problem;
 mod raw;
 mod registrar;
@@ -36,7 +37,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 21] = [
+const SECTIONS: [&str; 22] = [
     "sip",
     "trunk",
     "outbound",
@@ -46,6 +47,7 @@ const SECTIONS: [&str; 21] = [
     "user",
     "bypass",
     "policy",
+    "presence",
     "feature_codes",
     "mail",
     "channel",
@@ -108,7 +110,8 @@ fn whole(layers: &Layers) -> Option<Site> {
     let sip = root.table("sip").and_then(|table| sip::sip(table, &mut taken));
     let outbound = root.table("outbound").and_then(trunk::outbound);
     let trunks = root.tables("trunk").into_iter();
-    let trunks = trunks.filter_map(|trunk| trunk::trunk(trunk, outbound.as_ref(), &mut claims)).collect();
+    let trunks: Vec<_> =
+        trunks.filter_map(|trunk| trunk::trunk(trunk, outbound.as_ref(), &mut claims)).collect();
     let domain = sip.as_ref().map_or("", |sip| &sip.domain);
     let registrar = root.table("registrar").and_then(|table| registrar::registrar(table, domain));
     let um = root.table("um").and_then(|table| um::um(table, &mut claims));
@@ -151,6 +154,8 @@ fn whole(layers: &Layers) -> Option<Site> {
         || http.as_ref().is_some_and(|http| http.listen.iter().any(|listen| listen.secure));
     let tls = root.table("tls").and_then(|table| tls::tls(table, serves));
     let dns = root.table("dns").and_then(dns::dns);
+    let names: Vec<_> = trunks.iter().map(|trunk| trunk.name.as_str()).collect();
+    let presence = root.table("presence").and_then(|table| presence::presence(table, &names));
     let here = outbound.as_ref().map(|outbound| outbound.numbering.clone()).unwrap_or_default();
     let around = identity::Around { channels: &channels, known: &known, here: &here };
     let identity = root.table("identity").and_then(|table| identity::identity(table, &around));
@@ -181,6 +186,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         tls: tls?,
         identity,
         dns: dns?,
+        presence: presence?,
         ldap: None,
     })
 }

@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -35,6 +35,7 @@ use crate::{
     names::{self, Names},
     outbox::{self, ChannelUse, Channels, Outbox},
     policies::Policies,
+    presence::Presence,
     pool::Prober,
     port::{
         door::Gatehouse,
@@ -79,6 +80,7 @@ pub struct Running {
     /// The site as it is now.
     pub directory: Arc<ArcSwap<Directory>>,
     registrar: Arc<Registrar>,
+    presence: Arc<Presence>,
     gatehouse: Arc<Gatehouse>,
     tls: Arc<Tls>,
     names: Arc<Names>,
@@ -178,6 +180,8 @@ impl Running {
         })?;
         let policies = Policies::load(scribe.clone()).await;
         let kept_by = scribe.clone();
+        let lanes_count = lanes.count();
+        let presence = start_presence(&directory, (&policies, &registrar), lanes_count, &scribe, &keeper).await;
         let outbox = Outbox::new(outbox_settings, (scribe, late), channels).kept_by(keeper.clone());
         let outbox = outbox.naming(identity.clone());
         let asking = outbox.asking();
@@ -216,6 +220,7 @@ impl Running {
             questions: Arc::new(Questions { ports, words: Greetings::accept() }),
             registrar: Arc::clone(&registrar),
             identity,
+            presence: Arc::clone(&presence),
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         // Whoever has something to serve by HTTP adds its routes here.
@@ -240,6 +245,7 @@ impl Running {
         Ok(Self {
             directory,
             registrar,
+            presence,
             gatehouse,
             tls,
             names,
@@ -295,6 +301,7 @@ impl Running {
                 let directory = self.registrar.open(Directory::of(site));
                 directory.remember(&self.directory.load());
                 self.directory.store(Arc::new(directory));
+                self.presence.reload();
                 self.gatehouse.reload();
                 self.tls.reload(&self.directory.load().site);
                 self.letters.restyle(Arc::clone(&self.directory.load().site.style));
@@ -349,6 +356,33 @@ fn open_store(
     let store = Sqlite::open(site.store.path.as_deref()).map_err(config)?;
     Scribe::start(Box::new(store))
         .map_err(|source| StartError::Io { doing: "starting the store's thread".into(), source })
+}
+
+/// Takes up what the last run has told whom, and hears of who comes, goes or changes something.
+async fn start_presence(
+    directory: &Arc<ArcSwap<Directory>>,
+    (policies, registrar): (&Arc<Policies>, &Arc<Registrar>),
+    lanes: usize,
+    scribe: &Scribe,
+    keeper: &Keeper,
+) -> Arc<Presence> {
+    let both = (Arc::clone(policies), Arc::clone(registrar));
+    let presence = Presence::new(Arc::clone(directory), both, lanes, Some(scribe.clone()));
+    presence.restore().await;
+    registrar.tell(looks_again(Arc::downgrade(&presence)));
+    policies.tell(looks_again(Arc::downgrade(&presence)));
+    let (timed, counted) = (Arc::clone(&presence), Arc::clone(&presence));
+    keeper.keep("presence".into(), move || Arc::clone(&timed).keep_time());
+    keeper.keep("message counts".into(), move || Arc::clone(&counted).count());
+    presence
+}
+
+fn looks_again(presence: Weak<Presence>) -> impl Fn(&str) + Send + Sync + 'static {
+    move |user| {
+        if let Some(presence) = presence.upgrade() {
+            presence.look_again(user);
+        }
+    }
 }
 
 fn uses_embedded_um(site: &Site) -> bool {

@@ -18,6 +18,7 @@ use crate::{
     load,
     outbox::{Asking, ChannelUse, Channels},
     policies::Policies,
+    presence::Presence,
     port::{
         Listener,
         door::Gatehouse,
@@ -155,6 +156,7 @@ impl Lane {
             embedded_um: None,
             marks: ahash::RandomState::new(),
             calls: Arc::clone(&open),
+            presence: Presence::new(Arc::clone(&directory), (Arc::clone(&policies), Arc::clone(&registrar)), 1, None),
             policies,
             questions: Arc::new(Questions {
                 ports: PortPool::new(address.ip(), address.ip(), (20_000, 20_010)),

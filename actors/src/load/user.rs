@@ -14,7 +14,7 @@ use super::{
     Claims,
     channel::{self, Known, Telling},
     mail::password_file,
-    notices, policy,
+    notices, policy, presence,
     raw::Raw,
     section::Section,
     um, uri,
@@ -67,6 +67,7 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
     let greeting = section.optional("greeting", um::greeting);
     let voicemail_numbers = section.list("voicemail_numbers", |raw| number(raw, claims));
     let policy = section.table("policy").map(policy::policy).unwrap_or_default();
+    let presence = section.table("presence").map(presence::of_user).unwrap_or_default();
     check_um(&section, missed_calls, forward);
     check_policy(&section, &policy, &voicemail_numbers);
     if own.as_ref().is_some_and(|own| own.is_empty()) {
@@ -103,6 +104,7 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
         greeting,
         voicemail_numbers,
         policy,
+        presence,
         notices,
     })
 }

@@ -1,0 +1,1 @@
+//! Real phones that watch: baresip's contacts and linphone's friends.
