@@ -35,13 +35,13 @@ use crate::{
     names::{self, Names},
     outbox::{self, ChannelUse, Channels, Outbox},
     policies::Policies,
-    presence::Presence,
     pool::Prober,
     port::{
         door::Gatehouse,
         lanes::{Lanes, Parcel},
         tls::Tls,
     },
+    presence::Presence,
     registrar::Registrar,
     retention,
     store::{Scribe, Sqlite},
@@ -181,7 +181,8 @@ impl Running {
         let policies = Policies::load(scribe.clone()).await;
         let kept_by = scribe.clone();
         let lanes_count = lanes.count();
-        let presence = start_presence(&directory, (&policies, &registrar), lanes_count, &scribe, &keeper).await;
+        let presence =
+            start_presence(&directory, (&policies, &registrar), lanes_count, &scribe, &keeper).await;
         let outbox = Outbox::new(outbox_settings, (scribe, late), channels).kept_by(keeper.clone());
         let outbox = outbox.naming(identity.clone());
         let asking = outbox.asking();

@@ -42,8 +42,11 @@ use crate::{
     names::Names,
     outbox::{Asking, Outbox, Record, Talked},
     policies::Policies,
-    presence::{Presence, watchers::{KEEP, WATCH, Watchers}},
     port::{Alarm, Port, Refusal, TransactionUser, door::Gatehouse, tls::Tls},
+    presence::{
+        Presence,
+        watchers::{KEEP, WATCH, Watchers},
+    },
     registrar::{self, Registrar},
 };
 use registrations::Waiting;

@@ -489,6 +489,11 @@ impl Pace {
         }
     }
 
+    /// There is nothing to tell after all.
+    pub fn nothing(&mut self) {
+        self.due = false;
+    }
+
     /// A NOTIFY has gone out; the next one `gap` later at the earliest.
     pub fn sent(&mut self, now: u64, gap: u64) {
         *self = Self { under_way: true, due: false, not_before: now + gap };

@@ -18,13 +18,13 @@ use crate::{
     load,
     outbox::{Asking, ChannelUse, Channels},
     policies::Policies,
-    presence::Presence,
     port::{
         Listener,
         door::Gatehouse,
         lanes::Lanes,
         stream::{Limits, Streams},
     },
+    presence::Presence,
     store::{Late, Scribe, Sqlite},
     switch::{Questions, Shared},
     voicemail::{Greetings, PortPool},
@@ -156,7 +156,12 @@ impl Lane {
             embedded_um: None,
             marks: ahash::RandomState::new(),
             calls: Arc::clone(&open),
-            presence: Presence::new(Arc::clone(&directory), (Arc::clone(&policies), Arc::clone(&registrar)), 1, None),
+            presence: Presence::new(
+                Arc::clone(&directory),
+                (Arc::clone(&policies), Arc::clone(&registrar)),
+                1,
+                None,
+            ),
             policies,
             questions: Arc::new(Questions {
                 ports: PortPool::new(address.ip(), address.ip(), (20_000, 20_010)),

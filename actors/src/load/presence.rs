@@ -63,8 +63,12 @@ fn seen(section: &mut Section<'_>) -> Seen {
     let users = section.optional("users", access);
     let trunks = section.optional("trunks", access);
     let mut named: Vec<(String, Access)> = vec![];
-    let keys =
-        [("full", Access::Full), ("reduced", Access::Reduced), ("polite", Access::Polite), ("block", Access::Block)];
+    let keys = [
+        ("full", Access::Full),
+        ("reduced", Access::Reduced),
+        ("polite", Access::Polite),
+        ("block", Access::Block),
+    ];
     for (key, access) in keys {
         let names = section.list(key, |raw| {
             let name = raw.text()?;

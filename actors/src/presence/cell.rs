@@ -4,17 +4,17 @@
 //! grow; what is told is swapped whole, so that no lane waits to read it. Each body is written once for all watchers who may
 //! see the same.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
 use ringpost::presence::{
-    Inputs, Presence, Sight, Source,
-    dialog_info, pidf,
-    subscription::Package,
-    summary::Summary,
+    Inputs, Presence, Sight, Source, dialog_info, pidf, subscription::Package, summary::Summary,
 };
 use smallvec::SmallVec;
 
@@ -76,6 +76,8 @@ pub struct Document {
     pub head: Box<str>,
     /// What comes behind the version; empty: there is none.
     pub tail: Box<str>,
+    /// Tells it from bodies that say something else; never zero.
+    pub mark: u64,
 }
 
 impl Document {
@@ -99,22 +101,47 @@ impl Told {
             Package::MessageSummary => 6,
         };
         self.bodies[at].get_or_init(|| {
+            let mut hasher = DefaultHasher::new();
+            let seen = self.presence.seen(sight);
             let (head, tail) = match package {
-                Package::Presence => (pidf::write(&self.presence.seen(sight), user, self.since), String::new()),
-                Package::Dialog => dialog_info::write(&self.presence.seen(sight), user),
-                Package::MessageSummary => (self.summary.write(), String::new()),
+                Package::Presence => {
+                    seen.hash(&mut hasher);
+                    (pidf::write(&seen, user, self.since), String::new())
+                }
+                Package::Dialog => {
+                    seen.calls.hash(&mut hasher);
+                    dialog_info::write(&seen, user)
+                }
+                Package::MessageSummary => {
+                    let text = self.summary.write();
+                    text.hash(&mut hasher);
+                    (text, String::new())
+                }
             };
-            Document { kind: package.media_type(), head: head.into(), tail: tail.into() }
+            let (kind, mark) = (package.media_type(), hasher.finish() | 1);
+            Document { kind, head: head.into(), tail: tail.into(), mark }
         })
     }
 }
 
 impl Cell {
     /// A cell that knows these inputs.
-    pub(super) fn new(id: u32, user: Arc<str>, inputs: Inputs, (presence, summary): (Presence, Summary), now: u64) -> Self {
+    pub(super) fn new(
+        id: u32,
+        user: Arc<str>,
+        inputs: Inputs,
+        (presence, summary): (Presence, Summary),
+        now: u64,
+    ) -> Self {
         let told = Told::new(inputs.version(), now, presence, summary.clone());
         let known = Known { inputs, publications: vec![], summary, lanes: SmallVec::new() };
-        Self { id, user, known: Mutex::new(known), told: ArcSwap::from_pointee(told), due: AtomicU64::new(u64::MAX) }
+        Self {
+            id,
+            user,
+            known: Mutex::new(known),
+            told: ArcSwap::from_pointee(told),
+            due: AtomicU64::new(u64::MAX),
+        }
     }
 
     /// What is told now.

@@ -19,11 +19,7 @@ use super::{
     lock, serve,
     watchers::{KEEP, Subscription, Target, WATCH, Watcher, Watchers},
 };
-use crate::{
-    metrics::METRICS,
-    port::Alarm,
-    store::PresenceRow,
-};
+use crate::{metrics::METRICS, port::Alarm, store::PresenceRow};
 
 /// How long a change waits for others, in milliseconds.
 const TOGETHER: u64 = 1_000;
@@ -247,7 +243,8 @@ impl Watchers {
         track.leap(now.saturating_sub(written));
         let mut pace = ringpost::presence::subscription::Pace::default();
         pace.rest(0);
-        Some(Subscription { track, target, watcher, package, sight, peer, ends, pace, armed: u64::MAX })
+        let (told, armed) = (0, u64::MAX);
+        Some(Subscription { track, target, watcher, package, sight, peer, ends, pace, told, armed })
     }
 }
 

@@ -60,7 +60,10 @@ impl Members {
 
     /// As it is kept.
     pub fn kept(&self) -> Kept {
-        Kept { uri: self.uri.clone(), members: self.members.iter().map(|member| member.uri.clone()).collect() }
+        Kept {
+            uri: self.uri.clone(),
+            members: self.members.iter().map(|member| member.uri.clone()).collect(),
+        }
     }
 
     /// What was kept.

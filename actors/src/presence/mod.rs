@@ -26,7 +26,7 @@ use std::{
 use arc_swap::ArcSwap;
 use ringpost::{
     directory::Directory,
-    presence::{Inputs, input::Said, Source, summary::Summary},
+    presence::{Inputs, Source, input::Said, summary::Summary},
     settings::User,
 };
 use tokio::sync::{broadcast::error::RecvError, mpsc};
@@ -220,7 +220,10 @@ impl Presence {
             while let Some(cell) = self.next_due(now) {
                 cell.due.store(u64::MAX, Ordering::Relaxed);
                 if let Err(fault) = caught(|| self.time_has_passed(&cell, now)) {
-                    tracing::error!(fault, "A fault in Ringpost: a user's presence may be old until it changes");
+                    tracing::error!(
+                        fault,
+                        "A fault in Ringpost: a user's presence may be old until it changes"
+                    );
                 }
             }
             self.write_publications().await;

@@ -3,8 +3,7 @@
 use ringpost::{
     directory::{Directory, Origin},
     presence::{
-        Kind, Source,
-        published,
+        Kind, Source, published,
         subscription::{Publish, Refused},
     },
     settings::User,
@@ -12,10 +11,10 @@ use ringpost::{
 };
 
 use super::{
+    Presence,
     cell::{Known, Publication},
-    keep,
+    keep, lock,
     watchers::{Watcher, Watchers},
-    Presence, lock,
 };
 use crate::metrics::METRICS;
 

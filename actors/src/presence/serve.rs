@@ -6,18 +6,11 @@ use ringpost::{
     call::wire,
     directory::{Directory, Origin},
     presence::{
-        Sight,
-        rlmi,
+        Sight, rlmi,
         subscription::{ALLOW_EVENTS, Pace, Package, Refused, State, Track, Wish},
     },
     settings::User,
-    sip::{
-        Message as SipMessage, Name, build,
-        peer::Peer,
-        text::trim,
-        token::Token,
-        uri::Uri,
-    },
+    sip::{Message as SipMessage, Name, build, peer::Peer, text::trim, token::Token, uri::Uri},
 };
 
 use super::{
@@ -70,7 +63,8 @@ impl Watchers {
         let ends = self.presence.now() + u64::from(lasts);
         let lists = matches!(target, Target::Many(_));
         let (package, pace) = (wish.package, Pace::default());
-        let one = Subscription { track, target, watcher, package, sight, peer, ends, pace, armed: u64::MAX };
+        let (told, armed) = (0, u64::MAX);
+        let one = Subscription { track, target, watcher, package, sight, peer, ends, pace, told, armed };
         self.insert(tag, one);
         self.accept(server, request, from, (tag, lasts, lists));
         // RFC 6665 §4.2.1.2: a NOTIFY follows at once, also where it is the only one (R20).
@@ -101,6 +95,7 @@ impl Watchers {
                 one.peer = peer;
             }
             one.ends = self.presence.now() + u64::from(lasts);
+            one.told = 0;
             if let Target::Many(members) = &mut one.target {
                 members.tell_all();
             }

@@ -42,9 +42,19 @@ impl Watchers {
             let mut one = found.borrow_mut();
             let left = u32::try_from(one.ends.saturating_sub(seconds)).unwrap_or(u32::MAX);
             let state = last.unwrap_or(State::Active(left));
-            let sequence = one.track.count();
             let tells = !matches!(state, State::Rejected | State::NoResource);
             let (watcher, package, sight) = (one.watcher.clone(), one.package, one.sight);
+            if let Target::One(cell) = &one.target
+                && tells
+            {
+                let mark = cell.told().document(&cell.user, package, sight).mark;
+                // Not all that changes is for everybody to see.
+                if last.is_none() && one.told == mark {
+                    return one.pace.nothing();
+                }
+                one.told = mark;
+            }
+            let sequence = one.track.count();
             let body = match &mut one.target {
                 _ if !tells => None,
                 Target::One(cell) => Some(Body::Of(cell.told(), Arc::clone(cell), package, sight)),
@@ -86,9 +96,19 @@ impl Watchers {
             return self.remove(tag);
         }
         if sent.is_none() {
-            let step = found.borrow_mut().pace.rest(now + NO_ROOM);
-            self.step(tag, step);
+            self.rest(tag, now + NO_ROOM);
         }
+    }
+
+    /// Tells the state once more, then.
+    fn rest(&self, tag: u64, until: u64) {
+        let Some(found) = self.all.borrow().get(&tag).cloned() else { return };
+        let step = {
+            let mut one = found.borrow_mut();
+            one.told = 0;
+            one.pace.rest(until)
+        };
+        self.step(tag, step);
     }
 
     /// The answer to a NOTIFY has come, or none will.
@@ -108,8 +128,7 @@ impl Watchers {
                 self.step(tag.0, step);
             }
             Fate::Later(seconds) => {
-                let step = found.borrow_mut().pace.rest(now + u64::from(seconds) * 1_000);
-                self.step(tag.0, step);
+                self.rest(tag.0, now + u64::from(seconds) * 1_000);
             }
             Fate::Ends => {
                 METRICS.notify_failures_total.one();

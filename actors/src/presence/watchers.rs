@@ -82,6 +82,8 @@ pub(super) struct Subscription {
     /// In seconds since 1970.
     pub ends: u64,
     pub pace: Pace,
+    /// The mark of the body that it was told last; zero: the next one goes whatever it says.
+    pub told: u64,
     /// When its alarm rings, in the lane's milliseconds; the largest number: none is set.
     pub armed: u64,
 }

@@ -15,8 +15,8 @@ use ringpost::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    BindingRow, Change, Expiring, Health, ItemId, Listed, Message, MessageId, OpenItem, PresenceRow, Row, Store,
-    StoreError, Written,
+    BindingRow, Change, Expiring, Health, ItemId, Listed, Message, MessageId, OpenItem, PresenceRow, Row,
+    Store, StoreError, Written,
 };
 use crate::mailboxes::MailboxCounts;
 use desk::Desk;

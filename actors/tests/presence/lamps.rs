@@ -17,11 +17,22 @@ fn a_lamp_follows_a_call() {
         let (mut pbx, mut phone) = (site.peer(Over::Udp), site.peer(Over::Udp));
         let ringpost = site.user("1001", &[&phone], "").user("1002", &[], "").start();
         let mut watcher = Watcher::new(&ringpost, over, "1002");
-        let first = watcher.subscribes("1001", "dialog", "Accept: application/dialog-info+xml\r\nExpires: 600\r\n");
+        let first =
+            watcher.subscribes("1001", "dialog", "Accept: application/dialog-info+xml\r\nExpires: 600\r\n");
         assert_eq!(lamp(&first), "-");
-        assert!(first.body().contains("version=\"0\" state=\"full\" entity=\"sip:1001@corp.test\""), "{first}");
-        assert!(first.one("Subscription-State").starts_with("active;expires=6") || first.one("Subscription-State") == "active;expires=599", "{first}");
-        assert_eq!((first.one("Event"), first.one("Content-Type")), ("dialog", "application/dialog-info+xml"));
+        assert!(
+            first.body().contains("version=\"0\" state=\"full\" entity=\"sip:1001@corp.test\""),
+            "{first}"
+        );
+        assert!(
+            first.one("Subscription-State").starts_with("active;expires=6")
+                || first.one("Subscription-State") == "active;expires=599",
+            "{first}"
+        );
+        assert_eq!(
+            (first.one("Event"), first.one("Content-Type")),
+            ("dialog", "application/dialog-info+xml")
+        );
         let invite = pbx.invite("1001");
         let ringing = phone.expect("INVITE");
         phone.answer(&ringing, 180);
@@ -29,7 +40,10 @@ fn a_lamp_follows_a_call() {
         let early = watcher.sees("<state>early</state>");
         // What a phone needs to pick it up (RFC 3891).
         assert!(early.body().contains(&format!("call-id=\"{}\"", ringing.one("Call-ID"))), "{early}");
-        assert!(early.body().contains("direction=\"recipient\"") && early.body().contains("+4544890101"), "{early}");
+        assert!(
+            early.body().contains("direction=\"recipient\"") && early.body().contains("+4544890101"),
+            "{early}"
+        );
         let ok = phone.answer(&ringing, 200);
         let mut talk = Dialog::caller(&invite, &pbx.expect("200"));
         pbx.inside(&mut talk, "ACK", "", "");
@@ -38,7 +52,8 @@ fn a_lamp_follows_a_call() {
         assert_eq!(confirmed.body().matches("<dialog ").count(), 1);
         let version = |notify: &crate::support::Sip| {
             let body = notify.body().to_owned();
-            let text = body.split("version=\"").nth(2).and_then(|rest| rest.split('"').next()).map(str::to_owned);
+            let text =
+                body.split("version=\"").nth(2).and_then(|rest| rest.split('"').next()).map(str::to_owned);
             text.and_then(|text| text.parse::<u32>().ok()).expect("a version")
         };
         assert!(version(&confirmed) > version(&early));
@@ -60,7 +75,11 @@ fn a_lamp_follows_a_call() {
 fn the_callers_lamp_is_lit_too() {
     let site = site(FULL);
     let mut phone = site.peer(Over::Udp);
-    let ringpost = site.user("1001", &[&phone], "ring_for = \"60s\"").user("1002", &[&phone], "").user("1003", &[], "").start();
+    let ringpost = site
+        .user("1001", &[&phone], "ring_for = \"60s\"")
+        .user("1002", &[&phone], "")
+        .user("1003", &[], "")
+        .start();
     let mut of_caller = Watcher::new(&ringpost, Over::Udp, "1003");
     let mut of_callee = Watcher::new(&ringpost, Over::Udp, "1003");
     assert_eq!(telephony(&of_caller.subscribes("1002", "presence", "")), "available");
@@ -110,8 +129,9 @@ fn two_watchers_see_two_bodies() {
     let (mut pbx, mut phone) = (site.peer(Over::Udp), site.peer(Over::Udp));
     let own = "[user.presence]\npolite = [\"1004\"]\nblock = [\"1005\"]";
     let site = site.user("1001", &[&phone], own);
-    let ringpost = ["1002", "1003", "1004", "1005"].iter().fold(site, |site, user| site.user(user, &[], "")).start();
-    let mut watch = |user: &str| {
+    let ringpost =
+        ["1002", "1003", "1004", "1005"].iter().fold(site, |site, user| site.user(user, &[], "")).start();
+    let watch = |user: &str| {
         let mut watcher = Watcher::new(&ringpost, Over::Udp, user);
         watcher.subscribes("1001", "dialog", "");
         watcher
@@ -138,8 +158,10 @@ fn two_watchers_see_two_bodies() {
 /// R110, R115: policies change the telephony state at once; so does the last device that leaves (R21).
 #[test]
 fn policies_and_devices_are_told() {
-    let lines = format!("{FULL}\n[feature_codes]\nforward_always = \"*72\"\nforward_always_off = \"*73\"\n\
-        do_not_disturb = \"*78\"\ndo_not_disturb_off = \"*79\"\n[um.plan.lab]\nservers = [\"embedded\"]\n[um]\npilots = [\"5000\"]");
+    let lines = format!(
+        "{FULL}\n[feature_codes]\nforward_always = \"*72\"\nforward_always_off = \"*73\"\n\
+        do_not_disturb = \"*78\"\ndo_not_disturb_off = \"*79\"\n[um.plan.lab]\nservers = [\"sip:um@127.0.0.1:9\"]\n[um]\npilots = [\"5000\"]"
+    );
     let site = site(&lines);
     let phone = site.peer(Over::Udp);
     let ringpost = site

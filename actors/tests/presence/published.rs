@@ -35,7 +35,10 @@ fn a_publication_lives_until_it_is_removed_or_ends() {
     let ok = publish(&mut phone, &format!("Expires: 600\r\n{KIND}"), &lab, "200");
     assert_eq!(ok.one("Expires"), "600");
     let told = watcher.sees("In the lab");
-    assert!(told.body().contains("<own:rich>busy<") && told.body().contains("<dm:note>Back at 3</dm:note>"), "{told}");
+    assert!(
+        told.body().contains("<own:rich>busy<") && told.body().contains("<dm:note>Back at 3</dm:note>"),
+        "{told}"
+    );
     let first = tag(&ok);
     let prolonged = publish(&mut phone, &format!("Expires: 600\r\nSIP-If-Match: {first}\r\n"), "", "200");
     let second = tag(&prolonged);
@@ -45,7 +48,8 @@ fn a_publication_lives_until_it_is_removed_or_ends() {
     let away = pidf("<rpid:away/>", "Lunch");
     let modified = publish(&mut phone, &format!("SIP-If-Match: {second}\r\n{KIND}"), &away, "200");
     watcher.sees("<own:rich>away<");
-    let removed = publish(&mut phone, &format!("Expires: 0\r\nSIP-If-Match: {}\r\n", tag(&modified)), "", "200");
+    let removed =
+        publish(&mut phone, &format!("Expires: 0\r\nSIP-If-Match: {}\r\n", tag(&modified)), "", "200");
     assert_eq!(removed.one("Expires"), "0");
     watcher.sees("<own:rich>offline<");
     // It ends by itself (R206, R60).
@@ -90,7 +94,10 @@ fn t12_nobody_publishes_for_others() {
 /// 423, 415, 412 for a tag of 50 KB (T31), 404, and no more publications than the site allows.
 #[test]
 fn what_cannot_be_published_is_refused() {
-    let ringpost = site("max_publications = 2\nmin_expires = \"30s\"").replace("min_expires = \"1s\"\n", "").user("1001", &[], "").start();
+    let ringpost = site("max_publications = 2\nmin_expires = \"30s\"")
+        .replace("min_expires = \"1s\"\n", "")
+        .user("1001", &[], "")
+        .start();
     let mut phone = Watcher::new(&ringpost, Over::Tcp, "1001");
     let (body, long) = (pidf("<rpid:busy/>", ""), format!("SIP-If-Match: {}\r\n", "e".repeat(50_000)));
     let rows = [

@@ -15,8 +15,10 @@ fn sequence(notify: &Sip) -> u32 {
 #[test]
 fn subscriptions_and_publications_outlive_a_kill() {
     for over in Over::BOTH {
-        let mut ringpost =
-            site("users = \"full\"\nresume_within = \"1s\"").user("1001", &[], "").user("1002", &[], "").start();
+        let mut ringpost = site("users = \"full\"\nresume_within = \"1s\"")
+            .user("1001", &[], "")
+            .user("1002", &[], "")
+            .start();
         let mut watcher = Watcher::new(&ringpost, over, "1002");
         let mut phone = Watcher::new(&ringpost, Over::Udp, "1001");
         watcher.subscribes("1001", "presence", "Expires: 600\r\n");
@@ -68,19 +70,18 @@ fn no_lamp_stays_lit_over_a_kill() {
 /// A reload changes what is seen, at once, and ends only what may not be any more.
 #[test]
 fn a_reload_drops_no_subscription() {
-    let ringpost = site("users = \"full\"").user("1001", &[], "").user("1002", &[], "").user("1003", &[], "").start();
+    let quiet = "[user.policy]\ndo_not_disturb = \"off\"";
+    let ringpost =
+        site("users = \"full\"").user("1001", &[], quiet).user("1002", &[], "").user("1003", &[], "").start();
     let mut stays = Watcher::new(&ringpost, Over::Udp, "1002");
     let mut ends = Watcher::new(&ringpost, Over::Udp, "1003");
     assert_eq!(telephony(&stays.subscribes("1001", "presence", "")), "offline");
     ends.subscribes("1001", "presence", "");
-    let text = ringpost.site().replace("users = \"full\"", "users = \"reduced\"\nblock = [\"1003\"]").replacen(
-        "numbers = [\"1001\"]",
-        "numbers = [\"1001\"]\nforward = \"voicemail\"",
-        1,
-    );
+    let text = ringpost.site().replace("users = \"full\"", "users = \"reduced\"\nblock = [\"1003\"]");
+    let text = text.replace("do_not_disturb = \"off\"", "do_not_disturb = \"busy\"");
     ringpost.reload(&text);
     until("the site was read", || ringpost.log().contains("Read the site file again"));
-    stays.sees(">forwarded-to-voice-mail<");
+    stays.sees(">do-not-disturb</own:telephony>");
     let mut last = ends.notified();
     while last.one("Subscription-State").starts_with("active") {
         last = ends.notified();

@@ -16,7 +16,8 @@ pub struct Watcher {
 
 /// A site with presence, whose users 1001, 1002 and 1003 see each other.
 pub fn site(lines: &str) -> Site {
-    Site::new().table(&format!("[presence]\nenabled = true\nmin_expires = \"1s\"\nnotify_gap = \"0s\"\n{lines}"))
+    Site::new()
+        .table(&format!("[presence]\nenabled = true\nmin_expires = \"1s\"\nnotify_gap = \"0s\"\n{lines}"))
 }
 
 impl Watcher {
