@@ -146,7 +146,10 @@ impl Lane {
         let tls = crate::port::tls::Tls::new(&site).expect("no certificate, none that is bad");
         let names = Arc::new(crate::names::Names::new(site.dns.clone()).0);
         let directory = Arc::new(ArcSwap::from_pointee(Directory::of(site)));
+        let both = (Arc::clone(&policies), Arc::clone(&registrar));
+        let presence = Presence::new(Arc::clone(&directory), both, 1, None);
         let shared = Shared {
+            presence,
             asking: Asking::default(),
             outbox,
             gatehouse: Gatehouse::new(Arc::clone(&directory)),
@@ -156,12 +159,6 @@ impl Lane {
             embedded_um: None,
             marks: ahash::RandomState::new(),
             calls: Arc::clone(&open),
-            presence: Presence::new(
-                Arc::clone(&directory),
-                (Arc::clone(&policies), Arc::clone(&registrar)),
-                1,
-                None,
-            ),
             policies,
             questions: Arc::new(Questions {
                 ports: PortPool::new(address.ip(), address.ip(), (20_000, 20_010)),
