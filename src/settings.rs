@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     address::{Language, UserClass},
     notify::Style,
+    numbers::Tel,
     outbox::{Entries, Fate, Gather},
     sip::session_timer::Terms,
     um::{health::Rules, pool::Strategy},
@@ -30,12 +31,15 @@ mod oauth;
 mod policy;
 mod presence;
 mod registrar;
+mod route;
 mod security;
 mod tls;
 mod trunk;
 
 pub use channel::{Channel, ChannelKind, Webhook};
-pub use directory::{DirectoryUm, DirectoryUsers, Ldap, LdapBind, LdapServer, LdapTls};
+pub use directory::{
+    DirectoryUm, DirectoryUsers, Ldap, LdapBind, LdapServer, LdapStrategy, LdapTalk, LdapTls,
+};
 pub use dns::Dns;
 pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use graph::{Graph, GraphDelivery};
@@ -47,6 +51,7 @@ pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use presence::{List as PresenceList, Presence, Seen, Watcher};
 pub use registrar::{Registrar, UserLogin};
+pub use route::{Route, Routing, VoicePolicy};
 pub use security::Security;
 pub use tls::Tls;
 pub use trunk::{CallerId, DiversionHeader, FarEnd, KeepAlive, Outbound, Registration, Trunk, TrunkLogin};
@@ -60,6 +65,8 @@ pub struct Site {
     pub trunks: Vec<Trunk>,
     /// `[outbound]`: what may leave by them.
     pub outbound: Outbound,
+    /// `[[route]]`, `[voice_policy.NAME]`, `[routing]`: which of them a number takes.
+    pub routing: Routing,
     /// `[registrar]`: how devices register.
     pub registrar: Registrar,
     /// `[um.plan.NAME]`: the dial plans.
@@ -316,12 +323,25 @@ pub struct User {
     pub greeting: Option<PathBuf>,
     /// `voicemail_numbers`: numbers that go straight to the user's UM (R115).
     pub voicemail_numbers: Vec<String>,
+    /// `voice_policy`: a name of `[voice_policy.NAME]`; `None`: the one of `[routing]`.
+    pub voice_policy: Option<String>,
     /// `[user.policy]`.
     pub policy: Policy,
     /// `[user.presence]`, over `[presence]`.
     pub presence: Seen,
     /// `[user.notices]`, over `[notices]`.
     pub notices: Arc<Notices>,
+    /// The line, `tel:+4544890101;ext=200` (R24, R25).
+    pub line: Option<Tel>,
+    /// The keys of `[[user]]` that the site file has: they count before what a directory says.
+    pub said: Vec<&'static str>,
+}
+
+impl User {
+    /// Whether the site file has that key for the user.
+    pub fn said(&self, key: &str) -> bool {
+        self.said.contains(&key)
+    }
 }
 
 /// `[mail]`.

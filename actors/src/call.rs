@@ -3,6 +3,7 @@
 mod asking;
 mod calling;
 mod ending;
+mod gateway;
 mod lamps;
 mod naming;
 mod policy;
@@ -22,7 +23,7 @@ use jiff::Timestamp;
 use ringpost::{
     address::Caller,
     call::{Call, Effect, Event, Leg, Timer, wire},
-    directory::{Directory, Origin, Target},
+    directory::{Directory, Origin, Ways},
     policy::Planned,
     registrar::Device,
     settings::{UmServer, User},
@@ -85,7 +86,7 @@ pub struct CallActor {
     bridged: Option<Leg>,
     origin: Origin,
     /// Legs that call a number outside, and the trunks that are still to be tried; the next one comes first.
-    ways: Vec<(Leg, Vec<Target>)>,
+    ways: Vec<(Leg, Ways)>,
     /// Legs whose address is being looked up.
     sought: SmallVec<[Leg; 2]>,
     timers: [u32; 3],
@@ -127,7 +128,7 @@ impl CallActor {
         let (machine, opening) = Call::start(std::mem::take(&mut planned.plan));
         let private = relay::is_private(&invite);
         let caller = directory.named(directory.readable(wire::caller(&invite, trusted), &origin));
-        let mut ways = if ways.is_empty() { vec![] } else { vec![(Leg::Phone(0), ways)] };
+        let mut ways = if ways.is_empty() { vec![] } else { vec![(Leg::Phone(0), Ways::new(ways))] };
         ways.extend(policy::ways(&planned));
         Self {
             passport: Passport {
@@ -193,11 +194,13 @@ impl CallActor {
                 self.ringing.since.get_or_insert_with(Instant::now);
                 self.seek_name();
                 // Where it has rung, no other trunk is tried.
+                self.gateway_works(leg);
                 self.ways.retain(|(of, _)| *of != leg);
                 if !self.planned.parties.is_empty() && self.machine.rings(leg) {
                     self.rung.rang(leg);
                 }
             }
+            (Event::Answered(leg @ Leg::Phone(_)), _) => self.gateway_works(leg),
             (Event::GaveUp { .. }, Some(cancel)) => self.given_up_as_spam = relay::rejected_as_spam(cancel),
             (Event::HungUp(leg), _) | (Event::Refused(leg, _) | Event::Lost(leg), None) => {
                 self.end_question(leg)
@@ -279,7 +282,7 @@ impl CallActor {
             Effect::Bridge(leg) => self.bridge(leg, message),
             Effect::Refuse(leg) => match self.refusals.iter().find(|(of, _)| *of == leg) {
                 Some((_, refusal)) => self.say(Leg::Caller, Say::Refuse(Arc::clone(refusal))),
-                None => self.say(Leg::Caller, Say::Reject(480)),
+                None => self.say(Leg::Caller, Say::Reject(if self.gateways_failed() { 503 } else { 480 })),
             },
             Effect::Reject(code) => self.say(Leg::Caller, Say::Reject(self.rejection(code))),
             Effect::Start(timer) => self.start_timer(timer),
@@ -334,7 +337,8 @@ impl CallActor {
         let other = self.other(leg).or_else(|| self.early_other(leg, &what));
         match (what, other) {
             (What::Event(Event::Refused(leg, code), message), _)
-                if self.goes_on(leg, code) || self.tries_another_flow(leg, code, message.as_deref()) =>
+                if self.goes_on(leg, code, message.as_deref())
+                    || self.tries_another_flow(leg, code, message.as_deref()) =>
             {
                 self.invite(leg, ctx);
             }

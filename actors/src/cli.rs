@@ -2,6 +2,7 @@
 
 mod calls;
 mod queue;
+mod route;
 
 use std::{
     io::{self, Write},
@@ -68,6 +69,8 @@ enum Command {
         #[command(subcommand)]
         what: queue::What,
     },
+    /// Which way a number outside would take, and why no other: exit 0 where there is one, 1 where there is none
+    Route(route::Route),
     /// Print shell completions, for example: ringpost completions bash
     Completions {
         /// The shell
@@ -102,6 +105,7 @@ pub fn run() -> ExitCode {
         Some(Command::Status { site }) => show_status(&site.config).unwrap_or_else(|code| code),
         Some(Command::Calls(calls)) => calls::run(calls).unwrap_or_else(|code| code),
         Some(Command::Outbox { what }) => queue::run(what).unwrap_or_else(|code| code),
+        Some(Command::Route(route)) => route::run(&route).unwrap_or_else(|code| code),
         Some(Command::Completions { shell }) => completions(shell),
     }
 }

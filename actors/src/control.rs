@@ -6,11 +6,17 @@ use std::{
     os::unix::{fs::PermissionsExt, net::UnixStream as StdStream},
     path::{Path, PathBuf},
     rc::Rc,
+    sync::Arc,
     time::Duration,
 };
 
 use actix::prelude::*;
-use serde::{Deserialize, Serialize};
+use arc_swap::ArcSwap;
+use ringpost::directory::{
+    Directory,
+    explain::{Explained, Question},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader as AsyncReader},
     net::{UnixListener, UnixStream},
@@ -19,6 +25,7 @@ use tokio::{
 use crate::{
     keeper::Keeper,
     outbox::{Discard, Outbox, Retry},
+    pool::now,
     store::ItemId,
 };
 
@@ -37,6 +44,20 @@ pub enum Order {
     Retry(Vec<ItemId>),
     /// These notices leave the queue.
     Drop(Vec<ItemId>),
+    /// Which way a number would take; the answer is an [`Explanation`].
+    Route(Question),
+}
+
+/// Which way a number would take; `None`: nobody is known by the name that was given.
+pub type Explanation = Option<Explained>;
+
+/// Whom an admin speaks to.
+#[derive(Clone)]
+pub struct Ears {
+    /// The queue of notices.
+    pub outbox: Addr<Outbox>,
+    /// The site as it is now.
+    pub directory: Arc<ArcSwap<Directory>>,
 }
 
 /// What became of each notice: nothing more to say, or why not.
@@ -53,7 +74,7 @@ pub fn socket_of(store: &Path) -> PathBuf {
 ///
 /// # Errors
 /// Where the socket cannot be made.
-pub fn serve(store: &Path, outbox: Addr<Outbox>, keeper: &Keeper) -> io::Result<()> {
+pub fn serve(store: &Path, ears: Ears, keeper: &Keeper) -> io::Result<()> {
     let path = socket_of(store);
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -63,16 +84,16 @@ pub fn serve(store: &Path, outbox: Addr<Outbox>, keeper: &Keeper) -> io::Result<
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     socket.set_nonblocking(true)?;
     let socket = Rc::new(UnixListener::from_std(socket)?);
-    keeper.keep("control".to_owned(), move || accept(Rc::clone(&socket), outbox.clone()));
+    keeper.keep("control".to_owned(), move || accept(Rc::clone(&socket), ears.clone()));
     Ok(())
 }
 
-async fn accept(socket: Rc<UnixListener>, outbox: Addr<Outbox>) {
+async fn accept(socket: Rc<UnixListener>, ears: Ears) {
     loop {
         match socket.accept().await {
             // One at a time: there is one admin.
             Ok((stream, _)) => {
-                if let Err(error) = answer(stream, &outbox).await {
+                if let Err(error) = answer(stream, &ears).await {
                     tracing::warn!(%error, "An order of an admin broke off");
                 }
             }
@@ -84,21 +105,24 @@ async fn accept(socket: Rc<UnixListener>, outbox: Addr<Outbox>) {
     }
 }
 
-async fn answer(mut stream: UnixStream, outbox: &Addr<Outbox>) -> io::Result<()> {
+async fn answer(mut stream: UnixStream, ears: &Ears) -> io::Result<()> {
     let mut line = String::new();
     let mut reader = AsyncReader::new((&mut stream).take(LARGEST));
     tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await??;
     let order: Order = serde_json::from_str(&line).map_err(io::Error::other)?;
-    let mut said = serde_json::to_string(&obey(order, outbox).await)?;
+    let mut said = match order {
+        Order::Retry(ids) => serde_json::to_string(&obey(ids, true, &ears.outbox).await)?,
+        Order::Drop(ids) => serde_json::to_string(&obey(ids, false, &ears.outbox).await)?,
+        Order::Route(question) => {
+            let explained: Explanation = ears.directory.load().explain(&question, true, now());
+            serde_json::to_string(&explained)?
+        }
+    };
     said.push('\n');
     tokio::time::timeout(PATIENCE, stream.write_all(said.as_bytes())).await?
 }
 
-async fn obey(order: Order, outbox: &Addr<Outbox>) -> Answer {
-    let (ids, retry) = match order {
-        Order::Retry(ids) => (ids, true),
-        Order::Drop(ids) => (ids, false),
-    };
+async fn obey(ids: Vec<ItemId>, retry: bool, outbox: &Addr<Outbox>) -> Answer {
     let mut answer = Answer::new();
     for id in ids {
         let done = match retry {
@@ -115,7 +139,7 @@ async fn obey(order: Order, outbox: &Addr<Outbox>) -> Answer {
 ///
 /// # Errors
 /// Where the talk breaks off.
-pub fn ask(store: &Path, order: &Order) -> io::Result<Option<Answer>> {
+pub fn ask<A: DeserializeOwned>(store: &Path, order: &Order) -> io::Result<Option<A>> {
     let mut stream = match StdStream::connect(socket_of(store)) {
         Ok(stream) => stream,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {

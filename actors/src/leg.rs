@@ -38,6 +38,7 @@ use self::{
 pub use self::{
     replaced::{Named, Place},
     transfer::{Arrival, Newcomer, Order},
+    trunk::Hurry,
     words::{LegNews, Say},
 };
 use crate::{
@@ -333,6 +334,11 @@ impl Actor for LegActor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         if self.trunk.is_some() || self.further.is_some() {
             self.watch(ctx);
+        }
+        if let Some(limit) = self.trunk.as_deref().and_then(ToTrunk::until_it_rings) {
+            ctx.run_later(limit, |leg, ctx| {
+                leg.guarded(ctx, |leg, _| leg.never_rang());
+            });
         }
     }
 }

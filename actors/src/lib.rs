@@ -10,6 +10,7 @@
 //! - [`leg`]: one leg of a call: its INVITE and dialog; tells its call and the port.
 //! - [`call`]: one call: asks the call machine, tells its legs and the outbox.
 //! - [`identity`]: what callers are called, asked of servers while phones ring; asks the [`channel`]s' servers.
+//! - [`directory`]: mirrors an LDAP directory; tells the [`stage`] what has changed there.
 //! - [`outbox`]: keeps notices until they are told; asks the [`store`] and the [`channel`]s.
 //! - [`pool`]: which UM servers work; asks those that did not, through the port.
 //! - [`um`]: the embedded UM's SIP; [`voicemail`]: its RTP, greetings and recordings.
@@ -21,6 +22,7 @@
 //! - [`web`]: the HTTP server for what devices fetch; has a thread of its own, and its routes from others.
 //! - [`retention`]: removes what has been kept long enough; asks the store.
 //! - [`control`]: what an admin says while it runs; tells the outbox.
+//! - [`gateways`]: what calls show of the gateways of routes.
 //! - [`trunks`]: registers at providers and asks trunks whether they live; asks the port.
 //! - [`demo`]: five calls with peers of its own. [`entropy`]: numbers that nobody can guess.
 
@@ -30,7 +32,9 @@ pub mod call;
 pub mod channel;
 pub mod control;
 pub mod demo;
+pub mod directory;
 pub mod entropy;
+pub mod gateways;
 mod guard;
 pub mod identity;
 pub mod keeper;

@@ -2,6 +2,7 @@
 
 mod channel;
 mod claims;
+mod directory;
 mod dns;
 mod http;
 mod identity;
@@ -14,6 +15,7 @@ mod presence;
 mod problem;
 mod raw;
 mod registrar;
+mod route;
 mod section;
 mod security;
 mod sip;
@@ -29,7 +31,7 @@ use std::{ffi::OsString, fs, path::Path, sync::Arc};
 
 use ringpost::{notify::Style, outbox::ChannelName, settings::Site};
 
-use self::{claims::Claims, layers::Layers, user::Around};
+use self::{claims::Claims, layers::Layers, route::Policies, user::Around};
 pub use self::{
     key::{KeyPath, Step},
     layers::DEFAULTS,
@@ -37,10 +39,13 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 22] = [
+const SECTIONS: [&str; 26] = [
     "sip",
     "trunk",
     "outbound",
+    "routing",
+    "route",
+    "voice_policy",
     "registrar",
     "um",
     "voicemail",
@@ -60,6 +65,7 @@ const SECTIONS: [&str; 22] = [
     "tls",
     "dns",
     "identity",
+    "directory",
 ];
 
 /// Reads the site in `file` with what the environment adds. Can be called again at any time (SIGHUP).
@@ -109,9 +115,10 @@ fn whole(layers: &Layers) -> Option<Site> {
     let mut taken = Vec::new();
     let sip = root.table("sip").and_then(|table| sip::sip(table, &mut taken));
     let outbound = root.table("outbound").and_then(trunk::outbound);
+    let (policies, tables) = Policies::of(root.table("voice_policy"));
     let trunks = root.tables("trunk").into_iter();
     let trunks: Vec<_> =
-        trunks.filter_map(|trunk| trunk::trunk(trunk, outbound.as_ref(), &mut claims)).collect();
+        trunks.filter_map(|trunk| trunk::trunk(trunk, (outbound.as_ref(), &policies), &mut claims)).collect();
     let domain = sip.as_ref().map_or("", |sip| &sip.domain);
     let registrar = root.table("registrar").and_then(|table| registrar::registrar(table, domain));
     let um = root.table("um").and_then(|table| um::um(table, &mut claims));
@@ -135,15 +142,31 @@ fn whole(layers: &Layers) -> Option<Site> {
     let (entries, telling, notices, templates) = notices.unwrap_or_default();
     let usual = channel::for_users(&entries, &known);
     let plans = um.as_ref().map_or(&[][..], |(_, plans)| plans);
-    let around =
-        Around { plans, mail: has_mail, channels: &known, usual, telling, notices: Arc::clone(&notices) };
+    let directory = root.table("directory");
+    let has_users = directory.as_ref().is_some_and(directory::has_users);
+    let around = Around {
+        plans,
+        directory: has_users,
+        mail: has_mail,
+        channels: &known,
+        usual,
+        telling,
+        notices: Arc::clone(&notices),
+        policies: &policies,
+    };
     let users = root.tables("user").into_iter();
     let users: Vec<_> = users.filter_map(|user| user::user(user, &around, &mut claims)).collect();
     let bypass = root.tables("bypass").into_iter();
     let bypass = bypass.filter_map(|one| policy::bypass(one, &mut claims)).collect();
+    let here = outbound.as_ref().map(|outbound| outbound.numbering.clone()).unwrap_or_default();
+    let routes = root.tables("route");
+    let routing = root
+        .table("routing")
+        .and_then(|table| route::routing(table, routes, (&policies, tables), (&trunks, &here), &mut claims));
     let limits = root.table("policy").and_then(policy::limits);
     let feature_codes = root.table("feature_codes").map(policy::feature_codes).unwrap_or_default();
     let store = root.table("store").and_then(storage::store);
+    let ldap = directory.and_then(|table| directory::directory(table, &around, store.as_ref())).map(Arc::new);
     let retention = root.table("retention").and_then(storage::retention);
     let voicemail = root.table("voicemail").and_then(|table| um::voicemail(table, store.as_ref()));
     let metrics = root.table("metrics").and_then(|table| storage::metrics(table, &mut taken));
@@ -156,8 +179,8 @@ fn whole(layers: &Layers) -> Option<Site> {
     let dns = root.table("dns").and_then(dns::dns);
     let names: Vec<_> = trunks.iter().map(|trunk| trunk.name.as_str()).collect();
     let presence = root.table("presence").and_then(|table| presence::presence(table, &names));
-    let here = outbound.as_ref().map(|outbound| outbound.numbering.clone()).unwrap_or_default();
-    let around = identity::Around { channels: &channels, known: &known, here: &here };
+    let around =
+        identity::Around { channels: &channels, known: &known, here: &here, directory: ldap.is_some() };
     let identity = root.table("identity").and_then(|table| identity::identity(table, &around));
     root.end();
     let ((um, plans), identity) = (um?, identity?);
@@ -166,6 +189,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         sip: sip?,
         trunks,
         outbound: outbound?,
+        routing: routing?,
         registrar: registrar?,
         plans,
         um,
@@ -187,6 +211,6 @@ fn whole(layers: &Layers) -> Option<Site> {
         identity,
         dns: dns?,
         presence: presence?,
-        ldap: None,
+        ldap,
     })
 }

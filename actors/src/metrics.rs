@@ -4,6 +4,7 @@
 
 pub mod channels;
 pub mod http;
+pub mod routes;
 
 use std::{
     collections::BTreeMap,
@@ -78,11 +79,13 @@ macro_rules! numbers {
             pub health: Health,
             /// What each channel has done.
             pub channels: channels::Channels,
+            /// What each gateway of each route has done.
+            pub routes: routes::Routes,
         }
 
         impl Metrics {
             const fn new() -> Self {
-                Self { $($name: $kind(AtomicU64::new(0)),)* health: Health::new(), channels: channels::Channels::new() }
+                Self { $($name: $kind(AtomicU64::new(0)),)* health: Health::new(), channels: channels::Channels::new(), routes: routes::Routes::new() }
             }
 
             /// Every number as it is now.
@@ -105,6 +108,12 @@ numbers! {
     Gauge calls_open: "Calls open now.";
     Counter calls_refused_full_total: "Calls answered 503 because max_calls was reached or Ringpost was stopping.";
     Counter calls_refused_toll_total: "Calls to numbers outside, by callers or users' policies, that allowed_prefixes does not allow.";
+    Counter calls_refused_voice_policy_total: "Calls to numbers outside, by callers or users' policies, that no usage of a voice policy covers.";
+    Counter routed_total: "Calls to numbers outside that left by a route, each once.";
+    Counter routes_failed_total: "Calls to numbers outside that every gateway of their routes has failed.";
+    Counter gateways_out_total: "Times that a gateway of a route failed a call and is tried last, or not at all, from then on.";
+    Counter gateways_back_total: "Times that such a gateway was back.";
+    Counter gateway_probes_total: "OPTIONS sent to such gateways.";
     Counter notices_filtered_total: "Missed calls that a user is not told of because of a filter.";
     Counter transfers_total: "Requests to transfer somebody (REFER) that were tried.";
     Counter transfers_refused_total: "Requests to transfer somebody that were refused because of max_transfers.";
@@ -168,6 +177,13 @@ numbers! {
     Counter identity_late_total: "Those that a server that works did not answer in time.";
     Counter identity_spared_total: "Questions not put to a server because it did not answer others.";
     Counter identity_waits_total: "Notices that waited for their caller's name.";
+    Gauge directory_persons: "Persons of the directory by LDAP.";
+    Gauge directory_users: "Users among them.";
+    Gauge directory_read: "When the directory was last read, in seconds since 1970; 0: not yet.";
+    Counter directory_polls_total: "Times that the directory was read or asked for changes as a whole.";
+    Counter directory_failures_total: "Times that a directory server failed or could not be reached.";
+    Counter directory_changes_total: "Entries that came, changed or went.";
+    Counter directory_referrals_total: "Referrals that were not followed.";
     Gauge http_connections: "Connections open now at the listeners of `[http]`.";
     Counter http_requests_total: "Requests to them.";
     Counter http_refused_total: "Connections to them closed at once because http.max_connections was reached.";

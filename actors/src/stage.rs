@@ -28,7 +28,7 @@ use tokio::{
 
 use crate::{
     channel::{self, Letters, SipInfo, token::Tokens},
-    control,
+    control::{self, Ears},
     identity::Identity,
     keeper::Keeper,
     load, metrics,
@@ -80,7 +80,6 @@ pub struct Running {
     /// The site as it is now.
     pub directory: Arc<ArcSwap<Directory>>,
     registrar: Arc<Registrar>,
-    presence: Arc<Presence>,
     gatehouse: Arc<Gatehouse>,
     tls: Arc<Tls>,
     names: Arc<Names>,
@@ -188,7 +187,8 @@ impl Running {
         let asking = outbox.asking();
         let outbox = outbox.start_apart();
         if let Some(path) = &directory.load().site.store.path {
-            control::serve(path, outbox.clone(), &keeper).map_err(|error| {
+            let ears = Ears { outbox: outbox.clone(), directory: Arc::clone(&directory) };
+            control::serve(path, ears, &keeper).map_err(|error| {
                 let socket = control::socket_of(path);
                 StartError::Config(format!("store.path: {} cannot be opened: {error}", socket.display()))
             })?;
@@ -221,7 +221,7 @@ impl Running {
             questions: Arc::new(Questions { ports, words: Greetings::accept() }),
             registrar: Arc::clone(&registrar),
             identity,
-            presence: Arc::clone(&presence),
+            presence,
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         // Whoever has something to serve by HTTP adds its routes here.
@@ -246,7 +246,6 @@ impl Running {
         Ok(Self {
             directory,
             registrar,
-            presence,
             gatehouse,
             tls,
             names,
@@ -302,7 +301,6 @@ impl Running {
                 let directory = self.registrar.open(Directory::of(site));
                 directory.remember(&self.directory.load());
                 self.directory.store(Arc::new(directory));
-                self.presence.reload();
                 self.gatehouse.reload();
                 self.tls.reload(&self.directory.load().site);
                 self.letters.restyle(Arc::clone(&self.directory.load().site.style));

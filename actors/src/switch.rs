@@ -32,10 +32,12 @@ use ringpost::{
         token::{Table, Token},
         transaction::{News, Owner},
     },
+    um::health::Sign,
 };
 
 use crate::{
     call::{CallActor, End, Rang},
+    gateways,
     identity::Identity,
     leg::{LegActor, LegNews},
     metrics::METRICS,
@@ -188,6 +190,16 @@ impl Switch {
             drop(records);
             self.ship_records();
         }
+    }
+
+    /// The site as it is now.
+    pub fn directory(&self) -> arc_swap::Guard<Arc<Directory>> {
+        self.shared.directory.load()
+    }
+
+    /// Notes what a call has shown of a gateway.
+    pub fn note_gateway(&self, name: &str, sign: Sign) {
+        gateways::note(&self.shared.directory.load(), name, sign);
     }
 
     /// Whether any notice wants to hear who talks with whom.

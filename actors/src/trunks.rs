@@ -7,7 +7,8 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use futures_util::future::join_all;
+use futures_util::future::{LocalBoxFuture, join_all};
+use jiff::Timestamp;
 use ringpost::{
     directory::Directory,
     settings::{FarEnd, KeepAlive, Trunk},
@@ -21,8 +22,9 @@ use ringpost::{
 use tokio::sync::{Notify, oneshot};
 
 use crate::{
-    entropy,
+    entropy, gateways,
     metrics::{METRICS, State},
+    pool::{now, sign_of},
     port::{
         errand::{Asked, Errand, Reply},
         lanes::{Lanes, Parcel},
@@ -34,6 +36,9 @@ const FAREWELL: Duration = Duration::from_millis(500);
 
 /// How many servers of one name OPTIONS waits for.
 const SERVERS: u32 = 3;
+
+/// How often it is looked which gateways are due, at the most and at the least.
+const TICKS: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 
 /// What the tasks of all trunks share.
 #[derive(Clone)]
@@ -88,11 +93,18 @@ impl Trunks {
             let domain = &directory.site.sip.domain;
             let watched: Vec<Watched> =
                 directory.site.trunks.iter().filter_map(|trunk| Watched::of(trunk, domain)).collect();
-            let work = join_all(watched.iter().flat_map(|trunk| {
-                let one: futures_util::future::LocalBoxFuture<'_, ()> = Box::pin(self.stay_registered(trunk));
-                let other: futures_util::future::LocalBoxFuture<'_, ()> = Box::pin(self.keep_alive(trunk));
-                [one, other]
-            }));
+            let gateways = directory.gateways();
+            let probes = gateways
+                .iter()
+                .map(|gateway| -> LocalBoxFuture<'_, ()> { Box::pin(self.probe(gateway, &directory)) });
+            let work = join_all(
+                watched
+                    .iter()
+                    .flat_map(|trunk| -> [LocalBoxFuture<'_, ()>; 2] {
+                        [Box::pin(self.stay_registered(trunk)), Box::pin(self.keep_alive(trunk))]
+                    })
+                    .chain(probes),
+            );
             tokio::select! {
                 _ = work => self.changed.notified().await,
                 () = self.changed.notified() => {}
@@ -102,6 +114,9 @@ impl Trunks {
                 }
             }
             watched.iter().for_each(Watched::forget);
+            let kept = self.directory.load().gateways();
+            let gone = |one: &&Arc<Trunk>| !kept.iter().any(|kept| kept.name == one.name);
+            gateways.iter().filter(gone).for_each(|gone| gateways::forget(&gone.name));
         }
     }
 
@@ -177,14 +192,36 @@ impl Trunks {
         let mut failed = 0;
         loop {
             let since = Instant::now();
-            let reply = self.ask(trunk.options(), trunk.patience().min(every)).await;
-            // Any answer is one of a trunk that lives, but that it cannot work (503) or that nobody is behind it (408).
-            let lives = !matches!(reply.code, 408 | 503);
+            let asked = self.ask(options(&trunk.far, &trunk.domain), patience(&trunk.far).min(every));
+            let reply = asked.await;
+            let lives = is_alive(reply.code);
             failed = if lives { 0 } else { failed + 1 };
             if lives || failed >= failures {
                 trunk.lives(&self.directory, lives.then_some(()).ok_or(reply.code));
             }
             tokio::time::sleep(every.saturating_sub(since.elapsed())).await;
+        }
+    }
+
+    /// Asks a gateway that calls have shown to be out, as often as it is due, whether it is back.
+    async fn probe(&self, gateway: &Trunk, directory: &Directory) {
+        let Some(far) = &gateway.far else { return };
+        let tick = directory.site.routing.health.first.clamp(TICKS[0], TICKS[1]) / 2;
+        loop {
+            tokio::time::sleep(tick).await;
+            if !self.directory.load().gateway_is_due(&gateway.name, now()) {
+                continue;
+            }
+            METRICS.gateway_probes_total.one();
+            let reply = self.ask(options(far, &directory.site.sip.domain), patience(far)).await;
+            let directory = self.directory.load();
+            match is_alive(reply.code) {
+                true => gateways::answered(&directory, &gateway.name),
+                false => {
+                    let sign = sign_of(reply.code, reply.message.as_ref());
+                    gateways::still_out(&directory, &gateway.name, sign);
+                }
+            }
         }
     }
 
@@ -207,13 +244,6 @@ impl Watched {
         let far = trunk.far.clone().filter(|far| far.registration.is_some() || far.keep_alive.is_some())?;
         let (name, domain) = (trunk.name.clone(), domain.to_owned());
         Some(Self { name, domain, far, lives: Cell::new(true), registered: Cell::new(true) })
-    }
-
-    /// How long an answer to OPTIONS may take. A name may lead to several servers, of which the first are dead.
-    fn patience(&self) -> Duration {
-        let host = Uri::read(self.far.target.as_bytes()).map(|uri| uri.host);
-        let named = host.is_some_and(|host| literal(host, None).is_none());
-        if named { self.far.timeout.saturating_mul(SERVERS) } else { self.far.timeout }
     }
 
     fn forget(&self) {
@@ -246,19 +276,6 @@ impl Watched {
         }
     }
 
-    fn options(&self) -> Errand {
-        let host = self.far.host.as_deref().unwrap_or(&self.domain);
-        Errand {
-            method: "OPTIONS",
-            uri: self.far.target.clone(),
-            from: format!("sip:ringpost@{host}"),
-            to: self.far.target.split(';').next().unwrap_or_default().to_owned(),
-            host: self.far.host.clone(),
-            headers: vec![("Accept", b"application/sdp".to_vec())],
-            ..Errand::default()
-        }
-    }
-
     fn registered(&self, directory: &ArcSwap<Directory>, failure: Option<String>) {
         self.tell(directory, &self.registered, " registration", failure);
     }
@@ -276,6 +293,31 @@ impl Watched {
             tracing::info!(part, up = well, "A trunk has changed");
         }
         METRICS.health.set(&part, failure.map_or(State::Green, State::Yellow));
-        directory.load().set_trunk(&self.name, self.lives.get() && self.registered.get());
+        directory.load().set_trunk(&self.name, self.lives.get() && self.registered.get(), Timestamp::now());
+    }
+}
+
+/// Whether a code is one of a trunk that lives: any but that it cannot work (503) or that nobody is behind it (408).
+fn is_alive(code: u16) -> bool {
+    !matches!(code, 408 | 503)
+}
+
+/// How long an answer to OPTIONS may take. A name may lead to several servers, of which the first are dead.
+fn patience(far: &FarEnd) -> Duration {
+    let host = Uri::read(far.target.as_bytes()).map(|uri| uri.host);
+    let named = host.is_some_and(|host| literal(host, None).is_none());
+    if named { far.timeout.saturating_mul(SERVERS) } else { far.timeout }
+}
+
+fn options(far: &FarEnd, domain: &str) -> Errand {
+    let host = far.host.as_deref().unwrap_or(domain);
+    Errand {
+        method: "OPTIONS",
+        uri: far.target.clone(),
+        from: format!("sip:ringpost@{host}"),
+        to: far.target.split(';').next().unwrap_or_default().to_owned(),
+        host: far.host.clone(),
+        headers: vec![("Accept", b"application/sdp".to_vec())],
+        ..Errand::default()
     }
 }

@@ -426,6 +426,8 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("mail-ca.pem", &ca),
         ("trunk.password", "secret\n"),
         ("1001.password", "secret\n"),
+        ("directory.password", "secret\n"),
+        ("directory-ca.pem", &ca),
         ("exchange.password", "secret\n"),
         ("hybrid.secret", "secret\n"),
         ("online.secret", "secret\n"),
@@ -457,6 +459,7 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         let table = full["channel"][name].as_table_mut().expect("a table");
         keys.iter().for_each(|key| drop(table.remove(key)));
     }
+    full["directory"].as_table_mut().expect("[directory] is a table").remove("password");
     // Of two ways to say the same only one may be used.
     let user = full["user"].as_array_of_tables_mut().and_then(|users| users.get_mut(0));
     user.expect("[[user]] is a table").remove("password");
@@ -512,6 +515,7 @@ fn every_sample_site_loads() {
         "exchange-online.toml",
         "sms-and-push.toml",
         "callers-by-exchange.toml",
+        "routes-fault-tolerant.toml",
     ] {
         assert!(loaded.contains(expected), "{expected} is among {loaded:?}");
     }
@@ -573,8 +577,8 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
                 Item::Value(_) | Item::None => {}
             }
         }
-        // The names below um.plan, channel and identity.source are the site's own.
-        if !["um.plan", "channel", "identity.source"].contains(&path.as_str()) {
+        // The names below um.plan, channel, identity.source and voice_policy are the site's own.
+        if !["um.plan", "channel", "identity.source", "voice_policy"].contains(&path.as_str()) {
             found.push((path, table.iter().map(|(key, _)| key.to_owned()).collect()));
         }
     }
@@ -582,7 +586,7 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
 }
 
 fn add_unknown(table: &mut Table) {
-    let plans = ["main", "relay", "suppliers"].iter().any(|name| table.contains_key(name));
+    let plans = ["main", "relay", "suppliers", "standard"].iter().any(|name| table.contains_key(name));
     for (_, item) in table.iter_mut() {
         match item {
             Item::Table(table) => add_unknown(table),

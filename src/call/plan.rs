@@ -82,7 +82,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::address::{Language, UserClass};
 
     #[test]
     fn who_forwards_to_voice_mail_rings_nowhere_unless_there_is_no_um() {
@@ -104,28 +103,6 @@ mod tests {
     }
 
     fn user(forward_to_voicemail: bool) -> User {
-        User {
-            address: "sip:1001@lab.test".into(),
-            name: None,
-            numbers: vec![],
-            devices: vec![],
-            login: None,
-            ring_for: Duration::from_secs(20),
-            um_plan: None,
-            missed_calls: UserClass::Mail,
-            forward_to_voicemail,
-            min_ring: Duration::ZERO,
-            channels: [].into(),
-            mail_if_um_refuses: true,
-            digest: None,
-            returned: None,
-            mail: None,
-            time_zone: "UTC".into(),
-            language: Language::En,
-            greeting: None,
-            voicemail_numbers: vec![],
-            policy: crate::settings::Policy::default(),
-            notices: std::sync::Arc::default(),
-        }
+        User { forward_to_voicemail, ring_for: Duration::from_secs(20), ..User::default() }
     }
 }

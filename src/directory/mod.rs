@@ -2,27 +2,37 @@
 
 pub mod dial_plan;
 mod door;
+pub mod explain;
+mod gateway;
 pub mod ldap;
 mod origin;
 mod outbound;
 pub mod people;
 pub mod person;
 pub mod reverse;
+mod routes;
 mod talk;
 pub mod template;
+pub mod users;
 mod voicemail;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 pub use door::{Door, Verdict};
+pub use gateway::Fit;
 pub use origin::Origin;
-pub use outbound::{Exit, NoWay, Target};
+pub use outbound::{Behalf, Exit, NoWay, Target};
+pub use routes::{Passage, Ways};
 pub use talk::Talk;
+pub use users::Remark;
 pub use voicemail::Mailbox;
+
+use people::People;
 
 use crate::{
     address::Caller,
     call::wire::strip_visual,
+    identity::contact,
     settings::{Network, Site, Source, SourceKind, Trunk, UmServer, User},
     sip::{certificate::speaks_for, uri::Uri},
     um::pool::{Member, Pool},
@@ -34,21 +44,32 @@ pub struct Directory {
     /// The site it was made of.
     pub site: Site,
     users: HashMap<String, Arc<User>, ahash::RandomState>,
+    addresses: HashMap<String, Arc<User>, ahash::RandomState>,
     pools: HashMap<String, Pool>,
     mailboxes: voicemail::Mailboxes,
     trunks: Vec<Arc<Trunk>>,
     /// Who can prove to be a user's device; `None`: nobody.
     pub door: Option<Door>,
     /// What is learned of each trunk; the one thing here that changes.
-    learned: Vec<outbound::Learned>,
+    learned: Vec<gateway::Learned>,
+    /// `None`: the trunks' own numbers and prefixes decide.
+    routes: Option<routes::Routes>,
+    people: Arc<People>,
+    /// The site without its directory, to join the next one to; `None`: it has none.
+    bare: Option<Arc<Site>>,
 }
 
 impl Directory {
     /// Indexes a site.
     pub fn of(site: Site) -> Self {
         let mut users: HashMap<String, Arc<User>, ahash::RandomState> = HashMap::default();
+        let mut addresses: HashMap<_, _, ahash::RandomState> = HashMap::default();
         let bypassed = site.bypass.iter().map(|one| voicemail::bypassed(one, &site.sip.domain));
-        for user in site.users.iter().cloned().chain(bypassed).map(Arc::new) {
+        let own = site.users.len();
+        for (place, user) in site.users.iter().cloned().chain(bypassed).map(Arc::new).enumerate() {
+            if place < own {
+                addresses.entry(user.address.to_ascii_lowercase()).or_insert_with(|| Arc::clone(&user));
+            }
             let own = Uri::read(user.address.as_bytes()).and_then(|uri| uri.bare_user().map(<[u8]>::to_vec));
             let own = own.map(|name| String::from_utf8_lossy(&name).into_owned());
             for number in user.numbers.iter().cloned().chain(own) {
@@ -59,8 +80,42 @@ impl Directory {
         let pools = pools(&site);
         let trunks: Vec<_> = site.trunks.iter().cloned().map(Arc::new).collect();
         let mailboxes = voicemail::mailboxes(&site, users.values());
-        let learned = trunks.iter().map(|_| outbound::Learned::default()).collect();
-        Self { site, users, pools, mailboxes, trunks, learned, door: None }
+        let learned = trunks.iter().map(|_| gateway::Learned::default()).collect();
+        let routes = routes::Routes::of(&site, &trunks);
+        let people = Arc::default();
+        Self {
+            site,
+            users,
+            addresses,
+            pools,
+            mailboxes,
+            trunks,
+            learned,
+            routes,
+            people,
+            bare: None,
+            door: None,
+        }
+    }
+
+    /// Indexes a site with the people of its directory, and tells what of them could not be used. What is learned of
+    /// trunks and UM servers is not in it yet, see [`Directory::remember`].
+    pub fn joined(site: Arc<Site>, people: Arc<People>) -> (Self, Vec<Remark>) {
+        let Some(ldap) = site.ldap.clone() else { return (Self::of(Site::clone(&site)), vec![]) };
+        let normal = |number: &str| contact::normal(number, &site.outbound.numbering);
+        let joined = users::joined(&site, &ldap, people.roster(), &normal);
+        let whole = Site { users: joined.users, plans: joined.plans, ..Site::clone(&site) };
+        (Self { people, bare: Some(site), ..Self::of(whole) }, joined.remarks)
+    }
+
+    /// The site without its directory: what [`Directory::joined`] makes the next one of.
+    pub fn bare(&self) -> Arc<Site> {
+        self.bare.clone().unwrap_or_else(|| Arc::new(self.site.clone()))
+    }
+
+    /// The people of the site's directory.
+    pub fn people(&self) -> &Arc<People> {
+        &self.people
     }
 
     /// Lets the users' devices prove themselves; `key` makes the challenges, see [`Door::of`].
@@ -75,7 +130,10 @@ impl Directory {
 
     /// The user with that address of record.
     pub fn by_address(&self, address: &str) -> Option<&User> {
-        self.site.users.iter().find(|user| user.address.eq_ignore_ascii_case(address))
+        if let Some(user) = self.addresses.get(address) {
+            return Some(user);
+        }
+        self.addresses.get(&address.to_ascii_lowercase()).map(Arc::as_ref)
     }
 
     /// The UM servers of the user's dial plan.
@@ -115,6 +173,10 @@ impl Directory {
         match &source.kind {
             SourceKind::Users => self.user(number)?.name.clone(),
             SourceKind::File(book) => book.find(number, &self.site.outbound.numbering).map(str::to_owned),
+            SourceKind::Directory => {
+                let here = &self.site.outbound.numbering;
+                self.people.name(number, |number| here.normal(number)).map(str::to_owned)
+            }
             SourceKind::Contacts { .. } => None,
         }
     }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::{
     address::Caller,
+    call::wire::caller,
     directory::Directory,
     settings::{Trunk, User},
-    sip::uri::Uri,
+    sip::{Message, uri::Uri},
 };
 
 /// Who sends a request outside any dialog.
@@ -62,6 +63,15 @@ impl Directory {
             Origin::User(user) => Some(user),
             Origin::Trunk(trunk) => self.user(caller.number.as_deref().filter(|_| trunk.trust_identity)?),
         }
+    }
+
+    /// The user who dials, as far as that is sure: a device that has proved it, or the caller of a trusted trunk.
+    pub fn user_dialling<'a>(&'a self, invite: &Message, origin: &'a Origin) -> Option<&'a Arc<User>> {
+        if let Origin::User(user) = origin {
+            return Some(user);
+        }
+        let caller = self.readable(caller(invite, true), origin);
+        self.user(&caller.number.filter(|_| origin.is_trusted())?)
     }
 
     /// Who is called under a Request-URI by `origin`; `None`: nobody, 404. A trunk names our users under whatever host it

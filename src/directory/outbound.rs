@@ -1,19 +1,19 @@
 //! Which trunk a number outside leaves by, and whether it may.
 
-use std::{
-    net::IpAddr,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::sync::Arc;
 
-use super::{Directory, Origin};
+use super::{Directory, Fit, Origin, Passage, routes::Routes};
 use crate::{
     address::Caller,
-    call::wire::caller_named,
+    call::wire::{Diverted, caller_named},
     settings::{FarEnd, Trunk, User},
-    sip::{Message, build::literal, relay::is_private, uri::Uri},
+    sip::{
+        Message,
+        build::literal,
+        outside::{Facts, Outside},
+        relay::is_private,
+        uri::Uri,
+    },
 };
 
 /// One way to a number outside.
@@ -23,6 +23,31 @@ pub struct Target {
     pub uri: String,
     /// The trunk.
     pub trunk: Arc<Trunk>,
+    /// The route that it is a gateway of; `None` where the site has no routes.
+    pub route: Option<Arc<Passage>>,
+}
+
+impl Target {
+    /// Whether it is a way by that route.
+    pub(super) fn is_by(&self, passage: &Arc<Passage>) -> bool {
+        self.route.as_ref().is_some_and(|route| Arc::ptr_eq(route, passage))
+    }
+}
+
+/// On whose behalf a number outside is called: that decides the voice policy.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Behalf<'a> {
+    /// The user who calls, forwards or refers.
+    pub user: Option<&'a User>,
+    /// The trunk that the call came by, which it never leaves by again.
+    pub from: Option<&'a Trunk>,
+}
+
+impl<'a> Behalf<'a> {
+    /// A user's.
+    pub fn of(user: &'a User) -> Self {
+        Self { user: Some(user), from: None }
+    }
 }
 
 /// Why a number cannot be called outside.
@@ -30,25 +55,12 @@ pub struct Target {
 pub enum NoWay {
     /// It is no number, or no trunk serves it.
     Unserved,
-    /// A trunk serves it, `[outbound] allowed_prefixes` does not allow it.
+    /// `[outbound] allowed_prefixes` does not allow it.
     Forbidden,
+    /// The voice policy has no usage of a route for it.
+    NotInPolicy,
     /// Every trunk that serves it is down.
     Down,
-}
-
-/// What is learned of a trunk while Ringpost runs.
-#[derive(Debug, Default)]
-pub(super) struct Learned {
-    /// It does not answer now.
-    down: AtomicBool,
-    /// Where its registrar answered from: its calls come from there.
-    registrar: RwLock<Option<IpAddr>>,
-}
-
-impl Learned {
-    fn registrar(&self) -> Option<IpAddr> {
-        *self.registrar.read().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Directory {
@@ -66,82 +78,95 @@ impl Directory {
         })
     }
 
-    /// The first healthy trunk for a number outside, in the order of the site; `None` where it may not or cannot be
-    /// called.
-    pub fn way_out(&self, dialled: &str) -> Option<Target> {
-        self.ways_out(dialled, None).ok()?.into_iter().next()
+    /// The one normal form in which a dialled number is looked up; `None` where it is no number.
+    pub fn normal(&self, dialled: &str, _by: Behalf<'_>) -> Option<String> {
+        self.site.outbound.numbering.normal(dialled)
     }
 
-    /// Every way to a number outside, healthy trunks only, in the order of the site; `from` is the trunk that the call
-    /// came by, which it never leaves by again.
+    /// Every way to a number outside that is not down, in the order in which they are tried: by the routes of the site, or
+    /// where it has none by the trunks that serve the number, in the order of the site. `now` is the gateways' clock.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn ways_out(&self, dialled: &str, from: Option<&Trunk>) -> Result<Vec<Target>, NoWay> {
-        let number = self.site.outbound.numbering.normal(dialled).ok_or(NoWay::Unserved)?;
-        let serving = |trunk: &Arc<Trunk>| {
-            let back = from.is_some_and(|from| from.name == trunk.name);
-            let far = trunk.far.as_ref().filter(|far| !back && far.serves(&number))?;
-            let uri = far.uri(&trunk.rules.write(&number, &self.site.outbound.numbering));
-            Some(Target { uri, trunk: Arc::clone(trunk) })
+    pub fn ways_out(&self, dialled: &str, by: Behalf<'_>, now: u64) -> Result<Vec<Target>, NoWay> {
+        let number = self.normal(dialled, by).ok_or(NoWay::Unserved)?;
+        let ways = match &self.routes {
+            Some(routes) => self.routed(routes, &number, by)?,
+            None => self.served(&number, by),
         };
-        let ways: Vec<Target> = self.trunks.iter().filter_map(serving).collect();
         if ways.is_empty() {
             return Err(NoWay::Unserved);
         }
-        if !self.site.outbound.allowed_prefixes.iter().any(|prefix| number.starts_with(prefix)) {
+        if !self.is_allowed(&number) {
             return Err(NoWay::Forbidden);
         }
-        let up: Vec<Target> = ways.into_iter().filter(|way| self.trunk_is_up(&way.trunk.name)).collect();
+        let up: Vec<Target> = ways.into_iter().filter(|way| self.is_callable(way, now)).collect();
         if up.is_empty() { Err(NoWay::Down) } else { Ok(up) }
     }
 
-    /// Whether the trunk of that name answers, as far as is known.
-    pub fn trunk_is_up(&self, name: &str) -> bool {
-        self.learned_of(name).is_some_and(|learned| !learned.down.load(Ordering::Relaxed))
+    /// Whether `[outbound] allowed_prefixes` allows a number in its normal form.
+    pub(super) fn is_allowed(&self, number: &str) -> bool {
+        self.site.outbound.allowed_prefixes.iter().any(|prefix| number.starts_with(prefix))
     }
 
-    /// The trunk of that name answers from now on, or does not.
-    pub fn set_trunk(&self, name: &str, up: bool) {
-        if let Some(learned) = self.learned_of(name) {
-            learned.down.store(!up, Ordering::Relaxed);
+    fn is_callable(&self, way: &Target, now: u64) -> bool {
+        match &way.route {
+            Some(_) => self.gateway(&way.trunk.name, now) != Fit::Down,
+            None => self.trunk_is_up(&way.trunk.name),
         }
     }
 
-    /// The registrar of the trunk of that name has taken our registration; it is at that address.
-    pub fn set_registrar(&self, name: &str, address: IpAddr) {
-        if let Some(learned) = self.learned_of(name) {
-            *learned.registrar.write().unwrap_or_else(PoisonError::into_inner) = Some(address.to_canonical());
+    /// The trunks that serve a number by their own numbers and prefixes.
+    fn served(&self, number: &str, by: Behalf<'_>) -> Vec<Target> {
+        let serving = |trunk: &Arc<Trunk>| {
+            let far = trunk.far.as_ref().filter(|far| !by.came_by(trunk) && far.serves(number))?;
+            Some(self.target(number, trunk, far, None))
+        };
+        self.trunks.iter().filter_map(serving).collect()
+    }
+
+    /// The gateways of the routes for a number, each where it comes first.
+    fn routed(&self, routes: &Routes, number: &str, by: Behalf<'_>) -> Result<Vec<Target>, NoWay> {
+        let fitting = routes.fitting(number, self.voice_policy(by));
+        if fitting.is_empty() {
+            // A short number that no route knows is a wrong extension, and not a call that somebody else might make.
+            let outside = number.starts_with('+') || routes.knows(number);
+            return Err(if outside { NoWay::NotInPolicy } else { NoWay::Unserved });
         }
-    }
-
-    /// The trunk whose registrar is at that address. Only those that register have one.
-    pub(super) fn registered_at(&self, source: IpAddr) -> Option<&Arc<Trunk>> {
-        let registers = |trunk: &Trunk| trunk.far.as_ref().is_some_and(|far| far.registration.is_some());
-        let both = self.trunks.iter().zip(&self.learned).filter(|(trunk, _)| registers(trunk));
-        both.into_iter()
-            .find(|(_, learned)| learned.registrar() == Some(source.to_canonical()))
-            .map(|(trunk, _)| trunk)
-    }
-
-    fn learned_of(&self, name: &str) -> Option<&Learned> {
-        self.learned.get(self.trunks.iter().position(|trunk| trunk.name == name)?)
-    }
-
-    /// Takes over what an earlier snapshot knew of the trunks and UM servers that are still there.
-    pub fn remember(&self, earlier: &Self) {
-        let before = earlier.um_members();
-        for member in self.um_members() {
-            if let Some(known) = before.iter().find(|known| known.server == member.server) {
-                member.remember(known);
+        let mut ways: Vec<Target> = vec![];
+        for (passage, _) in fitting {
+            for trunk in &passage.gateways {
+                let known = ways.iter().any(|way| way.trunk.name == trunk.name);
+                if let Some(far) = trunk.far.as_ref().filter(|_| !known && !by.came_by(trunk)) {
+                    ways.push(self.target(number, trunk, far, Some(passage)));
+                }
             }
         }
-        for (trunk, learned) in earlier.trunks.iter().zip(&earlier.learned) {
-            self.set_trunk(&trunk.name, !learned.down.load(Ordering::Relaxed));
-            if let Some(address) = learned.registrar() {
-                self.set_registrar(&trunk.name, address);
-            }
-        }
+        Ok(ways)
+    }
+
+    fn target(&self, number: &str, trunk: &Arc<Trunk>, far: &FarEnd, route: Option<&Arc<Passage>>) -> Target {
+        let uri = far.uri(&trunk.rules.write(number, &self.site.outbound.numbering));
+        Target { uri, trunk: Arc::clone(trunk), route: route.cloned() }
+    }
+
+    /// The name of the voice policy that counts.
+    pub fn voice_policy(&self, by: Behalf<'_>) -> Option<&str> {
+        let own = match by {
+            Behalf { user: Some(user), .. } => user.voice_policy.as_deref(),
+            Behalf { from: Some(trunk), .. } => trunk.voice_policy.as_deref(),
+            Behalf { user: None, from: None } => None,
+        };
+        // The names live as long as the site: that of a user who is gone from it counts no more.
+        let policies = self.site.routing.policies.iter();
+        let own = own.and_then(|own| policies.map(|policy| policy.name.as_str()).find(|name| *name == own));
+        own.or(self.site.routing.usual.as_deref())
+    }
+}
+
+impl Behalf<'_> {
+    pub(super) fn came_by(&self, trunk: &Trunk) -> bool {
+        self.from.is_some_and(|from| from.name == trunk.name)
     }
 }
 
@@ -159,13 +184,17 @@ impl Directory {
     ///
     /// # Errors
     /// Why it does not: a trunk that may not call through us gets the same answer as for any unknown number.
-    pub fn exit(&self, uri: &[u8], origin: &Origin) -> Result<Exit, NoWay> {
-        let dialled = Uri::read(uri).and_then(|uri| uri.bare_user()).ok_or(NoWay::Unserved)?;
+    pub fn exit(&self, invite: &Message, origin: &Origin, now: u64) -> Result<Exit, NoWay> {
+        let dialled = Uri::read(invite.uri()).and_then(|uri| uri.bare_user()).ok_or(NoWay::Unserved)?;
         let dialled = std::str::from_utf8(dialled).map_err(|_| NoWay::Unserved)?;
         let ways = match origin {
-            Origin::User(_) => self.ways_out(dialled, None)?,
+            Origin::User(user) => self.ways_out(dialled, Behalf::of(user), now)?,
             Origin::Trunk(trunk) if trunk.transit => {
-                self.ways_out(&trunk.rules.read(dialled, &self.site.outbound.numbering), Some(trunk))?
+                // Of a transfer From names who is sent there, not who pays for it (RFC 3892).
+                let asks = self.routes.is_some() && !is_referred(invite);
+                let user = asks.then(|| self.user_dialling(invite, origin)).flatten();
+                let by = Behalf { user: user.map(|user| &**user), from: Some(trunk) };
+                self.ways_out(&trunk.rules.read(dialled, &self.site.outbound.numbering), by, now)?
             }
             Origin::Trunk(_) => return Err(NoWay::Unserved),
         };
@@ -228,6 +257,40 @@ impl Directory {
             }
         }
     }
+}
+
+impl Directory {
+    /// The headers of a call of `origin` that leaves by that way; `diverted`: the user who diverts it, and why.
+    pub fn outside(
+        &self,
+        way: &Target,
+        (invite, origin): (&Message, &Origin),
+        diverted: Option<(&str, Diverted)>,
+    ) -> Option<Outside> {
+        let far = way.trunk.far.as_ref()?;
+        let mut caller = self.caller_outside(invite, origin);
+        let route = way.route.as_ref().and_then(|passage| passage.route.caller_number.as_ref());
+        if let Some(shown) = route.or(far.caller_number.as_ref()) {
+            caller.number = Some(shown.clone());
+        }
+        Some(Outside::of(&Facts {
+            trunk: &way.trunk,
+            far,
+            numbering: &self.site.outbound.numbering,
+            domain: &self.site.sip.domain,
+            uri: &way.uri,
+            caller: &caller,
+            diverted,
+            invite,
+        }))
+    }
+}
+
+fn is_referred(invite: &Message) -> bool {
+    invite.fields().any(|field| {
+        let name = invite.written_name(field);
+        name.eq_ignore_ascii_case(b"referred-by") || name.eq_ignore_ascii_case(b"b")
+    })
 }
 
 impl FarEnd {

@@ -142,7 +142,7 @@ fn written(kind: Kind, text: &str, normal: &dyn Fn(&str) -> Option<String>) -> V
 }
 
 /// A number and the extension behind it: `…;ext=200`, `… ext. 200`, `… x200`.
-fn split(written: &str) -> (&str, Option<&str>) {
+pub(super) fn split(written: &str) -> (&str, Option<&str>) {
     let bytes = written.as_bytes();
     let digits = bytes.iter().rev().take_while(|octet| octet.is_ascii_digit()).count();
     let (head, ext) = written.split_at(written.len() - digits);

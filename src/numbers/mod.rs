@@ -1,5 +1,9 @@
 //! Numbers as people and trunks write them, and the one form in which they are compared: `+` and E.164.
 
+pub mod country;
+pub mod dotnet;
+pub mod location;
+pub mod rules;
 pub mod tel;
 
 use crate::call::wire::strip_visual;

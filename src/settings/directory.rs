@@ -19,10 +19,12 @@ pub struct Ldap {
     pub servers: Vec<LdapServer>,
     /// `bind_name` and `password` or `password_file`, or `gssapi = true`; neither: anonymous.
     pub bind: LdapBind,
-    /// `ca`: a PEM file of certificates that are believed beside the system's.
+    /// `ca`: a PEM file of certificates that are believed instead of the system's.
     pub ca: Option<PathBuf>,
-    /// `timeout`: how long connecting and each answer may take. Default 10 s.
+    /// `timeout`: how long a login and each page of an answer may take. Default 10 s.
     pub timeout: Duration,
+    /// How its servers are spoken with.
+    pub talk: LdapTalk,
     /// `page`: entries asked for at once (RFC 2696). Default 500.
     pub page: u32,
     /// `poll`: how often changes are asked for (R32). Default 5 min.
@@ -50,6 +52,56 @@ pub struct Ldap {
     pub users: Option<DirectoryUsers>,
 }
 
+/// How the servers of a directory are spoken with.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LdapTalk {
+    /// `strategy`.
+    pub strategy: LdapStrategy,
+    /// `referrals`: hosts beside the servers' that a referral may lead to, and where Ringpost logs in then.
+    pub referrals: Vec<String>,
+    /// `connect_timeout`: how long a connection, and then TLS, may take. Default 5 s.
+    pub connect_timeout: Duration,
+    /// `overlap`: by how much a poll looks back behind the last one where changes have times and no numbers; more than the
+    /// servers' copies lag behind one another. Default 2 min.
+    pub overlap: Duration,
+    /// `max_entries`: more persons are not taken. Default 1,000,000.
+    pub max_entries: usize,
+    /// `max_message`: the largest entry or answer. Default 4 MiB.
+    pub max_message: usize,
+    /// `max_answer`: the most octets that may answer one request. Default 64 MiB.
+    pub max_answer: usize,
+    /// `failures`: so many in a row before a server counts as down. Default 3.
+    pub failures: u32,
+    /// `password_rest`: how long a refused password is not shown again. Default 15 min.
+    pub password_rest: Duration,
+}
+
+impl Default for LdapTalk {
+    fn default() -> Self {
+        Self {
+            strategy: LdapStrategy::Order,
+            referrals: vec![],
+            connect_timeout: Duration::from_secs(5),
+            overlap: Duration::from_secs(120),
+            max_entries: 1_000_000,
+            max_message: 4 << 20,
+            max_answer: 64 << 20,
+            failures: 3,
+            password_rest: super::PASSWORD_REST,
+        }
+    }
+}
+
+/// Which of several servers is asked.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum LdapStrategy {
+    /// `order`: the first one that works.
+    #[default]
+    Order,
+    /// `round-robin`: any of them as long as it works, then the one after it.
+    RoundRobin,
+}
+
 /// One server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LdapServer {
@@ -59,6 +111,18 @@ pub struct LdapServer {
     pub port: u16,
     /// How TLS is used.
     pub tls: LdapTls,
+}
+
+impl LdapServer {
+    /// As a URL, for the log.
+    pub fn url(&self) -> String {
+        let Self { host, port, tls } = self;
+        let scheme = if *tls == LdapTls::Implicit { "ldaps" } else { "ldap" };
+        match host.contains(':') {
+            true => format!("{scheme}://[{host}]:{port}"),
+            false => format!("{scheme}://{host}:{port}"),
+        }
+    }
 }
 
 /// How a connection to a server is protected.

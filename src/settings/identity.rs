@@ -34,6 +34,8 @@ pub struct Source {
 pub enum SourceKind {
     /// The site's users.
     Users,
+    /// `directory`: the people of `[directory]`.
+    Directory,
     /// `kind = "file"`, and `files` of `[identity]`: what files know, in the normal form.
     File(Book),
     /// `kind = "ews"`, `kind = "graph"`: the callee's own contacts, by a channel of that kind.
@@ -54,14 +56,14 @@ impl SourceKind {
     pub fn knows_strangers(&self) -> bool {
         match self {
             Self::File(_) => true,
-            Self::Users | Self::Contacts { .. } => false,
+            Self::Users | Self::Directory | Self::Contacts { .. } => false,
         }
     }
 
     /// How long it is waited for; `None`: it is at hand.
     pub fn timeout(&self) -> Option<Duration> {
         match self {
-            Self::Users | Self::File(_) => None,
+            Self::Users | Self::Directory | Self::File(_) => None,
             Self::Contacts { timeout, .. } => Some(*timeout),
         }
     }

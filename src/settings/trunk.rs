@@ -24,6 +24,8 @@ pub struct Trunk {
     pub early_media: bool,
     /// `transit`: whether its calls to numbers that are no users may leave by other trunks. Default false.
     pub transit: bool,
+    /// `voice_policy`: by which `[voice_policy.NAME]` its calls leave by other trunks, where no user makes them.
+    pub voice_policy: Option<String>,
     /// `e164`, `strip_in`, `prefix_in`, `strip_out`, `prefix_out`: how it writes numbers.
     pub rules: Rules,
     /// `target` and what belongs to it; without it no call goes out there.
@@ -49,6 +51,10 @@ pub struct FarEnd {
     pub keep_alive: Option<KeepAlive>,
     /// `timeout`: how long it may leave an INVITE without any answer before the next trunk is tried. Default 4 s.
     pub timeout: Duration,
+    /// `ring_timeout`: how long it may take from the INVITE to the first ringing, as a gateway of a route. Default 15 s.
+    pub ring_timeout: Duration,
+    /// `caller_number`: the number that it is shown in place of the caller's own, in its normal form.
+    pub caller_number: Option<String>,
     /// `caller_id`. Default `from`.
     pub caller_id: CallerId,
     /// `diversion`. Default `diversion`.

@@ -11,28 +11,22 @@ use bytes::Bytes;
 use ringpost::{
     call::{
         Event, Leg,
-        wire::{self, Diverted, History, Outgoing, Stand},
+        wire::{self, History, Outgoing, Stand},
     },
     directory::{Origin, Target},
     registrar::{Device, Flow},
-    settings::Trunk,
     sip::{
-        Message as SipMessage,
-        outside::{Facts, Outside},
-        peer::Peer,
-        relay::Passport,
-        reliable::Wish,
-        session_timer,
-        text::split_commas,
-        transaction::Owner,
-        uri::NameAddr,
+        Message as SipMessage, peer::Peer, relay::Passport, reliable::Wish, session_timer,
+        text::split_commas, transaction::Owner, uri::NameAddr,
     },
 };
 
 use super::{CallActor, Reach, Told, What, call_id};
 use crate::{
-    leg::{LegActor, Say},
+    gateways,
+    leg::{Hurry, LegActor, Say},
     metrics::METRICS,
+    pool::now,
 };
 
 /// Where a leg goes.
@@ -43,15 +37,15 @@ struct Place {
     route: String,
     /// The way that a device has registered by.
     flow: Option<Peer>,
-    /// The trunk that it leaves by.
-    trunk: Option<Arc<Trunk>>,
+    /// The way that it leaves by.
+    way: Option<Target>,
     /// A device has registered it which may not call by trunks as it likes.
     guarded: bool,
 }
 
 impl Place {
     fn at(uri: String) -> Self {
-        Self { uri, route: String::new(), flow: None, trunk: None, guarded: false }
+        Self { uri, route: String::new(), flow: None, way: None, guarded: false }
     }
 
     /// Where its requests go first: the first URI of the Route, else the Request-URI.
@@ -81,8 +75,9 @@ impl CallActor {
 
     /// Where a leg goes next; `None` where nothing leads there.
     fn place(&mut self, leg: Leg) -> Option<Place> {
-        if let Some(Target { uri, trunk }) = self.next_way(leg) {
-            return Some(Place { trunk: Some(trunk), ..Place::at(uri) });
+        if let Some((_, ways)) = self.ways.iter_mut().find(|(of, _)| *of == leg) {
+            let way = ways.take(&self.switch.directory(), now())?;
+            return Some(Place { way: Some(way.clone()), ..Place::at(way.uri) });
         }
         match leg {
             Leg::Phone(number) => {
@@ -139,22 +134,25 @@ impl CallActor {
         }
     }
 
-    /// The trunk that comes next for a leg that calls a number outside.
-    fn next_way(&mut self, leg: Leg) -> Option<Target> {
-        if self.ways.is_empty() {
-            return None;
-        }
-        let (_, ways) = self.ways.iter_mut().find(|(of, _)| *of == leg)?;
-        (!ways.is_empty()).then(|| ways.remove(0))
-    }
-
     /// Whether a leg has another trunk to try after this refusal: nobody has rung there, and the trunk or the way to it
     /// failed, not the number that was called.
-    pub(super) fn goes_on(&mut self, leg: Leg, code: u16) -> bool {
-        if self.ways.is_empty() || !matches!(code, 408 | 500 | 502..=504) {
+    pub(super) fn goes_on(&mut self, leg: Leg, code: u16, said: Option<&SipMessage>) -> bool {
+        let Some((_, ways)) = self.ways.iter_mut().find(|(of, _)| *of == leg) else { return false };
+        let failed = match ways.are_routed() {
+            true => gateways::failed(code, said),
+            false => matches!(code, 408 | 500 | 502..=504),
+        };
+        if !failed {
             return false;
         }
-        let more = self.ways.iter().any(|(of, ways)| *of == leg && !ways.is_empty());
+        if let Some((way, passage)) = ways.at().and_then(|way| Some((way, way.route.as_ref()?))) {
+            METRICS.routes.failed(&passage.route.name, &way.trunk.name);
+            self.switch.note_gateway(&way.trunk.name, gateways::sign(code, said));
+        }
+        let more = ways.advance(&self.switch.directory(), now());
+        if !more && ways.are_routed() {
+            METRICS.routes_failed_total.one();
+        }
         if more && let Some(at) = self.legs.iter().position(|(of, _)| *of == leg) {
             self.legs.swap_remove(at).1.do_send(Say::Leave);
         }
@@ -190,28 +188,39 @@ impl CallActor {
         ctx.notify(Told { leg, by: None, what: What::Event(Event::Refused(leg, 503), None) });
     }
 
+    /// Nothing could be sent for want of something of our own: no gateway is to blame for that.
+    fn refused_here(&self, leg: Leg, ctx: &mut Context<Self>) {
+        if !self.ways.iter().any(|(of, ways)| *of == leg && ways.are_routed()) {
+            return self.refused_at_once(leg, ctx);
+        }
+        tracing::warn!(call = %call_id(&self.invite), ?leg, "The leg could not be called");
+        ctx.notify(Told { leg, by: None, what: What::Event(Event::Refused(leg, 500), None) });
+    }
+
     fn send_invite(
         &mut self,
         leg: Leg,
         (place, peer, further): (Place, Peer, Vec<Peer>),
         ctx: &mut Context<Self>,
     ) {
-        let Place { uri, route, trunk, .. } = place;
+        let Place { uri, route, way, .. } = place;
         let reason = self.diverted(leg);
-        let outside = trunk.as_deref().and_then(|trunk| self.outside(trunk, uri.as_bytes(), reason));
+        let diverted = reason.map(|reason| (self.user.address.as_str(), reason));
+        let whose = (&*self.invite, &self.origin);
+        let outside = way.as_ref().and_then(|way| self.directory.outside(way, whose, diverted));
         // A trunk reads it in the header of its own choice.
         let diversion = reason.filter(|_| outside.is_none()).map(|reason| reason.header(&self.user.address));
         let history = self.is_own_um(leg).then(|| self.history().write());
         let keyed = self.machine.plan().keyed.has(leg);
         let offer = if keyed { self.open_question(leg, ctx) } else { None };
         if keyed && offer.is_none() {
-            return self.refused_at_once(leg, ctx);
+            return self.refused_here(leg, ctx);
         }
         let relays_offer = self.relays_offer(leg);
         let own_lines = session_timer::offer(self.directory.site.sip.session);
         let passport = self.passport_to(leg);
-        // Where another trunk could take the call, the caller does not wait long for a dead one.
-        let hasty = self.ways.iter().any(|(of, ways)| *of == leg && !ways.is_empty());
+        let hurry = way.as_ref().map(|way| self.hurry(leg, way)).unwrap_or_default();
+        let trunk = way.map(|way| way.trunk);
         if let Some(trunk) = &trunk {
             self.set_origin(leg, Origin::Trunk(Arc::clone(trunk)));
         }
@@ -257,7 +266,7 @@ impl CallActor {
                 actor.to_further(further, written.clone());
             }
             if let Some(trunk) = trunk {
-                actor.to_trunk(trunk, written, hasty);
+                actor.to_trunk(trunk, written, hurry);
             }
             Some(actor.start())
         });
@@ -266,7 +275,7 @@ impl CallActor {
                 self.legs.push((leg, actor));
                 self.watch_um(leg);
             }
-            None => self.refused_at_once(leg, ctx),
+            None => self.refused_here(leg, ctx),
         }
     }
 
@@ -280,19 +289,18 @@ impl CallActor {
             && !self.machine.plan().keyed.has(leg)
     }
 
-    /// The headers for a trunk.
-    fn outside(&self, trunk: &Trunk, uri: &[u8], reason: Option<Diverted>) -> Option<Outside> {
-        let caller = self.directory.caller_outside(&self.invite, &self.origin);
-        Some(Outside::of(&Facts {
-            trunk,
-            far: trunk.far.as_ref()?,
-            numbering: &self.directory.site.outbound.numbering,
-            domain: &self.directory.site.sip.domain,
-            uri: std::str::from_utf8(uri).ok()?,
-            caller: &caller,
-            diverted: reason.map(|reason| (self.user.address.as_str(), reason)),
-            invite: &self.invite,
-        }))
+    /// How long a trunk is waited for, and a word in the log where it is a gateway of a route. Where another one could take
+    /// the call, the caller does not wait long for a dead one.
+    fn hurry(&self, leg: Leg, way: &Target) -> Hurry {
+        let Some((_, ways)) = self.ways.iter().find(|(of, _)| *of == leg) else { return Hurry::default() };
+        let Some(passage) = &way.route else { return Hurry { silent: ways.has_more(), rings: None } };
+        if ways.tries() == 1 {
+            METRICS.routed_total.one();
+        }
+        let (route, gateway) = (&passage.route.name, &way.trunk.name);
+        METRICS.routes.called(route, gateway);
+        tracing::info!(call = %call_id(&self.invite), route, gateway, "A call takes a route");
+        Hurry { silent: true, rings: way.trunk.far.as_ref().map(|far| far.ring_timeout) }
     }
 
     fn history(&self) -> History {

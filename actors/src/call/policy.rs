@@ -4,7 +4,7 @@ use std::{cell::RefCell, sync::Arc};
 
 use ringpost::{
     call::{Leg, Plan, wire::Diverted},
-    directory::{Directory, NoWay, Target},
+    directory::{Behalf, Directory, NoWay, Target, Ways},
     policy::{Ask, Party, Past, Planned, plan},
     registrar::Device,
     settings::{Policy, UmServer, User},
@@ -13,7 +13,7 @@ use ringpost::{
 use smallvec::SmallVec;
 
 use super::{CallActor, Reach};
-use crate::{metrics::METRICS, switch::Switch};
+use crate::{metrics::METRICS, pool::now, switch::Switch};
 
 /// Plans a call, and says where its legs `Phone(0)` and so on go; whoever has no policy of the own costs one look.
 pub(super) fn planned(
@@ -43,7 +43,7 @@ pub(super) fn planned(
         room: directory.site.policy.max_outside.saturating_sub(policies.outside(user)),
         devices: &|user| devices_of(switch, &known, user),
         is_quiet: &|user| policies.of(user).is_some_and(|policy| policy.do_not_disturb.is_some()),
-        ways_out: &|number| ways_out(directory, number),
+        ways_out: &|number| ways_out(directory, user, number),
     };
     let planned = plan(&ask);
     if planned.outside > 0 {
@@ -64,10 +64,12 @@ pub(super) fn planned(
 }
 
 /// The trunks that lead to a number outside; one that a user wants and the site forbids is counted (T19).
-fn ways_out(directory: &Directory, number: &str) -> Vec<Target> {
-    directory.ways_out(number, None).unwrap_or_else(|why| {
-        if matches!(why, NoWay::Forbidden) {
-            METRICS.calls_refused_toll_total.one();
+fn ways_out(directory: &Directory, user: &User, number: &str) -> Vec<Target> {
+    directory.ways_out(number, Behalf::of(user), now()).unwrap_or_else(|why| {
+        match why {
+            NoWay::Forbidden => METRICS.calls_refused_toll_total.one(),
+            NoWay::NotInPolicy => METRICS.calls_refused_voice_policy_total.one(),
+            NoWay::Unserved | NoWay::Down => {}
         }
         vec![]
     })
@@ -86,13 +88,13 @@ fn devices_of(switch: &Switch, known: &RefCell<Vec<(Arc<User>, Vec<Device>)>>, u
 }
 
 /// The trunks that each leg to a number outside has to try, as they leave the plan for the call.
-pub(super) fn ways(planned: &Planned) -> Vec<(Leg, Vec<Target>)> {
+pub(super) fn ways(planned: &Planned) -> Vec<(Leg, Ways)> {
     if planned.outside == 0 {
         return vec![];
     }
     let parties = planned.parties.iter().enumerate();
     let outside = parties.filter_map(|(number, party)| match party {
-        Party::Outside(ways) => Some((Leg::Phone(number as u8), ways.clone())),
+        Party::Outside(ways) => Some((Leg::Phone(number as u8), Ways::new(ways.clone()))),
         Party::Device(..) => None,
     });
     outside.collect()

@@ -82,6 +82,9 @@ impl CallActor {
 
     /// A call that was for UM alone, and finds every server full, may be tried again in a moment (T38); a user is not there.
     pub(super) fn rejection(&self, code: u16) -> u16 {
+        if code == 480 && self.gateways_failed() {
+            return 503;
+        }
         if code != 480 || !self.machine.plan().stages.is_empty() {
             return code;
         }

@@ -183,7 +183,8 @@ pub fn add_roots(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), String> {
     if count == 0 { Err("holds no certificate".to_owned()) } else { Ok(()) }
 }
 
-fn roots(ca: Option<&Path>) -> Result<RootCertStore, HttpSetup> {
+/// The certificates of a file, or the system's without one.
+pub fn roots(ca: Option<&Path>) -> Result<RootCertStore, HttpSetup> {
     let Some(path) = ca else { return Ok(system_roots()) };
     let bad = |error: &dyn std::fmt::Display| HttpSetup(format!("{}: {error}", path.display()));
     let pem = std::fs::read(path).map_err(|error| bad(&error))?;

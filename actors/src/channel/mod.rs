@@ -6,7 +6,7 @@ mod ews;
 mod graph;
 pub mod http;
 mod letters;
-mod lockout;
+pub(crate) mod lockout;
 mod maildir;
 mod recorded;
 mod sip_info;

@@ -70,8 +70,8 @@ pub fn run(what: What) -> Result<ExitCode, ExitCode> {
             Some(one) => Ok(printed(&format!("{:#}\n", object(&one)))),
             None => Err(failed(format!("there is no notice {id}"))),
         },
-        What::Retry(chosen) => order(&chosen, Order::Retry),
-        What::Drop(chosen) => order(&chosen, Order::Drop),
+        What::Retry(chosen) => order(&chosen, true),
+        What::Drop(chosen) => order(&chosen, false),
     }
 }
 
@@ -91,7 +91,7 @@ pub(super) fn failed(error: impl std::fmt::Display) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn order(chosen: &Chosen, order: impl Fn(Vec<ItemId>) -> Order) -> Result<ExitCode, ExitCode> {
+fn order(chosen: &Chosen, retry: bool) -> Result<ExitCode, ExitCode> {
     let path = store_of(&chosen.site)?;
     let ids = match chosen.all_dead {
         true => {
@@ -100,13 +100,13 @@ fn order(chosen: &Chosen, order: impl Fn(Vec<ItemId>) -> Order) -> Result<ExitCo
         }
         false => chosen.ids.clone(),
     };
-    let order = order(ids);
-    let answered = control::ask(&path, &order);
+    let order = if retry { Order::Retry } else { Order::Drop };
+    let answered = control::ask(&path, &order(ids.clone()));
     let answered =
         answered.map_err(|error| failed(format!("the running Ringpost does not answer: {error}")))?;
-    let answer = match answered {
+    let answer: Answer = match answered {
         Some(answer) => answer,
-        None => done_here(&mut Sqlite::open(Some(&path)).map_err(failed)?, order).map_err(failed)?,
+        None => done_here(&mut Sqlite::open(Some(&path)).map_err(failed)?, ids, retry).map_err(failed)?,
     };
     for (id, refused) in &answer {
         if let Some(why) = refused {
@@ -119,11 +119,7 @@ fn order(chosen: &Chosen, order: impl Fn(Vec<ItemId>) -> Order) -> Result<ExitCo
 }
 
 /// No Ringpost runs on this store, so it may be changed here.
-fn done_here(store: &mut Sqlite, order: Order) -> Result<Answer, StoreError> {
-    let (ids, retry) = match order {
-        Order::Retry(ids) => (ids, true),
-        Order::Drop(ids) => (ids, false),
-    };
+fn done_here(store: &mut Sqlite, ids: Vec<ItemId>, retry: bool) -> Result<Answer, StoreError> {
     let mut answer = Answer::new();
     for id in ids {
         let waits =

@@ -138,7 +138,7 @@ impl Identity {
         let site = &directory.load().site.identity.clone();
         let source = |kind: &SourceKind| -> Option<Box<dyn Source>> {
             match kind {
-                SourceKind::Users | SourceKind::File(_) => None,
+                SourceKind::Users | SourceKind::Directory | SourceKind::File(_) => None,
                 SourceKind::Contacts { channel, refresh, most, .. } => {
                     let server = Arc::clone(channels.get(channel)?);
                     let directory = Arc::clone(&directory);

@@ -137,6 +137,9 @@ impl LegActor {
                 if self.further.is_some() && self.tries_next(None, ctx) {
                     return;
                 }
+                if let Some(trunk) = &mut self.trunk {
+                    trunk.over();
+                }
                 self.tell(What::Event(Event::Refused(self.leg, code), None));
             }
             Side::Called { .. } | Side::Caller { .. } => {

@@ -17,16 +17,26 @@ use ringpost::{
 use super::{LegActor, Side};
 use crate::{call::What, metrics::METRICS};
 
+/// How long a trunk is waited for, where not as long as SIP allows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hurry {
+    /// For the first word, the trunk's `timeout`.
+    pub silent: bool,
+    /// For the first ringing.
+    pub rings: Option<Duration>,
+}
+
 /// What a leg to a trunk knows of it.
 pub(super) struct ToTrunk {
     trunk: Arc<Trunk>,
     tries: Tries,
     /// Our latest INVITE as a whole, until it is answered: the transaction keeps what names it only.
     sent: Option<SipMessage>,
-    /// Another trunk could take the call.
-    hasty: bool,
+    hurry: Hurry,
     /// The trunk has said something.
     heard: bool,
+    /// More than 100: it rings there, or is over.
+    rang: bool,
     taken_back: bool,
 }
 
@@ -42,7 +52,17 @@ impl ToTrunk {
 
     /// How long the trunk may stay silent.
     pub(super) fn limit(&self) -> Option<Duration> {
-        self.far().filter(|_| self.hasty).map(|far| far.timeout)
+        self.far().filter(|_| self.hurry.silent).map(|far| far.timeout)
+    }
+
+    /// How long it may take until it rings.
+    pub(super) fn until_it_rings(&self) -> Option<Duration> {
+        self.hurry.rings
+    }
+
+    /// Nothing more is expected of the INVITE.
+    pub(super) fn over(&mut self) {
+        self.rang = true;
     }
 
     /// How long it may stay silent before another server of its name is tried.
@@ -62,17 +82,16 @@ impl ToTrunk {
 }
 
 impl LegActor {
-    /// Makes this a leg to a trunk that was sent this INVITE; before it starts. `hasty`: another trunk could take the
-    /// call.
-    pub fn to_trunk(&mut self, trunk: Arc<Trunk>, sent: Bytes, hasty: bool) {
+    /// Makes this a leg to a trunk that was sent this INVITE; before it starts.
+    pub fn to_trunk(&mut self, trunk: Arc<Trunk>, sent: Bytes, hurry: Hurry) {
         let sent = SipMessage::read(sent).ok();
-        let tries = Tries::default();
-        self.trunk = Some(Box::new(ToTrunk { trunk, tries, sent, hasty, heard: false, taken_back: false }));
+        let (tries, heard, rang, taken_back) = (Tries::default(), false, false, false);
+        self.trunk = Some(Box::new(ToTrunk { trunk, tries, sent, hurry, heard, rang, taken_back }));
     }
 
     /// Makes this the leg of a call that came from a trunk; before it starts. It has no INVITE of ours to be challenged.
     pub fn from_trunk(&mut self, trunk: Arc<Trunk>) {
-        self.to_trunk(trunk, Bytes::new(), false);
+        self.to_trunk(trunk, Bytes::new(), Hurry::default());
     }
 
     /// Whether a response is a challenge of our INVITE that was answered, so that nobody else needs to hear of it. A
@@ -82,6 +101,7 @@ impl LegActor {
         trunk.heard = true;
         let code = response.code().unwrap_or(500);
         if !matches!(code, 401 | 407) {
+            trunk.rang |= code > 100;
             // Nothing can be challenged any more.
             trunk.sent.take_if(|_| code >= 200);
             return false;
@@ -132,6 +152,15 @@ impl LegActor {
     pub(super) fn silent(&mut self) {
         let Side::Called { client, answered: false, .. } = self.side else { return };
         if self.trunk.as_ref().is_some_and(|trunk| !trunk.heard && !trunk.taken_back) {
+            self.port.orphan(client, None);
+            self.tell(What::Event(Event::Refused(self.leg, 408), None));
+        }
+    }
+
+    /// The time until it rings is up: what says no more than that it tries is given up.
+    pub(super) fn never_rang(&mut self) {
+        let Side::Called { client, answered: false, .. } = self.side else { return };
+        if self.trunk.as_ref().is_some_and(|trunk| !trunk.rang && !trunk.taken_back) {
             self.port.orphan(client, None);
             self.tell(What::Event(Event::Refused(self.leg, 408), None));
         }

@@ -129,6 +129,15 @@ impl<'l> Section<'l> {
         self.values.contains_key(key)
     }
 
+    /// Whether the site has a list there that is not empty.
+    pub fn has_entries(&self, key: &str) -> bool {
+        match self.values.get(key).map(|value| &value.kind) {
+            Some(ValueKind::Array(entries)) => !entries.is_empty(),
+            Some(ValueKind::String(list)) => !list.trim().is_empty(),
+            Some(_) | None => false,
+        }
+    }
+
     /// The environment variable of `key`.
     pub fn variable(&self, key: &str) -> String {
         self.path.key(key).variable()

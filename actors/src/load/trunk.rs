@@ -8,10 +8,18 @@ use ringpost::{
     sip::digest::Login,
 };
 
-use super::{Claims, mail::password_file, raw::Raw, section::Section, sip::network, uri};
+use super::{
+    Claims,
+    mail::password_file,
+    raw::Raw,
+    route::{Policies, caller_number},
+    section::Section,
+    sip::network,
+    uri,
+};
 
 /// Keys that mean nothing without `target`.
-const OUTGOING: [&str; 14] = [
+const OUTGOING: [&str; 16] = [
     "numbers",
     "prefixes",
     "host",
@@ -24,6 +32,8 @@ const OUTGOING: [&str; 14] = [
     "keep_alive",
     "failures",
     "timeout",
+    "ring_timeout",
+    "caller_number",
     "caller_id",
     "diversion",
 ];
@@ -41,7 +51,11 @@ pub fn outbound(mut section: Section<'_>) -> Option<Outbound> {
 }
 
 /// Reads one `[[trunk]]`; `None` after a problem.
-pub fn trunk(mut section: Section<'_>, outbound: Option<&Outbound>, claims: &mut Claims) -> Option<Trunk> {
+pub fn trunk(
+    mut section: Section<'_>,
+    (outbound, policies): (Option<&Outbound>, &Policies),
+    claims: &mut Claims,
+) -> Option<Trunk> {
     let name = section.required("name", |raw| {
         let name = raw.text()?;
         claims.claim(raw, format!("trunk {name}"))?;
@@ -69,6 +83,7 @@ pub fn trunk(mut section: Section<'_>, outbound: Option<&Outbound>, claims: &mut
         .optional("early_media", |raw| one_of(raw, &[("relay", true), ("ring", false)]))
         .unwrap_or(true);
     let transit = section.optional("transit", Raw::flag).unwrap_or(false);
+    let voice_policy = section.optional("voice_policy", |raw| policies.name(raw));
     let rules = rules(&mut section);
     let target = section.optional("target", target);
     let far = match target {
@@ -90,7 +105,17 @@ pub fn trunk(mut section: Section<'_>, outbound: Option<&Outbound>, claims: &mut
         Some(far) => Some(far?),
         None => None,
     };
-    Some(Trunk { name: name?, sources, tls_names, trust_identity, early_media, transit, rules, far })
+    Some(Trunk {
+        name: name?,
+        sources,
+        tls_names,
+        trust_identity,
+        early_media,
+        transit,
+        voice_policy,
+        rules,
+        far,
+    })
 }
 
 fn rules(section: &mut Section<'_>) -> Rules {
@@ -147,6 +172,8 @@ fn far_end(
     let login = login(section, registered_host.unwrap_or(target_host));
     let keep_alive = keep_alive(section);
     let timeout = section.optional("timeout", Raw::duration).unwrap_or(Duration::from_secs(4));
+    let ring_timeout = section.optional("ring_timeout", Raw::duration).unwrap_or(Duration::from_secs(15));
+    let caller_number = section.optional("caller_number", |raw| caller_number(raw, &here));
     let caller_id = section.optional("caller_id", |raw| {
         one_of(raw, &[("from", CallerId::From), ("pai", CallerId::Asserted), ("rpid", CallerId::RemoteParty)])
     });
@@ -169,6 +196,8 @@ fn far_end(
         registration: registration.map(|(registration, _)| registration),
         keep_alive,
         timeout,
+        ring_timeout,
+        caller_number,
         caller_id: caller_id.unwrap_or_default(),
         diversion: diversion.unwrap_or_default(),
     })

@@ -16,17 +16,46 @@ use super::{
     mail::password_file,
     notices, policy, presence,
     raw::Raw,
+    route::Policies,
     section::Section,
     um, uri,
 };
 
 /// A user's time-out where the site names none (R2).
-const RING_FOR: std::time::Duration = std::time::Duration::from_secs(20);
+pub const RING_FOR: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// The keys of a user that count before what a directory says.
+const KEYS: [&str; 22] = [
+    "name",
+    "numbers",
+    "devices",
+    "auth_name",
+    "password",
+    "password_file",
+    "ring_for",
+    "um_plan",
+    "missed_calls",
+    "forward",
+    "min_ring",
+    "channels",
+    "mail_if_um_refuses",
+    "mail",
+    "time_zone",
+    "language",
+    "greeting",
+    "voicemail_numbers",
+    "voice_policy",
+    "policy",
+    "notices",
+    "line",
+];
 
 /// What a user is checked against.
 pub struct Around<'s> {
     /// The site's dial plans.
     pub plans: &'s [UmPlan],
+    /// Whether the site has users by a directory, which says more of them.
+    pub directory: bool,
     /// Whether the site has `[mail]`.
     pub mail: bool,
     /// The site's channels.
@@ -37,6 +66,8 @@ pub struct Around<'s> {
     pub telling: Telling,
     /// What else it says.
     pub notices: Arc<Notices>,
+    /// The site's voice policies.
+    pub policies: &'s Policies,
 }
 
 /// Reads one `[[user]]`; `None` after a problem.
@@ -55,7 +86,7 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
     });
     let login = login(&mut section, address.as_deref(), claims);
     let ring_for = section.optional("ring_for", Raw::duration);
-    let um_plan = section.optional("um_plan", |raw| plan(raw, around.plans));
+    let um_plan = section.optional("um_plan", |raw| plan(raw, around));
     let missed_calls = section.optional("missed_calls", user_class);
     let forward = section.optional("forward", forward);
     let min_ring = section.optional("min_ring", Raw::duration_or_zero);
@@ -66,11 +97,14 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
     let language = section.optional("language", language);
     let greeting = section.optional("greeting", um::greeting);
     let voicemail_numbers = section.list("voicemail_numbers", |raw| number(raw, claims));
+    let voice_policy = section.optional("voice_policy", |raw| around.policies.name(raw));
     let policy = section.table("policy").map(policy::policy).unwrap_or_default();
     let presence = section.table("presence").map(presence::of_user).unwrap_or_default();
-    check_um(&section, missed_calls, forward);
-    check_policy(&section, &policy, &voicemail_numbers);
-    if own.as_ref().is_some_and(|own| own.is_empty()) {
+    if !around.directory {
+        check_um(&section, missed_calls, forward);
+        check_policy(&section, &policy, &voicemail_numbers);
+    }
+    if !around.directory && own.as_ref().is_some_and(|own| own.is_empty()) {
         check_mail(&section, around, missed_calls, um_plan.as_deref(), mail_if_um_refuses);
     }
     let channels = own.unwrap_or_default();
@@ -82,6 +116,7 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
         (false, true) => UserClass::Mail,
         (false, false) => UserClass::Off,
     });
+    let said = KEYS.into_iter().filter(|key| section.has(key)).collect();
     section.end();
     Some(User {
         address: address?,
@@ -103,9 +138,12 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
         language: language.unwrap_or_default(),
         greeting,
         voicemail_numbers,
+        voice_policy,
         policy,
         presence,
         notices,
+        line: None,
+        said,
     })
 }
 
@@ -270,9 +308,10 @@ pub fn number(raw: &Raw<'_>, claims: &mut Claims) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn plan(raw: &Raw<'_>, plans: &[UmPlan]) -> Result<String, String> {
-    let name = raw.text()?;
-    if plans.iter().any(|plan| plan.name == name) {
+pub fn plan(raw: &Raw<'_>, around: &Around<'_>) -> Result<String, String> {
+    let (name, plans) = (raw.text()?, around.plans);
+    // Which plans the directory has is known later.
+    if around.directory || plans.iter().any(|plan| plan.name == name) {
         return Ok(name.to_owned());
     }
     let known: Vec<_> = plans.iter().map(|plan| plan.name.as_str()).collect();
@@ -282,7 +321,7 @@ fn plan(raw: &Raw<'_>, plans: &[UmPlan]) -> Result<String, String> {
     }
 }
 
-fn user_class(raw: &Raw<'_>) -> Result<UserClass, String> {
+pub fn user_class(raw: &Raw<'_>) -> Result<UserClass, String> {
     match raw.text()? {
         "um" => Ok(UserClass::Um),
         "mail" => Ok(UserClass::Mail),
@@ -292,7 +331,7 @@ fn user_class(raw: &Raw<'_>) -> Result<UserClass, String> {
     }
 }
 
-fn forward(raw: &Raw<'_>) -> Result<bool, String> {
+pub fn forward(raw: &Raw<'_>) -> Result<bool, String> {
     match raw.text()? {
         "voicemail" => Ok(true),
         "off" => Ok(false),
@@ -300,7 +339,7 @@ fn forward(raw: &Raw<'_>) -> Result<bool, String> {
     }
 }
 
-fn time_zone(raw: &Raw<'_>) -> Result<String, String> {
+pub fn time_zone(raw: &Raw<'_>) -> Result<String, String> {
     let name = raw.text()?;
     match TimeZone::get(name) {
         Ok(_) => Ok(name.to_owned()),
@@ -310,7 +349,7 @@ fn time_zone(raw: &Raw<'_>) -> Result<String, String> {
     }
 }
 
-fn language(raw: &Raw<'_>) -> Result<Language, String> {
+pub fn language(raw: &Raw<'_>) -> Result<Language, String> {
     let code = raw.text()?;
     Language::ALL.into_iter().find(|language| language.code() == code).ok_or_else(|| {
         let known = Language::ALL.map(Language::code).join(", ");

@@ -73,8 +73,8 @@ fn respond(request: &[u8]) -> (&'static str, String) {
     match (words.next(), words.next()) {
         (Some(b"GET"), Some(b"/metrics")) => {
             let now = jiff::Timestamp::now().as_second().unsigned_abs();
-            let channels = METRICS.channels.exposition(now);
-            ("200 OK", exposition(&METRICS.samples(), &METRICS.health.parts()) + &channels)
+            let labelled = METRICS.channels.exposition(now) + &METRICS.routes.exposition();
+            ("200 OK", exposition(&METRICS.samples(), &METRICS.health.parts()) + &labelled)
         }
         (Some(b"GET"), Some(b"/health")) => match health(&METRICS.health.parts()) {
             (true, text) => ("200 OK", text),

@@ -214,6 +214,7 @@ impl Presence {
     /// Looks for what time has changed, until the program ends.
     pub async fn keep_time(self: Arc<Self>) {
         let mut sweep = self.now() + SWEEP;
+        let mut seen = self.directory.load_full();
         loop {
             tokio::time::sleep(LOOK).await;
             let now = self.now();
@@ -226,6 +227,12 @@ impl Presence {
                     );
                 }
             }
+            // By whomever it was read again: an admin, or a directory of users.
+            let directory = self.directory.load_full();
+            if !Arc::ptr_eq(&directory, &seen) {
+                self.reload();
+            }
+            seen = directory;
             self.write_publications().await;
             if now >= sweep {
                 sweep = now + SWEEP;
@@ -279,7 +286,7 @@ impl Presence {
     }
 
     /// The site was read again.
-    pub fn reload(&self) {
+    fn reload(&self) {
         let directory = self.directory.load_full();
         self.enabled.store(directory.site.presence.enabled, Ordering::Relaxed);
         for cell in self.cells() {

@@ -5,7 +5,7 @@ use std::{rc::Rc, sync::Arc};
 use ringpost::{
     address::Language,
     call::wire,
-    directory::{Directory, Exit, Mailbox, NoWay, Origin, Target},
+    directory::{Behalf, Directory, Exit, Mailbox, NoWay, Origin, Target},
     policy::{Change, codes::Wrong},
     registrar::Device,
     settings::{Feature, To, User},
@@ -23,6 +23,7 @@ use crate::{
     call::Reach,
     metrics::METRICS,
     policies::Policies,
+    pool::now,
     port::Refusal,
     um::DONE,
     voicemail::{Greetings, PortPool},
@@ -109,7 +110,7 @@ impl Switch {
         if let Some((feature, number)) = directory.site.feature_codes.read(&number) {
             return code(directory, (invite, origin), feature, number).map_err(Refusal::plain);
         }
-        match directory.exit(invite.uri(), origin) {
+        match directory.exit(invite, origin, now()) {
             Ok(Exit { callee, ways }) => Ok(Dialled::User { user: callee, reach: Reach::Rings, ways }),
             Err(why) => Err(no_way(why)),
         }
@@ -158,7 +159,7 @@ fn code(
         Some(To::Um) => user.um_plan.is_some(),
         Some(To::Number(number)) => match directory.user(number) {
             Some(colleague) => colleague.address != user.address,
-            None => directory.way_out(number).is_some(),
+            None => directory.ways_out(number, Behalf::of(&user), now()).is_ok(),
         },
         None => true,
     };
@@ -173,18 +174,17 @@ fn no_way(why: NoWay) -> Refusal {
             METRICS.calls_refused_toll_total.one();
             Refusal::plain(403)
         }
+        NoWay::NotInPolicy => {
+            METRICS.calls_refused_voice_policy_total.one();
+            Refusal::plain(403)
+        }
         NoWay::Down => Refusal { only_new: true, ..Refusal::with(503, "Retry-After", RETRY_AFTER) },
     }
 }
 
 /// The user who is asking, as far as that is sure: a device that has proved it, or the caller of a trusted trunk.
 fn own(directory: &Directory, invite: &SipMessage, origin: &Origin) -> Option<Arc<User>> {
-    if let Origin::User(user) = origin {
-        return Some(Arc::clone(user));
-    }
-    let caller = directory.readable(wire::caller(invite, true), origin);
-    let number = caller.number.filter(|_| origin.is_trusted())?;
-    directory.user(&number).cloned()
+    directory.user_dialling(invite, origin).cloned()
 }
 
 /// The user who diverted the call to voice mail.

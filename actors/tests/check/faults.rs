@@ -116,7 +116,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         &[
             "site.toml:18: user[0].languages: unknown key; known here: address, name, numbers, devices, auth_name, \
          password, password_file, ring_for, um_plan, missed_calls, forward, min_ring, mail_if_um_refuses, channels, \
-         mail, time_zone, language, greeting, voicemail_numbers, policy, presence, notices",
+         mail, time_zone, language, greeting, voicemail_numbers, voice_policy, policy, presence, notices",
         ],
     ),
     (
@@ -174,6 +174,44 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "a directory of slips of the pen",
+        "[store]",
+        "[directory]\nservers = [\"http://dc1\", \"ldap://dc1.test?starttls=never\"]\nbind_name = \"cn=reader\"\n\
+         password_file = \"site.toml\"\nbases = [\"users\"]\nfilter = \"objectClass=user\"\nprofile = \"novell\"\n\
+         last_digits = 2\n[directory.attributes]\nid = []\nsip = [\"a b\"]\n[directory.users]\n\
+         devices = [\"tel:{extension}\", \"sip:{a\"]\nnumbers_of = [\"desk\"]\nonly = [\"sales\"]\n\
+         channels = [\"pager\"]\n[store]",
+        &[
+            "site.toml:23: directory.servers[0]: wants \"ldap://host[:port]\" or \"ldaps://host[:port]\"",
+            "site.toml:23: directory.servers: a password needs TLS: leave starttls=never out, or take ldaps://",
+            "site.toml:26: directory.bases[0]: wants a distinguished name such as \"ou=Users,dc=example,dc=com\"",
+            "site.toml:27: directory.filter: wants a search filter such as \"(objectClass=user)\" (RFC 4515)",
+            "site.toml:28: directory.profile: wants one of \"active-directory\", \"openldap\", not \"novell\"",
+            "site.toml:29: directory.last_digits: wants 0 or a number from 4 to 15: fewer digits would name the wrong people",
+            "site.toml:31: directory.attributes.id: needs an attribute",
+            "site.toml:32: directory.attributes.sip[0]: \"a b\" names no attribute",
+            "site.toml:34: directory.users.devices[0]: wants a SIP URI such as \"sip:{extension}@192.0.2.10\"",
+            "site.toml:34: directory.users.devices[1]: a \"{\" without its \"}\"",
+            "site.toml:35: directory.users.numbers_of[0]: wants one of \"line\", \"proxy\", \"calling_line\", \"telephone\", \
+             \"mobile\", \"other_telephone\", \"other_mobile\", \"home\", \"other_home\", \"ip_phone\", \"pager\", \"fax\", \
+             not \"desk\"",
+            "site.toml:36: directory.users.only[0]: wants \"attribute=value\", or \"attribute=*\"",
+            "site.toml:37: directory.users.channels[0]: unknown channel \"pager\"; the site has mail",
+        ],
+    ),
+    (
+        "a directory with a password in the file, and without a place to look at",
+        "[store]",
+        "[directory]\nservers = [\"ldap://[::1]:389\"]\nbind_name = \"cn=reader\"\npassword = \"hunter2\"\n[directory.um]\n\
+         transport = \"ws\"\n[store]",
+        &[
+            "site.toml:22: directory.bases: are none: persons are looked for below them",
+            "site.toml:25: directory.password: does not belong into the file: use password_file or \
+             RINGPOST_DIRECTORY__PASSWORD",
+            "site.toml:27: directory.um.transport: wants \"udp\", \"tcp\" or \"tls\", not \"ws\"",
+        ],
+    ),
+    (
         "Exchange with a password in the file, by Autodiscover in no order",
         "[store]",
         "[channel.exchange]\nkind = \"ews\"\nauth = \"basic\"\nuser = \"a:b\"\npassword = \"hunter2\"\n\
@@ -200,8 +238,8 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[store]",
         "[stores]",
         &[
-            "site.toml:22: stores: unknown key; known here: sip, outbound, trunk, registrar, um, outbox, channel, mail, \
-             notices, user, bypass, policy, feature_codes, store, retention, voicemail, metrics, http, security, tls, dns, identity",
+            "site.toml:22: stores: unknown key; known here: sip, outbound, voice_policy, trunk, registrar, um, outbox, channel, mail, \
+             notices, directory, user, bypass, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, security, tls, dns, identity",
         ],
     ),
     (
@@ -650,6 +688,37 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
             "site.toml:23: outbound.allowed_prefixes[1]: is empty",
             "site.toml:23: outbound.allowed_prefixes[2]: wants the beginning of a number with its country, such as \"+49\"",
             "site.toml:24: outbound.country: wants 1 to 3 digits",
+        ],
+    ),
+    (
+        "routes that lead nowhere",
+        "[store]",
+        "[routing]\nvoice_policy = \"none\"\nprobe_after = \"2m\"\n\
+         [voice_policy.all]\nusages = [\"world\", \"local\"]\n[voice_policy.empty]\n\
+         [[route]]\nname = \"a\"\npattern = \"(?=1)\"\nusages = [\"local\"]\ngateways = [\"pbx\", \"moon\"]\n\
+         [[route]]\nname = \"a\"\npattern = \"+49\"\nusages = []\n[store]",
+        &[
+            "site.toml:23: routing.voice_policy: unknown voice policy \"none\"; the site has all, empty",
+            "site.toml:24: routing.probe_after: must not be longer than probe_longest",
+            "site.toml:26: voice_policy.all.usages[0]: unknown usage \"world\": no [[route]] has it",
+            "site.toml:27: voice_policy.empty.usages: is missing; an empty list lets nobody call outside",
+            "site.toml:30: route[0].pattern: is no regular expression that can be used: look-around, including look-ahead \
+             and look-behind, is not supported",
+            "site.toml:32: route[0].gateways[0]: the trunk \"pbx\" has no target",
+            "site.toml:32: route[0].gateways[1]: unknown gateway \"moon\": the site has no [[trunk]] with a target",
+            "site.toml:33: route[1].gateways: needs at least one entry",
+            "site.toml:34: route[1].name: duplicate of route[0].name (line 29)",
+            "site.toml:35: route[1].pattern: is no regular expression that can be used: repetition operator missing expression",
+            "site.toml:36: route[1].usages: needs at least one entry",
+        ],
+    ),
+    (
+        "voice policies that nobody defines",
+        "sources = [\"127.0.0.1\"]",
+        "sources = [\"127.0.0.1\"]\nvoice_policy = \"gold\"\n[[user]]\naddress = \"sip:7@x.test\"\nvoice_policy = \"gold\"",
+        &[
+            "site.toml:7: trunk[0].voice_policy: unknown voice policy \"gold\": the site has no [voice_policy.gold]",
+            "site.toml:10: user[0].voice_policy: unknown voice policy \"gold\": the site has no [voice_policy.gold]",
         ],
     ),
     (

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use ringpost::directory::{Directory, NoWay};
+use jiff::Timestamp;
+use ringpost::directory::{Behalf, Directory, NoWay};
 use ringpost_actors::load;
 
 const SITE: &str = r#"
@@ -34,7 +35,7 @@ fn each_number_has_its_ways_in_the_order_of_the_site() {
         let uris = |ways: Vec<ringpost::directory::Target>| {
             ways.into_iter().map(|way| way.uri).collect::<Vec<_>>().join(" ")
         };
-        directory.ways_out(number, from).map(uris)
+        directory.ways_out(number, Behalf { user: None, from }, 0).map(uris)
     };
     let (one, two) = ("sip:030123@192.0.2.2:5070;transport=tcp", "sip:+4930123@192.0.2.3");
     for dialled in ["+4930123", "004930123", "030123", "+49-(30)1.23"] {
@@ -49,14 +50,15 @@ fn each_number_has_its_ways_in_the_order_of_the_site() {
     for nobody in ["1001", "bob", "", "+", "0049x", "%2b4930123", "49@evil"] {
         assert_eq!(ways(nobody, None), Err(NoWay::Unserved), "{nobody}");
     }
-    directory.set_trunk("one", false);
+    directory.set_trunk("one", false, Timestamp::UNIX_EPOCH);
     assert_eq!(ways("030123", None), Ok(two.to_owned()));
     assert_eq!(ways("112", None), Err(NoWay::Down));
     let later = Directory::of(load::text(Path::new("s"), SITE).expect("the site is right"));
     later.remember(&directory);
     assert!(!later.trunk_is_up("one") && later.trunk_is_up("two"), "a reload forgets nothing");
-    later.set_trunk("one", true);
-    assert_eq!(later.way_out("112").map(|way| way.trunk.name.clone()).as_deref(), Some("one"));
+    later.set_trunk("one", true, Timestamp::UNIX_EPOCH);
+    let ways = later.ways_out("112", Behalf::default(), 0).expect("a way");
+    assert_eq!(ways[0].trunk.name, "one");
 }
 
 #[test]
@@ -64,6 +66,10 @@ fn nothing_leaves_where_nothing_is_allowed() {
     let closed = SITE.replace("allowed_prefixes = [\"+49\", \"+45\", \"112\"]", "");
     let directory = Directory::of(load::text(Path::new("s"), &closed).expect("the site is right"));
     for number in ["+4930123", "030123", "112", "+1900555"] {
-        assert_eq!(directory.ways_out(number, None).err(), Some(NoWay::Forbidden), "{number}");
+        assert_eq!(
+            directory.ways_out(number, Behalf::default(), 0).err(),
+            Some(NoWay::Forbidden),
+            "{number}"
+        );
     }
 }

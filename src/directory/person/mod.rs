@@ -7,7 +7,7 @@ mod read;
 pub(super) use clean::Cleaned;
 pub use clean::Fault;
 pub use eum::Eum;
-pub use read::person;
+pub use read::{person, sip};
 
 use super::ldap::Id;
 use crate::{numbers::Tel, settings::Secret};

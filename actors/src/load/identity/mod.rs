@@ -18,6 +18,8 @@ pub struct Around<'a> {
     pub channels: &'a [Channel],
     /// All of them.
     pub known: &'a [Known],
+    /// Whether the site has a directory.
+    pub directory: bool,
     /// How numbers are written here.
     pub here: &'a Numbering,
 }
@@ -32,6 +34,9 @@ const KINDS: [(&str, Loader); 3] =
 pub fn identity(mut section: Section<'_>, around: &Around<'_>) -> Option<Identity> {
     let books = section.list("files", file::file);
     let mut sources = vec![Source { name: "users".into(), kind: SourceKind::Users }];
+    if around.directory {
+        sources.push(Source { name: "directory".into(), kind: SourceKind::Directory });
+    }
     if section.has("order") || !books.is_empty() {
         let kind = SourceKind::File(file::bound(books, around.here));
         sources.push(Source { name: "files".into(), kind });
@@ -81,7 +86,9 @@ fn source(name: &str, mut section: Section<'_>, around: &Around<'_>) -> Option<S
 fn fit(name: &str) -> Result<(), String> {
     let plain = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-';
     match name {
-        "users" | "files" => Err(format!("the name {name:?} is taken: it is a source of its own")),
+        "users" | "files" | "directory" => {
+            Err(format!("the name {name:?} is taken: it is a source of its own"))
+        }
         name if name.is_empty() || name.len() > 32 || !name.bytes().all(plain) => {
             Err("a source's name is at most 32 small letters, digits and hyphens".to_owned())
         }
@@ -89,7 +96,7 @@ fn fit(name: &str) -> Result<(), String> {
     }
 }
 
-/// The sources in order, each once; none: `users`, `files`, then the others by their names.
+/// The sources in order, each once; none: `users`, `directory`, `files`, then the others by their names.
 fn order(section: &mut Section<'_>, named: &[SourceName]) -> Vec<SourceName> {
     let mut order: Vec<SourceName> = vec![];
     let mut faults = false;
@@ -108,8 +115,9 @@ fn order(section: &mut Section<'_>, named: &[SourceName]) -> Vec<SourceName> {
         order.extend(name.ok());
         problem.map_or(Ok(()), Err)
     });
-    let missing =
-        named.iter().find(|name| !["users", "files"].contains(&name.as_str()) && !order.contains(name));
+    let missing = named
+        .iter()
+        .find(|name| !["users", "directory", "files"].contains(&name.as_str()) && !order.contains(name));
     if let (Some(name), false, false) = (missing, order.is_empty(), faults) {
         section.refuse("order", format!("leaves out {name}, which would never be asked"));
     }
