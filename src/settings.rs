@@ -18,6 +18,7 @@ use crate::{
     um::{health::Rules, pool::Strategy},
 };
 
+mod attendant;
 mod channel;
 mod directory;
 mod dns;
@@ -36,6 +37,7 @@ mod security;
 mod tls;
 mod trunk;
 
+pub use attendant::{Attendant, Extensions};
 pub use channel::{Channel, ChannelKind, Webhook};
 pub use directory::{
     DirectoryUm, DirectoryUsers, Ldap, LdapBind, LdapServer, LdapStrategy, LdapTalk, LdapTls,
@@ -77,6 +79,8 @@ pub struct Site {
     pub voicemail: Voicemail,
     /// `[[user]]`.
     pub users: Vec<User>,
+    /// `[attendant.NAME]`: numbers at which callers dial an extension.
+    pub attendants: Vec<Attendant>,
     /// `[[bypass]]`: numbers that Ringpost leaves alone.
     pub bypass: Vec<Bypass>,
     /// `[policy]`.
@@ -272,6 +276,8 @@ pub struct Voicemail {
     pub recordings: PathBuf,
     /// `greetings`: a folder whose `<language>.wav` files replace the shipped greetings.
     pub greetings: Option<PathBuf>,
+    /// `prompts`: a folder whose `<language>/<name>.wav` files replace the shipped words of the menus.
+    pub prompts: Option<PathBuf>,
     /// `min_message`: voiced audio below it is no message. Default 2 s.
     pub min_message: Duration,
     /// `max_message`: when a recording is cut. Default 20 min.

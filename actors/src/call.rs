@@ -118,7 +118,9 @@ impl CallActor {
         let transfers = arrival.as_ref().map_or(0, |arrival| arrival.transfers);
         let trusted = origin.is_trusted();
         let (um, um_tries) = match reach {
-            Reach::Code => (Order::from_iter([Arc::new(Member::new(UmServer::Embedded))]), 1),
+            Reach::Code | Reach::Attendant => {
+                (Order::from_iter([Arc::new(Member::new(UmServer::Embedded))]), 1)
+            }
             Reach::Rings | Reach::VoiceMail => {
                 (Order::new(), directory.pool(&user).map_or(0, |pool| pool.tries(&directory.site.um)))
             }
@@ -257,7 +259,7 @@ impl CallActor {
             Effect::Ring(leg) => self.ring(leg, message),
             Effect::Forwarded => {
                 self.ringing.until.get_or_insert_with(Instant::now);
-                if self.reach != Reach::Code {
+                if !self.reach.is_desk() {
                     self.say(Leg::Caller, Say::Progress(181, None));
                 }
             }

@@ -1,5 +1,6 @@
 //! Reads a site: defaults, site file and environment become a checked [`Site`], or every problem at once.
 
+mod attendant;
 mod channel;
 mod claims;
 mod directory;
@@ -50,6 +51,7 @@ const SECTIONS: [&str; 26] = [
     "um",
     "voicemail",
     "user",
+    "attendant",
     "bypass",
     "policy",
     "presence",
@@ -158,6 +160,7 @@ fn whole(layers: &Layers) -> Option<Site> {
     let users: Vec<_> = users.filter_map(|user| user::user(user, &around, &mut claims)).collect();
     let bypass = root.tables("bypass").into_iter();
     let bypass = bypass.filter_map(|one| policy::bypass(one, &mut claims)).collect();
+    let attendants = attendant::attendants(root.table("attendant"), &mut claims);
     let here = outbound.as_ref().map(|outbound| outbound.numbering.clone()).unwrap_or_default();
     let routes = root.tables("route");
     let routing = root
@@ -195,6 +198,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         um,
         voicemail: voicemail?,
         users,
+        attendants,
         bypass,
         policy: limits?,
         feature_codes,

@@ -118,6 +118,9 @@ numbers! {
     Counter transfers_total: "Requests to transfer somebody (REFER) that were tried.";
     Counter transfers_refused_total: "Requests to transfer somebody that were refused because of max_transfers.";
     Counter replaced_total: "Legs whose place an INVITE with Replaces has taken.";
+    Counter attendant_calls_total: "Calls that an attendant has answered.";
+    Counter attendant_led_total: "Callers whom an attendant has led to whom they wanted.";
+    Counter attendant_failed_total: "Extensions dialled at an attendant that led to nobody who answers.";
     Counter trunk_next_total: "Calls that went on to the next trunk because one did not take them.";
     Counter trunk_challenges_answered_total: "Digest challenges of trunks that were answered.";
     Counter trunk_challenges_refused_total: "Digest challenges that got no credentials: another realm, inside a dialog, or the login was not taken.";

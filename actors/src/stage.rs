@@ -385,8 +385,9 @@ fn looks_again(presence: Weak<Presence>) -> impl Fn(&str) + Send + Sync + 'stati
 }
 
 fn uses_embedded_um(site: &Site) -> bool {
-    // It also says that a feature code is taken.
+    // It also says that a feature code is taken, and is every attendant.
     !site.feature_codes.0.is_empty()
+        || !site.attendants.is_empty()
         || site.plans.iter().any(|plan| plan.servers.contains(&UmServer::Embedded))
 }
 

@@ -435,6 +435,7 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("lobby.password", "secret\n"),
         ("submission.secret", "secret\n"),
     ];
+    fs::create_dir_all(folder.path().join("prompts")).expect("the folder can be written");
     fs::create_dir_all(folder.path().join("templates")).expect("the folder can be written");
     for (file, octets) in files {
         fs::create_dir_all(folder.path().join("greetings")).expect("the folder can be written");
@@ -577,8 +578,8 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
                 Item::Value(_) | Item::None => {}
             }
         }
-        // The names below um.plan, channel, identity.source and voice_policy are the site's own.
-        if !["um.plan", "channel", "identity.source", "voice_policy"].contains(&path.as_str()) {
+        // The names below um.plan, channel, identity.source, voice_policy and attendant are the site's own.
+        if !["um.plan", "channel", "identity.source", "voice_policy", "attendant"].contains(&path.as_str()) {
             found.push((path, table.iter().map(|(key, _)| key.to_owned()).collect()));
         }
     }

@@ -1,5 +1,6 @@
 //! Who is called, and what a number is called: the site's users under all their numbers.
 
+mod attendant;
 pub mod dial_plan;
 mod door;
 pub mod explain;
@@ -18,6 +19,7 @@ mod voicemail;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
+pub use attendant::Reception;
 pub use door::{Door, Verdict};
 pub use gateway::Fit;
 pub use origin::Origin;
@@ -47,6 +49,7 @@ pub struct Directory {
     addresses: HashMap<String, Arc<User>, ahash::RandomState>,
     pools: HashMap<String, Pool>,
     mailboxes: voicemail::Mailboxes,
+    receptions: Vec<Arc<Reception>>,
     trunks: Vec<Arc<Trunk>>,
     /// Who can prove to be a user's device; `None`: nobody.
     pub door: Option<Door>,
@@ -79,7 +82,8 @@ impl Directory {
         }
         let pools = pools(&site);
         let trunks: Vec<_> = site.trunks.iter().cloned().map(Arc::new).collect();
-        let mailboxes = voicemail::mailboxes(&site, users.values());
+        let receptions = attendant::receptions(&site);
+        let mailboxes = voicemail::mailboxes(&site, users.values(), &receptions);
         let learned = trunks.iter().map(|_| gateway::Learned::default()).collect();
         let routes = routes::Routes::of(&site, &trunks);
         let people = Arc::default();
@@ -89,6 +93,7 @@ impl Directory {
             addresses,
             pools,
             mailboxes,
+            receptions,
             trunks,
             learned,
             routes,

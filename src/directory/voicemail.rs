@@ -1,8 +1,8 @@
-//! The numbers that mean voice mail (R115), and those that Ringpost leaves alone (R73).
+//! The numbers that mean voice mail (R115) or an attendant (R69), and those that Ringpost leaves alone (R73).
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::Directory;
+use super::{Directory, Origin, Reception};
 use crate::{
     address::UserClass,
     call::wire::strip_visual,
@@ -16,19 +16,28 @@ pub enum Mailbox {
     Of(Arc<User>),
     /// Voice mail itself: the mailbox follows from the call.
     Pilot,
+    /// None: an attendant.
+    Reception(Arc<Reception>),
 }
 
 /// Each number in both ways of writing.
 pub(super) type Mailboxes = HashMap<String, Mailbox, ahash::RandomState>;
 
 /// Indexes the pilots and the users' voice-mail numbers.
-pub(super) fn mailboxes<'u>(site: &Site, users: impl Iterator<Item = &'u Arc<User>>) -> Mailboxes {
+pub(super) fn mailboxes<'u>(
+    site: &Site,
+    users: impl Iterator<Item = &'u Arc<User>>,
+    receptions: &[Arc<Reception>],
+) -> Mailboxes {
     let mut known = Mailboxes::default();
     let mut add = |number: &str, mailbox: Mailbox| {
         known.insert(strip_visual(number), mailbox.clone());
         known.insert(number.to_owned(), mailbox);
     };
     site.um.pilots.iter().for_each(|number| add(number, Mailbox::Pilot));
+    for one in receptions {
+        one.settings.numbers.iter().for_each(|number| add(number, Mailbox::Reception(Arc::clone(one))));
+    }
     for user in users {
         user.voicemail_numbers.iter().for_each(|number| add(number, Mailbox::Of(Arc::clone(user))));
     }
@@ -55,5 +64,19 @@ impl Directory {
             return None;
         }
         self.mailboxes.get(dialled).or_else(|| self.mailboxes.get(&strip_visual(dialled)))
+    }
+
+    /// The same for a number as `origin` writes it.
+    pub fn mailbox_by(&self, dialled: &str, origin: &Origin) -> Option<&Mailbox> {
+        if self.mailboxes.is_empty() {
+            return None;
+        }
+        let read = || match origin {
+            Origin::Trunk(trunk) if !trunk.rules.are_none() => {
+                self.mailbox(&trunk.rules.read(dialled, &self.site.outbound.numbering))
+            }
+            Origin::Trunk(_) | Origin::User(_) => None,
+        };
+        self.mailbox(dialled).or_else(read)
     }
 }

@@ -265,6 +265,7 @@ impl<'a> Draft<'a> {
     fn is_voicemail(&self, number: &str) -> bool {
         match self.ask.directory.mailbox(number) {
             Some(Mailbox::Pilot) => true,
+            Some(Mailbox::Reception(_)) => false,
             Some(Mailbox::Of(user)) => user.address == self.ask.user.address,
             None => false,
         }

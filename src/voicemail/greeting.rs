@@ -36,6 +36,11 @@ impl Greeting {
         Self { pcma: pair(Codec::Pcma).into(), pcmu: pair(Codec::Pcmu).into() }
     }
 
+    /// Nothing at all.
+    pub fn none() -> Self {
+        Self { pcma: [].into(), pcmu: [].into() }
+    }
+
     /// How long it sounds.
     pub fn length(&self) -> Duration {
         g711::time_of(self.pcma.len() as u64)

@@ -1,5 +1,6 @@
 //! The embedded UM without its SIP: greets, beeps, records. Events in, effects out; time counts from the opening.
 
+mod clip;
 mod counts;
 pub mod dtmf;
 pub mod g711;
@@ -7,6 +8,8 @@ mod greeting;
 mod latch;
 mod limits;
 pub mod mailbox;
+pub mod menu;
+mod reel;
 pub mod rtp;
 pub mod sound;
 mod speaker;
@@ -16,6 +19,7 @@ pub mod wav;
 use std::{net::SocketAddr, time::Duration};
 
 pub use self::{
+    clip::Clip,
     counts::{Counts, State},
     greeting::Greeting,
     limits::Limits,
@@ -25,6 +29,7 @@ use crate::sip::sdp::Agreed;
 use dtmf::{Key, Keypad};
 use g711::Codec;
 use latch::Latch;
+use reel::{Keys, Reel};
 use speaker::{Playing, Speaker};
 use take::{Take, Worth};
 
@@ -39,6 +44,10 @@ pub struct Session {
     keypad: Keypad,
     speaker: Speaker,
     phase: Phase,
+    /// How keys come; only a menu asks.
+    keys: Keys,
+    /// What a menu has recorded last.
+    taken: Option<Clip>,
 }
 
 /// What a session is for.
@@ -51,6 +60,8 @@ pub enum Script {
     Ask,
     /// The announcement once.
     Announce,
+    /// Whatever a menu says, key by key.
+    Menu,
 }
 
 /// What to do, in the imperative.
@@ -66,6 +77,10 @@ pub enum Effect {
     Append(Vec<u8>),
     /// Say that this key was pressed; only while it asks for one.
     TellKey(Key),
+    /// Say that what the menu had played under this number is over.
+    TellPlayed(u32),
+    /// Say that the menu's recording is over, and whether there is any.
+    TellTaken(bool),
     /// Say BYE to the caller.
     HangUp(Reason),
 }
@@ -109,6 +124,10 @@ enum Phase {
     Greeting(Playing),
     Beep(Playing, Vec<u8>),
     Recording(Recording),
+    /// A menu listens; the next sign of life.
+    Idle(Duration),
+    /// A menu speaks.
+    Reel(Reel),
     Over(Option<Take>),
 }
 
@@ -118,6 +137,8 @@ struct Recording {
     began: Duration,
     take: Take,
     sign_of_life: Duration,
+    /// Where a menu records: what has settled so far.
+    kept: Option<Vec<u8>>,
 }
 
 /// How often silence is sent while recording, so that no media watchdog or NAT on the way gives up (RFC 6263).
@@ -143,6 +164,8 @@ impl Session {
             keypad,
             speaker,
             phase: Phase::Waiting,
+            keys: Keys::default(),
+            taken: None,
         }
     }
 
@@ -159,7 +182,10 @@ impl Session {
         }
         self.latch = Latch::new(agreed.remote, now);
         self.agreed = Some(agreed);
-        self.phase = Phase::Greeting(Playing::from(now));
+        self.phase = match self.script {
+            Script::Menu => Phase::Idle(now + SIGN_OF_LIFE),
+            Script::Mailbox | Script::Ask | Script::Announce => Phase::Greeting(Playing::from(now)),
+        };
         self.tick(now)
     }
 
@@ -196,7 +222,7 @@ impl Session {
         match audio {
             Some((_, codec)) => self.record(*codec, header, payload, now),
             None => match self.keypad.heard(header.ssrc, header.timestamp, payload) {
-                Some(key) => self.pressed(key, now),
+                Some(key) => self.pressed_by(Keys::Events, key, now),
                 None => vec![],
             },
         }
@@ -212,7 +238,10 @@ impl Session {
             Phase::Waiting if now >= self.limits.begin => self.hang_up(Reason::NoMedia, &mut effects),
             Phase::Waiting | Phase::Over(_) => {}
             Phase::Greeting(_) | Phase::Beep(..) => self.play(now, &mut effects),
+            Phase::Reel(_) => self.turn(now, &mut effects),
+            Phase::Idle(_) => self.show_life(now, &mut effects),
             Phase::Recording(recording) => match recording.is_enough(&self.limits, self.is_held(), now) {
+                Some(_) if recording.kept.is_some() => self.end_take(now, &mut effects),
                 Some(reason) => self.hang_up(reason, &mut effects),
                 None => self.show_life(now, &mut effects),
             },
@@ -226,6 +255,8 @@ impl Session {
             Phase::Waiting => self.limits.begin,
             Phase::Greeting(playing) | Phase::Beep(playing, _) => playing.due,
             Phase::Recording(recording) => recording.wake_at(&self.limits, self.is_held()),
+            Phase::Idle(sign_of_life) => *sign_of_life,
+            Phase::Reel(reel) => reel.due(),
             Phase::Over(_) => return None,
         };
         Some(at.min(self.limits.max_call))
@@ -241,9 +272,9 @@ impl Session {
     /// The call is over, whoever hung up. `None` if the recording had not begun.
     pub fn close(self) -> Option<Ending> {
         let take = match self.phase {
-            Phase::Recording(recording) => Some(recording.take),
+            Phase::Recording(recording) if recording.kept.is_none() => Some(recording.take),
             Phase::Over(take) => take,
-            Phase::Waiting | Phase::Greeting(_) | Phase::Beep(..) => None,
+            _ => None,
         };
         let (rest, worth) = take?.end(self.limits.max_message);
         Some(Ending { rest, worth, is_message: self.limits.is_message(worth) })
@@ -259,7 +290,13 @@ impl Session {
             codec.transcode(recording.codec, &mut octets);
             recording.take.place(ssrc, timestamp, &octets, now)
         };
-        settled.map(Effect::Append).into_iter().collect()
+        match (settled, &mut recording.kept) {
+            (Some(octets), Some(kept)) => {
+                kept.extend(octets);
+                vec![]
+            }
+            (settled, _) => settled.map(Effect::Append).into_iter().collect(),
+        }
     }
 
     fn pressed(&mut self, key: Key, now: Duration) -> Vec<Effect> {
@@ -269,7 +306,9 @@ impl Session {
             Phase::Greeting(playing) if key == Key::HASH && self.script == Script::Mailbox => {
                 self.beep(playing.due.max(now), &mut effects)
             }
+            Phase::Recording(_) if self.script == Script::Menu => self.end_take(now, &mut effects),
             Phase::Recording(_) if key == Key::HASH => self.hang_up(Reason::Hash, &mut effects),
+            Phase::Idle(_) | Phase::Reel(_) => effects.push(Effect::TellKey(key)),
             Phase::Waiting | Phase::Greeting(_) | Phase::Beep(..) | Phase::Recording(_) | Phase::Over(_) => {}
         }
         effects
@@ -283,7 +322,7 @@ impl Session {
         let (playing, audio) = match &mut self.phase {
             Phase::Greeting(playing) => (playing, self.greeting.octets(codec)),
             Phase::Beep(playing, tone) => (playing, tone.as_slice()),
-            Phase::Waiting | Phase::Recording(_) | Phase::Over(_) => return,
+            _ => return,
         };
         if !sends {
             playing.due = now + HELD;
@@ -314,23 +353,30 @@ impl Session {
         let Some(agreed) = &self.agreed else { return };
         let tone = agreed.codec.tone(BEEP_HERTZ, BEEP_LOUDNESS, BEEP_LENGTH);
         self.phase = Phase::Beep(Playing::from(due), tone);
-        effects.push(Effect::TellGreetingEnded);
+        if self.script != Script::Menu {
+            effects.push(Effect::TellGreetingEnded);
+        }
     }
 
     fn listen(&mut self, codec: Codec, now: Duration, effects: &mut Vec<Effect>) {
         self.speaker.pause();
         let take = Take::new(codec, now);
-        self.phase =
-            Phase::Recording(Recording { codec, began: now, take, sign_of_life: now + SIGN_OF_LIFE });
-        effects.push(Effect::StartRecording(codec));
+        let kept = (self.script == Script::Menu).then(Vec::new);
+        if kept.is_none() {
+            effects.push(Effect::StartRecording(codec));
+        }
+        let sign_of_life = now + SIGN_OF_LIFE;
+        self.phase = Phase::Recording(Recording { codec, began: now, take, sign_of_life, kept });
     }
 
     fn show_life(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        let (Phase::Recording(recording), Some(agreed)) = (&mut self.phase, &self.agreed) else { return };
-        if now < recording.sign_of_life {
-            return;
-        }
-        recording.sign_of_life = now + SIGN_OF_LIFE;
+        let sign_of_life = match &mut self.phase {
+            Phase::Recording(recording) => &mut recording.sign_of_life,
+            Phase::Idle(sign_of_life) => sign_of_life,
+            _ => return,
+        };
+        let Some(agreed) = self.agreed.as_ref().filter(|_| now >= *sign_of_life) else { return };
+        *sign_of_life = now + SIGN_OF_LIFE;
         let target = self.latch.address().or(agreed.remote).filter(|_| agreed.direction.sends());
         if let Some(target) = target {
             let silence = [agreed.codec.silence(); 160];
@@ -346,7 +392,7 @@ impl Session {
         let take = match std::mem::replace(&mut self.phase, Phase::Over(None)) {
             Phase::Recording(recording) => Some(recording.take),
             Phase::Over(take) => return self.phase = Phase::Over(take),
-            Phase::Waiting | Phase::Greeting(_) | Phase::Beep(..) => None,
+            _ => None,
         };
         self.phase = Phase::Over(take);
         effects.push(Effect::HangUp(reason));

@@ -1,6 +1,9 @@
 //! A recording as a notice carries it: as it was recorded, as PCM, or as Opus in Ogg (RFC 6716, RFC 7845).
 
-use opus_pure::{Application, MAX_PACKET_BYTES, OggOpusWriter, OpusEncoder, OpusHead};
+use opus_pure::{
+    Application, MAX_PACKET_BYTES, MAX_PACKET_SAMPLES, OggOpusReader, OggOpusWriter, OpusEncoder, OpusHead,
+    Trim,
+};
 use thiserror::Error;
 
 use super::{
@@ -53,6 +56,24 @@ impl Sound {
     }
 }
 
+/// The samples of Opus in Ogg, at the telephone's rate; of a stereo file, which Ringpost has none of, nothing good.
+///
+/// # Errors
+/// It is no such file, or is spoilt.
+pub fn decoded(ogg: &[u8]) -> Result<Vec<i16>, SoundError> {
+    let mut reader = OggOpusReader::new(ogg)?;
+    let mut decoder = reader.head().decoder(RATE as i32)?;
+    let mut trim = Trim::new(reader.head(), RATE as i32, 1)?;
+    let (mut block, mut samples) = (vec![0.0; MAX_PACKET_SAMPLES], vec![]);
+    for packet in reader.packets() {
+        let packet = packet?;
+        let count = decoder.decode(&packet.data, MAX_PACKET_SAMPLES, &mut block)?;
+        let kept = trim.keep(&packet, &block[..count]);
+        samples.extend(kept.iter().map(|sample| (sample.clamp(-1.0, 1.0) * 32_767.0) as i16));
+    }
+    Ok(samples)
+}
+
 /// As long as the samples, to the sample.
 fn opus(samples: &[i16]) -> Result<Vec<u8>, opus_pure::Error> {
     let mut encoder = OpusEncoder::new(RATE as i32, 1, Application::Voip)?;
@@ -83,8 +104,6 @@ fn opus(samples: &[i16]) -> Result<Vec<u8>, opus_pure::Error> {
 mod tests {
     use std::time::Duration;
 
-    use opus_pure::{MAX_PACKET_SAMPLES, OggOpusReader, Trim};
-
     use super::*;
     use crate::voicemail::{g711::Codec, wav};
 
@@ -99,19 +118,6 @@ mod tests {
         rises as f64 * f64::from(RATE) / samples.len() as f64
     }
 
-    fn decoded(file: &[u8]) -> Vec<i16> {
-        let mut reader = OggOpusReader::new(file).expect("Ogg Opus");
-        let mut decoder = reader.head().decoder(RATE as i32).expect("a decoder");
-        let mut trim = Trim::new(reader.head(), RATE as i32, 1).expect("a trim");
-        let (mut block, mut all) = (vec![0.0; MAX_PACKET_SAMPLES], vec![]);
-        for packet in reader.packets() {
-            let packet = packet.expect("whole");
-            let count = decoder.decode(&packet.data, MAX_PACKET_SAMPLES, &mut block).expect("decoded");
-            all.extend(trim.keep(&packet, &block[..count]).iter().map(|s| (s * 32_767.0) as i16));
-        }
-        all
-    }
-
     #[test]
     fn every_format_keeps_length_and_tone() {
         for codec in Codec::ALL {
@@ -123,7 +129,7 @@ mod tests {
                 let read = Wav::read(&pcm.octets).expect("a WAV file");
                 assert_eq!((read.format, read.samples.len()), (wav::Format::Pcm16, count * 2));
                 let opus = Sound::converted(&wav, Audio::Opus).expect("Opus");
-                let back = decoded(&opus.octets);
+                let back = decoded(&opus.octets).expect("Ogg Opus");
                 assert_eq!(back.len(), count, "{millis} ms");
                 if millis > 1_000 {
                     assert!((hertz(&read.to_pcm()) - 440.0).abs() < 2.0);

@@ -110,7 +110,9 @@ impl Call {
                     assert!(to == peer(0) || to == peer(1) || to == peer(2));
                     rtp::Packet::read(&packet).expect("ours is RTP");
                 }
-                Effect::TellKey(_) => panic!("a mailbox asks for no key"),
+                Effect::TellKey(_) | Effect::TellPlayed(_) | Effect::TellTaken(_) => {
+                    panic!("a mailbox that takes a message is no menu")
+                }
                 Effect::TellGreetingEnded => assert!(!self.recording && !self.over),
                 Effect::StartRecording(_) => assert!(!std::mem::replace(&mut self.recording, true)),
                 Effect::Append(octets) => self.taped += octets.len(),

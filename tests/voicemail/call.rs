@@ -4,12 +4,15 @@ use std::{net::SocketAddr, time::Duration};
 
 use ringpost::{
     sip::sdp::{Agreed, Codec, Direction},
-    voicemail::{Effect, Ending, Greeting, Limits, Seed, Session, rtp},
+    voicemail::{Clip, Effect, Ending, Greeting, Limits, Script, Seed, Session, dtmf::Key, rtp},
 };
 use smallvec::smallvec;
 
 /// The caller's port.
 pub const CALLER: u16 = 4000;
+
+/// What a clip of the menus sounds like in A-law: it is kept in the other one.
+const CLIP: u8 = 0x28;
 
 /// A session, its caller and the clock.
 pub struct Call {
@@ -46,6 +49,22 @@ impl Call {
         let effects = call.session.begin(agreed(Direction::SendRecv), Duration::ZERO);
         call.note(effects);
         call
+    }
+
+    /// A call of a menu, which has begun.
+    pub fn menu() -> Self {
+        let mut call = Self::new();
+        call.session = call.session.with(Script::Menu);
+        let effects = call.session.begin(agreed(Direction::SendRecv), Duration::ZERO);
+        call.note(effects);
+        call
+    }
+
+    /// The menu plays clips of so many milliseconds.
+    pub fn roll(&mut self, number: u32, millis: &[usize]) {
+        let clips = millis.iter().map(|length| Clip::new(Codec::Pcmu, vec![2; length * 8])).collect();
+        let effects = self.session.roll(number, clips, Duration::from_millis(self.now));
+        self.note(effects);
     }
 
     pub fn recording() -> Self {
@@ -95,6 +114,17 @@ impl Call {
         self.datagram(&header.write(&[event, 0x8A, 1, 0x40]), peer(CALLER));
     }
 
+    /// A key by SIP INFO.
+    pub fn inform(&mut self, key: char) {
+        let effects = self.session.pressed_by_info(Key(key), Duration::from_millis(self.now));
+        self.note(effects);
+    }
+
+    pub fn take_down(&mut self) {
+        let effects = self.session.take_down(Duration::from_millis(self.now));
+        self.note(effects);
+    }
+
     pub fn datagram(&mut self, datagram: &[u8], from: SocketAddr) {
         let effects = self.session.heard(datagram, from, Duration::from_millis(self.now));
         self.note(effects);
@@ -109,7 +139,7 @@ impl Call {
             let line = match effect {
                 Effect::Send(to, packet) => {
                     let what = match packet[12] {
-                        1 => "send greeting",
+                        1 | CLIP => "send greeting",
                         0xD5 if packet[13] == 0xD5 => "send silence",
                         _ => "send beep",
                     };
@@ -123,6 +153,8 @@ impl Call {
                     self.tape.extend(octets);
                     continue;
                 }
+                Effect::TellPlayed(number) => format!("Played({number})"),
+                Effect::TellTaken(any) => format!("Taken({any})"),
                 Effect::TellKey(key) => format!("TellKey({})", key.0),
                 Effect::HangUp(reason) => format!("HangUp({reason:?})"),
             };

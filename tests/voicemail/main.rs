@@ -1,6 +1,8 @@
 //! Whole sessions of the embedded UM, without a socket: what comes in, when, and exactly what goes out.
 
+mod attendant;
 mod call;
+mod menu;
 
 use std::time::Duration;
 

@@ -138,7 +138,10 @@ impl Handler<MediaEvent> for CallActor {
         self.guarded(ctx, |call, ctx| match happened {
             Happened::Pressed(key) => call.pressed(leg, key.0, ctx),
             Happened::Finished(_) => call.happen(Event::NotAccepted(leg), None, ctx),
-            Happened::GreetingEnded | Happened::RecordingStarted => {}
+            Happened::GreetingEnded
+            | Happened::RecordingStarted
+            | Happened::Played(_)
+            | Happened::Taken(_) => {}
         });
     }
 }

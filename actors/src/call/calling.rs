@@ -27,6 +27,7 @@ use crate::{
     leg::{Hurry, LegActor, Say},
     metrics::METRICS,
     pool::now,
+    um::DONE,
 };
 
 /// Where a leg goes.
@@ -86,7 +87,11 @@ impl CallActor {
                 let (route, guarded) = (device.route.clone(), device.guarded);
                 Some(Place { flow, route, guarded, ..Place::at(device.uri.clone()) })
             }
-            Leg::Um(_) if self.reach == Reach::Code => Some(Place::at(self.switch.done_uri()?)),
+            Leg::Um(_) if self.reach == Reach::Code => Some(Place::at(self.switch.desk_uri(DONE)?)),
+            Leg::Um(_) if self.reach == Reach::Attendant => {
+                let desk = self.directory.reception_of(&self.user)?.desk();
+                Some(Place::at(self.switch.desk_uri(&desk)?))
+            }
             Leg::Um(number) => {
                 let server = self.um_server(number)?;
                 Some(Place::at(self.switch.um_uri(&server.server)?))

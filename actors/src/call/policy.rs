@@ -26,8 +26,8 @@ pub(super) fn planned(
     let policies = switch.policies();
     let wanted = match reach {
         Reach::Rings => policies.of(user),
-        // Straight to UM, or to the tone that says that a feature code is taken.
-        Reach::VoiceMail | Reach::Code => Some(Policy::default()),
+        // Straight to UM, or to the desk that says that a feature code is taken or asks for an extension.
+        Reach::VoiceMail | Reach::Code | Reach::Attendant => Some(Policy::default()),
     };
     let Some(policy) = wanted else {
         return (Planned { plan: Plan::of(user, own.len(), servers), ..Planned::default() }, own);
@@ -105,7 +105,7 @@ impl CallActor {
     /// is not, and where the owner calls the own mailbox.
     pub(super) fn diverted(&self, leg: Leg) -> Option<Diverted> {
         let forwarded = match leg {
-            Leg::Um(_) => self.reach != Reach::Code,
+            Leg::Um(_) => !self.reach.is_desk(),
             Leg::Phone(_) => self.machine.plan().is_forwarded(leg),
             Leg::Caller => false,
         };

@@ -22,6 +22,15 @@ pub enum Reach {
     VoiceMail,
     /// A feature code, which is taken.
     Code,
+    /// The number of an attendant.
+    Attendant,
+}
+
+impl Reach {
+    /// Whether Ringpost's own UM serves the call, whoever's it is.
+    pub fn is_desk(self) -> bool {
+        matches!(self, Self::Code | Self::Attendant)
+    }
 }
 
 /// What a call is made of.

@@ -57,11 +57,8 @@ pub fn voicemail(mut section: Section<'_>, store: Option<&Store>) -> Option<Voic
     let address = section.required("address", sip::address);
     let rtp_ports = section.required("rtp_ports", rtp_ports);
     let recordings = section.optional("recordings", Raw::path);
-    let greetings = section.optional("greetings", |raw| {
-        let folder = raw.path()?;
-        folder.read_dir().map_err(|e| format!("folder cannot be read: {e}"))?;
-        Ok(folder)
-    });
+    let greetings = section.optional("greetings", folder);
+    let prompts = section.optional("prompts", folder);
     let min_message = section.required("min_message", Raw::duration_or_zero);
     let max_message = section.required("max_message", Raw::duration);
     let silence = section.required("silence", Raw::duration);
@@ -74,10 +71,18 @@ pub fn voicemail(mut section: Section<'_>, store: Option<&Store>) -> Option<Voic
         rtp_ports: rtp_ports?,
         recordings: recordings.unwrap_or_else(|| beside(store)),
         greetings,
+        prompts,
         min_message: min_message?,
         max_message: max_message?,
         silence: silence?,
     })
+}
+
+/// A folder that can be read.
+fn folder(raw: &Raw<'_>) -> Result<PathBuf, String> {
+    let folder = raw.path()?;
+    folder.read_dir().map_err(|e| format!("folder cannot be read: {e}"))?;
+    Ok(folder)
 }
 
 /// A WAV file that can be read.

@@ -25,7 +25,6 @@ use crate::{
     policies::Policies,
     pool::now,
     port::Refusal,
-    um::DONE,
     voicemail::{Greetings, PortPool},
 };
 
@@ -78,10 +77,10 @@ impl Switch {
         (Arc::clone(ports), words.of(language))
     }
 
-    /// Where Ringpost's own UM says that a feature code is taken.
-    pub fn done_uri(&self) -> Option<String> {
+    /// The address of that name at Ringpost's own UM.
+    pub fn desk_uri(&self, name: &str) -> Option<String> {
         let (_, place) = self.shared.embedded_um.as_deref()?.split_once('@')?;
-        Some(format!("sip:{DONE}@{place}"))
+        Some(format!("sip:{name}@{place}"))
     }
 
     /// Where an INVITE leads.
@@ -99,7 +98,10 @@ impl Switch {
             return user(called, Reach::Rings);
         }
         let number = wire::dialled(invite).unwrap_or_default();
-        match directory.mailbox(&number) {
+        match directory.mailbox_by(&number, origin) {
+            Some(Mailbox::Reception(reception)) => {
+                return user(Arc::clone(&reception.user), Reach::Attendant);
+            }
             Some(Mailbox::Of(owner)) => return user(Arc::clone(owner), Reach::VoiceMail),
             Some(Mailbox::Pilot) => {
                 let owner = diverted_by(directory, invite).or_else(|| own(directory, invite, origin));
@@ -149,7 +151,7 @@ fn code(
     let is_voicemail = |number: &str| match directory.mailbox(number) {
         Some(Mailbox::Pilot) => true,
         Some(Mailbox::Of(owner)) => owner.address == user.address,
-        None => false,
+        Some(Mailbox::Reception(_)) | None => false,
     };
     let change = Change::of(feature, number, is_voicemail).map_err(|wrong| match wrong {
         Wrong::Incomplete => 484u16,

@@ -63,6 +63,16 @@ impl Switch {
             return Ok(Admitted::Place(origin, replaces));
         }
         let dialled = self.dialled(&directory, invite, &origin)?;
+        self.admits_call(invite, origin, dialled)
+    }
+
+    /// Whether there is room for a call to whom an INVITE leads, and it has not been there before.
+    fn admits_call(
+        &self,
+        invite: &SipMessage,
+        origin: Origin,
+        dialled: Dialled,
+    ) -> Result<Admitted, Refusal> {
         if let Some(most) = wire::max_breadth(invite)
             && self.shared.registrar.devices(dialled.user(), invite.uri()).len() > most as usize
         {
@@ -121,12 +131,31 @@ impl Switch {
         invite: SipMessage,
         leg: Addr<LegActor>,
     ) -> Result<Addr<CallActor>, u16> {
-        let admitted = self.admits_invite(&invite, origin).map_err(|refusal| refusal.code)?;
+        let admitted = match self.received(&origin, &invite) {
+            // Who comes from an attendant comes as itself, and only to whom that may lead it.
+            Some(called) => called.and_then(|user| {
+                let called = Dialled::User { user, reach: Reach::Rings, ways: vec![] };
+                self.admits_call(&invite, arrival.origin.clone(), called)
+            }),
+            None => self.admits_invite(&invite, origin),
+        };
+        let admitted = admitted.map_err(|refusal| refusal.code)?;
         let Admitted::Call(origin, Dialled::User { user, reach, ways }) = admitted else {
             // A feature code is for who dials it, not for who is sent there.
             return Err(403);
         };
         self.open_call((origin, user), ((reach, ways), Some(arrival)), &Arc::new(invite), |_| Some(leg))
+    }
+
+    /// Whom an attendant leads its caller to, where it is one that refers.
+    fn received(&self, referrer: &Origin, invite: &SipMessage) -> Option<Result<Arc<User>, Refusal>> {
+        let Origin::User(user) = referrer else { return None };
+        let directory = self.shared.directory.load();
+        let reception = directory.reception_of(user)?;
+        Some(match directory.reached_from(reception, invite.uri()) {
+            _ if wire::max_forwards(invite) == 0 => Err(Refusal::plain(483)),
+            called => called.cloned().ok_or(Refusal::plain(404)),
+        })
     }
 
     /// Opens a call with the leg that `caller` makes for it; a code where it cannot be.

@@ -1,6 +1,7 @@
 //! Ringpost's own Unified Messaging: a SIP user agent with a port of its own, which the call machine cannot tell from
 //! any other UM.
 
+mod menu;
 mod office;
 mod session;
 mod telling;
@@ -32,10 +33,11 @@ use ringpost::{
 
 use crate::{
     guard::caught,
+    metrics::METRICS,
     port::{Alarm, Port, Refusal, TransactionUser},
 };
 pub use office::Office;
-use session::{Heard, UmSession};
+use session::{Heard, Service, UmSession};
 pub use telling::{Context, tell_recovered};
 use telling::{post, told_by};
 
@@ -122,16 +124,22 @@ impl Desk {
     }
 
     fn begin(&self, server: Token, invite: SipMessage, from: Peer) {
-        if Uri::read(invite.uri()).and_then(|uri| uri.bare_user()) == Some(DONE.as_bytes()) {
-            return self.welcome(server, invite, from, None);
+        let desk = Uri::read(invite.uri()).and_then(|uri| uri.bare_user().map(String::from_utf8_lossy));
+        if desk.as_deref() == Some(DONE) {
+            return self.welcome(server, invite, from, Service::Done);
+        }
+        if let Some(reception) = desk.and_then(|desk| self.office.directory.load().reception(&desk).cloned())
+        {
+            METRICS.attendant_calls_total.one();
+            return self.welcome(server, invite, from, Service::Reception(reception));
         }
         let Some(user) = self.mailbox(&invite) else { return self.answer(server, &invite, from, 404) };
         let context = self.context(&invite, &user);
-        self.welcome(server, invite, from, Some((user, context)));
+        self.welcome(server, invite, from, Service::Mailbox(Box::new((user, context))));
     }
 
-    /// Starts a session: somebody's mailbox, or just the tones that say that a feature code is taken.
-    fn welcome(&self, server: Token, invite: SipMessage, from: Peer, mailbox: Option<(User, Context)>) {
+    /// Starts a session.
+    fn welcome(&self, server: Token, invite: SipMessage, from: Peer, service: Service) {
         let Some(token) = self.sessions.borrow_mut().insert(self.port.random(), None) else {
             return self.answer(server, &invite, from, 503);
         };
@@ -139,7 +147,7 @@ impl Desk {
         let both = (Rc::clone(&self.port), self.this.upgrade().expect("whoever calls holds the desk"));
         let started = caught(|| {
             let invite = Arc::new(invite.clone());
-            UmSession::start((both, &self.office), token, (server, invite, from), mailbox)
+            UmSession::start((both, &self.office), token, (server, invite, from), service)
         });
         match started {
             Err(fault) => {
@@ -252,7 +260,7 @@ impl TransactionUser for Desk {
                 Err(Refusal::with(420, "Unsupported", &required))
             }
             Some(Method::Invite | Method::Info | Method::Options) => Ok(()),
-            Some(Method::Bye) if inside => Ok(()),
+            Some(Method::Bye | Method::Notify) if inside => Ok(()),
             Some(Method::Bye) => Err(Refusal::plain(481)),
             _ => Err(Refusal::with(405, "Allow", ALLOW)),
         }
@@ -269,6 +277,16 @@ impl TransactionUser for Desk {
             News::Unacknowledged { owner: Owner::Leg(token) } => {
                 if let Some(session) = self.session(token) {
                     session.do_send(Heard::Gone);
+                }
+            }
+            News::Response { owner: Owner::Leg(token), client, message } => {
+                if let (Some(session), Some(code @ 200..)) = (self.session(token), message.code()) {
+                    session.do_send(Heard::Response(client, code));
+                }
+            }
+            News::Failed { owner: Owner::Leg(token), client, code } => {
+                if let Some(session) = self.session(token) {
+                    session.do_send(Heard::Response(client, code));
                 }
             }
             News::Response { .. }

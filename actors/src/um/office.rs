@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
@@ -12,13 +12,13 @@ use ringpost::{
     address::Caller,
     directory::Directory,
     settings::User,
-    voicemail::{Greeting, Limits},
+    voicemail::{Clip, Greeting, Limits},
 };
 
 use crate::{
     identity::Identity,
     outbox::Outbox,
-    voicemail::{GreetingError, Greetings, PortPool},
+    voicemail::{GreetingError, Greetings, PortPool, Prompts},
 };
 
 /// What the sessions share.
@@ -32,6 +32,10 @@ pub struct Office {
     /// Servers that are asked for callers' names; `None`: none.
     identity: Option<Arc<Identity>>,
     greetings: Greetings,
+    /// The words of the menus.
+    pub(super) prompts: Prompts,
+    /// Attendants' own announcements by path, read once.
+    announcements: Mutex<HashMap<PathBuf, Clip>>,
     /// Users' own greetings by path, read once.
     own: Mutex<HashMap<PathBuf, Greeting>>,
 }
@@ -48,7 +52,13 @@ impl Office {
     ) -> Result<Self, GreetingError> {
         let site = &directory.load().site.clone();
         let greetings = Greetings::load(site.voicemail.greetings.as_deref())?;
-        let office = Self { directory, outbox, ports, identity: None, greetings, own: Mutex::default() };
+        let prompts = Prompts::load(site.voicemail.prompts.as_deref())?;
+        let (identity, announcements, own) = (None, Mutex::default(), Mutex::default());
+        let office = Self { directory, outbox, ports, identity, greetings, prompts, announcements, own };
+        for path in site.attendants.iter().filter_map(|one| one.greeting.as_deref()) {
+            let clip = Greetings::clip(path)?;
+            office.announcements.lock().expect("nobody panics with it").insert(path.to_owned(), clip);
+        }
         for path in site.users.iter().filter_map(|user| user.greeting.clone()) {
             let greeting = Greetings::read(&path)?;
             office.own.lock().expect("nobody panics with it").insert(path, greeting);
@@ -88,6 +98,18 @@ impl Office {
             known.get(path).cloned()
         });
         own.unwrap_or_else(|| self.greetings.of(user.language))
+    }
+
+    /// An attendant's own announcement; `None` where it cannot be played.
+    pub(super) fn announcement(&self, path: &Path) -> Option<Clip> {
+        let mut known = self.announcements.lock().expect("nobody panics with it");
+        if !known.contains_key(path) {
+            match Greetings::clip(path) {
+                Ok(clip) => drop(known.insert(path.to_owned(), clip)),
+                Err(error) => tracing::error!(%error, "An announcement cannot be played"),
+            }
+        }
+        known.get(path).cloned()
     }
 
     pub(super) fn limits(&self) -> Limits {

@@ -6,6 +6,7 @@ use actix::prelude::*;
 use bytes::Bytes;
 use ringpost::{
     call::wire::{Stand, UM_REPORT},
+    directory::Reception,
     settings::User,
     sip::{
         Message as SipMessage, Method, Name,
@@ -15,10 +16,10 @@ use ringpost::{
         token::Token,
         transaction::Owner,
     },
-    voicemail::{Greeting, Limits, Script},
+    voicemail::{Greeting, Limits, Script, menu},
 };
 
-use super::{ALLOW, Context as CallContext, Desk, Office, post};
+use super::{ALLOW, Context as CallContext, Desk, Office, menu::Menu, post};
 use crate::{
     guard::caught,
     port::Port,
@@ -33,21 +34,33 @@ const TONES: Duration = Duration::from_secs(10);
 
 /// The actor.
 pub struct UmSession {
-    port: Rc<Port>,
+    pub(super) port: Rc<Port>,
     desk: Rc<Desk>,
-    office: Arc<Office>,
-    token: Token,
+    pub(super) office: Arc<Office>,
+    pub(super) token: Token,
     invite: (Token, Arc<SipMessage>),
-    peer: Peer,
-    dialog: Option<Dialog>,
-    media: Addr<MediaSession>,
+    pub(super) peer: Peer,
+    pub(super) dialog: Option<Dialog>,
+    pub(super) media: Addr<MediaSession>,
     /// `None`: it is nobody's mailbox.
     context: Option<CallContext>,
+    /// What the caller chooses from, where it is not a mailbox that takes a message.
+    pub(super) menu: Option<Box<Menu>>,
     /// The INVITE has its ACK.
     begun: bool,
     /// A re-INVITE of the peer whose ACK is awaited: its CSeq number, and whether that ACK brings the answer.
     renewed: Option<(Token, u32, bool)>,
     ended: bool,
+}
+
+/// What a call at UM is for.
+pub(super) enum Service {
+    /// Somebody's mailbox: greeting, beep, recording.
+    Mailbox(Box<(User, CallContext)>),
+    /// The tones that say that a feature code is taken.
+    Done,
+    /// An attendant.
+    Reception(Arc<Reception>),
 }
 
 /// What the desk has for a session.
@@ -60,6 +73,8 @@ pub enum Heard {
     Ack(SipMessage),
     /// The ACK never came.
     Gone,
+    /// The final code of a request of ours.
+    Response(Token, u16),
 }
 
 impl UmSession {
@@ -71,13 +86,21 @@ impl UmSession {
         ((port, desk), office): ((Rc<Port>, Rc<Desk>), &Arc<Office>),
         token: Token,
         (server, invite, from): (Token, Arc<SipMessage>, Peer),
-        mailbox: Option<(User, CallContext)>,
+        service: Service,
     ) -> Result<Addr<Self>, Refusal> {
-        let (script, greeting, limits) = match &mailbox {
-            Some((user, _)) => (Script::Mailbox, office.greeting(user), office.limits()),
-            None => (Script::Announce, Greeting::done(), Limits::announcement(TONES)),
+        let (script, greeting, limits) = match &service {
+            Service::Mailbox(mailbox) => (Script::Mailbox, office.greeting(&mailbox.0), office.limits()),
+            Service::Done => (Script::Announce, Greeting::done(), Limits::announcement(TONES)),
+            Service::Reception(reception) => {
+                let limits = Limits { max_call: reception.settings.max_call, ..office.limits() };
+                (Script::Menu, Greeting::none(), limits)
+            }
         };
-        let context = mailbox.map(|(_, context)| context);
+        let (context, menu) = match service {
+            Service::Mailbox(mailbox) => (Some(mailbox.1), None),
+            Service::Done => (None, None),
+            Service::Reception(reception) => (None, Some(Box::new(Menu::of(reception)))),
+        };
         let params = SessionParams {
             id: token.0,
             offer: invite.has_body().then(|| invite.body()),
@@ -100,6 +123,7 @@ impl UmSession {
             invite: (server, invite),
             media,
             context,
+            menu,
             begun: false,
             renewed: None,
             ended: false,
@@ -115,7 +139,7 @@ impl UmSession {
         hop.filter(|hop| hop.transport == self.peer.transport).unwrap_or(self.peer)
     }
 
-    fn stand(&self) -> Stand<'_> {
+    pub(super) fn stand(&self) -> Stand<'_> {
         let sent_by = &self.port.listeners[usize::from(self.peer.listener)].sent_by;
         Stand { transport: self.peer.transport, sent_by, token: self.token, host: None, product: None }
     }
@@ -144,7 +168,7 @@ impl UmSession {
         });
     }
 
-    fn bye(&mut self) {
+    pub(super) fn bye(&mut self) {
         let Some(mut dialog) = self.dialog.take() else { return };
         let mut draft = dialog.request(b"BYE");
         let peer = self.peer;
@@ -168,7 +192,15 @@ impl UmSession {
                 self.peer = self.next_peer();
                 self.renegotiate(server, message, from, ctx);
             }
-            Some(Method::Info | Method::Options) => self.answer(server, &message, from, 200),
+            Some(Method::Info) => {
+                self.answer(server, &message, from, 200);
+                self.informed(&message);
+            }
+            Some(Method::Options) => self.answer(server, &message, from, 200),
+            Some(Method::Notify) if self.menu.is_some() => {
+                self.answer(server, &message, from, 200);
+                self.notified(&message, ctx);
+            }
             _ => {
                 let mut draft =
                     response(&message, from.address, 405, phrase(405).as_bytes(), &self.token.text());
@@ -198,7 +230,7 @@ impl UmSession {
 
     /// An ACK, for the INVITE or the latest re-INVITE by its CSeq number. A repeated one is nothing new: the greeting
     /// does not begin again, and nobody is told so.
-    fn acknowledged(&mut self, ack: &SipMessage) {
+    fn acknowledged(&mut self, ack: &SipMessage, ctx: &mut Context<Self>) {
         let body = ack.has_body().then(|| ack.body());
         let sequence = ack.cseq().map(|cseq| cseq.0);
         match self.renewed {
@@ -217,13 +249,14 @@ impl UmSession {
                     if self.context.is_some() {
                         self.report(b"greeting");
                     }
+                    self.menu_event(menu::Event::Begun, ctx);
                 }
             }
         }
     }
 
     /// The call is over: the recording is made safe and its notice committed before a BYE is answered.
-    fn hung_up(&mut self, bye: Option<(Token, SipMessage, Peer)>, ctx: &mut Context<Self>) {
+    pub(super) fn hung_up(&mut self, bye: Option<(Token, SipMessage, Peer)>, ctx: &mut Context<Self>) {
         if std::mem::replace(&mut self.ended, true) {
             if let Some((server, message, from)) = bye {
                 self.answer(server, &message, from, 200);
@@ -257,7 +290,11 @@ impl Actor for UmSession {
 
 impl UmSession {
     /// Does `work`; a panic in it ends this session and no other (T39): what is recorded is kept and told.
-    fn guarded(&mut self, ctx: &mut Context<Self>, work: impl FnOnce(&mut Self, &mut Context<Self>)) {
+    pub(super) fn guarded(
+        &mut self,
+        ctx: &mut Context<Self>,
+        work: impl FnOnce(&mut Self, &mut Context<Self>),
+    ) {
         let Err(fault) = caught(|| work(self, ctx)) else { return };
         tracing::error!(
             call = self.context.as_ref().map_or("", CallContext::call_id),
@@ -277,7 +314,8 @@ impl UmSession {
     fn heard(&mut self, heard: Heard, ctx: &mut Context<Self>) {
         match heard {
             Heard::Request(server, message, from) => self.requested(server, message, from, ctx),
-            Heard::Ack(ack) => self.acknowledged(&ack),
+            Heard::Ack(ack) => self.acknowledged(&ack, ctx),
+            Heard::Response(client, code) => self.answered(client, code, ctx),
             Heard::Gone => {
                 self.bye();
                 self.hung_up(None, ctx);
@@ -287,7 +325,9 @@ impl UmSession {
 
     fn happened(&mut self, happened: Happened, ctx: &mut Context<Self>) {
         match happened {
-            Happened::GreetingEnded | Happened::Pressed(_) => {}
+            Happened::GreetingEnded | Happened::Taken(_) => {}
+            Happened::Pressed(key) => self.menu_event(menu::Event::Key(key.0), ctx),
+            Happened::Played(reel) => self.played(reel, ctx),
             Happened::RecordingStarted => self.report(b"recording"),
             Happened::Finished(reason) => {
                 tracing::debug!(?reason, "UM hangs up");

@@ -10,7 +10,7 @@ use std::{
 use ringpost::{
     address::Language,
     voicemail::{
-        Greeting,
+        Clip, Greeting,
         wav::{Wav, WavError},
     },
 };
@@ -75,16 +75,29 @@ impl Greetings {
 
     /// A user's own greeting: WAV, 8000 Hz mono, 16-bit PCM, A-law or µ-law. It blocks: for start-up and reload.
     pub fn read(path: &Path) -> Result<Greeting, GreetingError> {
+        Self::made(path, Greeting::new, Greeting::length)
+    }
+
+    /// The same for a prompt of a menu.
+    pub fn clip(path: &Path) -> Result<Clip, GreetingError> {
+        Self::made(path, Clip::of_wav, Clip::length)
+    }
+
+    fn made<T>(
+        path: &Path,
+        make: impl FnOnce(&Wav<'_>) -> T,
+        length: impl FnOnce(&T) -> Duration,
+    ) -> Result<T, GreetingError> {
         let unreadable = |source| GreetingError::Unreadable { path: path.to_owned(), source };
         let mut file = Vec::new();
         File::open(path).map_err(unreadable)?.take(LARGEST).read_to_end(&mut file).map_err(unreadable)?;
         let wav =
             Wav::read(&file).map_err(|source| GreetingError::Unplayable { path: path.to_owned(), source })?;
-        let greeting = Greeting::new(&wav);
-        match greeting.length() {
+        let made = make(&wav);
+        match length(&made) {
             Duration::ZERO => Err(GreetingError::Length { path: path.to_owned() }),
             length if length > LONGEST_GREETING => Err(GreetingError::Length { path: path.to_owned() }),
-            _ => Ok(greeting),
+            _ => Ok(made),
         }
     }
 

@@ -29,7 +29,8 @@ use tokio::{
 };
 
 use super::{
-    Accept, Begin, Close, Closed, Happened, Lease, MediaEvent, Opened, Refusal, Renegotiate, SessionParams,
+    Accept, Begin, Close, Closed, Happened, Lease, MediaEvent, Opened, Perform, Refusal, Renegotiate,
+    SessionParams,
     recording::{TapeFailed, TapeWriter},
 };
 use crate::entropy;
@@ -102,6 +103,8 @@ impl MediaSession {
                 Effect::TellGreetingEnded => self.tell(Happened::GreetingEnded),
                 Effect::StartRecording(codec) => self.record(codec, ctx),
                 Effect::Append(octets) => self.append(octets, ctx),
+                Effect::TellPlayed(number) => self.tell(Happened::Played(number)),
+                Effect::TellTaken(any) => self.tell(Happened::Taken(any)),
                 Effect::TellKey(key) => self.tell(Happened::Pressed(key)),
                 Effect::HangUp(reason) => self.tell(Happened::Finished(reason)),
             }
@@ -216,6 +219,25 @@ impl Handler<Accept> for MediaSession {
         let now = self.now();
         self.session.as_mut().ok_or(Refusal::Over)?.renegotiated(agreed, now);
         Ok(())
+    }
+}
+
+impl Handler<Perform> for MediaSession {
+    type Result = ();
+
+    fn handle(&mut self, perform: Perform, ctx: &mut Self::Context) {
+        let now = self.now();
+        let Some(session) = &mut self.session else { return };
+        let effects = match perform {
+            Perform::Play(number, clips) => session.roll(number, clips, now),
+            Perform::Hush => {
+                session.hush(now);
+                vec![]
+            }
+            Perform::Take => session.take_down(now),
+            Perform::Press(key) => session.pressed_by_info(key, now),
+        };
+        self.perform(effects, ctx);
     }
 }
 

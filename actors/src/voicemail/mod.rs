@@ -6,6 +6,7 @@
 mod greetings;
 mod media;
 mod ports;
+mod prompts;
 mod recording;
 mod recover;
 
@@ -15,7 +16,7 @@ use actix::{Addr, Message};
 use bytes::Bytes;
 use ringpost::{
     sip::sdp::{self, Agreed},
-    voicemail::{Greeting, Limits, Reason, Script, dtmf::Key},
+    voicemail::{Clip, Greeting, Limits, Reason, Script, dtmf::Key},
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -23,6 +24,7 @@ use thiserror::Error;
 pub use greetings::{GreetingError, Greetings, LONGEST_GREETING};
 pub use media::MediaSession;
 pub use ports::{Lease, PortPool};
+pub use prompts::Prompts;
 pub use recording::{Recording, told};
 pub use recover::{Recovered, recover};
 
@@ -111,6 +113,10 @@ pub enum Happened {
     RecordingStarted,
     /// This key was pressed, where one is asked for.
     Pressed(Key),
+    /// What a menu had played under this number is over.
+    Played(u32),
+    /// A menu's recording is over; whether there is any.
+    Taken(bool),
     /// UM wants to hang up: send BYE, then [`Close`].
     Finished(Reason),
 }
@@ -121,6 +127,20 @@ pub enum Happened {
 pub struct Begin {
     /// The SDP of the ACK; needed if the INVITE had none, ignored otherwise.
     pub answer: Option<Bytes>,
+}
+
+/// What a menu wants of its media.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub enum Perform {
+    /// Play these instead of what is playing; the number comes back in [`Happened::Played`].
+    Play(u32, Vec<Clip>),
+    /// Play nothing.
+    Hush,
+    /// Beep and record.
+    Take,
+    /// A key came by SIP INFO.
+    Press(Key),
 }
 
 /// A re-INVITE or UPDATE came with this offer; the reply is the SDP of the 200.

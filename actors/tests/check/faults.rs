@@ -234,12 +234,33 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "an attendant of slips of the pen",
+        "[store]",
+        "[attendant.\"front desk\"]\nnumbers = []\nlanguage = \"it\"\ndigits = 99\ntries = 0\nextensions = [\"20-100\", \"+45\"]\n\
+         max_call = 5\n[attendant.b]\nnumbers = [\"1001\"]\ngreeting = \"none.wav\"\nkey = \"0\"\n[store]",
+        &[
+            "site.toml:23: attendant.front desk.numbers: needs at least one entry",
+            "site.toml:23: attendant.front desk.numbers: the name \"front desk\" may hold letters, digits, - and _ only",
+            "site.toml:24: attendant.front desk.language: unknown language \"it\"; known: en, de, fr, da, es",
+            "site.toml:25: attendant.front desk.digits: wants a number from 1 to 15",
+            "site.toml:26: attendant.front desk.tries: wants a number from 1 to 10",
+            "site.toml:27: attendant.front desk.extensions[0]: wants \"200\" or \"200-299\", both as long",
+            "site.toml:27: attendant.front desk.extensions[1]: wants \"200\" or \"200-299\", both as long",
+            "site.toml:28: attendant.front desk.max_call: wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" \
+             or \"1h\", not a number without quotes",
+            "site.toml:30: attendant.b.numbers[0]: duplicate of user[0].numbers[0] (line 11)",
+            "site.toml:31: attendant.b.greeting: greeting cannot be read: No such file or directory (os error 2)",
+            "site.toml:32: attendant.b.key: unknown key; known here: numbers, language, greeting, digits, first_digit, \
+             next_digit, tries, operator, extensions, max_call",
+        ],
+    ),
+    (
         "unknown section",
         "[store]",
         "[stores]",
         &[
             "site.toml:22: stores: unknown key; known here: sip, outbound, voice_policy, trunk, registrar, um, outbox, channel, mail, \
-             notices, directory, user, bypass, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, security, tls, dns, identity",
+             notices, directory, user, bypass, attendant, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, security, tls, dns, identity",
         ],
     ),
     (

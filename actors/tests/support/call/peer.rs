@@ -26,7 +26,7 @@ pub struct Peer {
     pub over: Over,
     pub address: SocketAddr,
     pub repeated: usize,
-    ringpost: SocketAddr,
+    pub ringpost: SocketAddr,
     wire: Wire,
     seen: HashSet<Vec<u8>>,
 }
