@@ -40,7 +40,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 26] = [
+const SECTIONS: [&str; 27] = [
     "sip",
     "trunk",
     "outbound",

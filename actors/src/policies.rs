@@ -11,7 +11,7 @@ use ringpost::{
     settings::{Policy, User},
 };
 
-use crate::store::Scribe;
+use crate::{registrar::Hear, store::Scribe};
 
 type Known = HashMap<String, Arc<Changes>, ahash::RandomState>;
 
@@ -24,7 +24,7 @@ pub struct Policies {
     outside: Mutex<HashMap<String, usize, ahash::RandomState>>,
     scribe: Scribe,
     /// Hears of users who have changed something.
-    tells: OnceLock<Box<dyn Fn(&str) + Send + Sync>>,
+    tells: OnceLock<Hear>,
 }
 
 impl Policies {

@@ -51,6 +51,9 @@ const SHARDS: usize = 16;
 
 type Cells = HashMap<Arc<str>, Arc<Cell>, ahash::RandomState>;
 
+/// When time may change something for a cell, its number and its user; the earliest first.
+type Due = Reverse<(u64, u32, Arc<str>)>;
+
 /// What a lane is told.
 pub enum Order {
     /// There is something new of a user.
@@ -70,7 +73,7 @@ pub struct Presence {
     /// The lanes' inboxes; at most one order per user waits in each.
     lanes: Vec<mpsc::UnboundedSender<Order>>,
     inboxes: Mutex<Vec<Option<mpsc::UnboundedReceiver<Order>>>>,
-    due: Mutex<BinaryHeap<Reverse<(u64, u32, Arc<str>)>>>,
+    due: Mutex<BinaryHeap<Due>>,
     enabled: AtomicBool,
     /// Subscriptions in all.
     open: AtomicUsize,

@@ -50,9 +50,12 @@ pub struct Registrar {
     lock_out: u64,
     scribe: Option<Scribe>,
     /// Hears of users who have come or gone.
-    tells: OnceLock<Box<dyn Fn(&str) + Send + Sync>>,
+    tells: OnceLock<Hear>,
     started: (u64, Instant),
 }
+
+/// Whoever hears of users, by their addresses.
+pub type Hear = Box<dyn Fn(&str) + Send + Sync>;
 
 type Cells = HashMap<Arc<str>, Arc<Cell>, ahash::RandomState>;
 
