@@ -24,6 +24,7 @@
 //! - [`control`]: what an admin says while it runs; tells the outbox.
 //! - [`gateways`]: what calls show of the gateways of routes.
 //! - [`trunks`]: registers at providers and asks trunks whether they live; asks the port.
+//! - [`doctor`]: looks at a site from outside, beside a Ringpost that runs or without one.
 //! - [`demo`]: five calls with peers of its own. [`entropy`]: numbers that nobody can guess.
 
 #![forbid(unsafe_code)]
@@ -33,6 +34,7 @@ pub mod channel;
 pub mod control;
 pub mod demo;
 pub mod directory;
+pub mod doctor;
 pub mod entropy;
 pub mod gateways;
 mod guard;

@@ -13,6 +13,7 @@ use crate::{
     call::wire::strip_visual,
     settings::{DirectoryUsers, Ldap, Site, UmPlan, User},
 };
+pub use maker::why_no_user;
 use maker::{Candidate, Maker};
 
 /// The users and dial plans of a site with its directory.
