@@ -3,12 +3,17 @@
 #[path = "../support/call/mod.rs"]
 mod support;
 
+#[path = "../calls/linphone.rs"]
+#[allow(dead_code, reason = "its calls are tested elsewhere")]
+mod linphone;
+
 mod events;
 mod hostile;
 mod lamps;
 mod lists;
 mod published;
 mod restart;
+mod sample;
 mod softphones;
 mod storm;
 mod watcher;

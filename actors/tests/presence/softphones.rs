@@ -10,7 +10,14 @@ use std::{
 };
 
 use crate::{
-    support::{Over, Ringpost, peer::Dialog, ports, within},
+    linphone::Linphone,
+    support::{
+        Over, Ringpost,
+        peer::Dialog,
+        ports,
+        sipp::{self, Sipp},
+        within,
+    },
     watcher::site,
 };
 
@@ -114,4 +121,46 @@ fn baresip_sees_a_colleague_busy_and_free() {
     watching.shows("Online");
     drop(watching);
     ringpost.is_well();
+}
+
+#[test]
+fn linphone_sees_a_friend_busy_and_free() {
+    let site = site("users = \"full\"");
+    let (mut pbx, mut phone) = (site.peer(Over::Udp), site.peer(Over::Udp));
+    let folder = site.folder.path().to_owned();
+    let friend = format!("[friend_0]\nurl=\"Colleague\" <sip:1001@{}>\npol=accept\nsubscribe=1", site.sip);
+    let ringpost = site.user("1001", &[&phone], "").user("1002", &[], "").start();
+    let Some(mut watching) = Linphone::new("1002", &folder, "", &friend) else { return };
+    watching.shows("is Available");
+    let invite = pbx.invite("1001");
+    let ringing = phone.expect("INVITE");
+    phone.answer(&ringing, 200);
+    let mut talk = Dialog::caller(&invite, &pbx.expect("200"));
+    pbx.inside(&mut talk, "ACK", "", "");
+    phone.expect("ACK");
+    watching.shows("is On the phone");
+    pbx.inside(&mut talk, "BYE", "", "");
+    pbx.expect("200");
+    let bye = phone.expect("BYE");
+    phone.answer(&bye, 200);
+    watching.shows("is Available");
+    drop(watching);
+    ringpost.is_well();
+}
+
+/// An implementation that is not ours at the other end of the dialog: begins, is told, and ends.
+#[test]
+fn sipp_watches_on_udp_and_tcp() {
+    if !sipp::is_there() {
+        return;
+    }
+    for over in Over::BOTH {
+        let site = site("users = \"full\"");
+        let mut watchers = Sipp::new("watcher.xml", over, &site);
+        let ringpost = site.user("1001", &[], "").user("1002", &[], "").start();
+        let at = ringpost.sip.to_string();
+        watchers.start(50, &["-s", "1001", "-r", "50", &at]);
+        watchers.succeeds();
+        ringpost.is_well();
+    }
 }
