@@ -19,6 +19,7 @@
 //! - [`mailboxes`]: how many messages each mailbox holds, for message waiting; the [`store`] tells it.
 //! - [`presence`]: what is known of users, and who is told; asks the [`store`], tells watchers through the port.
 //! - [`metrics`]: numbers and health, for whoever watches; any part bumps them. [`status`]: the same for an admin.
+//! - [`book`]: makes the address book every day and keeps its files; served by [`web`].
 //! - [`web`]: the HTTP server for what devices fetch; has a thread of its own, and its routes from others.
 //! - [`retention`]: removes what has been kept long enough; asks the store.
 //! - [`control`]: what an admin says while it runs; tells the outbox.
@@ -29,6 +30,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod book;
 pub mod call;
 pub mod channel;
 pub mod control;

@@ -20,7 +20,7 @@ use arc_swap::ArcSwap;
 use ringpost::{
     directory::Directory,
     outbox::ChannelName,
-    settings::{Site, UmServer},
+    settings::{Area, Site, UmServer},
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -28,6 +28,7 @@ use tokio::{
 };
 
 use crate::{
+    book::{self, Book},
     channel::{self, Letters, SipInfo, token::Tokens},
     control::{self, Ears},
     directory::keep::{self, Order},
@@ -234,6 +235,16 @@ impl Running {
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         // Whoever has something to serve by HTTP adds its routes here.
         let routes = Routes::new(Arc::clone(&directory));
+        let has_book = directory.load().site.book.enabled && !web_sockets.is_empty();
+        let book =
+            has_book.then(|| Book::of(Arc::clone(&directory), Box::new(book::Site(Arc::clone(&directory)))));
+        let routes = match &book {
+            Some(book) => routes.with(Area::Book, book::routes(Arc::clone(book))),
+            None => routes,
+        };
+        if let Some(book) = book {
+            keeper.keep(book::part(), move || Arc::clone(&book).run());
+        }
         let web = Web::start(web_sockets, routes, Arc::clone(&tls), keeper.clone());
         let web =
             web.map_err(|source| StartError::Io { doing: "starting to serve by HTTP".into(), source })?;

@@ -110,6 +110,19 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "a book for nobody",
+        "[store]",
+        "[book]\nenabled = \"no\"\ntitle = \"\"\nhide = [\"department=\", 5]\ndays = 0\nmax_found = 0\n[store]",
+        &[
+            "site.toml:23: book.enabled: wants true or false, not text in quotes",
+            "site.toml:24: book.title: is empty",
+            "site.toml:25: book.hide[0]: wants an address, a number or ATTRIBUTE=VALUE, with * for anything",
+            "site.toml:25: book.hide[1]: wants text, not a number without quotes",
+            "site.toml:26: book.days: wants a number from 1 to 365",
+            "site.toml:27: book.max_found: wants a number from 1 to 10000",
+        ],
+    ),
+    (
         "unknown key",
         "language = \"en\"",
         "languages = \"en\"",
@@ -260,7 +273,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[stores]",
         &[
             "site.toml:22: stores: unknown key; known here: sip, outbound, voice_policy, trunk, registrar, um, outbox, channel, mail, \
-             notices, directory, user, bypass, attendant, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, security, tls, dns, identity",
+             notices, directory, user, bypass, attendant, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, book, security, tls, dns, identity",
         ],
     ),
     (
