@@ -1,6 +1,7 @@
 //! The only place where actors are wired together.
 
 mod lane;
+mod presence;
 mod renewal;
 mod sockets;
 mod tell_um;
@@ -9,7 +10,7 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{
-        Arc, Mutex, Weak,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -44,7 +45,6 @@ use crate::{
         lanes::{Lanes, Parcel},
         tls::Tls,
     },
-    presence::Presence,
     registrar::Registrar,
     retention,
     store::{Scribe, Sqlite},
@@ -189,7 +189,7 @@ impl Running {
         let kept_by = scribe.clone();
         let lanes_count = lanes.count();
         let presence =
-            start_presence(&directory, (&policies, &registrar), lanes_count, &scribe, &keeper).await;
+            presence::start(&directory, (&policies, &registrar), lanes_count, &scribe, &keeper).await;
         let outbox = Outbox::new(outbox_settings, (scribe, late), channels).kept_by(keeper.clone());
         let outbox = outbox.naming(identity.clone());
         let asking = outbox.asking();
@@ -369,34 +369,8 @@ fn open_store(
         .map_err(|source| StartError::Io { doing: "starting the store's thread".into(), source })
 }
 
-/// Takes up what the last run has told whom, and hears of who comes, goes or changes something.
-async fn start_presence(
-    directory: &Arc<ArcSwap<Directory>>,
-    (policies, registrar): (&Arc<Policies>, &Arc<Registrar>),
-    lanes: usize,
-    scribe: &Scribe,
-    keeper: &Keeper,
-) -> Arc<Presence> {
-    let both = (Arc::clone(policies), Arc::clone(registrar));
-    let presence = Presence::new(Arc::clone(directory), both, lanes, Some(scribe.clone()));
-    presence.restore().await;
-    registrar.tell(looks_again(Arc::downgrade(&presence)));
-    policies.tell(looks_again(Arc::downgrade(&presence)));
-    let (timed, counted) = (Arc::clone(&presence), Arc::clone(&presence));
-    keeper.keep("presence".into(), move || Arc::clone(&timed).keep_time());
-    keeper.keep("message counts".into(), move || Arc::clone(&counted).count());
-    presence
-}
-
-fn looks_again(presence: Weak<Presence>) -> impl Fn(&str) + Send + Sync + 'static {
-    move |user| {
-        if let Some(presence) = presence.upgrade() {
-            presence.look_again(user);
-        }
-    }
-}
-
-fn uses_embedded_um(site: &Site) -> bool {
+/// Whether Ringpost answers calls itself: as UM, as an attendant, or to say that a feature code is taken.
+pub(crate) fn uses_embedded_um(site: &Site) -> bool {
     // It also says that a feature code is taken, and is every attendant.
     !site.feature_codes.0.is_empty()
         || !site.attendants.is_empty()
