@@ -42,7 +42,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 28] = [
+const SECTIONS: [&str; 29] = [
     "sip",
     "trunk",
     "outbound",
