@@ -364,7 +364,8 @@ fn open_store(
         .map_err(|source| StartError::Io { doing: "starting the store's thread".into(), source })
 }
 
-fn uses_embedded_um(site: &Site) -> bool {
+/// Whether Ringpost answers calls itself: as UM, as an attendant, or to say that a feature code is taken.
+pub(crate) fn uses_embedded_um(site: &Site) -> bool {
     // It also says that a feature code is taken, and is every attendant.
     !site.feature_codes.0.is_empty()
         || !site.attendants.is_empty()
