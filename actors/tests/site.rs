@@ -528,6 +528,7 @@ fn every_sample_site_loads() {
         "exchange-online.toml",
         "sms-and-push.toml",
         "callers-by-exchange.toml",
+        "openldap.toml",
         "address-book.toml",
         "active-directory.toml",
         "routes-fault-tolerant.toml",

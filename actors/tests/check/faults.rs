@@ -179,7 +179,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
          channels = [\"pager\"]\n[store]",
         &[
             "site.toml:23: directory.servers[0]: wants \"ldap://host[:port]\" or \"ldaps://host[:port]\"",
-            "site.toml:23: directory.servers: a password needs TLS: leave starttls=never out, or take ldaps://",
+            "site.toml:23: directory.servers[1]: starttls=never is for loopback: leave it out, or take ldaps://",
             "site.toml:26: directory.bases[0]: wants a distinguished name such as \"ou=Users,dc=example,dc=com\"",
             "site.toml:27: directory.filter: wants a search filter such as \"(objectClass=user)\" (RFC 4515)",
             "site.toml:28: directory.profile: wants one of \"active-directory\", \"openldap\", not \"novell\"",
