@@ -1,6 +1,7 @@
 //! The only place where actors are wired together.
 
 mod lane;
+mod presence;
 mod renewal;
 mod sockets;
 mod tell_um;
@@ -186,6 +187,9 @@ impl Running {
         })?;
         let policies = Policies::load(scribe.clone()).await;
         let kept_by = scribe.clone();
+        let lanes_count = lanes.count();
+        let presence =
+            presence::start(&directory, (&policies, &registrar), lanes_count, &scribe, &keeper).await;
         let outbox = Outbox::new(outbox_settings, (scribe, late), channels).kept_by(keeper.clone());
         let outbox = outbox.naming(identity.clone());
         let asking = outbox.asking();
@@ -229,6 +233,7 @@ impl Running {
             questions: Arc::new(Questions { ports, words: Greetings::accept() }),
             registrar: Arc::clone(&registrar),
             identity,
+            presence,
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         // Whoever has something to serve by HTTP adds its routes here.
