@@ -195,9 +195,12 @@ impl Running {
         let outbox = outbox.naming(identity.clone());
         let asking = outbox.asking();
         let outbox = outbox.start_apart();
+        let has_book = directory.load().site.book.enabled && !web_sockets.is_empty();
+        let book =
+            has_book.then(|| Book::of(Arc::clone(&directory), Box::new(book::Site(Arc::clone(&directory)))));
         if let Some(path) = &directory.load().site.store.path {
             let (outbox, directory, mirror) = (outbox.clone(), Arc::clone(&directory), mirror.clone());
-            let ears = Ears { outbox, directory, mirror };
+            let ears = Ears { outbox, directory, mirror, book: book.clone() };
             control::serve(path, ears, &keeper).map_err(|error| {
                 let socket = control::socket_of(path);
                 StartError::Config(format!("store.path: {} cannot be opened: {error}", socket.display()))
@@ -237,9 +240,6 @@ impl Running {
         // Whoever has something to serve by HTTP adds its routes here.
         let routes = Routes::new(Arc::clone(&directory))
             .with(Area::Locations, web::locations::routes(Arc::clone(&directory)));
-        let has_book = directory.load().site.book.enabled && !web_sockets.is_empty();
-        let book =
-            has_book.then(|| Book::of(Arc::clone(&directory), Box::new(book::Site(Arc::clone(&directory)))));
         let routes = match &book {
             Some(book) => routes.with(Area::Book, book::routes(Arc::clone(book))),
             None => routes,
