@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 use ringpost::directory::Directory;
 
-use crate::{keeper::Keeper, policies::Policies, presence::Presence, registrar::Registrar, store::Scribe};
+use crate::{keeper::Keeper, policies::Policies, port::lanes::Lanes, presence::{Presence, outward::Outward}, registrar::Registrar, store::Scribe};
 
 /// Takes up what the last run has told whom, and hears of who comes, goes or changes something.
 pub async fn start(
@@ -24,6 +24,14 @@ pub async fn start(
     keeper.keep("presence".into(), move || Arc::clone(&timed).keep_time());
     keeper.keep("message counts".into(), move || Arc::clone(&counted).count());
     presence
+}
+
+/// Has it told to the presence servers of the site.
+pub fn publish(presence: &Arc<Presence>, lanes: &Lanes, keeper: &Keeper) -> Option<Arc<Outward>> {
+    let outward = Outward::new(Arc::clone(presence), lanes.clone())?;
+    let kept = Arc::clone(&outward);
+    keeper.keep("publishing".into(), move || Arc::clone(&kept).run());
+    Some(outward)
 }
 
 fn looks_again(presence: Weak<Presence>) -> impl Fn(&str) + Send + Sync + 'static {
