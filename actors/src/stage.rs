@@ -3,6 +3,7 @@
 mod lane;
 mod presence;
 mod renewal;
+mod rules_files;
 mod sockets;
 mod tell_um;
 
@@ -194,9 +195,12 @@ impl Running {
         let outbox = outbox.naming(identity.clone());
         let asking = outbox.asking();
         let outbox = outbox.start_apart();
+        let has_book = directory.load().site.book.enabled && !web_sockets.is_empty();
+        let book =
+            has_book.then(|| Book::of(Arc::clone(&directory), Box::new(book::Site(Arc::clone(&directory)))));
         if let Some(path) = &directory.load().site.store.path {
             let (outbox, directory, mirror) = (outbox.clone(), Arc::clone(&directory), mirror.clone());
-            let ears = Ears { outbox, directory, mirror };
+            let ears = Ears { outbox, directory, mirror, book: book.clone() };
             control::serve(path, ears, &keeper).map_err(|error| {
                 let socket = control::socket_of(path);
                 StartError::Config(format!("store.path: {} cannot be opened: {error}", socket.display()))
@@ -234,10 +238,8 @@ impl Running {
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         // Whoever has something to serve by HTTP adds its routes here.
-        let routes = Routes::new(Arc::clone(&directory));
-        let has_book = directory.load().site.book.enabled && !web_sockets.is_empty();
-        let book =
-            has_book.then(|| Book::of(Arc::clone(&directory), Box::new(book::Site(Arc::clone(&directory)))));
+        let routes = Routes::new(Arc::clone(&directory))
+            .with(Area::Locations, web::locations::routes(Arc::clone(&directory)));
         let routes = match &book {
             Some(book) => routes.with(Area::Book, book::routes(Arc::clone(book))),
             None => routes,
@@ -283,11 +285,22 @@ impl Running {
         site_file: &std::path::Path,
         Signals { mut terminate, mut interrupt, mut hang_up }: Signals,
     ) -> Result<(), StartError> {
+        let mut watched = rules_files::Watched::of(&self.directory.load().site);
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = hang_up.recv() => self.reload(site_file),
+                _ = hang_up.recv() => {
+                    self.reload(site_file);
+                    watched = rules_files::Watched::of(&self.directory.load().site);
+                }
+                () = watched.wait() => {
+                    if watched.have_changed() {
+                        tracing::info!("A rules file has changed");
+                        self.reload(site_file);
+                        watched.follow(&self.directory.load().site);
+                    }
+                }
                 Some(part) = self.fatal.recv() => return self.escalate(part).await,
             }
         }

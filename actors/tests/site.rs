@@ -433,6 +433,10 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("online.secret", "secret\n"),
         ("suppliers.csv", "name,number\n"),
         ("lobby.password", "secret\n"),
+        (
+            "hq.xml",
+            "<LocationProfileDescription><Rule><Pattern>1</Pattern><Translation>2</Translation></Rule></LocationProfileDescription>",
+        ),
         ("submission.secret", "secret\n"),
     ];
     fs::create_dir_all(folder.path().join("prompts")).expect("the folder can be written");
@@ -481,7 +485,15 @@ fn every_sample_site_loads() {
     for folder in [&sites, &bodies] {
         fs::create_dir(folder).expect("a folder");
     }
-    for file in ["provider.password", "exchange.password", "directory.password", "sms.token", "push.token"] {
+    for file in [
+        "lobby.password",
+        "1001.password",
+        "provider.password",
+        "exchange.password",
+        "directory.password",
+        "sms.token",
+        "push.token",
+    ] {
         fs::write(sites.join(file), "secret\n").expect("the folder can be written");
     }
     for file in ["sms.form", "push.json"] {
@@ -521,6 +533,7 @@ fn every_sample_site_loads() {
         "sms-and-push.toml",
         "callers-by-exchange.toml",
         "openldap.toml",
+        "address-book.toml",
         "active-directory.toml",
         "routes-fault-tolerant.toml",
     ] {
@@ -584,8 +597,10 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
                 Item::Value(_) | Item::None => {}
             }
         }
-        // The names below um.plan, channel, identity.source, voice_policy and attendant are the site's own.
-        if !["um.plan", "channel", "identity.source", "voice_policy", "attendant"].contains(&path.as_str()) {
+        // The names below um.plan, channel, identity.source, voice_policy, attendant and location are the site's own.
+        if !["um.plan", "channel", "identity.source", "voice_policy", "attendant", "location"]
+            .contains(&path.as_str())
+        {
             found.push((path, table.iter().map(|(key, _)| key.to_owned()).collect()));
         }
     }
@@ -593,7 +608,7 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
 }
 
 fn add_unknown(table: &mut Table) {
-    let plans = ["main", "relay", "suppliers", "standard"].iter().any(|name| table.contains_key(name));
+    let plans = ["main", "relay", "suppliers", "standard", "hq"].iter().any(|name| table.contains_key(name));
     for (_, item) in table.iter_mut() {
         match item {
             Item::Table(table) => add_unknown(table),
