@@ -206,6 +206,8 @@ fn over(own: &User, base: &User) -> User {
         "time_zone" => time_zone;
         "language" => language;
         "greeting" => greeting;
+        "pin" => pin;
+        "pin_file" => pin;
         "voicemail_numbers" => voicemail_numbers;
         "policy" => policy;
         "voice_policy" => voice_policy;
