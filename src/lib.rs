@@ -17,14 +17,18 @@
 //! - [`rcc`]: remote call control, CSTA in XML (ECMA-323, TR/87).
 //! - [`registrar`]: what a REGISTER makes of a user's bindings, and where calls to the user go.
 //! - [`security`]: what strangers may do, and when they are not heard any more.
+//! - [`doctor`]: what `ringpost doctor` says of a site, and what it advises.
+//! - [`book`]: the address book that devices fetch, whole or what has changed.
 //! - [`web`]: who asks by HTTP, and from where.
 //! - [`settings`]: a site, checked. [`address`]: names parsed once at the edge. [`xml`]: documents of strangers, and our own.
 
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod book;
 pub mod call;
 pub mod directory;
+pub mod doctor;
 pub mod identity;
 pub mod notify;
 pub mod numbers;

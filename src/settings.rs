@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod attendant;
+mod book;
 mod channel;
 mod directory;
 mod dns;
@@ -37,6 +38,7 @@ mod tls;
 mod trunk;
 
 pub use attendant::{Attendant, Extensions};
+pub use book::Book;
 pub use channel::{Channel, ChannelKind, Webhook};
 pub use directory::{
     DirectoryUm, DirectoryUsers, Ldap, LdapBind, LdapServer, LdapStrategy, LdapTalk, LdapTls,
@@ -101,6 +103,8 @@ pub struct Site {
     pub metrics: Metrics,
     /// `[http]`.
     pub http: Http,
+    /// `[book]`.
+    pub book: Book,
     /// `[security]`.
     pub security: Security,
     /// `[tls]`.

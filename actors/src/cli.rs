@@ -1,6 +1,8 @@
 //! The command line: what can be asked of `ringpost`, and its exit codes.
 
 mod calls;
+mod directory;
+mod doctor;
 mod queue;
 mod route;
 
@@ -28,7 +30,7 @@ const BAD_SITE: u8 = 64;
 #[derive(Parser)]
 #[command(name = "ringpost", version, max_term_width = 100)]
 #[command(
-    after_help = "Start with:  ringpost demo\nThen:        ringpost check --config site.toml && ringpost serve --config site.toml"
+    after_help = "Start with:  ringpost demo\nThen:        ringpost doctor --config site.toml && ringpost serve --config site.toml"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -57,6 +59,9 @@ enum Command {
         #[command(flatten)]
         site: SiteFile,
     },
+    /// Look at everything that a site needs: DNS, certificates, trunks, UM, mail, Exchange, store, ports; exit 1 where something
+    /// does not work
+    Doctor(doctor::Doctor),
     /// Ask the running Ringpost of a site how it is: exit 0, or 1 where a part is red or nobody answers
     Status {
         #[command(flatten)]
@@ -68,6 +73,11 @@ enum Command {
     Outbox {
         #[command(subcommand)]
         what: queue::What,
+    },
+    /// Look into the directory (LDAP), or ask it for changes at once
+    Directory {
+        #[command(subcommand)]
+        what: directory::What,
     },
     /// Which way a number outside would take, and why no other: exit 0 where there is one, 1 where there is none
     Route(route::Route),
@@ -102,9 +112,11 @@ pub fn run() -> ExitCode {
         Some(Command::Demo { dir, log }) => show(dir, &log).unwrap_or_else(|code| code),
         Some(Command::Serve { site, log }) => serve(site.config, &log).unwrap_or_else(|code| code),
         Some(Command::Check { site }) => check(&site.config).unwrap_or_else(|code| code),
+        Some(Command::Doctor(asked)) => doctor::run(asked),
         Some(Command::Status { site }) => show_status(&site.config).unwrap_or_else(|code| code),
         Some(Command::Calls(calls)) => calls::run(calls).unwrap_or_else(|code| code),
         Some(Command::Outbox { what }) => queue::run(what).unwrap_or_else(|code| code),
+        Some(Command::Directory { what }) => directory::run(what).unwrap_or_else(|code| code),
         Some(Command::Route(route)) => route::run(&route).unwrap_or_else(|code| code),
         Some(Command::Completions { shell }) => completions(shell),
     }

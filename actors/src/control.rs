@@ -20,9 +20,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader as AsyncReader},
     net::{UnixListener, UnixStream},
+    sync::{mpsc, oneshot},
 };
 
 use crate::{
+    directory::{keep, mirror::Summary},
     keeper::Keeper,
     outbox::{Discard, Outbox, Retry},
     pool::now,
@@ -31,6 +33,9 @@ use crate::{
 
 /// How long a request may take to come.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an answer may take, and how long that of a directory, however large.
+const ANSWER: Duration = Duration::from_secs(60);
+const SYNC: Duration = Duration::from_secs(1800);
 /// How many notices may be named at once.
 pub const MOST: usize = 50_000;
 /// The longest request: so many numbers.
@@ -46,7 +51,12 @@ pub enum Order {
     Drop(Vec<ItemId>),
     /// Which way a number would take; the answer is an [`Explanation`].
     Route(Question),
+    /// The directory is asked for changes at once; the answer is a [`Synced`].
+    SyncDirectory,
 }
+
+/// What a directory was found to be, or why it was not read.
+pub type Synced = Result<Summary, String>;
 
 /// Which way a number would take; `None`: nobody is known by the name that was given.
 pub type Explanation = Option<Explained>;
@@ -58,6 +68,8 @@ pub struct Ears {
     pub outbox: Addr<Outbox>,
     /// The site as it is now.
     pub directory: Arc<ArcSwap<Directory>>,
+    /// Who keeps the mirror of the LDAP directory, where there is one.
+    pub mirror: Option<mpsc::Sender<keep::Order>>,
 }
 
 /// What became of each notice: nothing more to say, or why not.
@@ -110,16 +122,37 @@ async fn answer(mut stream: UnixStream, ears: &Ears) -> io::Result<()> {
     let mut reader = AsyncReader::new((&mut stream).take(LARGEST));
     tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await??;
     let order: Order = serde_json::from_str(&line).map_err(io::Error::other)?;
-    let mut said = match order {
+    let said = match order {
         Order::Retry(ids) => serde_json::to_string(&obey(ids, true, &ears.outbox).await)?,
         Order::Drop(ids) => serde_json::to_string(&obey(ids, false, &ears.outbox).await)?,
         Order::Route(question) => {
             let explained: Explanation = ears.directory.load().explain(&question, true, now());
             serde_json::to_string(&explained)?
         }
+        Order::SyncDirectory => {
+            // A large directory takes its time: the next order does not wait for it.
+            let synced = sync(ears.mirror.clone());
+            actix::spawn(async move {
+                let told = serde_json::to_string(&synced.await).unwrap_or_default();
+                // Whoever has gone away does not want to know.
+                let _ = say(stream, told).await;
+            });
+            return Ok(());
+        }
     };
+    say(stream, said).await
+}
+
+async fn say(mut stream: UnixStream, mut said: String) -> io::Result<()> {
     said.push('\n');
     tokio::time::timeout(PATIENCE, stream.write_all(said.as_bytes())).await?
+}
+
+async fn sync(mirror: Option<mpsc::Sender<keep::Order>>) -> Synced {
+    let Some(mirror) = mirror else { return Err("this site has no [directory]".to_owned()) };
+    let (asker, told) = oneshot::channel();
+    mirror.send(keep::Order::Sync(asker)).await.map_err(|_| "the mirror has stopped")?;
+    told.await.map_err(|_| "the mirror has stopped")?
 }
 
 async fn obey(ids: Vec<ItemId>, retry: bool, outbox: &Addr<Outbox>) -> Answer {
@@ -135,6 +168,32 @@ async fn obey(ids: Vec<ItemId>, retry: bool, outbox: &Addr<Outbox>) -> Answer {
     answer
 }
 
+/// The process id of the Ringpost that runs on that store and answers; `None`: none does, or the system does not say.
+///
+/// # Errors
+/// Where somebody listens and this user may not ask, or no answer comes.
+pub async fn who_runs(store: &Path) -> io::Result<Option<i32>> {
+    let mut stream = match UnixStream::connect(socket_of(store)).await {
+        Ok(stream) => stream,
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let pid = stream.peer_cred()?.pid();
+    let nothing = serde_json::to_string(&Order::Retry(vec![]))?;
+    stream.write_all(format!("{nothing}\n").as_bytes()).await?;
+    let mut line = String::new();
+    AsyncReader::new(stream).read_line(&mut line).await?;
+    serde_json::from_str::<Answer>(&line)?;
+    Ok(pid)
+}
+
 /// Says it to the Ringpost that runs on that store; `None` where none does.
 ///
 /// # Errors
@@ -147,7 +206,8 @@ pub fn ask<A: DeserializeOwned>(store: &Path, order: &Order) -> io::Result<Optio
         }
         Err(error) => return Err(error),
     };
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    let patience = if *order == Order::SyncDirectory { SYNC } else { ANSWER };
+    stream.set_read_timeout(Some(patience))?;
     writeln!(stream, "{}", serde_json::to_string(order)?)?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line)?;

@@ -18,20 +18,24 @@
 //! - [`policies`]: what users have changed by feature codes; tells the store.
 //! - [`mailboxes`]: how many messages each mailbox holds, for message waiting; the [`store`] tells it.
 //! - [`metrics`]: numbers and health, for whoever watches; any part bumps them. [`status`]: the same for an admin.
+//! - [`book`]: makes the address book every day and keeps its files; served by [`web`].
 //! - [`web`]: the HTTP server for what devices fetch; has a thread of its own, and its routes from others.
 //! - [`retention`]: removes what has been kept long enough; asks the store.
 //! - [`control`]: what an admin says while it runs; tells the outbox.
 //! - [`gateways`]: what calls show of the gateways of routes.
 //! - [`trunks`]: registers at providers and asks trunks whether they live; asks the port.
+//! - [`doctor`]: looks at a site from outside, beside a Ringpost that runs or without one.
 //! - [`demo`]: five calls with peers of its own. [`entropy`]: numbers that nobody can guess.
 
 #![forbid(unsafe_code)]
 
+pub mod book;
 pub mod call;
 pub mod channel;
 pub mod control;
 pub mod demo;
 pub mod directory;
+pub mod doctor;
 pub mod entropy;
 pub mod gateways;
 mod guard;

@@ -1,6 +1,7 @@
 //! Reads a site: defaults, site file and environment become a checked [`Site`], or every problem at once.
 
 mod attendant;
+mod book;
 mod channel;
 mod claims;
 mod directory;
@@ -39,7 +40,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 26] = [
+const SECTIONS: [&str; 27] = [
     "sip",
     "trunk",
     "outbound",
@@ -61,6 +62,7 @@ const SECTIONS: [&str; 26] = [
     "store",
     "metrics",
     "http",
+    "book",
     "security",
     "tls",
     "dns",
@@ -172,6 +174,7 @@ fn whole(layers: &Layers) -> Option<Site> {
     let voicemail = root.table("voicemail").and_then(|table| um::voicemail(table, store.as_ref()));
     let metrics = root.table("metrics").and_then(|table| storage::metrics(table, &mut taken));
     let http = root.table("http").and_then(|table| http::http(table, &mut taken, &mut claims));
+    let book = root.table("book").and_then(|table| book::book(table, store.as_ref()));
     let security = root.table("security").and_then(security::security);
     let secure = |sip: &ringpost::settings::Sip| sip.listen.iter().any(|listen| listen.transport.is_secure());
     let serves = sip.as_ref().is_some_and(secure)
@@ -206,6 +209,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         retention: retention?,
         metrics: metrics?,
         http: http?,
+        book: book?,
         security: security?,
         tls: tls?,
         identity,

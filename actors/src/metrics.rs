@@ -183,6 +183,9 @@ numbers! {
     Counter directory_failures_total: "Times that a directory server failed or could not be reached.";
     Counter directory_changes_total: "Entries that came, changed or went.";
     Counter directory_referrals_total: "Referrals that were not followed.";
+    Gauge book_entries: "Entries of the address book.";
+    Gauge book_made: "When the address book was last made or found unchanged, in seconds since 1970; 0: not since the start.";
+    Counter book_failures_total: "Times that it could not be made.";
     Gauge http_connections: "Connections open now at the listeners of `[http]`.";
     Counter http_requests_total: "Requests to them.";
     Counter http_refused_total: "Connections to them closed at once because http.max_connections was reached.";

@@ -1,6 +1,7 @@
 //! The only place where actors are wired together.
 
 mod lane;
+mod renewal;
 mod sockets;
 mod tell_um;
 
@@ -8,7 +9,7 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -19,7 +20,7 @@ use arc_swap::ArcSwap;
 use ringpost::{
     directory::Directory,
     outbox::ChannelName,
-    settings::{Site, UmServer},
+    settings::{Area, Site, UmServer},
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -27,8 +28,10 @@ use tokio::{
 };
 
 use crate::{
+    book::{self, Book},
     channel::{self, Letters, SipInfo, token::Tokens},
     control::{self, Ears},
+    directory::keep::{self, Order},
     identity::Identity,
     keeper::Keeper,
     load,
@@ -52,10 +55,14 @@ use crate::{
     voicemail::{self, Greetings, PortPool},
     web::{self, Routes, Web},
 };
+use renewal::Renewal;
+pub use renewal::joined;
 use tell_um::UmTeller;
 
 /// INFOs to UM under way at once.
 const UM_AT_ONCE: usize = 32;
+/// Orders to the mirror of the directory that may wait.
+const ORDERS: usize = 8;
 
 /// Why Ringpost did not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -80,11 +87,8 @@ pub enum StartError {
 pub struct Running {
     /// The site as it is now.
     pub directory: Arc<ArcSwap<Directory>>,
-    registrar: Arc<Registrar>,
-    gatehouse: Arc<Gatehouse>,
-    tls: Arc<Tls>,
-    names: Arc<Names>,
-    letters: Letters,
+    renewal: Arc<Renewal>,
+    mirror: Option<mpsc::Sender<Order>>,
     lanes: Lanes,
     trunks: Trunks,
     outbox: Addr<Outbox>,
@@ -162,7 +166,11 @@ impl Running {
         let outbox_settings = site.outbox.clone();
         let registrar = Arc::new(Registrar::new(&site, Some(scribe.clone())));
         let listeners = site.sip.listen.len();
-        let directory = Arc::new(ArcSwap::from_pointee(registrar.open(Directory::of(site))));
+        let read = site.ldap.as_deref().map(keep::snapshot).unwrap_or_default();
+        let directory = renewal::joined(Arc::new(site), Arc::clone(&read.0));
+        let directory = Arc::new(ArcSwap::from_pointee(registrar.open(directory)));
+        let (mirror, told) = mpsc::channel(ORDERS);
+        let mirror = directory.load().site.ldap.is_some().then_some(mirror);
         registrar.restore(listeners).await;
         let swept = Arc::clone(&registrar);
         keeper.keep("registrar".to_owned(), move || Arc::clone(&swept).sweep());
@@ -185,7 +193,8 @@ impl Running {
         let asking = outbox.asking();
         let outbox = outbox.start_apart();
         if let Some(path) = &directory.load().site.store.path {
-            let ears = Ears { outbox: outbox.clone(), directory: Arc::clone(&directory) };
+            let (outbox, directory, mirror) = (outbox.clone(), Arc::clone(&directory), mirror.clone());
+            let ears = Ears { outbox, directory, mirror };
             control::serve(path, ears, &keeper).map_err(|error| {
                 let socket = control::socket_of(path);
                 StartError::Config(format!("store.path: {} cannot be opened: {error}", socket.display()))
@@ -225,6 +234,16 @@ impl Running {
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         // Whoever has something to serve by HTTP adds its routes here.
         let routes = Routes::new(Arc::clone(&directory));
+        let has_book = directory.load().site.book.enabled && !web_sockets.is_empty();
+        let book =
+            has_book.then(|| Book::of(Arc::clone(&directory), Box::new(book::Site(Arc::clone(&directory)))));
+        let routes = match &book {
+            Some(book) => routes.with(Area::Book, book::routes(Arc::clone(book))),
+            None => routes,
+        };
+        if let Some(book) = book {
+            keeper.keep(book::part(), move || Arc::clone(&book).run());
+        }
         let web = Web::start(web_sockets, routes, Arc::clone(&tls), keeper.clone());
         let web =
             web.map_err(|source| StartError::Io { doing: "starting to serve by HTTP".into(), source })?;
@@ -235,6 +254,18 @@ impl Running {
         keeper.keep("certificates".into(), move || Arc::clone(&renewed).watch());
         let watch = trunks.clone();
         keeper.keep("trunks".into(), move || watch.clone().run());
+        let renewal = Arc::new(Renewal {
+            directory: Arc::clone(&directory),
+            registrar,
+            gatehouse,
+            tls,
+            names,
+            letters,
+            trunks: trunks.clone(),
+            turn: Mutex::default(),
+        });
+        let stage: Arc<dyn keep::Stage> = renewal.clone();
+        keep::start(stage, told, read, &keeper).map_err(StartError::Config)?;
         announce(&directory.load());
         match recovered {
             Ok(recovered) => {
@@ -242,21 +273,7 @@ impl Running {
             }
             Err(error) => tracing::error!(%error, "The folder of recordings cannot be read"),
         }
-        Ok(Self {
-            directory,
-            registrar,
-            gatehouse,
-            tls,
-            names,
-            letters,
-            lanes,
-            trunks,
-            outbox,
-            web,
-            calls,
-            drain,
-            fatal,
-        })
+        Ok(Self { directory, renewal, mirror, lanes, trunks, outbox, web, calls, drain, fatal })
     }
 
     /// Waits for SIGTERM or SIGINT, then drains; SIGHUP reads the users again.
@@ -297,14 +314,9 @@ impl Running {
         match load::site(site_file) {
             Ok(site) => {
                 let users = site.users.len();
-                let directory = self.registrar.open(Directory::of(site));
-                directory.remember(&self.directory.load());
-                self.directory.store(Arc::new(directory));
-                self.gatehouse.reload();
-                self.tls.reload(&self.directory.load().site);
-                self.letters.restyle(Arc::clone(&self.directory.load().site.style));
-                self.names.reload(self.directory.load().site.dns.clone());
-                self.trunks.reload();
+                self.renewal.site(site);
+                // Full: it has been told already.
+                self.mirror.iter().for_each(|mirror| drop(mirror.try_send(Order::Reread)));
                 tracing::info!(users, "Read the site file again");
             }
             Err(problems) => {
@@ -356,7 +368,8 @@ fn open_store(
         .map_err(|source| StartError::Io { doing: "starting the store's thread".into(), source })
 }
 
-fn uses_embedded_um(site: &Site) -> bool {
+/// Whether Ringpost answers calls itself: as UM, as an attendant, or to say that a feature code is taken.
+pub(crate) fn uses_embedded_um(site: &Site) -> bool {
     // It also says that a feature code is taken, and is every attendant.
     !site.feature_codes.0.is_empty()
         || !site.attendants.is_empty()

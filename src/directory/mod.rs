@@ -107,8 +107,7 @@ impl Directory {
     /// trunks and UM servers is not in it yet, see [`Directory::remember`].
     pub fn joined(site: Arc<Site>, people: Arc<People>) -> (Self, Vec<Remark>) {
         let Some(ldap) = site.ldap.clone() else { return (Self::of(Site::clone(&site)), vec![]) };
-        let normal = |number: &str| contact::normal(number, &site.outbound.numbering);
-        let joined = users::joined(&site, &ldap, people.roster(), &normal);
+        let joined = users::joined(&site, &ldap, people.roster(), &|number| typed(&site, number));
         let whole = Site { users: joined.users, plans: joined.plans, ..Site::clone(&site) };
         (Self { people, bare: Some(site), ..Self::of(whole) }, joined.remarks)
     }
@@ -197,6 +196,11 @@ impl Directory {
         let wildcards = self.site.tls.wildcards;
         self.trunks.iter().find(|trunk| trunk.tls_names.iter().any(|name| speaks_for(names, name, wildcards)))
     }
+}
+
+/// A number of the directory as somebody has typed it, in the form in which numbers are compared: what [`reverse::Rule`] wants.
+pub fn typed(site: &Site, number: &str) -> Option<String> {
+    contact::normal(number, &site.outbound.numbering)
 }
 
 /// The pools of all plans; a server that several of them name is one member.

@@ -43,6 +43,11 @@ impl Breaker {
         }
     }
 
+    /// Whether it is open.
+    pub fn is_open(&self) -> bool {
+        self.probe.is_some()
+    }
+
     /// The source has answered, whatever it said.
     pub fn reached(&mut self) -> Turn {
         let was_open = self.probe.is_some();

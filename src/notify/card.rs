@@ -24,7 +24,7 @@ pub fn write(name: &str, number: &str) -> Option<String> {
 }
 
 /// RFC 2426 §4: no text ends its value.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, c| {
         if matches!(c, '\\' | ';' | ',') {
             escaped.push('\\');
@@ -35,7 +35,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// A line with its end, folded where it is too long and never inside a character.
-fn folded(line: &str) -> String {
+pub(crate) fn folded(line: &str) -> String {
     let (mut folded, mut length) = (String::with_capacity(line.len() + 2), 0);
     for c in line.chars() {
         if length + c.len_utf8() > LONGEST {

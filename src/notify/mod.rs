@@ -1,6 +1,6 @@
 //! What is told about a call, to whom and how.
 
-mod card;
+pub(crate) mod card;
 pub mod clean;
 mod dates;
 pub mod decide;

@@ -156,12 +156,16 @@ impl CallActor {
             true => gateways::failed(code, said),
             false => matches!(code, 408 | 500 | 502..=504),
         };
+        if let Some((way, passage)) = ways.at().and_then(|way| Some((way, way.route.as_ref()?)))
+            && (failed || said.is_some())
+        {
+            if failed {
+                METRICS.routes.failed(&passage.route.name, &way.trunk.name);
+            }
+            self.switch.note_gateway(&way.trunk.name, gateways::sign(code, said));
+        }
         if !failed {
             return false;
-        }
-        if let Some((way, passage)) = ways.at().and_then(|way| Some((way, way.route.as_ref()?))) {
-            METRICS.routes.failed(&passage.route.name, &way.trunk.name);
-            self.switch.note_gateway(&way.trunk.name, gateways::sign(code, said));
         }
         let more = ways.advance(&self.switch.directory(), now());
         if !more && ways.are_routed() {

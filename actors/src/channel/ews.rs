@@ -7,6 +7,7 @@ mod contacts;
 mod door;
 mod finder;
 mod ntlm;
+mod probe;
 
 use std::{
     net::SocketAddr,
@@ -38,6 +39,7 @@ use super::{
 };
 use door::{Door, DoorError};
 use finder::Finder;
+pub use probe::{Knock, Shut};
 
 /// How long a server that wants to be left alone, without saying for how long, is left alone.
 const REST: Duration = Duration::from_secs(5);

@@ -4,6 +4,7 @@
 //! its Message-ID before it goes again.
 
 mod contacts;
+mod probe;
 mod service;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -30,6 +31,7 @@ use super::{
     never,
     token::{SetupError, Tokens},
 };
+pub use probe::{Closed, Opened};
 use service::{Body, Service, Trouble};
 
 /// The channel.

@@ -25,13 +25,13 @@ use ringpost::{
 };
 
 pub use contacts::Contacts;
-pub use ews::{Ews, EwsError};
-pub use graph::{Graph, GraphError};
+pub use ews::{Ews, EwsError, Knock, Shut};
+pub use graph::{Closed, Graph, GraphError, Opened};
 pub use letters::Letters;
 pub use maildir::Maildir;
 pub use recorded::Recorded;
 pub use sip_info::{InfoError, InfoSender, SipInfo};
-pub use smtp::{Smtp, SmtpError};
+pub use smtp::{NoSession, Session, Smtp, SmtpError};
 use token::Tokens;
 pub use webhook::Webhook;
 

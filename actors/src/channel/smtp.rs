@@ -6,6 +6,7 @@
 mod line;
 mod login;
 mod opening;
+mod probe;
 
 use std::{
     error::Error as _,
@@ -37,6 +38,7 @@ use super::{
 use line::{Line, Sent};
 use login::{From, Login};
 use opening::Server;
+pub use probe::{NoSession, Session};
 
 /// How long a mail may take, its octets aside. RFC 5321 §4.5.3.2 would allow the end of DATA ten minutes; a server
 /// that slow is tried again.

@@ -1,13 +1,14 @@
 //! Keeps the mirror: a poll every now and then, and while the directory is down, a look at it every two seconds.
 
-use std::{sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
+use actix::Arbiter;
 use jiff::{Timestamp, Unit};
 use ringpost::{
     directory::people::Roster,
     settings::{Ldap, LdapServer},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tracing::{debug, error, info, warn};
 
 use super::{
@@ -17,7 +18,10 @@ use super::{
     servers::Servers,
     session::Session,
 };
-use crate::metrics::{METRICS, State};
+use crate::{
+    keeper::Keeper,
+    metrics::{METRICS, State},
+};
 
 /// The part in the health report.
 pub const PART: &str = "directory";
@@ -71,6 +75,30 @@ pub fn snapshot(settings: &Ldap) -> (Arc<Roster>, Option<Timestamp>) {
     }
 }
 
+/// Keeps the mirror of a site that has a directory, on a thread of its own.
+///
+/// # Errors
+/// What of its settings cannot be used.
+pub fn start(
+    stage: Arc<dyn Stage>,
+    orders: mpsc::Receiver<Order>,
+    read: (Arc<Roster>, Option<Timestamp>),
+    keeper: &Keeper,
+) -> Result<(), String> {
+    let Some(settings) = stage.settings() else { return Ok(()) };
+    let keeping =
+        Keeping::new(stage, orders, read, settings).map_err(|why| format!("directory.ca: {why}"))?;
+    let keeper = keeper.clone();
+    Arbiter::new().spawn_fn(move || {
+        let keeping = Rc::new(Mutex::new(keeping));
+        keeper.keep("directory's mirror".to_owned(), move || {
+            let keeping = Rc::clone(&keeping);
+            async move { keeping.lock().await.run().await }
+        });
+    });
+    Ok(())
+}
+
 impl Keeping {
     /// Keeps what has been read before.
     ///
@@ -117,7 +145,10 @@ impl Keeping {
                 None => self.servers.session(&failed).await?,
             };
             match self.mirror.poll(&self.servers, session).await {
-                Ok(summary) => return Ok(summary),
+                Ok(summary) => {
+                    self.servers.last_works();
+                    return Ok(summary);
+                }
                 Err(refusal) => {
                     failed.extend(self.servers.last_failed(&refusal));
                     if failed.len() >= self.settings.servers.len() || refusal.is_of_the_site() {

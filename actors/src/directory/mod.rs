@@ -12,3 +12,8 @@ mod session;
 
 pub use refusal::Refusal;
 pub use session::{Search, Session};
+
+/// An entry and all below it.
+pub fn subtree() -> ldap3::Scope {
+    ldap3::Scope::Subtree
+}

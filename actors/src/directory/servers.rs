@@ -1,6 +1,7 @@
 //! The servers of a directory: which of them is asked, and how one that was down is noticed when it is back.
 
 use std::{
+    cell::{Cell, RefCell},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,7 +11,7 @@ use ringpost::{
     identity::breaker::{Breaker, Rules, Turn},
     settings::{Ldap, LdapServer, LdapStrategy},
 };
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{open::Opener, refusal::Refusal, session::Session};
 use crate::{
@@ -42,9 +43,9 @@ pub struct Servers {
 
 struct Known {
     server: LdapServer,
-    breaker: Breaker,
+    breaker: Cell<Breaker>,
     /// Why it failed last.
-    why: Option<Refusal>,
+    why: RefCell<Option<Refusal>>,
 }
 
 impl Servers {
@@ -54,8 +55,11 @@ impl Servers {
         let tls = Arc::new(client_config(roots(settings.ca.as_deref())?)?);
         let mut lockout = Lockout::new(settings.talk.password_rest);
         lockout.named("directory");
-        let known =
-            |server: &LdapServer| Known { server: server.clone(), breaker: Breaker::default(), why: None };
+        let known = |server: &LdapServer| Known {
+            server: server.clone(),
+            breaker: Cell::default(),
+            why: RefCell::default(),
+        };
         let hosts: Vec<_> = settings.servers.iter().map(|server| server.host.as_str()).collect();
         Ok(Self {
             opener: Opener { tls, patience: settings.talk.connect_timeout, known: vec![] },
@@ -85,14 +89,13 @@ impl Servers {
             if failed.contains(&index) {
                 continue;
             }
-            let (now, rules) = (self.started.elapsed(), self.rules());
-            if !self.known[index].breaker.admits(now, rules) {
-                last = last.or_else(|| self.known[index].why.clone());
+            if !self.admits(index) {
+                last = last.or_else(|| self.known[index].why.borrow().clone());
                 continue;
             }
             match self.open(&self.known[index].server).await {
                 Ok(session) => {
-                    self.reached(index);
+                    self.last = Some(index);
                     return Ok((self.known[index].server.clone(), session));
                 }
                 Err(refusal @ Refusal::Password(_)) => return Err(refusal),
@@ -109,7 +112,7 @@ impl Servers {
     /// other from beginning.
     pub async fn wait(&mut self) -> Result<(LdapServer, Session), Refusal> {
         let (index, session) = self.first_back().await?;
-        self.reached(index);
+        self.last = Some(index);
         Ok((self.known[index].server.clone(), session))
     }
 
@@ -128,9 +131,7 @@ impl Servers {
                 Some((index, tried)) = tries.next(), if !tries.is_empty() => match tried {
                     Ok(session) => return Ok((index, session)),
                     Err(refusal @ Refusal::Password(_)) => return Err(refusal),
-                    Err(refusal) => {
-                        tracing::debug!(server = self.known[index].server.url(), why = %refusal, "A directory server is still down");
-                    }
+                    Err(refusal) => self.failed(index, &refusal),
                 }
             }
         }
@@ -153,8 +154,20 @@ impl Servers {
         exact.or_else(|| of_host().next().filter(|_| matches!(port, 389 | 636)))
     }
 
+    /// The server that was asked last has told everything.
+    pub fn last_works(&self) {
+        let Some(Known { server, breaker, .. }) = self.last.and_then(|last| self.known.get(last)) else {
+            return;
+        };
+        let mut next = breaker.get();
+        if next.reached() == Turn::Closed {
+            info!(server = server.url(), "A directory server works again");
+        }
+        breaker.set(next);
+    }
+
     /// The server that was asked last has failed at what it was asked; which one it is.
-    pub fn last_failed(&mut self, refusal: &Refusal) -> Option<usize> {
+    pub fn last_failed(&self, refusal: &Refusal) -> Option<usize> {
         let last = self.last?;
         self.failed(last, refusal);
         Some(last)
@@ -195,27 +208,29 @@ impl Servers {
         Rules { failures: self.settings.talk.failures, rest: REST }
     }
 
-    fn reached(&mut self, index: usize) {
-        self.last = Some(index);
-        let Known { server, breaker, .. } = &mut self.known[index];
-        if breaker.reached() == Turn::Closed {
-            info!(server = server.url(), "A directory server works again");
-        }
+    fn admits(&self, index: usize) -> bool {
+        let breaker = &self.known[index].breaker;
+        let mut next = breaker.get();
+        let admitted = next.admits(self.started.elapsed(), self.rules());
+        breaker.set(next);
+        admitted
     }
 
-    fn failed(&mut self, index: usize, refusal: &Refusal) {
+    fn failed(&self, index: usize, refusal: &Refusal) {
         METRICS.directory_failures_total.one();
-        let (now, rules) = (self.started.elapsed(), self.rules());
-        let Known { server, breaker, why } = &mut self.known[index];
-        *why = Some(refusal.clone());
-        let turn = breaker.failed(now, rules);
-        match turn {
+        let Known { server, breaker, why } = &self.known[index];
+        *why.borrow_mut() = Some(refusal.clone());
+        let (mut next, url) = (breaker.get(), server.url());
+        let was_down = next.is_open();
+        match next.failed(self.started.elapsed(), self.rules()) {
             Turn::Opened => {
-                warn!(server = server.url(), why = %refusal, "A directory server is down: it is tried now and then")
+                warn!(server = url, why = %refusal, "A directory server is down: it is tried now and then");
             }
-            Turn::None | Turn::Closed => {
-                warn!(server = server.url(), why = %refusal, "A directory server has failed");
+            Turn::None | Turn::Closed if was_down => {
+                debug!(server = url, why = %refusal, "A directory server is still down");
             }
+            Turn::None | Turn::Closed => warn!(server = url, why = %refusal, "A directory server has failed"),
         }
+        breaker.set(next);
     }
 }

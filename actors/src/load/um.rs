@@ -80,7 +80,7 @@ pub fn voicemail(mut section: Section<'_>, store: Option<&Store>) -> Option<Voic
     Some(Voicemail {
         address: address?,
         rtp_ports: rtp_ports?,
-        recordings: recordings.unwrap_or_else(|| beside(store)),
+        recordings: recordings.unwrap_or_else(|| beside(store, "recordings")),
         greetings,
         prompts,
         min_message: min_message?,
@@ -139,11 +139,11 @@ fn rtp_ports(raw: &Raw<'_>) -> Result<(u16, u16), String> {
     }
 }
 
-/// The folder `recordings` beside the store; a store in memory is for tests, so it goes with the temporary files.
-fn beside(store: Option<&Store>) -> PathBuf {
+/// A folder beside the store; a store in memory is for tests, so it goes with the temporary files.
+pub fn beside(store: Option<&Store>, name: &str) -> PathBuf {
     let file = store.and_then(|store| store.path.as_deref());
     file.and_then(|file| file.parent()).map_or_else(
-        || std::env::temp_dir().join(format!("ringpost-{}", std::process::id())).join("recordings"),
-        |folder| folder.join("recordings"),
+        || std::env::temp_dir().join(format!("ringpost-{}", std::process::id())).join(name),
+        |folder| folder.join(name),
     )
 }

@@ -123,13 +123,18 @@ impl Names {
 
     /// The places; asks for what is not known, and waits for it in bounds.
     pub async fn find(&self, mut locate: Locate) -> Vec<Hop> {
+        self.search(&mut locate).await
+    }
+
+    /// As [`Names::find`]; `locate` then knows all that was heard.
+    pub async fn search(&self, locate: &mut Locate) -> Vec<Hop> {
         let timeout = self.settings.load().timeout;
-        let patience = if self.old_would_do(&locate) { timeout.min(OLD_WOULD_DO) } else { timeout };
+        let patience = if self.old_would_do(locate) { timeout.min(OLD_WOULD_DO) } else { timeout };
         let end = tokio::time::Instant::now() + patience;
         let places = loop {
             match locate.next() {
                 Step::Done(places) => break places,
-                Step::Ask(questions) => self.ask_all(&mut locate, questions, end).await,
+                Step::Ask(questions) => self.ask_all(locate, questions, end).await,
             }
         };
         METRICS.dns_timeouts_total.add(u64::from(tokio::time::Instant::now() >= end));

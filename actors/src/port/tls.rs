@@ -1,8 +1,8 @@
 //! TLS: the site's certificates, whom they let Ringpost believe, and their renewal while it runs.
 
 mod alias;
-mod files;
-mod verify;
+pub(crate) mod files;
+pub(crate) mod verify;
 
 use std::{
     collections::HashMap,
@@ -98,7 +98,7 @@ impl ResolvesClientCert for Shown {
 }
 
 /// Seconds since 1970.
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }

@@ -3,7 +3,7 @@
 //! Everything that is served wants a login. A handler finds in its request's extensions who asks ([`Who`]) and under which
 //! address ([`Address`]).
 
-mod answer;
+pub mod answer;
 mod guard;
 mod serve;
 mod stall;
@@ -19,10 +19,7 @@ use ringpost::{
 };
 use tokio::sync::{Semaphore, watch};
 
-pub use self::{
-    answer::{fresh, stream, tag},
-    guard::Guard,
-};
+pub use self::guard::Guard;
 use crate::{
     keeper::Keeper,
     port::{stream as sockets, tls::Tls},

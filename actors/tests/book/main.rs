@@ -3,8 +3,9 @@
 #[allow(dead_code, reason = "a part of it serves here")]
 #[path = "../transports/authority.rs"]
 mod authority;
-#[allow(dead_code, reason = "the address book will use all of it")]
 mod fetch;
+mod fetching;
+mod making;
 mod server;
 #[path = "../support/call/mod.rs"]
 mod support;

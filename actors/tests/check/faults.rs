@@ -93,6 +93,19 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "a book for nobody",
+        "[store]",
+        "[book]\nenabled = \"no\"\ntitle = \"\"\nhide = [\"department=\", 5]\ndays = 0\nmax_found = 0\n[store]",
+        &[
+            "site.toml:23: book.enabled: wants true or false, not text in quotes",
+            "site.toml:24: book.title: is empty",
+            "site.toml:25: book.hide[0]: wants an address, a number or ATTRIBUTE=VALUE, with * for anything",
+            "site.toml:25: book.hide[1]: wants text, not a number without quotes",
+            "site.toml:26: book.days: wants a number from 1 to 365",
+            "site.toml:27: book.max_found: wants a number from 1 to 10000",
+        ],
+    ),
+    (
         "unknown key",
         "language = \"en\"",
         "languages = \"en\"",
@@ -166,7 +179,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
          channels = [\"pager\"]\n[store]",
         &[
             "site.toml:23: directory.servers[0]: wants \"ldap://host[:port]\" or \"ldaps://host[:port]\"",
-            "site.toml:23: directory.servers: a password needs TLS: leave starttls=never out, or take ldaps://",
+            "site.toml:23: directory.servers[1]: starttls=never is for loopback: leave it out, or take ldaps://",
             "site.toml:26: directory.bases[0]: wants a distinguished name such as \"ou=Users,dc=example,dc=com\"",
             "site.toml:27: directory.filter: wants a search filter such as \"(objectClass=user)\" (RFC 4515)",
             "site.toml:28: directory.profile: wants one of \"active-directory\", \"openldap\", not \"novell\"",
@@ -264,7 +277,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[stores]",
         &[
             "site.toml:22: stores: unknown key; known here: sip, outbound, voice_policy, trunk, registrar, um, outbox, channel, mail, \
-             notices, directory, user, bypass, attendant, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, security, tls, dns, identity",
+             notices, directory, user, bypass, attendant, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, book, security, tls, dns, identity",
         ],
     ),
     (
@@ -798,6 +811,33 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
             "site.toml:33: user[0].notices.quiet: leaves no time at which a notice could be told",
             "site.toml:34: user[0].notices.tell: wants a mail address such as \"user@example.com\"",
             "site.toml:35: user[0].notices.min_ring: unknown key; known here: skip, skip_numbers, own_numbers, quiet, work_days, work_hours, holidays, voice_mail_at_once, tell, voicemail, audio, vcard, digest_calls, digest_within, returned",
+        ],
+    ),
+    (
+        "a directory that would be asked in the open, by nobody, or for too much",
+        "[store]",
+        "[directory]\nservers = [\"ldap://dc.example.test?starttls=never\", \"http://dc.example.test\"]\nbases = [\"dc=x\"]\n\
+         bind_name = \"\"\npassword = \"secret\"\nstrategy = \"any\"\nreferrals = [\"ldap://x\"]\n\
+         connect_timeout = 5\nmax_message = \"1KiB\"\nfailures = 0\n[store]",
+        &[
+            "site.toml:23: directory.servers[0]: starttls=never is for loopback: leave it out, or take ldaps://",
+            "site.toml:23: directory.servers[1]: wants \"ldap://host[:port]\" or \"ldaps://host[:port]\"",
+            "site.toml:25: directory.bind_name: is empty",
+            "site.toml:26: directory.password: does not belong into the file: use password_file or RINGPOST_DIRECTORY__PASSWORD",
+            "site.toml:27: directory.strategy: wants \"order\" or \"round-robin\", not \"any\"",
+            "site.toml:28: directory.referrals[0]: wants the name of a host, not \"ldap://x\"",
+            "site.toml:29: directory.connect_timeout: wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" or \"1h\", not a number without quotes",
+            "site.toml:30: directory.max_message: must be from 64.0 KiB to 1.0 GiB",
+            "site.toml:31: directory.failures: wants a number from 1 to 100",
+        ],
+    ),
+    (
+        "a ticket of Kerberos in a build without it, and a login with an empty password",
+        "[store]",
+        "[directory]\nservers = [\"ldaps://dc.example.test\"]\nbases = [\"dc=x\"]\ngssapi = true\n[store]",
+        &[
+            "site.toml:25: directory.gssapi: this Ringpost was built without Kerberos: build it with --features gssapi, or take \
+           bind_name and password_file",
         ],
     ),
 ];

@@ -4,13 +4,24 @@
 #[path = "../transports/authority.rs"]
 #[allow(dead_code, reason = "a part of it serves here")]
 mod authority;
+mod calls;
+#[path = "../trust/certificates.rs"]
+mod certificates;
+mod failover;
+mod fake;
+mod faults;
+mod hostile;
 mod polling;
 #[path = "../support/call/mod.rs"]
 #[allow(unused_imports, reason = "a part of it serves here")]
 mod program;
+#[path = "../outages/proxy.rs"]
+#[allow(dead_code, reason = "a part of it serves here")]
+mod proxy;
 mod slapd;
 #[path = "../support/mod.rs"]
 mod support;
+mod trust;
 
 use ringpost_actors::directory::{
     Refusal,
@@ -18,10 +29,18 @@ use ringpost_actors::directory::{
     servers::Servers,
 };
 
+/// Whose certificates the servers show.
+const NAME: &str = slapd::NAME;
+
 /// One poll, as the keeper of a mirror does it.
 async fn poll(mirror: &mut Mirror, servers: &mut Servers) -> Result<Summary, Refusal> {
     let session = servers.session(&[]).await?;
-    mirror.poll(servers, session).await
+    let polled = mirror.poll(servers, session).await;
+    match &polled {
+        Ok(_) => servers.last_works(),
+        Err(refusal) => drop(servers.last_failed(refusal)),
+    }
+    polled
 }
 
 fn runtime() -> tokio::runtime::Runtime {

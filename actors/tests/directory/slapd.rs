@@ -53,7 +53,9 @@ pub fn people(count: usize) -> String {
          dn: ou=Left,{BASE}\nobjectClass: organizationalUnit\nou: Left\n\n"
     );
     for number in 1..=count {
-        ldif += &user(number);
+        // Two copies of a directory call their entries the same.
+        let id = format!("objectClass: user\nentryUUID: 00000000-0000-4000-8000-{number:012}\n");
+        ldif += &user(number).replacen("objectClass: user\n", &id, 1);
     }
     ldif
 }
@@ -157,6 +159,20 @@ impl Slapd {
         asked.stdin.take().expect("piped").write_all(ldif.as_bytes()).expect("it reads");
         let done = asked.wait_with_output().expect("it ends");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.running.as_ref().map_or(0, |running| running.0.id())
+    }
+
+    /// As by SIGKILL.
+    pub fn dies(&mut self) {
+        self.running = None;
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.file("log")).unwrap_or_default()).into_owned()
     }
 
     pub fn file(&self, name: &str) -> PathBuf {

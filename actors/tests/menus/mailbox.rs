@@ -323,7 +323,8 @@ fn r115_the_own_phone_hears_its_mailbox_at_once_or_by_its_pin_alone() {
         let (invite, ok) = device.asks("INVITE", "sip:8000@corp.test", &contact, &phone.sdp(), 0);
         assert_eq!(ok.what(), "200", "{ok}");
         phone.speaks_to(&ok);
-        let mut talk = Dialog::caller(&invite, &ok);
+        // The INVITE was sent twice, the second time with the proof.
+        let mut talk = Dialog { sequence: device.sequence, ..Dialog::caller(&invite, &ok) };
         device.peer.inside(&mut talk, "ACK", "", "");
         phone.hears(first);
         if !line.is_empty() {

@@ -56,7 +56,7 @@ impl Maker<'_> {
     }
 
     fn candidate(&self, person: &Person, remarks: &mut Vec<Remark>) -> Option<Candidate> {
-        if !self.is_user(person) {
+        if unfit(self.settings, person).is_some() {
             return None;
         }
         let made = || self.settings.address.as_ref().and_then(|template| sip(&template.fill(person)?));
@@ -80,25 +80,6 @@ impl Maker<'_> {
         };
         self.wishes(person, &mut user, &mut remark);
         Some(Candidate { id: person.id, user, lines: self.lines(person) })
-    }
-
-    fn is_user(&self, person: &Person) -> bool {
-        let enabled =
-            if self.settings.must_be_enabled { [Some(true)].as_slice() } else { &[Some(true), None] };
-        let below = |base: &String| {
-            let (dn, base) = (folded_dn(&person.dn), folded_dn(base));
-            dn.strip_suffix(&base).is_some_and(|head| head.is_empty() || head.ends_with(','))
-        };
-        let holds = |(name, value): &(String, String)| {
-            person.further.iter().any(|(known, said)| {
-                known.eq_ignore_ascii_case(name)
-                    && (value == "*" || said.to_lowercase() == value.to_lowercase())
-            })
-        };
-        !person.disabled
-            && enabled.contains(&person.sip_enabled)
-            && (self.settings.below.is_empty() || self.settings.below.iter().any(below))
-            && self.settings.only.iter().all(holds)
     }
 
     /// What the directory says for a setting.
@@ -223,4 +204,33 @@ fn ring_for(text: &str) -> Option<Duration> {
 fn fits(number: &str) -> bool {
     let digits = number.strip_prefix('+').unwrap_or(number);
     (1..=20).contains(&digits.len()) && digits.bytes().all(|o| o.is_ascii_digit() || matches!(o, b'*' | b'#'))
+}
+
+/// Why a person is no user; `None`: is one, where nobody else has the address.
+pub fn why_no_user(settings: &DirectoryUsers, person: &Person) -> Option<&'static str> {
+    let made = || settings.address.as_ref().and_then(|template| sip(&template.fill(person)?));
+    let nowhere = || person.sip.clone().or_else(made).is_none().then_some("there is no SIP address");
+    unfit(settings, person).or_else(nowhere)
+}
+
+fn unfit(settings: &DirectoryUsers, person: &Person) -> Option<&'static str> {
+    let below = |base: &String| {
+        let (dn, base) = (folded_dn(&person.dn), folded_dn(base));
+        dn.strip_suffix(&base).is_some_and(|head| head.is_empty() || head.ends_with(','))
+    };
+    let holds = |(name, value): &(String, String)| {
+        person.further.iter().any(|(known, said)| {
+            known.eq_ignore_ascii_case(name) && (value == "*" || said.to_lowercase() == value.to_lowercase())
+        })
+    };
+    match person.sip_enabled {
+        _ if person.disabled => Some("the account is disabled"),
+        Some(false) => Some("the SIP address is not enabled"),
+        None if settings.must_be_enabled => Some("the SIP address is not called enabled (must_be_enabled)"),
+        _ if !settings.below.is_empty() && !settings.below.iter().any(below) => {
+            Some("the entry is not below one of directory.users.below")
+        }
+        _ if !settings.only.iter().all(holds) => Some("a condition of directory.users.only does not hold"),
+        _ => None,
+    }
 }

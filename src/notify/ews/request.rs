@@ -69,6 +69,16 @@ pub fn find(settings: &Ews, mailbox: &str, key: &Key) -> String {
     envelope(settings, mailbox, &body)
 }
 
+/// Asks for the Inbox itself: proves that the mailbox is there and may be used, and changes nothing.
+pub fn inbox(settings: &Ews, mailbox: &str) -> String {
+    let mut body = String::from(
+        "<m:GetFolder><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape></m:FolderShape><m:FolderIds>",
+    );
+    folder(&mut body, "inbox", settings.access, mailbox);
+    body.push_str("</m:FolderIds></m:GetFolder>");
+    envelope(settings, mailbox, &body)
+}
+
 /// The properties of PROTOCOLS §7.1, each with its twin among the internet headers, and our own key.
 fn properties(body: &mut String, letter: &Letter<'_>) {
     let key = Key::of(letter.notice);

@@ -45,6 +45,11 @@ impl Locate {
         self.wanted.host()
     }
 
+    /// What was asked and answered so far.
+    pub fn heard(&self) -> &[(Question, Answer)] {
+        &self.heard
+    }
+
     /// An answer to a question that was asked.
     pub fn hears(&mut self, question: Question, answer: Answer) {
         if self.answer(&question).is_none() {

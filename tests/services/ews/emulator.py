@@ -252,6 +252,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self):
+        if self.path.startswith("/EWS/"):
+            return self.out(401, headers=[("WWW-Authenticate", "NTLM"), ("WWW-Authenticate", "Basic realm=\"ews\"")])
         self.out(200, json.dumps({"box": box, "stats": stats, "ntlm": spnego is not None}).encode())
 
     def authenticated(self):

@@ -76,7 +76,7 @@ impl Finder {
     }
 }
 
-fn heard(answer: &Answer) -> Heard<'_> {
+pub(super) fn heard(answer: &Answer) -> Heard<'_> {
     let location = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok());
     Heard::Answer { status: answer.status.as_u16(), location, body: &answer.body }
 }

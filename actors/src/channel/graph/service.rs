@@ -65,6 +65,10 @@ impl Service {
         Self { patience, ..self }
     }
 
+    pub async fn token(&self) -> Result<(), TokenError> {
+        self.tokens.token().await.map(drop)
+    }
+
     pub fn patience(&self) -> Duration {
         self.patience
     }

@@ -20,7 +20,10 @@ use lettre::transport::smtp::{
     extension::ClientId,
 };
 use ringpost::settings::MailTls;
-use rustls::{ClientConfig, pki_types::ServerName};
+use rustls::{
+    ClientConfig,
+    pki_types::{CertificateDer, ServerName},
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, ReadBuf},
     net::{TcpStream, lookup_host},
@@ -66,6 +69,21 @@ struct Greeted<S> {
     heard: usize,
 }
 
+/// A connection before lettre speaks on it.
+enum Opened {
+    Plain(TcpStream),
+    Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+}
+
+impl Opened {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(tls) => tls.get_ref().0,
+        }
+    }
+}
+
 impl<S> Greeted<S> {
     fn new(greeting: &'static [u8], stream: S, peer: SocketAddr) -> Self {
         Self { greeting, stream, peer, heard: 0 }
@@ -103,11 +121,31 @@ impl Server {
 
     /// A connection that has said EHLO.
     pub async fn open(&self) -> Result<AsyncSmtpConnection, Refusal> {
+        let (opened, greeting) = self.opened().await?;
+        let peer = opened.tcp().peer_addr().map_err(Refusal::Unreachable)?;
+        let stream: Box<dyn AsyncTokioStream> = match opened {
+            Opened::Plain(tcp) => Box::new(Greeted::new(greeting, tcp, peer)),
+            Opened::Tls(tls) => Box::new(Greeted::new(greeting, *tls, peer)),
+        };
+        Ok(AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await?)
+    }
+
+    /// The certificate (DER) that the server shows; `None`: it speaks in the open.
+    pub async fn certificate(&self) -> Result<Option<CertificateDer<'static>>, Refusal> {
+        let (opened, _) = self.opened().await?;
+        let chain = match &opened {
+            Opened::Plain(_) => None,
+            Opened::Tls(tls) => tls.get_ref().1.peer_certificates(),
+        };
+        Ok(chain.and_then(<[_]>::first).map(|first| first.clone().into_owned()))
+    }
+
+    /// A connection as far as TLS, and the greeting that is still to be made up for the server.
+    async fn opened(&self) -> Result<(Opened, &'static [u8]), Refusal> {
         let tcp = self.connect().await.map_err(Refusal::Unreachable)?;
-        let peer = tcp.peer_addr().map_err(Refusal::Unreachable)?;
-        let stream: Box<dyn AsyncTokioStream> = match self.tls {
-            MailTls::Never => Box::new(Greeted::new(b"", tcp, peer)),
-            MailTls::Implicit => Box::new(Greeted::new(b"", self.handshake(tcp).await?, peer)),
+        Ok(match self.tls {
+            MailTls::Never => (Opened::Plain(tcp), b""),
+            MailTls::Implicit => (Opened::Tls(Box::new(self.handshake(tcp).await?)), b""),
             MailTls::Opportunistic | MailTls::Required => {
                 let mut plain = BufReader::new(tcp);
                 let offered = self.offers_tls(&mut plain).await?;
@@ -125,13 +163,12 @@ impl Server {
                 if offered {
                     let stream = self.handshake(tcp).await?;
                     self.has_tls.store(true, Relaxed);
-                    Box::new(Greeted::new(greeting, stream, peer))
+                    (Opened::Tls(Box::new(stream)), greeting)
                 } else {
-                    Box::new(Greeted::new(greeting, tcp, peer))
+                    (Opened::Plain(tcp), greeting)
                 }
             }
-        };
-        Ok(AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await?)
+        })
     }
 
     async fn connect(&self) -> io::Result<TcpStream> {

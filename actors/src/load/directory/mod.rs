@@ -11,7 +11,7 @@ use ringpost::{
         },
         template::Template,
     },
-    settings::{DirectoryUm, Ldap, LdapTalk, Store, Transport},
+    settings::{DirectoryUm, Ldap, Store, Transport},
 };
 
 use super::{raw::Raw, section::Section, user::Around};
@@ -20,8 +20,9 @@ pub use users::has_users;
 /// Reads `[directory]`; `None` without servers, and after a problem.
 pub fn directory(mut section: Section<'_>, around: &Around<'_>, store: Option<&Store>) -> Option<Ldap> {
     let servers = server::servers(&mut section);
-    let bind = server::bind(&mut section, &servers);
+    let bind = server::bind(&mut section);
     let pace = server::pace(&mut section);
+    let talk = server::talk(&mut section);
     let ca = section.optional("ca", server::ca);
     let snapshot = section.optional("snapshot", Raw::path);
     let bases = section.list("bases", |raw| dn(raw));
@@ -57,7 +58,7 @@ pub fn directory(mut section: Section<'_>, around: &Around<'_>, store: Option<&S
         bind: bind?,
         ca,
         timeout,
-        talk: LdapTalk::default(),
+        talk: talk?,
         page,
         poll,
         full,

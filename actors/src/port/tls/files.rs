@@ -40,7 +40,7 @@ pub fn stamp(tls: &Tls) -> Stamp {
     files.map(|path| (path.clone(), look(&path))).collect()
 }
 
-fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, String> {
+pub fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let read = fs::read_dir(folder).map_err(|error| told("tls.ca", folder, error))?;
     let mut files: Vec<PathBuf> =
         read.filter_map(|entry| Some(entry.ok()?.path())).filter(|p| p.is_file()).collect();

@@ -181,6 +181,15 @@ impl Sqlite {
         check(&db, &shown)?;
         Ok(Self { db, _lock: None })
     }
+
+    /// The version of its schema, and the one that this Ringpost takes it to.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn schema(&self) -> rusqlite::Result<(i64, i64)> {
+        let found = self.db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        Ok((found, MIGRATIONS.len() as i64))
+    }
 }
 
 /// Two outboxes on one store would tell everything twice. The lock goes with the process, however that ends.

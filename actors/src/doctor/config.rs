@@ -1,0 +1,76 @@
+//! The site file and what it names.
+
+use std::{collections::BTreeSet, rc::Rc, time::Duration};
+
+use jiff::{Timestamp, tz::TimeZone};
+use ringpost::{
+    doctor::{Found, Step, Verdict},
+    settings::{SourceKind, User},
+};
+
+use super::{Ward, chain::Chain};
+use crate::load::Problem;
+
+/// A site that cannot be used: one step for each error.
+pub fn problems(problems: &[Problem]) -> Vec<Step> {
+    let step = |problem: &Problem| {
+        let remedy = Some("Correct it; every key is in config/ringpost.toml.".to_owned());
+        let found = Found { verdict: Verdict::Failed, said: problem.to_string(), remedy };
+        Step { name: "config.site".to_owned(), found, took: Duration::ZERO }
+    };
+    problems.iter().map(step).collect()
+}
+
+pub fn chains(ward: &Rc<Ward>) -> Vec<Chain> {
+    let (site, zones, files) = (Rc::clone(ward), Rc::clone(ward), Rc::clone(ward));
+    vec![
+        Chain::one("config.site", |sheet| async move {
+            let site = &site.site;
+            let counted = [
+                (site.trunks.len(), "trunk"),
+                (site.plans.len(), "UM plan"),
+                (site.users.len(), "user"),
+                (site.channels.len(), "channel"),
+            ];
+            let plural = |count| if count == 1 { "" } else { "s" };
+            let told = counted.map(|(count, thing)| format!("{count} {thing}{}", plural(count)));
+            sheet.ok(&told.join(", "));
+            Some(())
+        }),
+        Chain::one("config.time_zones", |sheet| async move {
+            sheet.ok(&time_zones(&zones.site.users, Timestamp::now()));
+            Some(())
+        }),
+        Chain::one("config.names", |sheet| async move {
+            let sources = &files.site.identity.sources;
+            let told: Vec<String> = sources
+                .iter()
+                .filter_map(|source| match &source.kind {
+                    SourceKind::File(book) if book.is_empty() => None,
+                    SourceKind::File(book) => Some(format!("{} ({} numbers)", source.name, book.len())),
+                    SourceKind::Users | SourceKind::Directory | SourceKind::Contacts { .. } => {
+                        Some(source.name.to_string())
+                    }
+                })
+                .collect();
+            sheet.ok(&format!("callers' names come from {}", told.join(", then ")));
+            Some(())
+        }),
+    ]
+}
+
+/// Each zone with the time that it is there: an admin sees at a glance what is wrong.
+fn time_zones(users: &[User], now: Timestamp) -> String {
+    let names: BTreeSet<&str> = users.iter().map(|user| user.time_zone.as_str()).collect();
+    let there = |name: &&str| {
+        // The loader has asked for it already.
+        let zone = TimeZone::get(name).unwrap_or(TimeZone::UTC);
+        format!("{name} {}", now.to_zoned(zone).strftime("%H:%M"))
+    };
+    let told: Vec<String> = names.iter().take(6).map(there).collect();
+    match names.len() {
+        0 => "no user has one".to_owned(),
+        count if count > told.len() => format!("it is now {}, and so on in {count} zones", told.join(", ")),
+        _ => format!("it is now {}", told.join(", ")),
+    }
+}

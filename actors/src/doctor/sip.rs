@@ -1,0 +1,403 @@
+//! Trunks and UM servers: where their names lead, what certificate they show, and whether they answer OPTIONS. Asked from a
+//! port of the doctor's own, so that nobody's calls are touched.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use ringpost::{
+    doctor::advice,
+    settings::{Transport, Trunk, UmServer},
+    sip::{
+        Message,
+        build::sent_by,
+        certificate::Validity,
+        locate::{Hop, Locate},
+        peer::Peer,
+        uri::Uri,
+    },
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpStream, UdpSocket},
+};
+
+use super::{
+    Ward,
+    chain::{Chain, End, Sheet},
+    names::{locate, places},
+    peer,
+};
+use crate::{
+    entropy,
+    port::tls::{Tls, verify},
+};
+
+/// The first pause before a request by UDP is sent again (RFC 3261 §17.1.2.1); it doubles.
+const T1: Duration = Duration::from_millis(500);
+/// The longest answer that is read.
+const LARGEST: usize = 64 * 1024;
+
+/// Whom to ask, and what an admin is told about it.
+struct Far {
+    uri: String,
+    /// Who we say that we are.
+    host: String,
+    /// The key of the site file that names it.
+    key: String,
+    /// The section of the guide.
+    section: &'static str,
+}
+
+pub fn chains(ward: &Rc<Ward>) -> Vec<Chain> {
+    let mut chains: Vec<Chain> =
+        ward.site.trunks.iter().flat_map(|trunk| trunk_chains(ward, trunk)).collect();
+    let mut seen = vec![];
+    for plan in &ward.site.plans {
+        for server in &plan.servers {
+            let UmServer::Sip(uri) = server else { continue };
+            if seen.contains(&uri) {
+                continue;
+            }
+            seen.push(uri);
+            let host = ward.site.sip.domain.clone();
+            let key = format!("[um.plan.{}] servers", plan.name);
+            let far = Far { uri: uri.clone(), host, key, section: "UM servers" };
+            chains.push(chain(ward, &format!("um.{}", bare(uri)), far));
+        }
+    }
+    chains
+}
+
+/// Host and port of a URI, as a step is named by it.
+fn bare(uri: &str) -> &str {
+    let rest = uri.split_once(':').map_or(uri, |(_, rest)| rest);
+    let rest = rest.split(';').next().unwrap_or(rest);
+    rest.rsplit_once('@').map_or(rest, |(_, host)| host)
+}
+
+fn trunk_chains(ward: &Rc<Ward>, trunk: &Trunk) -> Vec<Chain> {
+    let step = format!("trunk.{}", trunk.name);
+    let Some(far) = &trunk.far else {
+        return vec![Chain::one(&format!("{step}.options"), |sheet| async move {
+            sheet.skips("it has no target: it calls Ringpost, and is asked nothing");
+            Some(())
+        })];
+    };
+    let host = far.host.clone().unwrap_or_else(|| ward.site.sip.domain.clone());
+    let key = format!("target of trunk {}", trunk.name);
+    let asked = Far { uri: far.target.clone(), host, key, section: "Trunks" };
+    let mut chains = vec![chain(ward, &step, asked)];
+    if far.registration.is_some() {
+        let (ward, trunk) = (Rc::clone(ward), trunk.name.clone());
+        chains.push(Chain::one(&format!("{step}.registration"), |sheet| async move {
+            registration(&sheet, &ward, &trunk)
+        }));
+    }
+    chains
+}
+
+/// A second registration from here would take the calls away from the first: only the Ringpost that runs can tell.
+fn registration(sheet: &Sheet, ward: &Ward, trunk: &str) -> End {
+    match ward.program.part(&format!("trunk {trunk} registration")) {
+        Some(Ok(())) => sheet.ok("the Ringpost that runs is registered"),
+        Some(Err(why)) => {
+            let remedy = format!(
+                "Compare register, login, password_file and realm of trunk {trunk} with what the provider has given you ({}, \
+                 \"Trunks\").",
+                advice::GUIDE
+            );
+            return sheet.failed(&format!("the Ringpost that runs is not registered: {why}"), remedy);
+        }
+        None if ward.program.runs() => {
+            sheet.skips("the Ringpost that runs says nothing of it; it needs [metrics] listen, and a moment after its start");
+        }
+        None => sheet.skips("only a Ringpost that runs can tell, and none does"),
+    }
+    Some(())
+}
+
+fn chain(ward: &Rc<Ward>, step: &str, far: Far) -> Chain {
+    let shows = may_show_certificate(&far.uri);
+    let mut steps = vec![format!("{step}.dns")];
+    steps.extend(shows.then(|| format!("{step}.certificate")));
+    steps.push(format!("{step}.options"));
+    let ward = Rc::clone(ward);
+    Chain::new(steps, move |sheet| async move {
+        let (hops, host) = leads(&sheet, &ward, &far).await?;
+        if shows {
+            certificate(&sheet, &ward, (&hops, host.as_deref()), &far).await?;
+        }
+        options(&sheet, &ward, (&hops, host.as_deref()), &far).await
+    })
+}
+
+/// TLS is asked for, or the DNS may lead to it.
+fn may_show_certificate(uri: &str) -> bool {
+    let Some(uri) = Uri::read(uri.as_bytes()) else { return false };
+    let open =
+        uri.port.is_none() && std::str::from_utf8(uri.host).is_ok_and(|host| host.parse::<IpAddr>().is_err());
+    Transport::of_uri(&uri).map_or(open, Transport::is_secure)
+}
+
+async fn leads(sheet: &Sheet, ward: &Ward, far: &Far) -> Option<(Vec<Hop>, Option<String>)> {
+    let mut locate = locate(ward, &far.uri)?;
+    let hops = ward.names.search(&mut locate).await;
+    let host = locate.host().map(str::to_owned);
+    told(sheet, ward, (&locate, &hops), far)?;
+    Some((hops, host))
+}
+
+fn told(sheet: &Sheet, ward: &Ward, (locate, hops): (&Locate, &[Hop]), far: &Far) -> End {
+    let found = places(locate, hops);
+    match (hops.is_empty(), found.unanswered.is_empty()) {
+        (false, true) => sheet.ok(&found.said),
+        (false, false) => {
+            let said = format!("{}; no answer for {}", found.said, found.unanswered.join(", "));
+            sheet.warns(&said, advice::no_dns(&ward.dns_servers()));
+        }
+        (true, false) => {
+            let said = format!("no DNS server answers for {}", found.unanswered.join(", "));
+            return sheet.failed(&said, advice::no_dns(&ward.dns_servers()));
+        }
+        (true, true) => {
+            let wanted = Uri::read(far.uri.as_bytes()).and_then(|uri| Transport::of_uri(&uri));
+            let missing = wanted.filter(|wanted| !super::names::able(&ward.site).has(*wanted));
+            return match missing {
+                Some(transport) => sheet.failed(
+                    &format!("Ringpost itself has no listener of {}", transport.name()),
+                    format!("Add one in [sip] listen: requests go out by it, or ask for another transport in the {}.", far.key),
+                ),
+                None => sheet.failed(&format!("it leads nowhere: {}", found.said), advice::no_records(&far.key)),
+            };
+        }
+    }
+    Some(())
+}
+
+/// Opens TLS as the port does; the name is checked (R87).
+async fn shakes(
+    tls: &Tls,
+    hop: Hop,
+    host: Option<&str>,
+) -> Result<tokio_rustls::client::TlsStream<TcpStream>, String> {
+    let peer = Peer { transport: hop.transport, address: hop.address, listener: 0, connection: 0 };
+    let peer = match host {
+        Some(host) => peer.named(tls.number(host).ok_or("too many names")?),
+        None => peer,
+    };
+    let stream = TcpStream::connect(hop.address).await.map_err(|error| error.to_string())?;
+    tls.connect(stream, &peer).await.map_err(|error| error.to_string())
+}
+
+async fn certificate(sheet: &Sheet, ward: &Ward, (hops, host): (&[Hop], Option<&str>), far: &Far) -> End {
+    let secure: Vec<Hop> = hops.iter().copied().filter(|hop| hop.transport.is_secure()).collect();
+    if secure.is_empty() {
+        sheet.skips("the DNS leads to no TLS");
+        return Some(());
+    }
+    let Some(tls) = &ward.tls else {
+        sheet.skips("[tls] ca cannot be read");
+        return Some(());
+    };
+    let shown = join_all(secure.iter().map(|hop| async move {
+        let stream = shakes(tls, *hop, host).await.map_err(|why| format!("{}: {why}", hop.address))?;
+        let chain = stream.get_ref().1.peer_certificates();
+        let first = chain.and_then(<[_]>::first).map(verify::validity);
+        match first {
+            Some(Ok(validity)) => Ok(validity),
+            Some(Err(_)) | None => Err(format!("{}: it shows none that can be read", hop.address)),
+        }
+    }));
+    let ca = "[tls] ca";
+    let mut refused = vec![];
+    let mut good: Vec<Validity> = vec![];
+    for one in shown.await {
+        match one {
+            Ok(validity) => good.push(validity),
+            Err(why) => refused.push(why),
+        }
+    }
+    match (good.iter().min_by_key(|one| one.end), refused.is_empty()) {
+        (Some(first), true) => peer::lasts(sheet, &ward.site.tls, *first, host.unwrap_or("its address")),
+        (Some(_), false) => sheet.warns(
+            &format!("some servers are refused: {}", refused.join("; ")),
+            remedy(&refused, ca, &far.key),
+        ),
+        (None, _) => return sheet.failed(&refused.join("; "), remedy(&refused, ca, &far.key)),
+    }
+    Some(())
+}
+
+fn remedy(refused: &[String], ca: &str, key: &str) -> String {
+    let first = refused.first().map_or("", String::as_str);
+    if peer::is_no_connection(first) {
+        advice::no_connection(key)
+    } else {
+        advice::certificate(first, ca, key)
+    }
+}
+
+async fn options(sheet: &Sheet, ward: &Ward, (hops, host): (&[Hop], Option<&str>), far: &Far) -> End {
+    // A step may not take longer than this, and what was heard by then is told.
+    let patience = ward.timeout * 4 / 5;
+    let asked = join_all(hops.iter().map(|hop| async move {
+        let answer = match tokio::time::timeout(patience, ask(ward.tls.as_ref(), *hop, host, far)).await {
+            Ok(answer) => answer,
+            Err(_) => Err("no answer".to_owned()),
+        };
+        (format!("{} {}", hop.address, hop.transport.name()), answer)
+    }));
+    let answers = asked.await;
+    let said: Vec<String> = answers
+        .iter()
+        .map(|(place, answer)| match answer {
+            Ok(code) => format!("{place} answers {code}"),
+            Err(why) => format!("{place}: {why}"),
+        })
+        .collect();
+    let said = said.join("; ");
+    let codes: Vec<u16> = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok().copied()).collect();
+    let lives: Vec<u16> = codes.iter().copied().filter(|code| !matches!(code, 408 | 500..=599)).collect();
+    match (lives.len(), codes.len(), answers.len()) {
+        (0, 0, _) => sheet.failed(&said, advice::no_sip(&format!("the {}", far.key), far.section)),
+        (0, _, _) => sheet.failed(&said, advice::sip_unwell(far.section)),
+        (some, _, all) if some < all => {
+            sheet.warns(&said, advice::no_sip(&format!("the {}", far.key), far.section));
+            Some(())
+        }
+        _ if lives.iter().all(|code| (200..300).contains(code)) => {
+            sheet.ok(&said);
+            Some(())
+        }
+        _ => {
+            sheet.note(&said, Some(advice::sip_refuses(far.section)));
+            Some(())
+        }
+    }
+}
+
+/// The status of the final answer of one place.
+async fn ask(tls: Option<&Arc<Tls>>, hop: Hop, host: Option<&str>, far: &Far) -> Result<u16, String> {
+    let told = |error: std::io::Error| error.to_string();
+    match hop.transport {
+        Transport::Udp => by_udp(hop, far).await.map_err(told),
+        Transport::Tls => {
+            let tls = tls.ok_or("[tls] ca cannot be read")?;
+            let stream = shakes(tls, hop, host).await?;
+            let own = stream.get_ref().0.local_addr().map_err(told)?;
+            by_stream(stream, own, hop, far).await.map_err(told)
+        }
+        Transport::Tcp | Transport::Ws | Transport::Wss => {
+            let stream = TcpStream::connect(hop.address).await.map_err(told)?;
+            let own = stream.local_addr().map_err(told)?;
+            by_stream(stream, own, hop, far).await.map_err(told)
+        }
+    }
+}
+
+/// A request that belongs to nothing.
+fn request(hop: Hop, own: SocketAddr, far: &Far) -> (String, String) {
+    let mut random = entropy::source();
+    let token = format!("{:08x}{:08x}", random(), random());
+    let (own, transport) = (sent_by(own), hop.transport.name());
+    let to = far.uri.split(';').next().unwrap_or(&far.uri);
+    let Far { uri, host, .. } = far;
+    let text = format!(
+        "OPTIONS {uri} SIP/2.0\r\nVia: SIP/2.0/{transport} {own};branch=z9hG4bK{token};rport\r\nMax-Forwards: 70\r\n\
+         From: <sip:ringpost@{host}>;tag={token}\r\nTo: <{to}>\r\nCall-ID: {token}@{host}\r\nCSeq: 1 OPTIONS\r\n\
+         Contact: <sip:ringpost@{own}>\r\nAccept: application/sdp\r\nContent-Length: 0\r\n\r\n"
+    );
+    (text, token)
+}
+
+/// The status of an answer to it, but for provisional ones.
+fn status(octets: &[u8], token: &str) -> Option<u16> {
+    let message = Message::read(Bytes::copy_from_slice(octets)).ok()?;
+    let ours = message.call_id().starts_with(token.as_bytes());
+    message.code().filter(|code| ours && *code >= 200)
+}
+
+async fn by_udp(hop: Hop, far: &Far) -> std::io::Result<u16> {
+    let any: SocketAddr = match hop.address {
+        SocketAddr::V4(_) => ([0, 0, 0, 0], 0).into(),
+        SocketAddr::V6(_) => ([0u16; 8], 0).into(),
+    };
+    let socket = UdpSocket::bind(any).await?;
+    socket.connect(hop.address).await?;
+    let (text, token) = request(hop, socket.local_addr()?, far);
+    let mut octets = vec![0; LARGEST];
+    let mut pause = T1;
+    loop {
+        socket.send(text.as_bytes()).await?;
+        let until = tokio::time::Instant::now() + pause;
+        while let Ok(read) = tokio::time::timeout_at(until, socket.recv(&mut octets)).await {
+            if let Some(code) = status(&octets[..read?], &token) {
+                return Ok(code);
+            }
+        }
+        pause *= 2;
+    }
+}
+
+async fn by_stream<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    own: SocketAddr,
+    hop: Hop,
+    far: &Far,
+) -> std::io::Result<u16> {
+    let (text, token) = request(hop, own, far);
+    stream.write_all(text.as_bytes()).await?;
+    let mut octets = Vec::new();
+    loop {
+        let mut part = [0; 4_096];
+        let read = stream.read(&mut part).await?;
+        if read == 0 || octets.len() > LARGEST {
+            return Err(std::io::Error::other("it closes the connection without an answer"));
+        }
+        octets.extend_from_slice(&part[..read]);
+        // A provisional answer may come first; neither of them has a body that would matter.
+        while let Some(end) = octets.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head: Vec<u8> = octets.drain(..end + 4).collect();
+            if let Some(code) = status(&head, &token) {
+                return Ok(code);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_named_by_host_and_port() {
+        for (uri, expected) in [
+            ("sip:um.example.com", "um.example.com"),
+            ("sip:um@192.0.2.9:5070;transport=tcp", "192.0.2.9:5070"),
+            ("sips:[2001:db8::1]:5061", "[2001:db8::1]:5061"),
+        ] {
+            assert_eq!(bare(uri), expected);
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_looked_at_where_tls_is_spoken_or_may_be() {
+        for (uri, expected) in [
+            ("sip:a.test", true),
+            ("sips:a.test", true),
+            ("sip:a.test;transport=tls", true),
+            ("sip:a.test:5060", false),
+            ("sip:a.test;transport=udp", false),
+            ("sip:192.0.2.1", false),
+            ("sip:192.0.2.1:5061;transport=tls", true),
+        ] {
+            assert_eq!(may_show_certificate(uri), expected, "{uri}");
+        }
+    }
+}
