@@ -523,6 +523,7 @@ fn every_sample_site_loads() {
         "exchange-online.toml",
         "sms-and-push.toml",
         "callers-by-exchange.toml",
+        "openldap.toml",
         "attendant.toml",
         "mailboxes.toml",
         "active-directory.toml",
