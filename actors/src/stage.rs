@@ -1,6 +1,7 @@
 //! The only place where actors are wired together.
 
 mod lane;
+mod presence;
 mod renewal;
 mod sockets;
 mod tell_um;
@@ -188,13 +189,19 @@ impl Running {
         })?;
         let policies = Policies::load(scribe.clone()).await;
         let kept_by = scribe.clone();
+        let lanes_count = lanes.count();
+        let presence =
+            presence::start(&directory, (&policies, &registrar), lanes_count, &scribe, &keeper).await;
         let outbox = Outbox::new(outbox_settings, (scribe, late), channels).kept_by(keeper.clone());
         let outbox = outbox.naming(identity.clone());
         let asking = outbox.asking();
         let outbox = outbox.start_apart();
+        let has_book = directory.load().site.book.enabled && !web_sockets.is_empty();
+        let book =
+            has_book.then(|| Book::of(Arc::clone(&directory), Box::new(book::Site(Arc::clone(&directory)))));
         if let Some(path) = &directory.load().site.store.path {
             let (outbox, directory, mirror) = (outbox.clone(), Arc::clone(&directory), mirror.clone());
-            let ears = Ears { outbox, directory, mirror };
+            let ears = Ears { outbox, directory, mirror, book: book.clone() };
             control::serve(path, ears, &keeper).map_err(|error| {
                 let socket = control::socket_of(path);
                 StartError::Config(format!("store.path: {} cannot be opened: {error}", socket.display()))
@@ -230,13 +237,11 @@ impl Running {
             questions: Arc::new(Questions { ports, words: Greetings::accept() }),
             registrar: Arc::clone(&registrar),
             identity,
+            presence,
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         // Whoever has something to serve by HTTP adds its routes here.
         let routes = Routes::new(Arc::clone(&directory));
-        let has_book = directory.load().site.book.enabled && !web_sockets.is_empty();
-        let book =
-            has_book.then(|| Book::of(Arc::clone(&directory), Box::new(book::Site(Arc::clone(&directory)))));
         let routes = match &book {
             Some(book) => routes.with(Area::Book, book::routes(Arc::clone(book))),
             None => routes,

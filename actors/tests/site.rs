@@ -483,7 +483,15 @@ fn every_sample_site_loads() {
     for folder in [&sites, &bodies] {
         fs::create_dir(folder).expect("a folder");
     }
-    for file in ["provider.password", "exchange.password", "directory.password", "sms.token", "push.token"] {
+    for file in [
+        "lobby.password",
+        "1001.password",
+        "provider.password",
+        "exchange.password",
+        "directory.password",
+        "sms.token",
+        "push.token",
+    ] {
         fs::write(sites.join(file), "secret\n").expect("the folder can be written");
     }
     for file in ["sms.form", "push.json"] {
@@ -524,6 +532,7 @@ fn every_sample_site_loads() {
         "sms-and-push.toml",
         "callers-by-exchange.toml",
         "openldap.toml",
+        "address-book.toml",
         "attendant.toml",
         "mailboxes.toml",
         "active-directory.toml",

@@ -90,11 +90,10 @@ impl House {
 
     fn recordings(&self) -> usize {
         let folder = self.ringpost.folder.path().join("recordings");
-        let files = fs::read_dir(folder).map_or(0, |all| {
+        fs::read_dir(folder).map_or(0, |all| {
             all.filter(|one| one.as_ref().is_ok_and(|one| one.path().extension().is_some_and(|e| e == "wav")))
                 .count()
-        });
-        files
+        })
     }
 
     fn killed(&mut self) {
