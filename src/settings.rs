@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     address::{Language, UserClass},
     notify::Style,
-    numbers::Tel,
+    numbers::{Tel, location::Profile},
     outbox::{Entries, Fate, Gather},
     sip::session_timer::Terms,
     um::{health::Rules, pool::Strategy},
@@ -69,6 +69,10 @@ pub struct Site {
     pub trunks: Vec<Trunk>,
     /// `[outbound]`: what may leave by them.
     pub outbound: Outbound,
+    /// `[location.NAME]`: what is dialled at a place.
+    pub locations: Vec<Arc<Profile>>,
+    /// Their `rules_file`s.
+    pub rules_files: Vec<PathBuf>,
     /// `[[route]]`, `[voice_policy.NAME]`, `[routing]`: which of them a number takes.
     pub routing: Routing,
     /// `[registrar]`: how devices register.
@@ -311,7 +315,7 @@ pub struct User {
     pub address: String,
     /// `name`: the display name.
     pub name: Option<String>,
-    /// `numbers`: every number or user part that reaches the user.
+    /// `line`, then `numbers`: every number or user part that reaches the user.
     pub numbers: Vec<String>,
     /// `devices`: SIP URIs that ring at once, beside those that have registered; none of either means offline (R8).
     pub devices: Vec<String>,
@@ -347,6 +351,8 @@ pub struct User {
     pub pin: Option<Secret>,
     /// `greeting`: the user's own WAV file.
     pub greeting: Option<PathBuf>,
+    /// `location`: the profile of what the user dials. Default that of `[outbound]`.
+    pub location: Option<Arc<Profile>>,
     /// `voicemail_numbers`: numbers that go straight to the user's UM (R115).
     pub voicemail_numbers: Vec<String>,
     /// `voice_policy`: a name of `[voice_policy.NAME]`; `None`: the one of `[routing]`.

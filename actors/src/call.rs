@@ -126,7 +126,7 @@ impl CallActor {
             }
         };
         let (mut planned, devices) =
-            policy::planned(&switch, (&directory, &user, devices), &invite, reach, um_tries);
+            policy::planned(&switch, (&directory, &user, devices), (&invite, &origin), reach, um_tries);
         let (machine, opening) = Call::start(std::mem::take(&mut planned.plan));
         let private = relay::is_private(&invite);
         let caller = directory.named(directory.readable(wire::caller(&invite, trusted), &origin));

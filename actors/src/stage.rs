@@ -3,6 +3,7 @@
 mod lane;
 mod presence;
 mod renewal;
+mod rules_files;
 mod sockets;
 mod tell_um;
 
@@ -241,7 +242,8 @@ impl Running {
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         // Whoever has something to serve by HTTP adds its routes here.
-        let routes = Routes::new(Arc::clone(&directory));
+        let routes = Routes::new(Arc::clone(&directory))
+            .with(Area::Locations, web::locations::routes(Arc::clone(&directory)));
         let routes = match &book {
             Some(book) => routes.with(Area::Book, book::routes(Arc::clone(book))),
             None => routes,
@@ -287,11 +289,22 @@ impl Running {
         site_file: &std::path::Path,
         Signals { mut terminate, mut interrupt, mut hang_up }: Signals,
     ) -> Result<(), StartError> {
+        let mut watched = rules_files::Watched::of(&self.directory.load().site);
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = hang_up.recv() => self.reload(site_file),
+                _ = hang_up.recv() => {
+                    self.reload(site_file);
+                    watched = rules_files::Watched::of(&self.directory.load().site);
+                }
+                () = watched.wait() => {
+                    if watched.have_changed() {
+                        tracing::info!("A rules file has changed");
+                        self.reload(site_file);
+                        watched.follow(&self.directory.load().site);
+                    }
+                }
                 Some(part) = self.fatal.recv() => return self.escalate(part).await,
             }
         }

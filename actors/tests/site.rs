@@ -434,6 +434,10 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("online.secret", "secret\n"),
         ("suppliers.csv", "name,number\n"),
         ("lobby.password", "secret\n"),
+        (
+            "hq.xml",
+            "<LocationProfileDescription><Rule><Pattern>1</Pattern><Translation>2</Translation></Rule></LocationProfileDescription>",
+        ),
         ("submission.secret", "secret\n"),
     ];
     fs::create_dir_all(folder.path().join("prompts")).expect("the folder can be written");
@@ -598,8 +602,10 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
                 Item::Value(_) | Item::None => {}
             }
         }
-        // The names below um.plan, channel, identity.source, voice_policy and attendant are the site's own.
-        if !["um.plan", "channel", "identity.source", "voice_policy", "attendant"].contains(&path.as_str()) {
+        // The names below um.plan, channel, identity.source, voice_policy, attendant and location are the site's own.
+        if !["um.plan", "channel", "identity.source", "voice_policy", "attendant", "location"]
+            .contains(&path.as_str())
+        {
             found.push((path, table.iter().map(|(key, _)| key.to_owned()).collect()));
         }
     }
@@ -607,7 +613,7 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
 }
 
 fn add_unknown(table: &mut Table) {
-    let plans = ["main", "relay", "suppliers", "standard"].iter().any(|name| table.contains_key(name));
+    let plans = ["main", "relay", "suppliers", "standard", "hq"].iter().any(|name| table.contains_key(name));
     for (_, item) in table.iter_mut() {
         match item {
             Item::Table(table) => add_unknown(table),

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use ringpost::{
     address::{Language, UserClass},
     notify::Tell,
+    numbers::{Tel, lines, location::Profile},
     outbox::Entries,
     settings::{Notices, Policy, Quiet, Secret, To, UmPlan, UmServer, User, UserLogin},
 };
@@ -13,6 +14,7 @@ use ringpost::{
 use super::{
     Claims,
     channel::{self, Known, Telling},
+    location,
     mail::password_file,
     notices, policy, presence,
     raw::Raw,
@@ -68,6 +70,8 @@ pub struct Around<'s> {
     pub telling: Telling,
     /// What else it says.
     pub notices: Arc<Notices>,
+    /// The profiles of the site.
+    pub locations: &'s [Arc<Profile>],
     /// The site's voice policies.
     pub policies: &'s Policies,
 }
@@ -76,7 +80,11 @@ pub struct Around<'s> {
 pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) -> Option<User> {
     let address = section.required("address", |raw| address(raw, claims));
     let name = section.optional("name", |raw| raw.text().map(str::to_owned));
+    let line = section.optional("line", |raw| line(raw, claims));
     let numbers = section.list("numbers", |raw| number(raw, claims));
+    let tel = line.as_deref().and_then(|line| Tel::read(&format!("tel:{line}")).ok());
+    let numbers = line.into_iter().chain(numbers).collect();
+    let location = section.optional("location", |raw| location::named(raw, around.locations));
     let mut devices = HashSet::new();
     let devices = section.list("devices", |raw| {
         let text = raw.text()?;
@@ -142,11 +150,12 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
         pin,
         greeting,
         voicemail_numbers,
+        location,
         voice_policy,
         policy,
         presence,
         notices,
-        line: None,
+        line: tel,
         said,
     })
 }
@@ -319,12 +328,30 @@ fn address(raw: &Raw<'_>, claims: &mut Claims) -> Result<String, String> {
 /// A number that nobody else has.
 pub fn number(raw: &Raw<'_>, claims: &mut Claims) -> Result<String, String> {
     let text = raw.text()?;
+    if lines::split(text).is_some() {
+        return line(raw, claims);
+    }
     let legal = |octet: u8| octet.is_ascii_alphanumeric() || b"+*#-._".contains(&octet);
     if !text.bytes().all(legal) {
         return Err("wants a number such as \"+15550101\" or a user part, without spaces".to_owned());
     }
     claims.claim(raw, format!("number {text}"))?;
     Ok(text.to_owned())
+}
+
+/// A line, with or without `tel:`, as numbers are compared: `+4544890101`, `+4544890101;ext=200` (R24, R25).
+fn line(raw: &Raw<'_>, claims: &mut Claims) -> Result<String, String> {
+    const WANTED: &str = "wants a line such as \"tel:+4544890101\" or \"tel:+4544890101;ext=200\"";
+    let text = raw.text()?;
+    let uri = if text.starts_with("tel:") { text.to_owned() } else { format!("tel:{text}") };
+    let tel = Tel::read(&uri).ok().filter(|tel| tel.is_global() && tel.params.is_empty());
+    let tel = tel.filter(|tel| tel.isub.is_none() && tel.context.is_none()).ok_or(WANTED)?;
+    let number = match &tel.ext {
+        Some(ext) => lines::with_extension(&tel.number, ext),
+        None => tel.number,
+    };
+    claims.claim(raw, format!("number {number}"))?;
+    Ok(number)
 }
 
 pub fn plan(raw: &Raw<'_>, around: &Around<'_>) -> Result<String, String> {

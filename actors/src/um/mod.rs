@@ -89,7 +89,7 @@ impl Desk {
     fn mailbox(&self, invite: &SipMessage) -> Option<User> {
         let directory = self.office.directory.load();
         let find = |uri: &[u8]| {
-            let user = Uri::read(uri)?.bare_user().map(String::from_utf8_lossy)?;
+            let user = Uri::read(uri)?.number()?;
             directory.user(&user).map(|user| User::clone(user))
         };
         let diverted = invite.list(Name::Diversion).next().and_then(NameAddr::read).and_then(|d| find(d.uri));
