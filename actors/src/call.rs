@@ -118,7 +118,7 @@ impl CallActor {
         let transfers = arrival.as_ref().map_or(0, |arrival| arrival.transfers);
         let trusted = origin.is_trusted();
         let (um, um_tries) = match reach {
-            Reach::Code | Reach::Attendant => {
+            Reach::Code | Reach::Attendant | Reach::Mailbox { .. } => {
                 (Order::from_iter([Arc::new(Member::new(UmServer::Embedded))]), 1)
             }
             Reach::Rings | Reach::VoiceMail => {

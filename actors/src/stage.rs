@@ -36,7 +36,9 @@ use crate::{
     directory::keep::{self, Order},
     identity::Identity,
     keeper::Keeper,
-    load, metrics,
+    load,
+    mailboxes::Mailboxes,
+    metrics,
     names::{self, Names},
     outbox::{self, ChannelUse, Channels, Outbox},
     policies::Policies,
@@ -214,7 +216,9 @@ impl Running {
         let calls = Arc::new(AtomicUsize::new(0));
         let ports = rtp_ports(&directory.load().site);
         if let Some((socket, _)) = um_socket {
-            start_um(&directory, (&outbox, &ports, &identity), socket, keeper.clone())?;
+            let mailboxes = Mailboxes::load(kept_by.clone(), Arc::clone(&deleted)).await;
+            let kept = (Arc::clone(&policies), mailboxes);
+            start_um(&directory, (&outbox, &ports, &identity), kept, socket, keeper.clone())?;
         }
         let gatehouse = Gatehouse::new(Arc::clone(&directory));
         let (names, orders) = Names::new(directory.load().site.dns.clone());
@@ -398,6 +402,7 @@ fn rtp_ports(site: &Site) -> Arc<PortPool> {
 fn start_um(
     directory: &Arc<ArcSwap<Directory>>,
     (outbox, ports, identity): (&Addr<Outbox>, &Arc<PortPool>, &Option<Arc<Identity>>),
+    kept: (Arc<Policies>, Arc<Mailboxes>),
     socket: std::net::UdpSocket,
     keeper: Keeper,
 ) -> Result<(), StartError> {
@@ -405,7 +410,8 @@ fn start_um(
     std::fs::create_dir_all(&voicemail.recordings).map_err(|error| {
         StartError::Config(format!("{} cannot be made: {error}", voicemail.recordings.display()))
     })?;
-    let office = Office::new(Arc::clone(directory), outbox.clone(), Arc::clone(ports)).map_err(config)?;
+    let office =
+        Office::new(Arc::clone(directory), outbox.clone(), Arc::clone(ports), kept).map_err(config)?;
     lane::start_um(Arc::new(office.naming(identity.clone())), socket, keeper)
 }
 

@@ -99,8 +99,20 @@ impl Switch {
             }
             Some(Mailbox::Of(owner)) => return user(Arc::clone(owner), Reach::VoiceMail),
             Some(Mailbox::Pilot) => {
-                let owner = directory.diverting(invite, origin).or_else(|| own(directory, invite, origin));
-                return user(owner.ok_or(Refusal::plain(404))?, Reach::VoiceMail);
+                if let Some(owner) = directory.diverting(invite, origin) {
+                    return user(owner, Reach::VoiceMail);
+                }
+                return match own(directory, invite, origin) {
+                    Some(owner) if directory.has_own_um(&owner) => {
+                        user(owner, Reach::Mailbox { proven: matches!(origin, Origin::User(_)) })
+                    }
+                    Some(owner) => user(owner, Reach::VoiceMail),
+                    // Whose mailbox it is that one has to say, with its PIN.
+                    None if directory.has_own_mailboxes() => {
+                        user(directory.visitor(), Reach::Mailbox { proven: false })
+                    }
+                    None => Err(Refusal::plain(404)),
+                };
             }
             None => {}
         }

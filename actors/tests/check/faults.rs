@@ -171,7 +171,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         &[
             "site.toml:18: user[0].languages: unknown key; known here: address, name, line, numbers, location, devices, auth_name, \
          password, password_file, ring_for, um_plan, missed_calls, forward, min_ring, mail_if_um_refuses, channels, \
-         mail, time_zone, language, greeting, voicemail_numbers, voice_policy, policy, presence, notices",
+         mail, time_zone, language, greeting, voicemail_numbers, voice_policy, pin, pin_file, policy, presence, notices",
         ],
     ),
     (
@@ -286,6 +286,27 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
              client_certificate and client_key",
             "site.toml:25: channel.exchange.token_url: wants \"https://…\": credentials go there",
             "site.toml:27: channel.exchange.client_algorithm: wants \"PS256\" or \"RS256\", not \"none\"",
+        ],
+    ),
+    (
+        "mailboxes over the phone of slips of the pen",
+        "[store]",
+        "[[user]]\naddress = \"sip:7@x.test\"\npin = \"12\"\npin_file = \"site.toml\"\n[voicemail]\nlanguage = \"xx\"\n\
+         menu_silence = 5\nmax_greeting = \"1h\"\npin_at_own_phone = \"yes\"\npin_tries = 0\npin_lock = \"soon\"\n\
+         prompts = \"nowhere\"\n[store]",
+        &[
+            "site.toml:24: user[1].pin: and pin_file are both set",
+            "site.toml:24: user[1].pin: wants at least four digits",
+            "site.toml:25: user[1].pin_file: wants at least four digits",
+            "site.toml:27: voicemail.language: unknown language \"xx\"; known: en, de, fr, da, es",
+            "site.toml:28: voicemail.menu_silence: wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" or \"1h\", \
+             not a number without quotes",
+            "site.toml:29: voicemail.max_greeting: must not be longer than 5m",
+            "site.toml:30: voicemail.pin_at_own_phone: wants true or false, not text in quotes",
+            "site.toml:31: voicemail.pin_tries: wants a number from 1 to 100",
+            "site.toml:32: voicemail.pin_lock: wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" or \"1h\", \
+             not \"soon\"",
+            "site.toml:33: voicemail.prompts: folder cannot be read: No such file or directory (os error 2)",
         ],
     ),
     (
