@@ -31,6 +31,7 @@ mod manner;
 mod notices;
 mod oauth;
 mod policy;
+mod presence;
 mod registrar;
 mod route;
 mod security;
@@ -52,6 +53,7 @@ pub use manner::{Audio, Manner, Recordings};
 pub use notices::Notices;
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
+pub use presence::{List as PresenceList, Presence, Seen, Watcher};
 pub use registrar::{Registrar, UserLogin};
 pub use route::{Route, Routing, VoicePolicy};
 pub use security::Security;
@@ -113,6 +115,8 @@ pub struct Site {
     pub identity: Identity,
     /// `[dns]`.
     pub dns: Dns,
+    /// `[presence]`.
+    pub presence: Presence,
     /// `[directory]`: users, numbers and names by LDAP.
     pub ldap: Option<Arc<Ldap>>,
 }
@@ -333,6 +337,8 @@ pub struct User {
     pub voice_policy: Option<String>,
     /// `[user.policy]`.
     pub policy: Policy,
+    /// `[user.presence]`, over `[presence]`.
+    pub presence: Seen,
     /// `[user.notices]`, over `[notices]`.
     pub notices: Arc<Notices>,
     /// The line, `tel:+4544890101;ext=200` (R24, R25).

@@ -4,6 +4,7 @@ mod asking;
 mod calling;
 mod ending;
 mod gateway;
+mod lamps;
 mod naming;
 mod policy;
 mod replaced;
@@ -76,6 +77,8 @@ pub struct CallActor {
     legs: SmallVec<[(Leg, Addr<LegActor>); 4]>,
     /// The refusal of each device, for the caller.
     refusals: SmallVec<[(Leg, Arc<SipMessage>); 1]>,
+    /// What watchers see of it.
+    lamps: lamps::Lamps,
     /// Whose devices rang; kept only where a policy may ring those of others.
     rung: rung::Rung,
     /// The caller's side has taken the call back as spam.
@@ -139,6 +142,7 @@ impl CallActor {
             came_in: Timestamp::now(),
             legs: SmallVec::new(),
             refusals: SmallVec::new(),
+            lamps: lamps::Lamps::of(switch.presence(), reach),
             rung: rung::Rung::default(),
             given_up_as_spam: false,
             bridged: None,
@@ -184,6 +188,9 @@ impl CallActor {
 
     fn happen(&mut self, event: Event, message: Option<&Arc<SipMessage>>, ctx: &mut Context<Self>) {
         tracing::debug!(call = %call_id(&self.invite), state = self.machine.state_number(), ?event, "Event");
+        if self.lamps.are_on() {
+            self.show(event, message);
+        }
         match (event, message) {
             (Event::Rang(leg @ Leg::Phone(_)), _) => {
                 self.ringing.since.get_or_insert_with(Instant::now);
@@ -264,6 +271,7 @@ impl CallActor {
                 self.give_up_flows(leg);
                 self.ways.retain(|(of, _)| *of != leg);
                 self.rung.stopped(leg);
+                self.put_out(leg);
                 self.say(leg, Say::Cancel(why));
             }
             Effect::Bye(leg, why) => {
@@ -306,6 +314,7 @@ impl CallActor {
 
     fn leave(&mut self, ctx: &mut Context<Self>) {
         self.left = true;
+        self.put_all_out();
         self.drop_claim();
         self.legs.iter().for_each(|(_, leg)| leg.do_send(Say::Leave));
         self.switch.forget_call(self.token);
@@ -376,6 +385,9 @@ impl Actor for CallActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
+        if self.lamps.are_on() {
+            self.light_caller();
+        }
         let opening = std::mem::take(&mut self.opening);
         self.perform_all(opening, None, ctx);
     }

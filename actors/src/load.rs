@@ -13,6 +13,7 @@ mod layers;
 mod mail;
 mod notices;
 mod policy;
+mod presence;
 mod problem;
 mod raw;
 mod registrar;
@@ -40,7 +41,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 27] = [
+const SECTIONS: [&str; 28] = [
     "sip",
     "trunk",
     "outbound",
@@ -54,6 +55,7 @@ const SECTIONS: [&str; 27] = [
     "attendant",
     "bypass",
     "policy",
+    "presence",
     "feature_codes",
     "mail",
     "channel",
@@ -181,6 +183,8 @@ fn whole(layers: &Layers) -> Option<Site> {
         || http.as_ref().is_some_and(|http| http.listen.iter().any(|listen| listen.secure));
     let tls = root.table("tls").and_then(|table| tls::tls(table, serves));
     let dns = root.table("dns").and_then(dns::dns);
+    let names: Vec<_> = trunks.iter().map(|trunk| trunk.name.as_str()).collect();
+    let presence = root.table("presence").and_then(|table| presence::presence(table, &names));
     let around =
         identity::Around { channels: &channels, known: &known, here: &here, directory: ldap.is_some() };
     let identity = root.table("identity").and_then(|table| identity::identity(table, &around));
@@ -214,6 +218,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         tls: tls?,
         identity,
         dns: dns?,
+        presence: presence?,
         ldap,
     })
 }

@@ -127,6 +127,13 @@ numbers! {
     Counter trunk_registrations_failed_total: "Registrations at trunks that failed.";
     Counter connections_refused_total: "Connections closed at once because max_connections was reached.";
     Gauge bindings: "Registered devices, counted every ten seconds.";
+    Gauge subscriptions: "Subscriptions to users' presence, calls and mailboxes.";
+    Gauge publications: "Publications of users' presence and calls that are valid now.";
+    Counter subscribes_total: "SUBSCRIBE requests of watchers that were let in.";
+    Counter subscriptions_refused_total: "Those of them that were refused.";
+    Counter publishes_total: "PUBLISH requests that were let in.";
+    Counter notifies_total: "NOTIFY requests sent to watchers.";
+    Counter notify_failures_total: "Subscriptions that ended because their watcher did not take a NOTIFY.";
     Counter registers_total: "REGISTER requests answered 200.";
     Counter challenges_total: "Requests answered 401.";
     Counter wrong_passwords_total: "Requests with a wrong password or an unknown user name.";

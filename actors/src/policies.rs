@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use arc_swap::ArcSwap;
@@ -11,7 +11,7 @@ use ringpost::{
     settings::{Policy, User},
 };
 
-use crate::store::Scribe;
+use crate::{registrar::Hear, store::Scribe};
 
 type Known = HashMap<String, Arc<Changes>, ahash::RandomState>;
 
@@ -23,6 +23,8 @@ pub struct Policies {
     writing: tokio::sync::Mutex<()>,
     outside: Mutex<HashMap<String, usize, ahash::RandomState>>,
     scribe: Scribe,
+    /// Hears of users who have changed something.
+    tells: OnceLock<Hear>,
 }
 
 impl Policies {
@@ -46,7 +48,13 @@ impl Policies {
             None => {}
         }
         let changed = ArcSwap::from_pointee(known);
-        Arc::new(Self { changed, writing: tokio::sync::Mutex::default(), outside: Mutex::default(), scribe })
+        let (writing, outside, tells) = Default::default();
+        Arc::new(Self { changed, writing, outside, scribe, tells })
+    }
+
+    /// Has `hear` told of each user who has changed something; once.
+    pub fn tell(&self, hear: impl Fn(&str) + Send + Sync + 'static) {
+        assert!(self.tells.set(Box::new(hear)).is_ok(), "one hears of what users change");
     }
 
     /// What the user wants now; `None`: every call to the devices and UM.
@@ -75,6 +83,9 @@ impl Policies {
             false => drop(known.insert(user.address.clone(), Arc::new(after))),
         }
         self.changed.store(Arc::new(known));
+        if let Some(tell) = self.tells.get() {
+            tell(&user.address);
+        }
         true
     }
 

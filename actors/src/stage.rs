@@ -9,7 +9,7 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -44,6 +44,7 @@ use crate::{
         lanes::{Lanes, Parcel},
         tls::Tls,
     },
+    presence::Presence,
     registrar::Registrar,
     retention,
     store::{Scribe, Sqlite},
@@ -186,6 +187,9 @@ impl Running {
         })?;
         let policies = Policies::load(scribe.clone()).await;
         let kept_by = scribe.clone();
+        let lanes_count = lanes.count();
+        let presence =
+            start_presence(&directory, (&policies, &registrar), lanes_count, &scribe, &keeper).await;
         let outbox = Outbox::new(outbox_settings, (scribe, late), channels).kept_by(keeper.clone());
         let outbox = outbox.naming(identity.clone());
         let asking = outbox.asking();
@@ -226,6 +230,7 @@ impl Running {
             questions: Arc::new(Questions { ports, words: Greetings::accept() }),
             registrar: Arc::clone(&registrar),
             identity,
+            presence,
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         // Whoever has something to serve by HTTP adds its routes here.
@@ -362,6 +367,33 @@ fn open_store(
     let store = Sqlite::open(site.store.path.as_deref()).map_err(config)?;
     Scribe::start(Box::new(store))
         .map_err(|source| StartError::Io { doing: "starting the store's thread".into(), source })
+}
+
+/// Takes up what the last run has told whom, and hears of who comes, goes or changes something.
+async fn start_presence(
+    directory: &Arc<ArcSwap<Directory>>,
+    (policies, registrar): (&Arc<Policies>, &Arc<Registrar>),
+    lanes: usize,
+    scribe: &Scribe,
+    keeper: &Keeper,
+) -> Arc<Presence> {
+    let both = (Arc::clone(policies), Arc::clone(registrar));
+    let presence = Presence::new(Arc::clone(directory), both, lanes, Some(scribe.clone()));
+    presence.restore().await;
+    registrar.tell(looks_again(Arc::downgrade(&presence)));
+    policies.tell(looks_again(Arc::downgrade(&presence)));
+    let (timed, counted) = (Arc::clone(&presence), Arc::clone(&presence));
+    keeper.keep("presence".into(), move || Arc::clone(&timed).keep_time());
+    keeper.keep("message counts".into(), move || Arc::clone(&counted).count());
+    presence
+}
+
+fn looks_again(presence: Weak<Presence>) -> impl Fn(&str) + Send + Sync + 'static {
+    move |user| {
+        if let Some(presence) = presence.upgrade() {
+            presence.look_again(user);
+        }
+    }
 }
 
 fn uses_embedded_um(site: &Site) -> bool {

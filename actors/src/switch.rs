@@ -21,12 +21,14 @@ use ringpost::{
     call::wire,
     directory::{Directory, Origin, Talk},
     notify::CallRecord,
+    presence::subscription::ALLOW_EVENTS,
     settings::{UmServer, User},
     sip::{
         Message as SipMessage, Method, Name,
         peer::Peer,
-        relay::{self, ALLOW, SUPPORTED},
+        relay::{self, ALLOW, ALLOW_WITH_EVENTS, SUPPORTED},
         session_timer::Terms,
+        text::split_commas,
         token::{Table, Token},
         transaction::{News, Owner},
     },
@@ -43,6 +45,10 @@ use crate::{
     outbox::{Asking, Outbox, Record, Talked},
     policies::Policies,
     port::{Alarm, Port, Refusal, TransactionUser, door::Gatehouse, tls::Tls},
+    presence::{
+        Presence,
+        watchers::{KEEP, WATCH, Watchers},
+    },
     registrar::{self, Registrar},
 };
 use registrations::Waiting;
@@ -85,6 +91,8 @@ pub struct Shared {
     pub registrar: Arc<Registrar>,
     /// Servers that are asked for callers' names; `None`: none.
     pub identity: Option<Arc<Identity>>,
+    /// What is known of users.
+    pub presence: Arc<Presence>,
 }
 
 /// The switch of a lane.
@@ -102,6 +110,10 @@ pub struct Switch {
     admitted: Cell<Option<Admitted>>,
     /// The same for a REGISTER: the user whose device sent it.
     registering: Cell<Option<Arc<User>>>,
+    /// The same for a SUBSCRIBE or PUBLISH outside any dialog.
+    asking: Cell<Option<Origin>>,
+    /// Whoever watches users.
+    watchers: Rc<Watchers>,
     /// REGISTERs whose 200 waits for the disk, and what the disk has refused.
     registered: RefCell<Vec<Waiting>>,
     unwritten: RefCell<Vec<Arc<registrar::Cell>>>,
@@ -116,6 +128,7 @@ impl Switch {
     /// The switch of that port's lane; `most` calls at once.
     pub fn new(port: Rc<Port>, shared: Shared, most: usize) -> Rc<Self> {
         let lane = port.lane;
+        let watchers = Watchers::new(Rc::clone(&port), Arc::clone(&shared.presence));
         Rc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             port,
@@ -127,9 +140,21 @@ impl Switch {
             most,
             admitted: Cell::default(),
             registering: Cell::default(),
+            asking: Cell::default(),
+            watchers,
             registered: RefCell::default(),
             unwritten: RefCell::default(),
         })
+    }
+
+    /// What is known of users.
+    pub fn presence(&self) -> &Arc<Presence> {
+        &self.shared.presence
+    }
+
+    /// Whoever watches users from this lane.
+    pub fn watchers(&self) -> &Rc<Watchers> {
+        &self.watchers
     }
 
     fn me(&self) -> Rc<Self> {
@@ -253,6 +278,9 @@ impl Switch {
 
     /// A request inside a dialog needs a leg, and no extension that would not cross (RFC 3261 §8.2.2.3).
     fn admits_inside(&self, request: &SipMessage) -> Result<(), Refusal> {
+        if request.method() == Some(Method::Subscribe) && self.watchers.has(request) {
+            return Ok(());
+        }
         if self.leg_of(request).is_none() {
             // A BYE that comes again finds its leg gone, but not its transaction.
             return Err(Refusal { only_new: true, ..Refusal::plain(481) });
@@ -263,15 +291,39 @@ impl Switch {
         }
     }
 
+    /// A SUBSCRIBE or PUBLISH may want what list subscriptions want (RFC 4662 §4).
+    fn admits_event(&self, required: &[u8]) -> Result<(), Refusal> {
+        let unknown = split_commas(required).any(|tag| !tag.eq_ignore_ascii_case(b"eventlist"));
+        if unknown { Err(Refusal::with(420, "Unsupported", required)) } else { Ok(()) }
+    }
+
+    /// Whether a request is about a subscription or publication: outside a dialog, or inside one of its own.
+    fn serves_event(&self, request: &SipMessage) -> bool {
+        match request.method() {
+            Some(Method::Subscribe) if request.to().is_some_and(|to| to.tag().is_some()) => {
+                self.watchers.has(request)
+            }
+            Some(Method::Subscribe | Method::Publish) => self.shared.presence.is_on(),
+            _ => false,
+        }
+    }
+
+    fn allow(&self) -> &'static [u8] {
+        if self.shared.presence.is_on() { ALLOW_WITH_EVENTS } else { ALLOW }
+    }
+
     /// Answers OPTIONS (RFC 3261 §11.2).
     fn options(&self, server: Token, request: &SipMessage, from: Peer) {
         let code = if self.draining.get() { 503 } else { 200 };
         let phrase = ringpost::sip::build::phrase(code).as_bytes();
         let mut draft = ringpost::sip::build::response(request, from.address, code, phrase, &server.text());
         draft
-            .header("Allow", &[ALLOW])
+            .header("Allow", &[self.allow()])
             .header("Supported", &[SUPPORTED])
             .header("Accept", &[b"application/sdp"]);
+        if self.shared.presence.is_on() {
+            draft.header("Allow-Events", &[ALLOW_EVENTS]);
+        }
         self.port.respond(server, code, draft.empty());
     }
 
@@ -327,6 +379,11 @@ impl TransactionUser for Switch {
                 Err(Refusal::plain(483))
             }
             Method::Options => Ok(()),
+            Method::Subscribe | Method::Publish if self.shared.presence.is_on() => {
+                self.admits_event(&required)?;
+                self.asking.set(Some(origin));
+                Ok(())
+            }
             Method::Bye => Err(Refusal::plain(481)),
             Method::Ack
             | Method::Cancel
@@ -339,12 +396,21 @@ impl TransactionUser for Switch {
             | Method::Publish
             | Method::Refer
             | Method::Prack
-            | Method::Other => Err(Refusal::with(405, "Allow", ALLOW)),
+            | Method::Other => Err(Refusal::with(405, "Allow", self.allow())),
         }
     }
 
     fn hears(&self, news: News) {
         match news {
+            News::Request { server, message, from } if self.serves_event(&message) => {
+                let origin = self.asking.take();
+                match (message.method(), origin) {
+                    (Some(Method::Publish), Some(origin)) => {
+                        self.watchers.publish(server, &message, from, &origin);
+                    }
+                    (_, origin) => self.watchers.subscribe(server, &message, from, origin),
+                }
+            }
             News::Request { server, message, from } if message.to().is_some_and(|to| to.tag().is_some()) => {
                 self.give(self.leg_of(&message), LegNews::Request(server, message, from));
             }
@@ -356,6 +422,10 @@ impl TransactionUser for Switch {
             News::Ack { message } => self.give(self.leg_of(&message), LegNews::Ack(message)),
             News::Cancelled { owner, message } => self.give(self.owner(owner), LegNews::Cancelled(message)),
             News::Unacknowledged { owner } => self.give(self.owner(owner), LegNews::Unacknowledged),
+            News::Response { owner: Owner::Watch(tag), message, .. } => {
+                self.watchers.answered(tag, message.code().unwrap_or(500), Some(&message));
+            }
+            News::Failed { owner: Owner::Watch(tag), code, .. } => self.watchers.answered(tag, code, None),
             News::Response { owner, client, message } => {
                 self.give(self.owner(owner), LegNews::Response(client, message));
             }
@@ -380,6 +450,12 @@ impl TransactionUser for Switch {
         if alarm.number == registrations::REGISTERED {
             return self.write_registrations();
         }
+        if alarm.number == WATCH {
+            return self.watchers.rings(alarm.owner.0);
+        }
+        if alarm.number == KEEP {
+            return self.watchers.write();
+        }
         if let Some(call) = self.calls.borrow().find(alarm.owner).cloned().flatten() {
             call.do_send(Rang(alarm.number));
         }
@@ -390,7 +466,7 @@ impl Switch {
     fn owner(&self, owner: Owner) -> Option<Addr<LegActor>> {
         match owner {
             Owner::Leg(token) => self.leg(token),
-            Owner::Errand(_) | Owner::Nobody => None,
+            Owner::Errand(_) | Owner::Watch(_) | Owner::Nobody => None,
         }
     }
 }

@@ -468,6 +468,10 @@ impl Store for Flaky {
         self.0.bindings()
     }
 
+    fn presence(&mut self) -> Result<Vec<(String, String)>, StoreError> {
+        self.0.presence()
+    }
+
     fn expire(&mut self, kind: Expiring, before: jiff::Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.0.expire(kind, before, limit)
     }

@@ -108,6 +108,17 @@ impl Directory {
         self.user(std::str::from_utf8(own).ok()?).filter(|user| user.address == address)
     }
 
+    /// The user that a SIP URI of our domain, or of an address, or else a number names.
+    pub fn of_uri_or_number(&self, text: &str) -> Option<&Arc<User>> {
+        if !text.contains(':') {
+            return self.user(text);
+        }
+        let uri = Uri::read(text.as_bytes())?;
+        let own = uri.host.eq_ignore_ascii_case(self.site.sip.domain.as_bytes());
+        let ours = own || crate::sip::build::literal(uri.host, None).is_some();
+        self.user(std::str::from_utf8(uri.bare_user().filter(|_| ours)?).ok()?)
+    }
+
     /// Whether an address value names that user: its URI's user part is the user's, or a number of the user's (T12).
     pub fn is_of(&self, value: Option<NameAddr<'_>>, user: &User) -> bool {
         let named = value.and_then(|value| Uri::read(value.uri)?.bare_user());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 /// What the user's telephone does (R110). The later ones win over those before them (R113).
-#[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Telephony {
     /// The user has no number (R103).
     #[default]
@@ -116,7 +116,7 @@ impl Activity {
 }
 
 /// What the person wants to be taken for (R102).
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Rich {
     /// `None`: not configured, the user has no address (R103).
     pub state: Option<Standard>,
@@ -177,7 +177,7 @@ impl Direction {
 }
 
 /// One of the user's calls, as the user's device knows it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Call {
     /// Names it among the user's.
     pub id: Arc<str>,
@@ -194,7 +194,7 @@ pub struct Call {
 }
 
 /// All that is known of a user at one time.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Presence {
     /// The telephone.
     pub telephony: Telephony,

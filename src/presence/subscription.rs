@@ -11,6 +11,7 @@ use crate::{
         dialog::Dialog,
         name::Name as Field,
         text::{number, split_commas, trim},
+        uri::NameAddr,
     },
 };
 
@@ -69,6 +70,8 @@ pub enum Refused {
     MediaType(Package),
     /// 423 with Min-Expires.
     TooBrief(u32),
+    /// 421: it is a list, and the watcher does not know lists (RFC 4662 §4.2).
+    NeedsList,
     /// 481: no such subscription.
     NoSubscription,
     /// 482: the same request came another way.
@@ -92,6 +95,7 @@ impl Refused {
             Self::NoPublication => (412, "Conditional Request Failed"),
             Self::MediaType(_) => (415, "Unsupported Media Type"),
             Self::TooBrief(_) => (423, "Interval Too Brief"),
+            Self::NeedsList => (421, "Extension Required"),
             Self::NoSubscription => (481, "Subscription Does Not Exist"),
             Self::Merged => (482, "Loop Detected"),
             Self::BadEvent => (489, "Bad Event"),
@@ -104,6 +108,7 @@ impl Refused {
     pub fn header(self) -> Option<(&'static str, Vec<u8>)> {
         match self {
             Self::TooBrief(least) => Some(("Min-Expires", least.to_string().into_bytes())),
+            Self::NeedsList => Some(("Require", b"eventlist".to_vec())),
             Self::BadEvent => Some(("Allow-Events", ALLOW_EVENTS.to_vec())),
             Self::MediaType(package) => Some(("Accept", package.media_type().into())),
             Self::Full => Some(("Retry-After", b"30".to_vec())),
@@ -373,6 +378,24 @@ impl Track {
         self.sequence.0 = (self.sequence.0 + 100 + leap) & 0x7fff_ffff;
     }
 
+    /// The Call-ID.
+    pub fn call_id(&self) -> &[u8] {
+        self.field("Call-ID: ").as_bytes()
+    }
+
+    /// The URI that its NOTIFYs are sent to: the first route, else the target.
+    pub fn next_hop(&self) -> &[u8] {
+        let target = || self.lines.split(' ').nth(1).unwrap_or("").as_bytes();
+        match NameAddr::read(self.field("Route: ").as_bytes()) {
+            Some(route) if !route.uri.is_empty() => route.uri,
+            _ => target(),
+        }
+    }
+
+    fn field(&self, name: &str) -> &str {
+        self.lines.split("\r\n").find_map(|line| line.strip_prefix(name)).unwrap_or("")
+    }
+
     /// Octets on the heap.
     pub fn size(&self) -> usize {
         self.lines.len()
@@ -464,6 +487,11 @@ impl Pace {
             Self { not_before, .. } if now < *not_before => Step::Wait(*not_before),
             Self { .. } => Step::Send,
         }
+    }
+
+    /// There is nothing to tell after all.
+    pub fn nothing(&mut self) {
+        self.due = false;
     }
 
     /// A NOTIFY has gone out; the next one `gap` later at the earliest.

@@ -1,6 +1,7 @@
 //! `application/simple-message-summary` (RFC 3842): how many messages wait.
 
 use super::pidf::add;
+pub use crate::voicemail::Counts;
 
 /// The media type.
 pub const TYPE: &str = "application/simple-message-summary";
@@ -17,19 +18,6 @@ pub struct Summary {
     pub account: Option<String>,
     /// Voice messages; `None`: not told.
     pub voice: Option<Counts>,
-}
-
-/// New and old messages, and how many of them are urgent.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Counts {
-    /// Not heard yet.
-    pub new: u32,
-    /// Heard.
-    pub old: u32,
-    /// Urgent ones among the new.
-    pub urgent_new: u32,
-    /// Urgent ones among the old.
-    pub urgent_old: u32,
 }
 
 impl Summary {

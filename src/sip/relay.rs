@@ -15,6 +15,10 @@ use super::{
 /// The methods that Ringpost takes, for Allow.
 pub const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE, REFER, PRACK";
 
+/// The same where Ringpost serves events.
+pub const ALLOW_WITH_EVENTS: &[u8] =
+    b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE, REFER, PRACK, SUBSCRIBE, NOTIFY, PUBLISH";
+
 /// The extensions that Ringpost has on each of its legs, for Supported.
 pub const SUPPORTED: &[u8] = b"timer, norefersub, replaces, 100rel";
 

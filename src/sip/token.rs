@@ -55,6 +55,20 @@ impl Token {
     }
 }
 
+/// The lane, of so many, of a call that has no tag of ours yet: the same for every request with its Call-ID.
+pub fn lane_of_call(call_id: &[u8], lanes: usize) -> u8 {
+    if lanes < 2 {
+        return 0;
+    }
+    // FNV-1a: the same on every lane and cheap; an attacker who aims at one lane gains nothing over flooding it.
+    let hash = call_id
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |h, o| (h ^ u64::from(*o)).wrapping_mul(0x0100_0000_01b3));
+    // Its last octets have reached only the low bits, and many a PBX counts its calls there: spread them (MurmurHash3).
+    let hash = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    ((hash >> 32) as usize % lanes) as u8
+}
+
 /// A table whose entries are found by their token; a token of an entry that is gone finds nothing.
 #[derive(Debug)]
 pub struct Table<T> {

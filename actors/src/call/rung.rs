@@ -114,7 +114,7 @@ impl CallActor {
             || self.refusals.iter().any(|(leg, said)| matches!(said.code(), Some(607 | 608)) && of_user(leg))
     }
 
-    fn stands_for(&self, leg: Leg) -> Option<&Party> {
+    pub(super) fn stands_for(&self, leg: Leg) -> Option<&Party> {
         match leg {
             Leg::Phone(number) => self.planned.parties.get(usize::from(number)),
             Leg::Caller | Leg::Um(_) => None,

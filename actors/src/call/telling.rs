@@ -49,6 +49,7 @@ impl CallActor {
             Leg::Um(number) => self.um.get(usize::from(number)).and_then(|um| self.switch.um_uri(&um.server)),
             Leg::Caller => None,
         };
+        self.show_talk(leg);
         self.say(Leg::Caller, Say::Answer(Arc::clone(message)));
         self.note_talk(leg);
     }

@@ -24,6 +24,7 @@ use crate::{
         lanes::Lanes,
         stream::{Limits, Streams},
     },
+    presence::Presence,
     store::{Late, Scribe, Sqlite},
     switch::{Questions, Shared},
     voicemail::{Greetings, PortPool},
@@ -145,7 +146,10 @@ impl Lane {
         let tls = crate::port::tls::Tls::new(&site).expect("no certificate, none that is bad");
         let names = Arc::new(crate::names::Names::new(site.dns.clone()).0);
         let directory = Arc::new(ArcSwap::from_pointee(Directory::of(site)));
+        let both = (Arc::clone(&policies), Arc::clone(&registrar));
+        let presence = Presence::new(Arc::clone(&directory), both, 1, None);
         let shared = Shared {
+            presence,
             asking: Asking::default(),
             outbox,
             gatehouse: Gatehouse::new(Arc::clone(&directory)),

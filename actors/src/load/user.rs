@@ -14,7 +14,7 @@ use super::{
     Claims,
     channel::{self, Known, Telling},
     mail::password_file,
-    notices, policy,
+    notices, policy, presence,
     raw::Raw,
     route::Policies,
     section::Section,
@@ -99,6 +99,7 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
     let voicemail_numbers = section.list("voicemail_numbers", |raw| number(raw, claims));
     let voice_policy = section.optional("voice_policy", |raw| around.policies.name(raw));
     let policy = section.table("policy").map(policy::policy).unwrap_or_default();
+    let presence = section.table("presence").map(presence::of_user).unwrap_or_default();
     if !around.directory {
         check_um(&section, missed_calls, forward);
         check_policy(&section, &policy, &voicemail_numbers);
@@ -139,6 +140,7 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
         voicemail_numbers,
         voice_policy,
         policy,
+        presence,
         notices,
         line: None,
         said,

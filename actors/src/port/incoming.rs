@@ -104,7 +104,9 @@ impl Port {
     /// The lane whose tag a request carries; outside a dialog the Call-ID decides, so that a CANCEL finds its INVITE.
     fn lane_of(&self, request: &Message) -> u8 {
         let tag = request.to().and_then(|to| to.tag()).and_then(Token::read);
-        tag.map_or_else(|| self.lanes.of_call(request.call_id()), Token::lane)
+        // Before a restart there may have been more of them.
+        tag.filter(|tag| self.lanes.has(tag.lane()))
+            .map_or_else(|| self.lanes.of_call(request.call_id()), Token::lane)
     }
 
     /// Whether another lane of that number is there.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ringpost::sip::{
     Message,
     peer::{Peer, Transmit},
-    token::Token,
+    token::{Token, lane_of_call},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -64,16 +64,7 @@ impl Lanes {
 
     /// The lane of a call that has no tag of ours yet: the same for every request with its Call-ID.
     pub fn of_call(&self, call_id: &[u8]) -> u8 {
-        if self.inboxes.len() < 2 {
-            return 0;
-        }
-        // FNV-1a: the same on every lane and cheap; an attacker who aims at one lane gains nothing over flooding it.
-        let hash = call_id
-            .iter()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |h, o| (h ^ u64::from(*o)).wrapping_mul(0x0100_0000_01b3));
-        // Its last octets have reached only the low bits, and many a PBX counts its calls there: spread them (MurmurHash3).
-        let hash = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
-        ((hash >> 32) as usize % self.inboxes.len()) as u8
+        lane_of_call(call_id, self.inboxes.len())
     }
 
     /// Gives a message to the lane that it belongs to.

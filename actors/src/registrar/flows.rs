@@ -40,14 +40,15 @@ impl Registrar {
         let Some(users) = lock(&self.flows.0).remove(&connection) else { return };
         let cells = self.cells.load();
         for cell in users.iter().filter_map(|user| cells.get(user)) {
-            cell.drop_if(|binding| binding.is_by(connection) && binding.flow.is_some_and(|flow| flow.only));
+            let only = |flow: ringpost::registrar::Flow| flow.only;
+            self.drop_if(cell, |binding| binding.is_by(connection) && binding.flow.is_some_and(only));
         }
     }
 
     /// A device's way back has failed, as it or a proxy says, or because nothing went through (RFC 5626 §5.3).
     pub fn flow_failed(&self, user: &str, flow: &Flow) {
         if let Some(cell) = self.cells.load().get(user).filter(|_| flow.only) {
-            cell.drop_if(|binding| binding.flow.as_ref() == Some(flow));
+            self.drop_if(cell, |binding| binding.flow.as_ref() == Some(flow));
         }
     }
 }

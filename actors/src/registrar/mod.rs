@@ -10,7 +10,7 @@ mod restore;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Instant, SystemTime},
 };
 
@@ -49,8 +49,13 @@ pub struct Registrar {
     lock_outs: Mutex<LockOuts>,
     lock_out: u64,
     scribe: Option<Scribe>,
+    /// Hears of users who have come or gone.
+    tells: OnceLock<Hear>,
     started: (u64, Instant),
 }
+
+/// Whoever hears of users, by their addresses.
+pub type Hear = Box<dyn Fn(&str) + Send + Sync>;
 
 type Cells = HashMap<Arc<str>, Arc<Cell>, ahash::RandomState>;
 
@@ -90,8 +95,29 @@ impl Registrar {
             lock_outs: Mutex::new(LockOuts::new(settings.tries, lock_out, settings.remembered)),
             lock_out,
             scribe,
+            tells: OnceLock::new(),
             started: (epoch.map_or(0, |since| since.as_secs()), Instant::now()),
         }
+    }
+
+    /// Has `hear` told of each user whose first device has come or whose last one has gone; once.
+    pub fn tell(&self, hear: impl Fn(&str) + Send + Sync + 'static) {
+        assert!(self.tells.set(Box::new(hear)).is_ok(), "one hears of who comes and goes");
+    }
+
+    fn moved(&self, user: &str) {
+        if let Some(tell) = self.tells.get() {
+            tell(user);
+        }
+    }
+
+    /// Takes out some of a user's bindings; true where there were any.
+    fn drop_if(&self, cell: &Cell, gone: impl Fn(&Binding) -> bool) -> bool {
+        let any = cell.drop_if(gone);
+        if any && cell.bindings.load().is_empty() {
+            self.moved(&cell.user);
+        }
+        any
     }
 
     /// Seconds since 1970, by a clock that nobody sets while Ringpost runs.
@@ -158,7 +184,15 @@ impl Registrar {
         let cell = cells.get(user.address.as_str()).ok_or(Refused::Bad("No Registrations"))?;
         let changes = wish.star || !wish.contacts.is_empty();
         let bindings = match changes {
-            true => cell.change(|current| registrar::register(current, &wish, from, &self.rules, now))?,
+            true => {
+                let before = cell.bindings.load().is_empty();
+                let after =
+                    cell.change(|current| registrar::register(current, &wish, from, &self.rules, now))?;
+                if before != after.is_empty() {
+                    self.moved(&cell.user);
+                }
+                after
+            }
             false => cell.bindings.load_full(),
         };
         self.note(cell, &bindings, &wish);
@@ -195,7 +229,7 @@ impl Registrar {
             tokio::time::sleep(SWEEP).await;
             let now = self.now();
             let cells = self.cells.load_full();
-            let ended = cells.values().filter(|cell| cell.drop_if(|binding| binding.expires <= now));
+            let ended = cells.values().filter(|cell| self.drop_if(cell, |binding| binding.expires <= now));
             // What is not written now ends at the next start all the same.
             self.write(ended.cloned().collect()).await;
             self.forget(&cells);

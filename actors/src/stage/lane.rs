@@ -69,9 +69,14 @@ fn start(
     port.look_up(Arc::clone(&shared.names));
     port.limit(&settings);
     port.guard(Door::new(Arc::clone(&shared.gatehouse)));
+    let shared_presence = Arc::clone(&shared.presence);
     let switch = Switch::new(Rc::clone(&port), shared, most);
     let name = format!("lane {lane}");
     open(&port, switch.clone(), sockets.bound, (&keeper, &name))?;
+    if let Some(orders) = shared_presence.inbox(lane) {
+        let (orders, watchers) = (Rc::new(Mutex::new(orders)), Rc::clone(switch.watchers()));
+        keeper.keep(format!("{name} watchers"), move || Rc::clone(&watchers).work(Rc::clone(&orders)));
+    }
     let inbox = Rc::new(Mutex::new(inbox));
     keeper.keep(format!("{name} inbox"), move || {
         unpack(Rc::clone(&port), Rc::clone(&switch), Rc::clone(&inbox))

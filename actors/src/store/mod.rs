@@ -47,6 +47,8 @@ pub trait Store: Send {
     fn policies(&mut self) -> Result<Vec<(String, String)>, StoreError>;
     /// The bindings of every user, as they were written.
     fn bindings(&mut self) -> Result<Vec<(String, String)>, StoreError>;
+    /// The subscriptions and publications, as they were written.
+    fn presence(&mut self) -> Result<Vec<(String, String)>, StoreError>;
     /// The newest lines of the call log.
     fn calls(&mut self, limit: usize) -> Result<Vec<CallRecord>, StoreError>;
     /// How notices of calls have ended since then, the newest first.
@@ -87,6 +89,8 @@ pub enum Write {
     Policy(String, Option<String>),
     /// The bindings of users from now on.
     Bind(Vec<BindingRow>),
+    /// Subscriptions and publications from now on.
+    Presence(Vec<PresenceRow>),
     /// A message of a user's mailbox is in that state from now on; `None`: it is deleted.
     Message(Arc<str>, MessageId, Option<State>),
     /// A message of a user's mailbox whose recording is gone.
@@ -118,6 +122,9 @@ pub struct Message {
     /// Where it stands; `None`: deleted, and gone with its recording.
     pub state: Option<State>,
 }
+
+/// A subscription or publication by its name; no text: it is over.
+pub type PresenceRow = (String, Option<String>);
 
 /// A user's address and all the user's bindings; no text: none.
 pub type BindingRow = (Arc<str>, Option<String>);

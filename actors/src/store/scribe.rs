@@ -15,8 +15,8 @@ use ringpost::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    BindingRow, Change, Expiring, Health, ItemId, Listed, Message, MessageId, OpenItem, Row, Store,
-    StoreError, Written,
+    BindingRow, Change, Expiring, Health, ItemId, Listed, Message, MessageId, OpenItem, PresenceRow, Row,
+    Store, StoreError, Written,
 };
 use crate::mailboxes::MailboxCounts;
 use desk::Desk;
@@ -187,6 +187,16 @@ impl Scribe {
         self.read(|store| store.mailboxes()).await
     }
 
+    /// Writes subscriptions and publications; returns after the commit. False: the disk refused, or the store is stopped.
+    pub async fn keep_presence(&self, rows: Vec<PresenceRow>) -> bool {
+        self.ask(|reply| Command::Presence(rows, reply)).await.unwrap_or(false)
+    }
+
+    /// The subscriptions and publications, as they were written. `None`: stopped.
+    pub async fn presence(&self) -> Option<Result<Vec<(String, String)>, StoreError>> {
+        self.read(|store| store.presence()).await
+    }
+
     /// The items after that one that are neither delivered nor dead. `None`: stopped.
     pub async fn open_items(&self, after: ItemId, limit: usize) -> Option<Result<Vec<OpenItem>, StoreError>> {
         self.read(move |store| store.open_items(after, limit)).await
@@ -268,6 +278,7 @@ enum Command {
     Record(Box<CallRecord>),
     Policy(String, Option<String>, oneshot::Sender<bool>),
     Bind(Vec<BindingRow>, oneshot::Sender<bool>),
+    Presence(Vec<PresenceRow>, oneshot::Sender<bool>),
     Message(Arc<str>, MessageId, Option<State>, oneshot::Sender<bool>),
     Forget(Arc<str>, MessageId, oneshot::Sender<bool>),
     Mailbox(Arc<str>, Option<String>, oneshot::Sender<bool>),

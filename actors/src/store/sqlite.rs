@@ -137,6 +137,12 @@ impl Store for Sqlite {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    fn presence(&mut self) -> Result<Vec<(String, String)>, StoreError> {
+        let mut query = self.db.prepare_cached("SELECT name, body FROM presence")?;
+        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     fn calls(&mut self, limit: usize) -> Result<Vec<CallRecord>, StoreError> {
         let mut query = self.db.prepare_cached(
             "SELECT id, call_id, user, caller, came_in, rang_for, outcome, verdict, reason, answered_by
@@ -208,6 +214,7 @@ impl Sqlite {
                 Write::Record(record) => change::log(&tx, record)?,
                 Write::Policy(user, body) => change::set_policy(&tx, user, body.as_deref())?,
                 Write::Bind(rows) => change::bind(&tx, rows)?,
+                Write::Presence(rows) => change::keep_presence(&tx, rows)?,
                 Write::Message(user, id, state) => messages::set(&tx, (user, *id), *state)?,
                 Write::Forget(user, id) => messages::forget(&tx, (user, *id))?,
                 Write::Mailbox(user, body) => messages::set_mailbox(&tx, user, body.as_deref())?,

@@ -29,6 +29,23 @@ path = ":memory:"
 /// (what, text to replace, replacement, exactly these errors)
 pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
     (
+        "presence of an unknown kind, by nobody, for no time",
+        "[store]",
+        "[presence]\nexpires = \"10s\"\nusers = \"some\"\npublishers = [\"pbx2\"]\nfull = [\"1001\"]\nblock = [\"1001\"]\n\
+         inactive_after = \"1h\"\n[[presence.state]]\nname = \"Lab\"\nmeans = \"hidden\"\n[[presence.list]]\n\
+         address = \"team\"\nmembers = []\n[store]",
+        &[
+            "site.toml:23: presence.expires: must lie between min_expires and max_expires",
+            "site.toml:24: presence.users: wants \"block\", \"polite\", \"reduced\" or \"full\", not \"some\"",
+            "site.toml:25: presence.publishers[0]: there is no trunk \"pbx2\"",
+            "site.toml:27: presence.block[0]: \"1001\" is in another of these lists too",
+            "site.toml:28: presence.inactive_after: must not be longer than away_after",
+            "site.toml:31: presence.state[0].means: unknown state \"hidden\"; known: available, inactive, away, be-right-back, busy, do-not-disturb, offline",
+            "site.toml:33: presence.list[0].address: wants a SIP URI such as \"sip:desk@192.0.2.7:5060\"",
+            "site.toml:34: presence.list[0].members: needs at least one entry",
+        ],
+    ),
+    (
         "digests of one call, for too long, and no such fate",
         "language = \"en\"",
         "language = \"en\"\n[user.notices]\ndigest_calls = 1\ndigest_within = \"8d\"\nreturned = \"forget\"\n[notices]\ndigest_calls = 101",
@@ -112,7 +129,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         &[
             "site.toml:18: user[0].languages: unknown key; known here: address, name, numbers, devices, auth_name, \
          password, password_file, ring_for, um_plan, missed_calls, forward, min_ring, mail_if_um_refuses, channels, \
-         mail, time_zone, language, greeting, voicemail_numbers, voice_policy, policy, notices",
+         mail, time_zone, language, greeting, voicemail_numbers, voice_policy, policy, presence, notices",
         ],
     ),
     (

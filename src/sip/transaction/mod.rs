@@ -32,6 +32,8 @@ pub enum Owner {
     Leg(Token),
     /// A request outside a dialog, sent on somebody's behalf.
     Errand(Token),
+    /// A subscription of somebody else: the request is its NOTIFY.
+    Watch(Token),
     /// Nobody: the transaction ends by itself.
     Nobody,
 }

@@ -123,6 +123,9 @@ impl Desk {
                 }
                 Command::Record(call) => self.note(call),
                 Command::Bind(rows, reply) => urgent.push((Write::Bind(rows), Reply::Binder(reply))),
+                Command::Presence(rows, reply) => {
+                    urgent.push((Write::Presence(rows), Reply::Binder(reply)));
+                }
                 Command::Policy(user, body, reply) => {
                     urgent.push((Write::Policy(user, body), Reply::Binder(reply)));
                 }

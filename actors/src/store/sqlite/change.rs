@@ -6,7 +6,7 @@ use rusqlite::{Transaction, params};
 use serde::Serialize;
 
 use super::{as_i64, ending, held, messages};
-use crate::store::{BindingRow, Change, ItemId, Row, StoreError, Written};
+use crate::store::{BindingRow, Change, ItemId, PresenceRow, Row, StoreError, Written};
 
 pub fn insert(tx: &Transaction<'_>, row: &Row, now: Timestamp) -> Result<Written, StoreError> {
     let notice = &row.item.notice;
@@ -178,6 +178,20 @@ pub fn bind(tx: &Transaction<'_>, rows: &[BindingRow]) -> Result<Written, StoreE
         match body {
             Some(body) => put.execute(params![&**user, body])?,
             None => remove.execute(params![&**user])?,
+        };
+    }
+    Ok(Written::Done)
+}
+
+pub fn keep_presence(tx: &Transaction<'_>, rows: &[PresenceRow]) -> Result<Written, StoreError> {
+    let mut put = tx.prepare_cached(
+        "INSERT INTO presence (name, body) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET body = ?2",
+    )?;
+    let mut remove = tx.prepare_cached("DELETE FROM presence WHERE name = ?1")?;
+    for (name, body) in rows {
+        match body {
+            Some(body) => put.execute(params![name, body])?,
+            None => remove.execute([name])?,
         };
     }
     Ok(Written::Done)

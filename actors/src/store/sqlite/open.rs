@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use super::Sqlite;
 
 /// Each entry takes the schema one version further (`PRAGMA user_version`). Entries are never changed, only added.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     "CREATE TABLE item (
          id INTEGER PRIMARY KEY,
          key TEXT NOT NULL,
@@ -94,6 +94,8 @@ const MIGRATIONS: [&str; 8] = [
              changed, 1000 * coalesce(json_extract(body, '$.notice.kind.voice-mail.duration.secs'), 0), 0, 'old'
          FROM item WHERE kind = 'voice-mail' AND json_extract(body, '$.notice.kind.voice-mail.recording') IS NOT NULL
          ORDER BY id;",
+    // Subscriptions and publications.
+    "CREATE TABLE presence (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;",
 ];
 
 /// Marks a file as ours (`PRAGMA application_id`), "RgPo".

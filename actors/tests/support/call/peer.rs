@@ -141,6 +141,13 @@ impl Peer {
         }
     }
 
+    /// Closes its connections; it still listens.
+    pub fn hangs_up(&mut self) {
+        if let Wire::Tcp { streams, .. } = &mut self.wire {
+            streams.clear();
+        }
+    }
+
     /// What comes next on the connection, cut or not.
     pub fn blank(&mut self, patience: Duration) -> Vec<u8> {
         let Wire::Tcp { streams, .. } = &mut self.wire else { return vec![] };

@@ -1,0 +1,112 @@
+//! `[presence]` and `[user.presence]`.
+
+use ringpost::{
+    presence::{Access, Standard, aggregate::Idle, subscription::Terms},
+    settings::{Presence, PresenceList, Seen},
+};
+
+use super::{raw::Raw, section::Section, uri};
+
+/// Reads `[presence]`; `None` after a problem. `trunks` are the site's, by name.
+pub fn presence(mut section: Section<'_>, trunks: &[&str]) -> Option<Presence> {
+    let enabled = section.required("enabled", Raw::flag);
+    let seconds = |raw: &Raw<'_>| raw.duration().map(|time| time.as_secs().max(1));
+    let expires = section.required("expires", seconds);
+    let min_expires = section.required("min_expires", seconds);
+    let max_expires = section.required("max_expires", seconds);
+    let gap = section.required("notify_gap", Raw::duration_or_zero);
+    let resume = section.required("resume_within", Raw::duration);
+    let most = section.required("max_subscriptions", |raw| raw.count(1..=10_000_000));
+    let publications = section.required("max_publications", |raw| raw.count(1..=1_000));
+    let inactive = section.required("inactive_after", seconds);
+    let away = section.required("away_after", seconds);
+    let publishers = section.list("publishers", |raw| match raw.text()? {
+        name if trunks.contains(&name) => Ok(name.to_owned()),
+        name => Err(format!("there is no trunk {name:?}")),
+    });
+    let seen = seen(&mut section);
+    let states = section.tables("state").into_iter().filter_map(state).collect();
+    let longest_list = section.required("max_list", |raw| raw.count(1..=10_000));
+    let lists = section.tables("list").into_iter().filter_map(list).collect();
+    if max_expires.is_some() && (expires > max_expires || min_expires > expires) {
+        section.refuse("expires", "must lie between min_expires and max_expires");
+    }
+    if away.is_some() && inactive > away {
+        section.refuse("inactive_after", "must not be longer than away_after");
+    }
+    section.end();
+    let short = |seconds: u64| u32::try_from(seconds).unwrap_or(u32::MAX);
+    Some(Presence {
+        enabled: enabled?,
+        terms: Terms { usual: short(expires?), least: short(min_expires?), most: short(max_expires?) },
+        gap: gap?,
+        resume: resume?,
+        most: usize::try_from(most?).ok()?,
+        publications: usize::try_from(publications?).ok()?,
+        idle: Idle { inactive: inactive?, away: away? },
+        publishers,
+        seen,
+        states,
+        lists,
+        longest_list: usize::try_from(longest_list?).ok()?,
+    })
+}
+
+/// Reads `[user.presence]`.
+pub fn of_user(mut section: Section<'_>) -> Seen {
+    let seen = seen(&mut section);
+    section.end();
+    seen
+}
+
+fn seen(section: &mut Section<'_>) -> Seen {
+    let users = section.optional("users", access);
+    let trunks = section.optional("trunks", access);
+    let mut named: Vec<(String, Access)> = vec![];
+    let keys = [
+        ("full", Access::Full),
+        ("reduced", Access::Reduced),
+        ("polite", Access::Polite),
+        ("block", Access::Block),
+    ];
+    for (key, access) in keys {
+        let names = section.list(key, |raw| {
+            let name = raw.text()?;
+            match named.iter().any(|(known, other)| known == name && *other != access) {
+                true => Err(format!("{name:?} is in another of these lists too")),
+                false => Ok(name.to_owned()),
+            }
+        });
+        named.extend(names.into_iter().map(|name| (name, access)));
+    }
+    Seen { users, trunks, named }
+}
+
+fn access(raw: &Raw<'_>) -> Result<Access, String> {
+    let text = raw.text()?;
+    let known = Access::ALL.into_iter().find(|one| one.name() == text);
+    known.ok_or_else(|| format!("wants \"block\", \"polite\", \"reduced\" or \"full\", not {text:?}"))
+}
+
+fn state(mut section: Section<'_>) -> Option<(String, Standard)> {
+    let name = section.required("name", |raw| raw.text().map(str::to_owned));
+    let means = section.required("means", |raw| {
+        let text = raw.text()?;
+        Standard::named(text).ok_or_else(|| {
+            let known = Standard::ALL.map(Standard::name).join(", ");
+            format!("unknown state {text:?}; known: {known}")
+        })
+    });
+    section.end();
+    name.zip(means)
+}
+
+fn list(mut section: Section<'_>) -> Option<PresenceList> {
+    let address = section.required("address", |raw| {
+        let text = raw.text()?;
+        uri::sip(text).map(|_| text.to_owned())
+    });
+    let members = section.at_least_one("members", |raw| raw.text().map(str::to_owned));
+    section.end();
+    Some(PresenceList { address: address?, members })
+}

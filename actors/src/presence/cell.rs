@@ -1,0 +1,222 @@
+//! One user's cell: the one place where what is known of the user changes, and what watchers are told of it.
+//!
+//! Whoever changes it holds its lock, so that the changes of one user come one after the other, with versions that only
+//! grow; what is told is swapped whole, so that no lane waits to read it. Each body is written once for all watchers who may
+//! see the same.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+use ringpost::presence::{
+    Inputs, Presence, Sight, Source, dialog_info, pidf, subscription::Package, summary::Summary,
+};
+use smallvec::SmallVec;
+
+/// The cell.
+pub struct Cell {
+    /// Names it among all cells.
+    pub id: u32,
+    /// The user's address of record.
+    pub user: Arc<str>,
+    known: Mutex<Known>,
+    told: ArcSwap<Told>,
+    /// When time alone may change something, in seconds since 1970; the largest number: never.
+    pub(super) due: AtomicU64,
+}
+
+/// What is known of the user, behind the lock.
+pub struct Known {
+    /// The four inputs.
+    pub inputs: Inputs,
+    /// What endpoints have published.
+    pub publications: Vec<Publication>,
+    /// The mailbox.
+    pub summary: Summary,
+    /// The lanes that have watchers: how many, and whether each knows already that there is something to tell.
+    lanes: SmallVec<[(u8, u32, bool); 2]>,
+}
+
+/// Something published (RFC 3903).
+pub struct Publication {
+    /// Its present entity tag.
+    pub tag: u64,
+    /// What it is called in the store and among the inputs: its first tag.
+    pub source: Source,
+    /// Its package.
+    pub package: Package,
+    /// When it ends, in seconds since 1970.
+    pub ends: u64,
+    /// The document, for the store.
+    pub body: Box<str>,
+}
+
+/// What watchers are told, at one version.
+pub struct Told {
+    /// The version.
+    pub version: u64,
+    /// When it began, in seconds since 1970.
+    since: u64,
+    /// All of it.
+    pub presence: Presence,
+    summary: Summary,
+    bodies: [OnceLock<Document>; 7],
+}
+
+/// A body that is written.
+pub struct Document {
+    /// Its media type.
+    pub kind: &'static str,
+    /// Its beginning; all of it but where a version stands in it.
+    pub head: Box<str>,
+    /// What comes behind the version; empty: there is none.
+    pub tail: Box<str>,
+    /// Tells it from bodies that say something else; never zero.
+    pub mark: u64,
+}
+
+impl Document {
+    /// All of it, with a version where it has one.
+    pub fn whole(&self, version: u32) -> Vec<u8> {
+        let version = if self.tail.is_empty() { String::new() } else { version.to_string() };
+        [self.head.as_bytes(), version.as_bytes(), self.tail.as_bytes()].concat()
+    }
+}
+
+impl Told {
+    fn new(version: u64, since: u64, presence: Presence, summary: Summary) -> Self {
+        Self { version, since, presence, summary, bodies: Default::default() }
+    }
+
+    /// The body of a package for a watcher; written when the first one wants it.
+    pub fn document(&self, user: &str, package: Package, sight: Sight) -> &Document {
+        let at = match package {
+            Package::Presence => sight as usize,
+            Package::Dialog => 3 + sight as usize,
+            Package::MessageSummary => 6,
+        };
+        self.bodies[at].get_or_init(|| {
+            let mut hasher = DefaultHasher::new();
+            let seen = self.presence.seen(sight);
+            let (head, tail) = match package {
+                Package::Presence => {
+                    seen.hash(&mut hasher);
+                    (pidf::write(&seen, user, self.since), String::new())
+                }
+                Package::Dialog => {
+                    seen.calls.hash(&mut hasher);
+                    dialog_info::write(&seen, user)
+                }
+                Package::MessageSummary => {
+                    let text = self.summary.write();
+                    text.hash(&mut hasher);
+                    (text, String::new())
+                }
+            };
+            let (kind, mark) = (package.media_type(), hasher.finish() | 1);
+            Document { kind, head: head.into(), tail: tail.into(), mark }
+        })
+    }
+}
+
+impl Cell {
+    /// A cell that knows these inputs.
+    pub(super) fn new(
+        id: u32,
+        user: Arc<str>,
+        inputs: Inputs,
+        (presence, summary): (Presence, Summary),
+        now: u64,
+    ) -> Self {
+        let told = Told::new(inputs.version(), now, presence, summary.clone());
+        let known = Known { inputs, publications: vec![], summary, lanes: SmallVec::new() };
+        Self {
+            id,
+            user,
+            known: Mutex::new(known),
+            told: ArcSwap::from_pointee(told),
+            due: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    /// What is told now.
+    pub fn told(&self) -> Arc<Told> {
+        self.told.load_full()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is known; the lanes that have to tell it to somebody.
+    ///
+    /// `sum` makes of the inputs what is told, and says when it may change by itself.
+    pub(super) fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Known) -> T,
+        sum: impl FnOnce(&Inputs) -> (Presence, Option<u64>),
+        now: u64,
+    ) -> (T, SmallVec<[u8; 2]>, Option<u64>) {
+        let mut known = self.lock();
+        let done = change(&mut known);
+        let (presence, due) = sum(&known.inputs);
+        let old = self.told.load();
+        if old.presence == presence && old.summary == known.summary {
+            return (done, SmallVec::new(), due);
+        }
+        let version = known.inputs.changed();
+        self.told.store(Arc::new(Told::new(version, now, presence, known.summary.clone())));
+        let mut lanes = SmallVec::new();
+        for (lane, watchers, knows) in &mut known.lanes {
+            if *watchers > 0 && !std::mem::replace(knows, true) {
+                lanes.push(*lane);
+            }
+        }
+        (done, lanes, due)
+    }
+
+    /// A lane begins to tell what there is: whatever changes from now on, it has to hear of again.
+    pub fn heard_by(&self, lane: u8) -> Arc<Told> {
+        let mut known = self.lock();
+        if let Some((.., knows)) = known.lanes.iter_mut().find(|(of, ..)| *of == lane) {
+            *knows = false;
+        }
+        drop(known);
+        self.told()
+    }
+
+    /// A lane has a watcher more.
+    pub fn watched_by(&self, lane: u8) {
+        let mut known = self.lock();
+        match known.lanes.iter_mut().find(|(of, ..)| *of == lane) {
+            Some((_, watchers, _)) => *watchers += 1,
+            None => known.lanes.push((lane, 1, false)),
+        }
+    }
+
+    /// A lane has a watcher less.
+    pub fn left_by(&self, lane: u8) {
+        let mut known = self.lock();
+        if let Some((_, watchers, _)) = known.lanes.iter_mut().find(|(of, ..)| *of == lane) {
+            *watchers = watchers.saturating_sub(1);
+        }
+        known.lanes.retain(|(_, watchers, _)| *watchers > 0);
+    }
+
+    /// Whether nobody would miss it: no watcher, and nothing known that Ringpost could not look up again.
+    pub(super) fn is_idle(&self) -> bool {
+        let known = self.lock();
+        known.lanes.is_empty() && known.inputs.is_bare() && known.publications.is_empty()
+    }
+
+    /// Notes when time changes something; true where that is earlier than what was noted.
+    pub(super) fn note_due(&self, due: Option<u64>) -> Option<u64> {
+        let due = due?;
+        (self.due.fetch_min(due, Ordering::Relaxed) > due).then_some(due)
+    }
+}

@@ -1,0 +1,318 @@
+//! Presence: what is known of users, and the subscriptions of whoever wants to be told (R54–R58, R101–R117, R206).
+//!
+//! Each user has a cell ([`cell`]), made when the first one asks or says something. A change is made under the cell's lock by
+//! whoever makes it, such as a call on its lane, and the lanes that have watchers of that user hear of it: a subscription
+//! lives on the lane of its dialog ([`watchers`]), as a leg does.
+
+pub mod cell;
+mod keep;
+mod list;
+mod own;
+mod publish;
+mod serve;
+mod tell;
+pub mod watchers;
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use ringpost::{
+    directory::Directory,
+    presence::{Inputs, Source, input::Said, summary::Summary},
+    settings::User,
+};
+use tokio::sync::{broadcast::error::RecvError, mpsc};
+
+use self::{
+    cell::{Cell, Known, Publication},
+    keep::Restored,
+};
+use crate::{
+    guard::caught,
+    metrics::METRICS,
+    policies::Policies,
+    registrar::Registrar,
+    store::{PresenceRow, Scribe},
+};
+
+/// How often what time changes is looked for.
+const LOOK: Duration = Duration::from_millis(250);
+/// How often cells that nobody needs are forgotten.
+const SWEEP: u64 = 60;
+const SHARDS: usize = 16;
+
+type Cells = HashMap<Arc<str>, Arc<Cell>, ahash::RandomState>;
+
+/// When time may change something for a cell, its number and its user; the earliest first.
+type Due = Reverse<(u64, u32, Arc<str>)>;
+
+/// What a lane is told.
+pub enum Order {
+    /// There is something new of a user.
+    Tell(Arc<Cell>),
+    /// The site was read again.
+    Judge,
+}
+
+/// Shared by all lanes.
+pub struct Presence {
+    directory: Arc<ArcSwap<Directory>>,
+    policies: Arc<Policies>,
+    registrar: Arc<Registrar>,
+    cells: Vec<RwLock<Cells>>,
+    hasher: ahash::RandomState,
+    ids: AtomicU32,
+    /// The lanes' inboxes; at most one order per user waits in each.
+    lanes: Vec<mpsc::UnboundedSender<Order>>,
+    inboxes: Mutex<Vec<Option<mpsc::UnboundedReceiver<Order>>>>,
+    due: Mutex<BinaryHeap<Due>>,
+    enabled: AtomicBool,
+    /// Subscriptions in all.
+    open: AtomicUsize,
+    restored: Mutex<Vec<Vec<Restored>>>,
+    /// Publications that are to be written.
+    unwritten: Mutex<Vec<PresenceRow>>,
+    scribe: Option<Scribe>,
+}
+
+impl Presence {
+    /// Nothing known yet; `lanes` of them; without a scribe nothing is kept.
+    pub fn new(
+        directory: Arc<ArcSwap<Directory>>,
+        (policies, registrar): (Arc<Policies>, Arc<Registrar>),
+        lanes: usize,
+        scribe: Option<Scribe>,
+    ) -> Arc<Self> {
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..lanes).map(|_| mpsc::unbounded_channel()).unzip();
+        let enabled = directory.load().site.presence.enabled;
+        Arc::new(Self {
+            directory,
+            policies,
+            registrar,
+            cells: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            hasher: ahash::RandomState::new(),
+            ids: AtomicU32::new(1),
+            lanes: senders,
+            inboxes: Mutex::new(receivers.into_iter().map(Some).collect()),
+            due: Mutex::default(),
+            enabled: AtomicBool::new(enabled),
+            open: AtomicUsize::new(0),
+            restored: Mutex::new((0..lanes).map(|_| vec![]).collect()),
+            unwritten: Mutex::default(),
+            scribe,
+        })
+    }
+
+    /// Whether anybody is told anything.
+    pub fn is_on(&self) -> bool {
+        self.enabled.load(Ordering::Relaxed)
+    }
+
+    /// Seconds since 1970.
+    pub fn now(&self) -> u64 {
+        self.registrar.now()
+    }
+
+    fn shard(&self, user: &str) -> &RwLock<Cells> {
+        &self.cells[self.hasher.hash_one(user) as usize % SHARDS]
+    }
+
+    /// The cell of a user of that address, where there is one.
+    fn find(&self, user: &str) -> Option<Arc<Cell>> {
+        self.shard(user).read().unwrap_or_else(PoisonError::into_inner).get(user).cloned()
+    }
+
+    /// The cell of a user; made where there is none.
+    pub fn of(&self, user: &User) -> Arc<Cell> {
+        if let Some(cell) = self.find(&user.address) {
+            return cell;
+        }
+        let directory = self.directory.load();
+        let now = self.now();
+        let inputs = Inputs::new(now.saturating_mul(1_000)).owning(self.own(&directory, user));
+        let sum = inputs.sum(directory.site.presence.idle, now);
+        let mut shard = self.shard(&user.address).write().unwrap_or_else(PoisonError::into_inner);
+        let address: Arc<str> = user.address.as_str().into();
+        let fresh = || {
+            let id = self.ids.fetch_add(1, Ordering::Relaxed);
+            let summary = self.summary(&directory, user);
+            Arc::new(Cell::new(id, Arc::clone(&address), inputs, (sum, summary), now))
+        };
+        Arc::clone(shard.entry(Arc::clone(&address)).or_insert_with(fresh))
+    }
+
+    /// Changes what is known of a user, and has watchers told where that changes anything for them.
+    fn change<T>(&self, cell: &Arc<Cell>, change: impl FnOnce(&mut Known) -> T) -> T {
+        let now = self.now();
+        let idle = self.directory.load().site.presence.idle;
+        let sum = |inputs: &Inputs| (inputs.sum(idle, now), inputs.next_change(idle, now));
+        let (done, lanes, due) = cell.change(change, sum, now);
+        for lane in lanes {
+            // A lane that has ended tells nobody anything any more.
+            let _ = self.lanes[usize::from(lane)].send(Order::Tell(Arc::clone(cell)));
+        }
+        if let Some(due) = cell.note_due(due) {
+            lock(&self.due).push(Reverse((due, cell.id, Arc::clone(&cell.user))));
+        }
+        done
+    }
+
+    /// A source says that of a user until `ends`; what it does not say any more is gone.
+    pub fn says(&self, user: &User, source: &Source, said: Said, ends: u64) {
+        self.change(&self.of(user), |known| known.inputs.put(source, said, ends));
+    }
+
+    /// A source says nothing of a user any more.
+    pub fn is_silent(&self, user: &User, source: &Source) {
+        if let Some(cell) = self.find(&user.address) {
+            self.change(&cell, |known| known.inputs.remove(source));
+        }
+    }
+
+    /// The counts of a user's mailbox have changed.
+    fn counted(&self, address: &str) {
+        let Some(cell) = self.find(address) else { return };
+        let directory = self.directory.load();
+        let Some(user) = directory.of_address(address) else { return };
+        let summary = self.summary(&directory, user);
+        self.change(&cell, |known| known.summary = summary);
+    }
+
+    /// What waits in a user's mailbox, and the number that it is listened to by.
+    fn summary(&self, directory: &Directory, user: &User) -> Summary {
+        let counts = self.scribe.as_ref().map(|scribe| scribe.counts().of(&user.address)).unwrap_or_default();
+        let pilot = directory.site.um.pilots.first();
+        let account = pilot.map(|pilot| format!("sip:{pilot}@{}", directory.site.sip.domain));
+        Summary::of(account.as_deref().unwrap_or(&user.address), counts)
+    }
+
+    /// Hears what mailboxes hold, until the program ends.
+    pub async fn count(self: Arc<Self>) {
+        let Some(scribe) = &self.scribe else { return std::future::pending().await };
+        let mut changes = scribe.counts().changes();
+        loop {
+            match changes.recv().await {
+                Ok(user) => self.counted(&user),
+                Err(RecvError::Lagged(_)) => self.cells().iter().for_each(|cell| self.counted(&cell.user)),
+                Err(RecvError::Closed) => return std::future::pending().await,
+            }
+        }
+    }
+
+    fn cells(&self) -> Vec<Arc<Cell>> {
+        let of = |shard: &RwLock<Cells>| -> Vec<_> {
+            shard.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        };
+        self.cells.iter().flat_map(of).collect()
+    }
+
+    /// Looks for what time has changed, until the program ends.
+    pub async fn keep_time(self: Arc<Self>) {
+        let mut sweep = self.now() + SWEEP;
+        let mut seen = self.directory.load_full();
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let now = self.now();
+            while let Some(cell) = self.next_due(now) {
+                cell.due.store(u64::MAX, Ordering::Relaxed);
+                if let Err(fault) = caught(|| self.time_has_passed(&cell, now)) {
+                    tracing::error!(
+                        fault,
+                        "A fault in Ringpost: a user's presence may be old until it changes"
+                    );
+                }
+            }
+            // By whomever it was read again: an admin, or a directory of users.
+            let directory = self.directory.load_full();
+            if !Arc::ptr_eq(&directory, &seen) {
+                self.reload();
+            }
+            seen = directory;
+            self.write_publications().await;
+            if now >= sweep {
+                sweep = now + SWEEP;
+                self.sweep();
+            }
+            METRICS.subscriptions.set(self.open.load(Ordering::Relaxed) as u64);
+        }
+    }
+
+    fn next_due(&self, now: u64) -> Option<Arc<Cell>> {
+        let mut due = lock(&self.due);
+        loop {
+            let Reverse((at, id, _)) = due.peek()?;
+            if *at > now {
+                return None;
+            }
+            let id = *id;
+            let Reverse((.., user)) = due.pop()?;
+            if let Some(cell) = self.find(&user).filter(|cell| cell.id == id) {
+                return Some(cell);
+            }
+        }
+    }
+
+    fn time_has_passed(&self, cell: &Arc<Cell>, now: u64) {
+        let ended = self.change(cell, |known| {
+            known.inputs.expire(now);
+            let (stays, ended) = known.publications.drain(..).partition(|one| one.ends > now);
+            known.publications = stays;
+            let ended: Vec<_> = ended;
+            ended
+        });
+        self.forget(ended);
+    }
+
+    /// These publications are over.
+    fn forget(&self, ended: Vec<Publication>) {
+        for one in ended {
+            METRICS.publications.down();
+            lock(&self.unwritten).push(keep::removed(&one.source.name));
+        }
+    }
+
+    /// Forgets cells that nobody needs.
+    fn sweep(&self) {
+        for shard in &self.cells {
+            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+            // Who holds one is about to need it.
+            shard.retain(|_, cell| Arc::strong_count(cell) > 1 || !cell.is_idle());
+        }
+    }
+
+    /// The site was read again.
+    fn reload(&self) {
+        let directory = self.directory.load_full();
+        self.enabled.store(directory.site.presence.enabled, Ordering::Relaxed);
+        for cell in self.cells() {
+            if let Some(user) = directory.of_address(&cell.user) {
+                let own = self.own(&directory, user);
+                let summary = self.summary(&directory, user);
+                self.change(&cell, |known| {
+                    known.inputs.own = own;
+                    known.summary = summary;
+                });
+            }
+        }
+        for lane in &self.lanes {
+            let _ = lane.send(Order::Judge);
+        }
+    }
+
+    /// The inbox of a lane; once.
+    pub(super) fn inbox(&self, lane: u8) -> Option<mpsc::UnboundedReceiver<Order>> {
+        lock(&self.inboxes).get_mut(usize::from(lane))?.take()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

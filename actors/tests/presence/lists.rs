@@ -1,0 +1,83 @@
+//! RFC 4662 and RFC 5367: several users in one subscription.
+
+use crate::{
+    support::Over,
+    watcher::{Watcher, site},
+};
+
+const TAKES: &str = "Supported: eventlist\r\nAccept: application/pidf+xml, application/dialog-info+xml\r\n\
+    Accept: application/rlmi+xml, multipart/related\r\n";
+
+#[test]
+fn a_list_of_the_site_is_one_subscription() {
+    let lines = "users = \"full\"\n[[presence.list]]\naddress = \"sip:team@corp.test\"\nmembers = [\"1001\", \"1002\", \"4711\", \"1003\"]";
+    let site = site(lines);
+    let (mut pbx, mut phone) = (site.peer(Over::Udp), site.peer(Over::Udp));
+    let ringpost = site
+        .user("1001", &[&phone], "")
+        .user("1002", &[], "[user.presence]\nblock = [\"1003\"]")
+        .user("1003", &[], "")
+        .start();
+    let mut watcher = Watcher::new(&ringpost, Over::Tcp, "1003");
+    let refusal = watcher.is_refused("team", "Event: dialog\r\n", 421);
+    assert_eq!(refusal.one("Require"), "eventlist");
+    let first = watcher.subscribes("team", "dialog", TAKES);
+    assert_eq!(first.one("Require"), "eventlist");
+    let kind = first.one("Content-Type").to_owned();
+    assert!(kind.starts_with("multipart/related;type=\"application/rlmi+xml\""), "{kind}");
+    let body = first.body();
+    assert!(body.contains("fullState=\"true\"") && body.matches("<resource ").count() == 4, "{body}");
+    assert!(body.contains("<resource uri=\"sip:1002@corp.test\"><name>User 1002</name><instance id=\"1\" state=\"terminated\" reason=\"rejected\"/>"), "{body}");
+    assert!(
+        body.contains(
+            "<resource uri=\"4711\"><instance id=\"1\" state=\"terminated\" reason=\"noresource\"/>"
+        ),
+        "{body}"
+    );
+    assert_eq!(body.matches("<dialog-info ").count(), 2, "{body}");
+    let invite = pbx.invite("1001");
+    let ringing = phone.expect("INVITE");
+    phone.answer(&ringing, 180);
+    let told = watcher.sees("<state>early</state>");
+    // What has changed, and nothing else.
+    assert!(
+        told.body().contains("fullState=\"false\"") && told.body().matches("<resource ").count() == 1,
+        "{told}"
+    );
+    pbx.cancel(&invite, "");
+    watcher.notified();
+    let again = watcher.refreshes(600);
+    assert!(again.body().contains("fullState=\"true\""), "{again}");
+    let last = watcher.refreshes(0);
+    assert!(last.one("Subscription-State").starts_with("terminated"));
+    ringpost.is_well();
+}
+
+#[test]
+fn a_list_may_come_with_the_subscribe() {
+    let ringpost = site("users = \"full\"\nmax_list = 2").user("1001", &[], "").user("1002", &[], "").start();
+    let list = |uris: &[&str]| {
+        let entries: String = uris.iter().map(|uri| format!("<entry uri=\"{uri}\"/>")).collect();
+        format!(
+            "<?xml version=\"1.0\"?><resource-lists xmlns=\"urn:ietf:params:xml:ns:resource-lists\"><list>{entries}</list></resource-lists>"
+        )
+    };
+    let mut watcher = Watcher::new(&ringpost, Over::Tcp, "1002");
+    let lines = format!(
+        "Event: presence\r\n{TAKES}Require: recipient-list-subscribe\r\nContent-Type: application/resource-lists+xml\r\n"
+    );
+    watcher.asks(
+        "SUBSCRIBE",
+        "any",
+        &lines.replace("Require: recipient-list-subscribe\r\n", ""),
+        &list(&["sip:1001@corp.test", "sip:1001@elsewhere.test"]),
+    );
+    watcher.peer.expect("200");
+    let told = watcher.notified();
+    assert_eq!(told.body().matches("<presence ").count(), 1, "{told}");
+    assert!(told.body().contains("reason=\"noresource\""), "{told}");
+    let three = list(&["sip:1@a", "sip:2@a", "sip:3@a"]);
+    watcher.asks("SUBSCRIBE", "any", &lines.replace("Require: recipient-list-subscribe\r\n", ""), &three);
+    watcher.peer.expect("400");
+    ringpost.is_well();
+}
