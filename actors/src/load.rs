@@ -16,6 +16,7 @@ mod policy;
 mod presence;
 mod problem;
 mod raw;
+mod rcc;
 mod registrar;
 mod route;
 mod section;
@@ -41,7 +42,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 28] = [
+const SECTIONS: [&str; 29] = [
     "sip",
     "trunk",
     "outbound",
@@ -56,6 +57,7 @@ const SECTIONS: [&str; 28] = [
     "bypass",
     "policy",
     "presence",
+    "rcc",
     "feature_codes",
     "mail",
     "channel",
@@ -185,6 +187,7 @@ fn whole(layers: &Layers) -> Option<Site> {
     let dns = root.table("dns").and_then(dns::dns);
     let names: Vec<_> = trunks.iter().map(|trunk| trunk.name.as_str()).collect();
     let presence = root.table("presence").and_then(|table| presence::presence(table, &names));
+    let rcc = root.table("rcc").and_then(|table| rcc::rcc(table, &names));
     let around =
         identity::Around { channels: &channels, known: &known, here: &here, directory: ldap.is_some() };
     let identity = root.table("identity").and_then(|table| identity::identity(table, &around));
@@ -219,6 +222,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         identity,
         dns: dns?,
         presence: presence?,
+        rcc: rcc?,
         ldap,
     })
 }

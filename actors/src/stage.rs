@@ -45,6 +45,7 @@ use crate::{
         tls::Tls,
     },
     presence::Presence,
+    rcc::Rcc,
     registrar::Registrar,
     retention,
     store::{Scribe, Sqlite},
@@ -188,8 +189,9 @@ impl Running {
         let policies = Policies::load(scribe.clone()).await;
         let kept_by = scribe.clone();
         let lanes_count = lanes.count();
-        let presence =
-            start_presence(&directory, (&policies, &registrar), lanes_count, &scribe, &keeper).await;
+        let rcc = Rcc::new(Arc::clone(&directory), lanes_count);
+        let hears = (&policies, &registrar, &rcc);
+        let presence = start_presence(&directory, hears, lanes_count, &scribe, &keeper).await;
         let outbox = Outbox::new(outbox_settings, (scribe, late), channels).kept_by(keeper.clone());
         let outbox = outbox.naming(identity.clone());
         let asking = outbox.asking();
@@ -231,6 +233,7 @@ impl Running {
             registrar: Arc::clone(&registrar),
             identity,
             presence,
+            rcc,
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         // Whoever has something to serve by HTTP adds its routes here.
@@ -372,7 +375,7 @@ fn open_store(
 /// Takes up what the last run has told whom, and hears of who comes, goes or changes something.
 async fn start_presence(
     directory: &Arc<ArcSwap<Directory>>,
-    (policies, registrar): (&Arc<Policies>, &Arc<Registrar>),
+    (policies, registrar, rcc): (&Arc<Policies>, &Arc<Registrar>, &Arc<Rcc>),
     lanes: usize,
     scribe: &Scribe,
     keeper: &Keeper,
@@ -381,7 +384,13 @@ async fn start_presence(
     let presence = Presence::new(Arc::clone(directory), both, lanes, Some(scribe.clone()));
     presence.restore().await;
     registrar.tell(looks_again(Arc::downgrade(&presence)));
-    policies.tell(looks_again(Arc::downgrade(&presence)));
+    let (looks, rcc) = (looks_again(Arc::downgrade(&presence)), Arc::downgrade(rcc));
+    policies.tell(move |user| {
+        looks(user);
+        if let Some(rcc) = rcc.upgrade() {
+            rcc.features_changed(user);
+        }
+    });
     let (timed, counted) = (Arc::clone(&presence), Arc::clone(&presence));
     keeper.keep("presence".into(), move || Arc::clone(&timed).keep_time());
     keeper.keep("message counts".into(), move || Arc::clone(&counted).count());
