@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     address::{Language, UserClass},
     notify::Style,
-    numbers::Tel,
+    numbers::{Tel, location::Profile},
     outbox::{Entries, Fate, Gather},
     sip::session_timer::Terms,
     um::{health::Rules, pool::Strategy},
@@ -71,6 +71,10 @@ pub struct Site {
     pub trunks: Vec<Trunk>,
     /// `[outbound]`: what may leave by them.
     pub outbound: Outbound,
+    /// `[location.NAME]`: what is dialled at a place.
+    pub locations: Vec<Arc<Profile>>,
+    /// Their `rules_file`s.
+    pub rules_files: Vec<PathBuf>,
     /// `[[route]]`, `[voice_policy.NAME]`, `[routing]`: which of them a number takes.
     pub routing: Routing,
     /// `[registrar]`: how devices register.
@@ -292,6 +296,20 @@ pub struct Voicemail {
     pub max_message: Duration,
     /// `silence`: how much silence ends a recording. Default 5 s.
     pub silence: Duration,
+    /// `language`: of the mailboxes' menu until it is known whose mailbox it is. Default `en`.
+    pub language: Language,
+    /// `menu_silence`: how long a menu waits for a key before it repeats itself. Default 6 s.
+    pub menu_silence: Duration,
+    /// `max_visit`: how long a caller may stay at the mailboxes. Default 30 min.
+    pub max_visit: Duration,
+    /// `max_greeting`: the longest greeting that a user records by phone. Default 2 min.
+    pub max_greeting: Duration,
+    /// `pin_at_own_phone`: a registered device of the owner's needs the PIN as well. Default no.
+    pub pin_at_own_phone: bool,
+    /// `pin_tries`: wrong PINs that lock a mailbox, and whoever has tried them. Default 5.
+    pub pin_tries: u32,
+    /// `pin_lock`: for how long. Default 30 min.
+    pub pin_lock: Duration,
 }
 
 /// `[[user]]`.
@@ -301,7 +319,7 @@ pub struct User {
     pub address: String,
     /// `name`: the display name.
     pub name: Option<String>,
-    /// `numbers`: every number or user part that reaches the user.
+    /// `line`, then `numbers`: every number or user part that reaches the user.
     pub numbers: Vec<String>,
     /// `devices`: SIP URIs that ring at once, beside those that have registered; none of either means offline (R8).
     pub devices: Vec<String>,
@@ -333,8 +351,12 @@ pub struct User {
     pub time_zone: String,
     /// `language`. Default `en`.
     pub language: Language,
+    /// `pin`, `pin_file`: the mailbox's PIN over the phone, until the user changes it there; `None`: only the own phone gets in.
+    pub pin: Option<Secret>,
     /// `greeting`: the user's own WAV file.
     pub greeting: Option<PathBuf>,
+    /// `location`: the profile of what the user dials. Default that of `[outbound]`.
+    pub location: Option<Arc<Profile>>,
     /// `voicemail_numbers`: numbers that go straight to the user's UM (R115).
     pub voicemail_numbers: Vec<String>,
     /// `voice_policy`: a name of `[voice_policy.NAME]`; `None`: the one of `[routing]`.

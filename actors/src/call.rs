@@ -121,7 +121,7 @@ impl CallActor {
         let transfers = arrival.as_ref().map_or(0, |arrival| arrival.transfers);
         let trusted = origin.is_trusted();
         let (um, um_tries) = match reach {
-            Reach::Code | Reach::Attendant => {
+            Reach::Code | Reach::Attendant | Reach::Mailbox { .. } => {
                 (Order::from_iter([Arc::new(Member::new(UmServer::Embedded))]), 1)
             }
             Reach::Rings | Reach::VoiceMail => {
@@ -129,7 +129,7 @@ impl CallActor {
             }
         };
         let (mut planned, devices) =
-            policy::planned(&switch, (&directory, &user, devices), &invite, reach, um_tries);
+            policy::planned(&switch, (&directory, &user, devices), (&invite, &origin), reach, um_tries);
         let (machine, opening) = Call::start(std::mem::take(&mut planned.plan));
         let private = relay::is_private(&invite);
         let caller = directory.named(directory.readable(wire::caller(&invite, trusted), &origin));

@@ -3,6 +3,7 @@
 mod calls;
 mod directory;
 mod doctor;
+mod number;
 mod queue;
 mod route;
 
@@ -69,6 +70,8 @@ enum Command {
     },
     /// The calls so far, the newest first, each with what became of its notices; while Ringpost runs or not
     Calls(calls::Calls),
+    /// Show what a dialled number becomes by the rules and the country of a location, and by which rule
+    Number(number::Number),
     /// Look at the notices in the queue, send them again, drop them; while Ringpost runs or not
     Outbox {
         #[command(subcommand)]
@@ -115,6 +118,7 @@ pub fn run() -> ExitCode {
         Some(Command::Doctor(asked)) => doctor::run(asked),
         Some(Command::Status { site }) => show_status(&site.config).unwrap_or_else(|code| code),
         Some(Command::Calls(calls)) => calls::run(calls).unwrap_or_else(|code| code),
+        Some(Command::Number(number)) => number::run(number).unwrap_or_else(|code| code),
         Some(Command::Outbox { what }) => queue::run(what).unwrap_or_else(|code| code),
         Some(Command::Directory { what }) => directory::run(what).unwrap_or_else(|code| code),
         Some(Command::Route(route)) => route::run(&route).unwrap_or_else(|code| code),

@@ -24,6 +24,7 @@ use tokio::{
 };
 
 use crate::{
+    book::Book,
     directory::{keep, mirror::Summary},
     keeper::Keeper,
     outbox::{Discard, Outbox, Retry},
@@ -70,6 +71,8 @@ pub struct Ears {
     pub directory: Arc<ArcSwap<Directory>>,
     /// Who keeps the mirror of the LDAP directory, where there is one.
     pub mirror: Option<mpsc::Sender<keep::Order>>,
+    /// The address book, where it is served.
+    pub book: Option<Arc<Book>>,
 }
 
 /// What became of each notice: nothing more to say, or why not.
@@ -131,7 +134,7 @@ async fn answer(mut stream: UnixStream, ears: &Ears) -> io::Result<()> {
         }
         Order::SyncDirectory => {
             // A large directory takes its time: the next order does not wait for it.
-            let synced = sync(ears.mirror.clone());
+            let synced = sync(ears.mirror.clone(), ears.book.clone());
             actix::spawn(async move {
                 let told = serde_json::to_string(&synced.await).unwrap_or_default();
                 // Whoever has gone away does not want to know.
@@ -148,11 +151,22 @@ async fn say(mut stream: UnixStream, mut said: String) -> io::Result<()> {
     tokio::time::timeout(PATIENCE, stream.write_all(said.as_bytes())).await?
 }
 
-async fn sync(mirror: Option<mpsc::Sender<keep::Order>>) -> Synced {
-    let Some(mirror) = mirror else { return Err("this site has no [directory]".to_owned()) };
-    let (asker, told) = oneshot::channel();
-    mirror.send(keep::Order::Sync(asker)).await.map_err(|_| "the mirror has stopped")?;
-    told.await.map_err(|_| "the mirror has stopped")?
+/// Has the directory read, and then the address book made of it (R78).
+async fn sync(mirror: Option<mpsc::Sender<keep::Order>>, book: Option<Arc<Book>>) -> Synced {
+    let mut summary = match (mirror, &book) {
+        (Some(mirror), _) => {
+            let (asker, told) = oneshot::channel();
+            mirror.send(keep::Order::Sync(asker)).await.map_err(|_| "the mirror has stopped")?;
+            told.await.map_err(|_| "the mirror has stopped")??
+        }
+        (None, Some(_)) => Summary::default(),
+        (None, None) => return Err("this site has no [directory]".to_owned()),
+    };
+    if let Some(book) = book {
+        let made = book.sync_now().await.map_err(|error| format!("the address book: {error}"))?;
+        summary.book = Some(made.entries);
+    }
+    Ok(summary)
 }
 
 async fn obey(ids: Vec<ItemId>, retry: bool, outbox: &Addr<Outbox>) -> Answer {

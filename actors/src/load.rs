@@ -10,6 +10,7 @@ mod http;
 mod identity;
 mod key;
 mod layers;
+mod location;
 mod mail;
 mod notices;
 mod policy;
@@ -42,10 +43,11 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 29] = [
+const SECTIONS: [&str; 30] = [
     "sip",
     "trunk",
     "outbound",
+    "location",
     "routing",
     "route",
     "voice_policy",
@@ -120,11 +122,12 @@ fn whole(layers: &Layers) -> Option<Site> {
     let mut root = layers.root();
     let mut taken = Vec::new();
     let sip = root.table("sip").and_then(|table| sip::sip(table, &mut taken));
-    let outbound = root.table("outbound").and_then(trunk::outbound);
+    let (locations, rules_files) = location::locations(root.table("location"));
+    let outbound = root.table("outbound").and_then(|table| trunk::outbound(table, &locations));
     let (policies, tables) = Policies::of(root.table("voice_policy"));
     let trunks = root.tables("trunk").into_iter();
-    let trunks: Vec<_> =
-        trunks.filter_map(|trunk| trunk::trunk(trunk, (outbound.as_ref(), &policies), &mut claims)).collect();
+    let around = trunk::Around { outbound: outbound.as_ref(), locations: &locations, policies: &policies };
+    let trunks: Vec<_> = trunks.filter_map(|trunk| trunk::trunk(trunk, &around, &mut claims)).collect();
     let domain = sip.as_ref().map_or("", |sip| &sip.domain);
     let registrar = root.table("registrar").and_then(|table| registrar::registrar(table, domain));
     let um = root.table("um").and_then(|table| um::um(table, &mut claims));
@@ -158,6 +161,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         usual,
         telling,
         notices: Arc::clone(&notices),
+        locations: &locations,
         policies: &policies,
     };
     let users = root.tables("user").into_iter();
@@ -198,6 +202,8 @@ fn whole(layers: &Layers) -> Option<Site> {
         sip: sip?,
         trunks,
         outbound: outbound?,
+        locations,
+        rules_files,
         routing: routing?,
         registrar: registrar?,
         plans,

@@ -121,6 +121,9 @@ numbers! {
     Counter attendant_calls_total: "Calls that an attendant has answered.";
     Counter attendant_led_total: "Callers whom an attendant has led to whom they wanted.";
     Counter attendant_failed_total: "Extensions dialled at an attendant that led to nobody who answers.";
+    Counter mailbox_visits_total: "Calls to mailboxes over the phone.";
+    Counter wrong_pins_total: "Wrong PINs of mailboxes.";
+    Counter mailbox_lock_outs_total: "Mailboxes and sources locked after too many wrong PINs.";
     Counter trunk_next_total: "Calls that went on to the next trunk because one did not take them.";
     Counter trunk_challenges_answered_total: "Digest challenges of trunks that were answered.";
     Counter trunk_challenges_refused_total: "Digest challenges that got no credentials: another realm, inside a dialog, or the login was not taken.";

@@ -1,7 +1,9 @@
 //! The only place where actors are wired together.
 
 mod lane;
+mod presence;
 mod renewal;
+mod rules_files;
 mod sockets;
 mod tell_um;
 
@@ -9,7 +11,7 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{
-        Arc, Mutex, Weak,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -34,7 +36,9 @@ use crate::{
     directory::keep::{self, Order},
     identity::Identity,
     keeper::Keeper,
-    load, metrics,
+    load,
+    mailboxes::Mailboxes,
+    metrics,
     names::{self, Names},
     outbox::{self, ChannelUse, Channels, Outbox},
     policies::Policies,
@@ -44,7 +48,6 @@ use crate::{
         lanes::{Lanes, Parcel},
         tls::Tls,
     },
-    presence::Presence,
     rcc::Rcc,
     registrar::Registrar,
     retention,
@@ -191,14 +194,17 @@ impl Running {
         let lanes_count = lanes.count();
         let rcc = Rcc::new(Arc::clone(&directory), lanes_count);
         let hears = (&policies, &registrar, &rcc);
-        let presence = start_presence(&directory, hears, lanes_count, &scribe, &keeper).await;
+        let presence = presence::start(&directory, hears, lanes_count, &scribe, &keeper).await;
         let outbox = Outbox::new(outbox_settings, (scribe, late), channels).kept_by(keeper.clone());
         let outbox = outbox.naming(identity.clone());
         let asking = outbox.asking();
         let outbox = outbox.start_apart();
+        let has_book = directory.load().site.book.enabled && !web_sockets.is_empty();
+        let book =
+            has_book.then(|| Book::of(Arc::clone(&directory), Box::new(book::Site(Arc::clone(&directory)))));
         if let Some(path) = &directory.load().site.store.path {
             let (outbox, directory, mirror) = (outbox.clone(), Arc::clone(&directory), mirror.clone());
-            let ears = Ears { outbox, directory, mirror };
+            let ears = Ears { outbox, directory, mirror, book: book.clone() };
             control::serve(path, ears, &keeper).map_err(|error| {
                 let socket = control::socket_of(path);
                 StartError::Config(format!("store.path: {} cannot be opened: {error}", socket.display()))
@@ -212,7 +218,9 @@ impl Running {
         let calls = Arc::new(AtomicUsize::new(0));
         let ports = rtp_ports(&directory.load().site);
         if let Some((socket, _)) = um_socket {
-            start_um(&directory, (&outbox, &ports, &identity), socket, keeper.clone())?;
+            let mailboxes = Mailboxes::load(kept_by.clone(), Arc::clone(&deleted)).await;
+            let kept = (Arc::clone(&policies), mailboxes);
+            start_um(&directory, (&outbox, &ports, &identity), kept, socket, keeper.clone())?;
         }
         let gatehouse = Gatehouse::new(Arc::clone(&directory));
         let (names, orders) = Names::new(directory.load().site.dns.clone());
@@ -237,10 +245,8 @@ impl Running {
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         // Whoever has something to serve by HTTP adds its routes here.
-        let routes = Routes::new(Arc::clone(&directory));
-        let has_book = directory.load().site.book.enabled && !web_sockets.is_empty();
-        let book =
-            has_book.then(|| Book::of(Arc::clone(&directory), Box::new(book::Site(Arc::clone(&directory)))));
+        let routes = Routes::new(Arc::clone(&directory))
+            .with(Area::Locations, web::locations::routes(Arc::clone(&directory)));
         let routes = match &book {
             Some(book) => routes.with(Area::Book, book::routes(Arc::clone(book))),
             None => routes,
@@ -286,11 +292,22 @@ impl Running {
         site_file: &std::path::Path,
         Signals { mut terminate, mut interrupt, mut hang_up }: Signals,
     ) -> Result<(), StartError> {
+        let mut watched = rules_files::Watched::of(&self.directory.load().site);
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = hang_up.recv() => self.reload(site_file),
+                _ = hang_up.recv() => {
+                    self.reload(site_file);
+                    watched = rules_files::Watched::of(&self.directory.load().site);
+                }
+                () = watched.wait() => {
+                    if watched.have_changed() {
+                        tracing::info!("A rules file has changed");
+                        self.reload(site_file);
+                        watched.follow(&self.directory.load().site);
+                    }
+                }
                 Some(part) = self.fatal.recv() => return self.escalate(part).await,
             }
         }
@@ -372,40 +389,8 @@ fn open_store(
         .map_err(|source| StartError::Io { doing: "starting the store's thread".into(), source })
 }
 
-/// Takes up what the last run has told whom, and hears of who comes, goes or changes something.
-async fn start_presence(
-    directory: &Arc<ArcSwap<Directory>>,
-    (policies, registrar, rcc): (&Arc<Policies>, &Arc<Registrar>, &Arc<Rcc>),
-    lanes: usize,
-    scribe: &Scribe,
-    keeper: &Keeper,
-) -> Arc<Presence> {
-    let both = (Arc::clone(policies), Arc::clone(registrar));
-    let presence = Presence::new(Arc::clone(directory), both, lanes, Some(scribe.clone()));
-    presence.restore().await;
-    registrar.tell(looks_again(Arc::downgrade(&presence)));
-    let (looks, rcc) = (looks_again(Arc::downgrade(&presence)), Arc::downgrade(rcc));
-    policies.tell(move |user| {
-        looks(user);
-        if let Some(rcc) = rcc.upgrade() {
-            rcc.features_changed(user);
-        }
-    });
-    let (timed, counted) = (Arc::clone(&presence), Arc::clone(&presence));
-    keeper.keep("presence".into(), move || Arc::clone(&timed).keep_time());
-    keeper.keep("message counts".into(), move || Arc::clone(&counted).count());
-    presence
-}
-
-fn looks_again(presence: Weak<Presence>) -> impl Fn(&str) + Send + Sync + 'static {
-    move |user| {
-        if let Some(presence) = presence.upgrade() {
-            presence.look_again(user);
-        }
-    }
-}
-
-fn uses_embedded_um(site: &Site) -> bool {
+/// Whether Ringpost answers calls itself: as UM, as an attendant, or to say that a feature code is taken.
+pub(crate) fn uses_embedded_um(site: &Site) -> bool {
     // It also says that a feature code is taken, and is every attendant.
     !site.feature_codes.0.is_empty()
         || !site.attendants.is_empty()
@@ -420,6 +405,7 @@ fn rtp_ports(site: &Site) -> Arc<PortPool> {
 fn start_um(
     directory: &Arc<ArcSwap<Directory>>,
     (outbox, ports, identity): (&Addr<Outbox>, &Arc<PortPool>, &Option<Arc<Identity>>),
+    kept: (Arc<Policies>, Arc<Mailboxes>),
     socket: std::net::UdpSocket,
     keeper: Keeper,
 ) -> Result<(), StartError> {
@@ -427,7 +413,8 @@ fn start_um(
     std::fs::create_dir_all(&voicemail.recordings).map_err(|error| {
         StartError::Config(format!("{} cannot be made: {error}", voicemail.recordings.display()))
     })?;
-    let office = Office::new(Arc::clone(directory), outbox.clone(), Arc::clone(ports)).map_err(config)?;
+    let office =
+        Office::new(Arc::clone(directory), outbox.clone(), Arc::clone(ports), kept).map_err(config)?;
     lane::start_um(Arc::new(office.naming(identity.clone())), socket, keeper)
 }
 

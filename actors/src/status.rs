@@ -25,7 +25,15 @@ pub fn report() -> (bool, String) {
         Some(format!("{} {}\n", sample.name, sample.value))
     };
     let numbers: String = SHOWN.iter().filter_map(number).collect();
-    (well, format!("ringpost {}\n{numbers}{parts}", env!("CARGO_PKG_VERSION")))
+    let directory = directory().unwrap_or_default();
+    (well, format!("ringpost {}\n{numbers}{directory}{parts}", env!("CARGO_PKG_VERSION")))
+}
+
+/// How large the mirror of the directory is and how old, once it was read.
+fn directory() -> Option<String> {
+    let read = i64::try_from(METRICS.directory_read.get()).ok().filter(|read| *read > 0)?;
+    let age = jiff::Timestamp::now().as_second().saturating_sub(read).max(0);
+    Some(format!("directory_persons {}\ndirectory_age_seconds {age}\n", METRICS.directory_persons.get()))
 }
 
 /// Asks the process that listens there.

@@ -1,6 +1,7 @@
 //! Finds the leg of a message, and starts a call for each INVITE that may come in.
 
 mod dialled;
+mod locations;
 mod opening;
 mod places;
 mod registrations;
@@ -409,6 +410,10 @@ impl TransactionUser for Switch {
                 Ok(())
             }
             Method::Bye => Err(Refusal::plain(481)),
+            Method::Other if Self::asks_location(request) => match &required[..] {
+                b"" => Ok(()),
+                required => Err(Refusal::with(420, "Unsupported", required)),
+            },
             Method::Ack
             | Method::Cancel
             | Method::Info
@@ -444,6 +449,7 @@ impl TransactionUser for Switch {
             News::Request { server, message, from } => match message.method() {
                 Some(Method::Invite) => self.begin(server, message, from),
                 Some(Method::Register) => self.registers(server, &message, from),
+                Some(Method::Other) => self.tells_location(server, &message, from),
                 _ => self.options(server, &message, from),
             },
             News::Ack { message } if self.dialogs.has(&message) => self.dialogs.acknowledged(&message),

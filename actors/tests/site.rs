@@ -426,6 +426,7 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("mail-ca.pem", &ca),
         ("trunk.password", "secret\n"),
         ("1001.password", "secret\n"),
+        ("1001.pin", "2580\n"),
         ("directory.password", "secret\n"),
         ("directory-ca.pem", &ca),
         ("exchange.password", "secret\n"),
@@ -433,6 +434,10 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("online.secret", "secret\n"),
         ("suppliers.csv", "name,number\n"),
         ("lobby.password", "secret\n"),
+        (
+            "hq.xml",
+            "<LocationProfileDescription><Rule><Pattern>1</Pattern><Translation>2</Translation></Rule></LocationProfileDescription>",
+        ),
         ("submission.secret", "secret\n"),
     ];
     fs::create_dir_all(folder.path().join("prompts")).expect("the folder can be written");
@@ -463,7 +468,8 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
     full["directory"].as_table_mut().expect("[directory] is a table").remove("password");
     // Of two ways to say the same only one may be used.
     let user = full["user"].as_array_of_tables_mut().and_then(|users| users.get_mut(0));
-    user.expect("[[user]] is a table").remove("password");
+    let user = user.expect("[[user]] is a table");
+    ["password", "pin"].iter().for_each(|key| drop(user.remove(key)));
     let read = |text: &str| load::text(&folder.path().join("s"), text);
     read(&full.to_string()).map_err(told).expect("the default file loads with every key set");
 
@@ -481,7 +487,15 @@ fn every_sample_site_loads() {
     for folder in [&sites, &bodies] {
         fs::create_dir(folder).expect("a folder");
     }
-    for file in ["provider.password", "exchange.password", "directory.password", "sms.token", "push.token"] {
+    for file in [
+        "lobby.password",
+        "1001.password",
+        "provider.password",
+        "exchange.password",
+        "directory.password",
+        "sms.token",
+        "push.token",
+    ] {
         fs::write(sites.join(file), "secret\n").expect("the folder can be written");
     }
     for file in ["sms.form", "push.json"] {
@@ -489,6 +503,7 @@ fn every_sample_site_loads() {
         fs::copy(from, bodies.join(file)).expect("the folder can be written");
     }
     fs::write(sites.join("suppliers.csv"), "name,number\n").expect("the folder can be written");
+    fs::write(sites.join("2001.pin"), "2580\n").expect("the folder can be written");
     let mut loaded = BTreeSet::new();
     let samples = |of: &str| fs::read_dir(folder.join(of)).expect("the samples are there");
     for file in samples("sites").chain(samples("../examples/sites")) {
@@ -520,6 +535,10 @@ fn every_sample_site_loads() {
         "exchange-online.toml",
         "sms-and-push.toml",
         "callers-by-exchange.toml",
+        "openldap.toml",
+        "address-book.toml",
+        "attendant.toml",
+        "mailboxes.toml",
         "active-directory.toml",
         "routes-fault-tolerant.toml",
     ] {
@@ -583,8 +602,10 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
                 Item::Value(_) | Item::None => {}
             }
         }
-        // The names below um.plan, channel, identity.source, voice_policy and attendant are the site's own.
-        if !["um.plan", "channel", "identity.source", "voice_policy", "attendant"].contains(&path.as_str()) {
+        // The names below um.plan, channel, identity.source, voice_policy, attendant and location are the site's own.
+        if !["um.plan", "channel", "identity.source", "voice_policy", "attendant", "location"]
+            .contains(&path.as_str())
+        {
             found.push((path, table.iter().map(|(key, _)| key.to_owned()).collect()));
         }
     }
@@ -592,7 +613,7 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
 }
 
 fn add_unknown(table: &mut Table) {
-    let plans = ["main", "relay", "suppliers", "standard"].iter().any(|name| table.contains_key(name));
+    let plans = ["main", "relay", "suppliers", "standard", "hq"].iter().any(|name| table.contains_key(name));
     for (_, item) in table.iter_mut() {
         match item {
             Item::Table(table) => add_unknown(table),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{Event, Leg, Why};
 use crate::{
     address::Caller,
+    directory::Rebuilt,
     notify::Filter,
     settings::Transport,
     sip::{
@@ -72,13 +73,14 @@ pub fn caller_named(invite: &Message, trusted: bool) -> Caller {
 
 fn identity(address: &NameAddr<'_>) -> Caller {
     let Some(uri) = Uri::read(address.uri) else { return Caller::default() };
-    let user = lossy(uri.bare_user().unwrap_or(b""));
+    let user = uri.number().unwrap_or_default();
     let unknown = ["", "unknown", "unavailable", "restricted", "asterisk", "anonymous"];
     if unknown.contains(&user.to_ascii_lowercase().as_str()) || is_anonymous(&lossy(uri.host)) {
         return Caller::default();
     }
+    let bare = user.split(';').next().unwrap_or(&user);
     let is_number =
-        user.strip_prefix('+').unwrap_or(&user).chars().all(|c| c.is_ascii_digit() || "-.()*#".contains(c));
+        bare.strip_prefix('+').unwrap_or(bare).chars().all(|c| c.is_ascii_digit() || "-.()*#".contains(c));
     let number = if is_number { strip_visual(&user) } else { format!("{user}@{}", lossy(uri.host)) };
     Caller { name: None, number: Some(number), uri: Some(lossy(address.uri)), ..Caller::default() }
 }
@@ -97,10 +99,10 @@ fn lossy(octets: &[u8]) -> String {
     String::from_utf8_lossy(octets).into_owned()
 }
 
-/// The user part that a Request-URI dials, without its own parameters; `None` where there is none.
+/// The user part that a Request-URI dials, without its own parameters but an extension; `None` where there is none.
 pub fn dialled(invite: &Message) -> Option<String> {
     let uri = Uri::read(invite.uri())?;
-    uri.bare_user().filter(|user| !user.is_empty()).map(lossy)
+    uri.number().filter(|number| !number.is_empty()).map(std::borrow::Cow::into_owned)
 }
 
 /// Hops that are left; 70 where the field is missing (RFC 3261 §16.3).
@@ -177,6 +179,8 @@ pub struct Outgoing<'a> {
     pub own: &'a [u8],
     /// Towards a trunk: the headers that it reads, in place of the caller's.
     pub outside: Option<&'a Outside>,
+    /// Towards anybody else: identities in place of those of lines behind a main number.
+    pub rebuilt: Option<&'a Rebuilt>,
 }
 
 /// The INVITE of one of our legs, made of the caller's.
@@ -191,9 +195,14 @@ pub fn invite(original: &Message, outgoing: &Outgoing<'_>, branch: Token) -> Byt
     let hops = max_forwards(original).saturating_sub(1).to_string();
     draft.header("Max-Forwards", &[hops.as_bytes()]);
     let own = |name| without_tag(original.first(name).unwrap_or(b""));
+    let rebuilt_from = outgoing.rebuilt.and_then(|rebuilt| rebuilt.from.as_deref());
+    let rebuilt_to = outgoing.rebuilt.and_then(|rebuilt| rebuilt.to.as_deref());
     let ([before, after], to) = match outgoing.outside {
         Some(outside) => ([&outside.from[..], b""], [&outside.to[..], b""]),
-        None => (own(Name::From), own(Name::To)),
+        None => (
+            rebuilt_from.map_or_else(|| own(Name::From), |from| [from, b""]),
+            rebuilt_to.map_or_else(|| own(Name::To), |to| [to, b""]),
+        ),
     };
     draft.header("From", &[before, after, b";tag=", &tag]).header("To", &to);
     draft.header("Call-ID", &[&tag, b"@", stand.sent_by]);
@@ -213,10 +222,15 @@ pub fn invite(original: &Message, outgoing: &Outgoing<'_>, branch: Token) -> Byt
     let offer = outgoing.offer;
     let crossing = |field: &&Field| {
         let body = matches!(field.name, Name::ContentType | Name::ContentEncoding);
-        !(body && offer.is_some()) && crosses(original, field, outgoing.passport)
+        let identity = matches!(field.name, Name::PAssertedIdentity | Name::RemotePartyId);
+        let replaced = body && offer.is_some() || identity && rebuilt_from.is_some();
+        !replaced && crosses(original, field, outgoing.passport)
     };
     if let Some(outside) = outgoing.outside {
         draft.lines(&outside.lines);
+    }
+    if let Some(from) = rebuilt_from.filter(|_| outgoing.outside.is_none() && outgoing.passport.identity) {
+        draft.header("P-Asserted-Identity", &[from]);
     }
     let taken = |field: &&Field| outgoing.outside.is_none_or(|outside| outside.takes(field));
     for field in original.fields().filter(crossing).filter(taken) {

@@ -121,8 +121,8 @@ impl Directory {
 
     /// Whether an address value names that user: its URI's user part is the user's, or a number of the user's (T12).
     pub fn is_of(&self, value: Option<NameAddr<'_>>, user: &User) -> bool {
-        let named = value.and_then(|value| Uri::read(value.uri)?.bare_user());
-        let named = named.and_then(|name| self.user(&String::from_utf8_lossy(name)));
+        let named = value.and_then(|value| Uri::read(value.uri)?.number());
+        let named = named.and_then(|name| self.user(&name));
         named.is_some_and(|named| named.address == user.address)
     }
 }

@@ -6,6 +6,7 @@ mod door;
 pub mod explain;
 mod gateway;
 pub mod ldap;
+mod meaning;
 mod origin;
 mod outbound;
 pub mod people;
@@ -17,11 +18,16 @@ pub mod template;
 pub mod users;
 mod voicemail;
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 pub use attendant::Reception;
 pub use door::{Door, Verdict};
 pub use gateway::Fit;
+pub use meaning::{Meaning, Rebuilt};
 pub use origin::Origin;
 pub use outbound::{Behalf, Exit, NoWay, Target};
 pub use routes::{Passage, Ways};
@@ -34,7 +40,7 @@ use people::People;
 use crate::{
     address::Caller,
     call::wire::strip_visual,
-    identity::contact,
+    numbers::lines::split,
     settings::{Network, Site, Source, SourceKind, Trunk, UmServer, User},
     sip::{certificate::speaks_for, uri::Uri},
     um::pool::{Member, Pool},
@@ -51,6 +57,8 @@ pub struct Directory {
     mailboxes: voicemail::Mailboxes,
     receptions: Vec<Arc<Reception>>,
     trunks: Vec<Arc<Trunk>>,
+    /// The main numbers behind which somebody has a line.
+    lines: HashSet<String, ahash::RandomState>,
     /// Who can prove to be a user's device; `None`: nobody.
     pub door: Option<Door>,
     /// What is learned of each trunk; the one thing here that changes.
@@ -85,6 +93,7 @@ impl Directory {
         let receptions = attendant::receptions(&site);
         let mailboxes = voicemail::mailboxes(&site, users.values(), &receptions);
         let learned = trunks.iter().map(|_| gateway::Learned::default()).collect();
+        let lines = users.keys().filter_map(|number| Some(split(number)?.0.to_owned())).collect();
         let routes = routes::Routes::of(&site, &trunks);
         let people = Arc::default();
         Self {
@@ -95,6 +104,7 @@ impl Directory {
             mailboxes,
             receptions,
             trunks,
+            lines,
             learned,
             routes,
             people,
@@ -128,8 +138,13 @@ impl Directory {
     }
 
     /// The user that a dialled number or user part reaches: as written, else without visual separators (RFC 3966 §5.1.1).
+    /// An extension that nobody has is that of who has the number, where no line is behind it.
     pub fn user(&self, dialled: &str) -> Option<&Arc<User>> {
-        self.users.get(dialled).or_else(|| self.users.get(&strip_visual(dialled)))
+        let found = self.users.get(dialled).or_else(|| self.users.get(&strip_visual(dialled)));
+        found.or_else(|| {
+            let (main, _) = split(dialled)?;
+            self.user(main).filter(|_| self.lines.is_empty() || !self.lines.contains(&strip_visual(main)))
+        })
     }
 
     /// The user with that address of record.
@@ -200,7 +215,7 @@ impl Directory {
 
 /// A number of the directory as somebody has typed it, in the form in which numbers are compared: what [`reverse::Rule`] wants.
 pub fn typed(site: &Site, number: &str) -> Option<String> {
-    contact::normal(number, &site.outbound.numbering)
+    site.outbound.contact(number)
 }
 
 /// The pools of all plans; a server that several of them name is one member.

@@ -7,7 +7,7 @@ use crate::{
     call::wire::caller,
     directory::Directory,
     settings::{Trunk, User},
-    sip::{Message, uri::Uri},
+    sip::Message,
 };
 
 /// Who sends a request outside any dialog.
@@ -77,14 +77,7 @@ impl Directory {
     /// Who is called under a Request-URI by `origin`; `None`: nobody, 404. A trunk names our users under whatever host it
     /// knows us by; so do phones, which dial numbers at their own idea of the domain.
     pub fn callee(&self, uri: &[u8], origin: &Origin) -> Option<Arc<User>> {
-        let dialled = Uri::read(uri)?.bare_user().filter(|user| !user.is_empty())?;
-        let dialled = String::from_utf8_lossy(dialled);
-        match origin {
-            Origin::Trunk(trunk) if !trunk.rules.are_none() => {
-                let number = trunk.rules.read(&dialled, &self.site.outbound.numbering);
-                self.user(&number).or_else(|| self.user(&dialled)).cloned()
-            }
-            Origin::Trunk(_) | Origin::User(_) => self.user(&dialled).cloned(),
-        }
+        let (written, meaning) = self.called_number(uri, origin)?;
+        self.meant(&written, &meaning).cloned()
     }
 }

@@ -6,6 +6,7 @@ use super::{Directory, Fit, Origin, Passage, routes::Routes};
 use crate::{
     address::Caller,
     call::wire::{Diverted, caller_named},
+    numbers::lines,
     settings::{FarEnd, Trunk, User},
     sip::{
         Message,
@@ -79,8 +80,9 @@ impl Directory {
     }
 
     /// The one normal form in which a dialled number is looked up; `None` where it is no number.
-    pub fn normal(&self, dialled: &str, _by: Behalf<'_>) -> Option<String> {
-        self.site.outbound.numbering.normal(dialled)
+    pub fn normal(&self, dialled: &str, by: Behalf<'_>) -> Option<String> {
+        let meant = by.user.map(|user| self.meaning_for(user, dialled).number(dialled));
+        self.site.outbound.numbering.normal(meant.map_or(Some(dialled.to_owned()), |meant| meant)?.as_str())
     }
 
     /// Every way to a number outside that is not down, in the order in which they are tried: by the routes of the site, or
@@ -89,16 +91,31 @@ impl Directory {
     /// # Errors
     /// Why there is none.
     pub fn ways_out(&self, dialled: &str, by: Behalf<'_>, now: u64) -> Result<Vec<Target>, NoWay> {
-        let number = self.normal(dialled, by).ok_or(NoWay::Unserved)?;
-        let ways = match &self.routes {
-            Some(routes) => self.routed(routes, &number, by)?,
-            None => self.served(&number, by),
+        self.ways_to(&self.normal(dialled, by).ok_or(NoWay::Unserved)?, by, now)
+    }
+
+    /// The same for a number in its normal form.
+    fn ways_to(&self, number: &str, by: Behalf<'_>, now: u64) -> Result<Vec<Target>, NoWay> {
+        let others = match &self.routes {
+            Some(routes) => self.routed(routes, number, by),
+            None => Ok(self.served(number, by)),
         };
-        if ways.is_empty() {
-            return Err(NoWay::Unserved);
-        }
-        if !self.is_allowed(&number) {
-            return Err(NoWay::Forbidden);
+        let others = match others {
+            Ok(ways) if ways.is_empty() => Err(NoWay::Unserved),
+            Ok(_) if !self.is_allowed(number) => Err(NoWay::Forbidden),
+            others => others,
+        };
+        // The PBX that has a line is the way to it, and costs nothing.
+        let mut ways = self.at_home(number, by);
+        match others {
+            Ok(others) => {
+                let further =
+                    others.into_iter().filter(|way| !ways.iter().any(|own| own.trunk.name == way.trunk.name));
+                let further: Vec<Target> = further.collect();
+                ways.extend(further);
+            }
+            Err(why) if ways.is_empty() => return Err(why),
+            Err(_) => {}
         }
         let up: Vec<Target> = ways.into_iter().filter(|way| self.is_callable(way, now)).collect();
         if up.is_empty() { Err(NoWay::Down) } else { Ok(up) }
@@ -114,6 +131,16 @@ impl Directory {
             Some(_) => self.gateway(&way.trunk.name, now) != Fit::Down,
             None => self.trunk_is_up(&way.trunk.name),
         }
+    }
+
+    /// The trunks that have a number as a line behind their main number (R25).
+    fn at_home(&self, number: &str, by: Behalf<'_>) -> Vec<Target> {
+        if lines::split(number).is_none() {
+            return vec![];
+        }
+        let has = |trunk: &Trunk| trunk.rules.lines.as_ref().is_some_and(|lines| lines.has(number));
+        let home = self.trunks.iter().filter(|trunk| has(trunk) && !by.came_by(trunk));
+        home.filter_map(|trunk| Some(self.target(number, trunk, trunk.far.as_ref()?, None))).collect()
     }
 
     /// The trunks that serve a number by their own numbers and prefixes.
@@ -185,20 +212,20 @@ impl Directory {
     /// # Errors
     /// Why it does not: a trunk that may not call through us gets the same answer as for any unknown number.
     pub fn exit(&self, invite: &Message, origin: &Origin, now: u64) -> Result<Exit, NoWay> {
-        let dialled = Uri::read(invite.uri()).and_then(|uri| uri.bare_user()).ok_or(NoWay::Unserved)?;
-        let dialled = std::str::from_utf8(dialled).map_err(|_| NoWay::Unserved)?;
+        let (written, meaning) = self.called_number(invite.uri(), origin).ok_or(NoWay::Unserved)?;
+        let meant = meaning.number(&written).ok_or(NoWay::Unserved)?;
+        let number = self.site.outbound.numbering.normal(&meant).ok_or(NoWay::Unserved)?;
         let ways = match origin {
-            Origin::User(user) => self.ways_out(dialled, Behalf::of(user), now)?,
+            Origin::User(user) => self.ways_to(&number, Behalf::of(user), now)?,
             Origin::Trunk(trunk) if trunk.transit => {
                 // Of a transfer From names who is sent there, not who pays for it (RFC 3892).
                 let asks = self.routes.is_some() && !is_referred(invite);
                 let user = asks.then(|| self.user_dialling(invite, origin)).flatten();
                 let by = Behalf { user: user.map(|user| &**user), from: Some(trunk) };
-                self.ways_out(&trunk.rules.read(dialled, &self.site.outbound.numbering), by, now)?
+                self.ways_to(&number, by, now)?
             }
             Origin::Trunk(_) => return Err(NoWay::Unserved),
         };
-        let number = self.site.outbound.numbering.normal(dialled).unwrap_or_default();
         let callee = User {
             address: format!("sip:{}@{}", number.replace('#', "%23"), self.site.sip.domain),
             devices: ways.iter().take(1).map(|way| way.uri.clone()).collect(),
@@ -224,18 +251,6 @@ impl Directory {
             }
         }
         self.callee(invite.uri(), origin)
-    }
-
-    /// A caller's number as Ringpost writes it, where the trunk that it came by has rules.
-    pub fn readable(&self, caller: Caller, origin: &Origin) -> Caller {
-        match origin {
-            Origin::Trunk(trunk) if !trunk.rules.are_none() => {
-                let number =
-                    caller.number.map(|number| trunk.rules.read(&number, &self.site.outbound.numbering));
-                Caller { number, ..caller }
-            }
-            Origin::Trunk(_) | Origin::User(_) => caller,
-        }
     }
 
     /// Who calls, towards a trunk: of a user the number that the world knows, whatever its device says.

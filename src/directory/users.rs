@@ -180,38 +180,37 @@ fn claim_numbers(
     }
 }
 
-/// A user of the site file over what the directory says of the same: key by key.
+/// A user of the site file over what the directory says of the same: what the file leaves out of the keys that a directory
+/// knows is the directory's.
 fn over(own: &User, base: &User) -> User {
-    let mut user = User { address: own.address.clone(), ..base.clone() };
-    macro_rules! own {
-        ($($key:literal => $($field:ident),+;)+) => {
-            $(if own.said($key) { $(user.$field = own.$field.clone();)+ })+
+    let mut user = own.clone();
+    macro_rules! unless_said {
+        ($($key:literal => $field:ident),+ $(,)?) => {
+            $(if !own.said($key) { user.$field.clone_from(&base.$field); })+
         };
     }
-    own! {
-        "notices" => notices, digest, returned, min_ring;
-        "name" => name;
-        "numbers" => numbers;
-        "devices" => devices;
-        "auth_name" => login;
-        "password" => login;
-        "password_file" => login;
-        "ring_for" => ring_for;
-        "um_plan" => um_plan;
-        "missed_calls" => missed_calls;
-        "forward" => forward_to_voicemail;
-        "min_ring" => min_ring;
-        "channels" => channels;
-        "mail_if_um_refuses" => mail_if_um_refuses;
-        "mail" => mail;
-        "time_zone" => time_zone;
-        "language" => language;
-        "greeting" => greeting;
-        "voicemail_numbers" => voicemail_numbers;
-        "policy" => policy;
-        "voice_policy" => voice_policy;
+    unless_said! {
+        "name" => name,
+        "devices" => devices,
+        "ring_for" => ring_for,
+        "um_plan" => um_plan,
+        "missed_calls" => missed_calls,
+        "forward" => forward_to_voicemail,
+        "channels" => channels,
+        "mail_if_um_refuses" => mail_if_um_refuses,
+        "mail" => mail,
+        "time_zone" => time_zone,
+        "language" => language,
+        "voice_policy" => voice_policy,
+        "line" => line,
     }
-    user.said.extend(own.said.iter().copied());
+    if !own.said("min_ring") && !own.said("notices") {
+        user.min_ring = base.min_ring;
+    }
+    if !["auth_name", "password", "password_file"].iter().any(|key| own.said(key)) {
+        user.login.clone_from(&base.login);
+    }
+    user.said.extend(base.said.iter().copied());
     user
 }
 

@@ -1,7 +1,7 @@
 //! A notice ready to be told: its words, and what goes along with them.
 
 use super::{Kind, Notice, card, dates, style::TemplateFault, wording::Words};
-use crate::{outbox::Key, settings::Audio, voicemail::sound::Sound};
+use crate::{numbers::lines, outbox::Key, settings::Audio, voicemail::sound::Sound};
 
 /// What a channel sends.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ impl<'n> Letter<'n> {
     pub(super) fn with_card(self) -> Self {
         let caller = &self.notice.caller;
         let card = caller.name.as_deref().zip(caller.number.as_deref()).filter(|_| !caller.private);
-        let card = card.and_then(|(name, number)| card::write(name, number));
+        let card = card.and_then(|(name, number)| card::write(name, &lines::shown(number)));
         let card = card.map(|card| Enclosure {
             name: "contact.vcf".to_owned(),
             media_type: card::MEDIA_TYPE,

@@ -13,7 +13,10 @@ use super::{
     dates, digest,
     phrases::Phrases,
 };
-use crate::address::{Caller, Language};
+use crate::{
+    address::{Caller, Language},
+    numbers::lines,
+};
 
 /// What the user reads.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -118,14 +121,17 @@ impl Shown {
         }
         let (name, number) = (shown(caller.name.as_deref()), shown(caller.number.as_deref()));
         let dialled = number.as_deref().filter(|number| {
-            let digits = number.strip_prefix('+').unwrap_or(number);
+            let main = lines::split(number).map_or(*number, |(main, _)| main);
+            let digits = main.strip_prefix('+').unwrap_or(main);
             digits.len() > 2 && digits.bytes().all(|b| b.is_ascii_digit())
         });
+        let link_of_number = dialled.map(|number| format!("tel:{number}"));
+        let number = number.map(|number| lines::shown(&number));
         let given = caller.uri.as_deref().and_then(link).map(str::to_owned);
         Self {
             who: name.clone().or_else(|| number.clone()).unwrap_or_else(unknown),
             // A number can be called from any phone; a SIP URI only where its host is reached.
-            link: dialled.map(|number| format!("tel:{number}")).or(given),
+            link: link_of_number.or(given),
             name,
             number,
         }
@@ -233,6 +239,11 @@ mod tests {
         for (caller, who, link) in [
             (caller(Some("Luka A"), number, None, false), "Luka A", Some("tel:+4544890101")),
             (caller(None, number, Some("sip:x@y"), false), "+4544890101", Some("tel:+4544890101")),
+            (
+                caller(None, Some("+4544890101;ext=200"), None, false),
+                "+4544890101 ext. 200",
+                Some("tel:+4544890101;ext=200"),
+            ),
             (caller(None, Some("x@y"), Some("sip:x@y"), false), "x@y", Some("sip:x@y")),
             (caller(Some("\r\n\0"), Some("11"), None, false), "11", None),
             (caller(None, Some("anonymous"), Some("javascript:1"), false), "anonymous", None),

@@ -2,13 +2,15 @@
 
 pub mod country;
 pub mod dotnet;
+pub mod lines;
 pub mod location;
 pub mod rules;
 pub mod tel;
 
-use crate::call::wire::strip_visual;
-
+pub use lines::Lines;
 pub use tel::Tel;
+
+use crate::call::wire::strip_visual;
 
 /// The shortest E.164 number with its country code; what is shorter and has no prefix is an extension or a service.
 const SHORTEST: usize = 7;
@@ -58,6 +60,8 @@ pub struct Rules {
     pub incoming: Affix,
     /// What is changed at numbers that go to it, after they are written.
     pub outgoing: Affix,
+    /// `main_number`, `extensions`: the lines behind its main number.
+    pub lines: Option<Lines>,
 }
 
 impl Affix {
@@ -74,11 +78,27 @@ impl Affix {
 impl Rules {
     /// Whether they change nothing.
     pub fn are_none(&self) -> bool {
-        self.written == Written::AsDialled && self.incoming.is_nothing() && self.outgoing.is_nothing()
+        self.written == Written::AsDialled
+            && self.incoming.is_nothing()
+            && self.outgoing.is_nothing()
+            && self.lines.is_none()
+    }
+
+    /// A number from the trunk without what it adds, and with what it leaves out.
+    pub fn cut(&self, number: &str) -> String {
+        self.incoming.apply(number)
+    }
+
+    /// The whole number of one of its extensions, written alone.
+    pub fn line(&self, cut: &str) -> Option<String> {
+        self.lines.as_ref()?.whole(cut)
     }
 
     /// A number from the trunk as Ringpost compares it. What is no number (a name) stays as it is.
     pub fn read(&self, number: &str, here: &Numbering) -> String {
+        if let Some((main, ext)) = lines::split(number) {
+            return lines::with_extension(&self.read(main, here), ext);
+        }
         let cut = self.incoming.apply(number);
         match self.written {
             Written::AsDialled => cut,
@@ -90,7 +110,13 @@ impl Rules {
     }
 
     /// A number of Ringpost as the trunk wants it; `number` is normal, or a short one that has no E.164 form.
+    ///
+    /// The PBX that has a line gets its extension alone; to others, who could not reach it otherwise, it is its main number.
     pub fn write(&self, number: &str, here: &Numbering) -> String {
+        if let Some((main, _)) = lines::split(number) {
+            let own = self.lines.as_ref().and_then(|lines| lines.extension(number));
+            return own.map_or_else(|| self.write(main, here), |ext| self.outgoing.apply(ext));
+        }
         let written = match (self.written, number.strip_prefix('+')) {
             (Written::AsDialled | Written::Plus, _) | (_, None) => number.to_owned(),
             (Written::Digits, Some(digits)) => digits.to_owned(),
@@ -108,6 +134,9 @@ impl Numbering {
     /// A dialled number in its normal form: `+` and digits where it can be told, else its digits (short numbers, service
     /// codes); `None` where it is no number. This form decides what a call may cost, so nothing is guessed.
     pub fn normal(&self, dialled: &str) -> Option<String> {
+        if let Some((main, ext)) = lines::split(dialled) {
+            return self.normal(main).map(|main| lines::with_extension(&main, ext));
+        }
         let bare = strip_visual(dialled);
         if let Some(digits) = bare.strip_prefix('+') {
             return is_digits(digits).then_some(bare);
@@ -189,11 +218,30 @@ mod tests {
     }
 
     #[test]
+    fn r25_a_line_is_its_extension_at_its_own_pbx_and_its_main_number_elsewhere() {
+        let lines = Lines {
+            main: "+4544890101".into(),
+            extensions: vec![lines::Extensions::read("2xx").expect("a range")],
+        };
+        let pbx = Rules { lines: Some(lines), ..Rules::default() };
+        let line = "+4544890101;ext=200";
+        assert_eq!((pbx.line("200").as_deref(), pbx.line("300")), (Some(line), None));
+        assert_eq!(pbx.read(line, &germany()), line);
+        assert_eq!(pbx.write(line, &germany()), "200");
+        assert!(!pbx.are_none());
+        let provider = Rules { written: Written::International, ..Rules::default() };
+        assert_eq!(provider.write(line, &germany()), "004544890101");
+        assert_eq!(germany().normal("0045-44890101;ext=200").as_deref(), Some("+4544890101;ext=200"));
+        assert_eq!(germany().normal("0045;ext=x"), None);
+    }
+
+    #[test]
     fn what_is_cut_and_added_goes_both_ways() {
         let rules = Rules {
             written: Written::National,
             incoming: Affix { strip: 3, prefix: "0".into() },
             outgoing: Affix { strip: 1, prefix: "9".into() },
+            lines: None,
         };
         assert_eq!(rules.write("+4930123", &germany()), "930123");
         assert_eq!(rules.read("77730123", &germany()), "+4930123");

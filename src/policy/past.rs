@@ -1,7 +1,7 @@
 //! What a call has been through before it came here, as far as its headers tell: the guard against loops (T19).
 
 use crate::{
-    directory::Directory,
+    directory::{Directory, Origin},
     settings::User,
     sip::{
         Message, Name,
@@ -21,12 +21,10 @@ pub struct Past {
 
 impl Past {
     /// Reads Diversion and History-Info.
-    pub fn of(invite: &Message, directory: &Directory, user: &User) -> Self {
+    pub fn of((invite, origin): (&Message, &Origin), directory: &Directory, user: &User) -> Self {
         let mut past = Self::default();
-        let is_user = |uri: &[u8]| {
-            let name = Uri::read(uri).and_then(|uri| uri.bare_user().map(String::from_utf8_lossy));
-            name.and_then(|name| directory.user(&name)).is_some_and(|known| known.address == user.address)
-        };
+        let is_user =
+            |uri: &[u8]| directory.callee(uri, origin).is_some_and(|known| known.address == user.address);
         for entry in invite.list(Name::Diversion).filter_map(NameAddr::read) {
             let count = param(entry.params, "counter").and_then(number).unwrap_or(1).max(1);
             past.diversions = past.diversions.saturating_add(count);

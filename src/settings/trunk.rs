@@ -1,10 +1,11 @@
 //! `[[trunk]]` and `[outbound]`: the peers of a site, and what may go out to them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::Network;
 use crate::{
-    numbers::{Numbering, Rules},
+    identity::contact,
+    numbers::{Numbering, Rules, location::Profile},
     sip::digest::Login,
 };
 
@@ -26,8 +27,12 @@ pub struct Trunk {
     pub transit: bool,
     /// `voice_policy`: by which `[voice_policy.NAME]` its calls leave by other trunks, where no user makes them.
     pub voice_policy: Option<String>,
-    /// `e164`, `strip_in`, `prefix_in`, `strip_out`, `prefix_out`: how it writes numbers.
+    /// `e164`, `strip_in`, `prefix_in`, `strip_out`, `prefix_out`, `main_number`, `extensions`: how it writes numbers.
     pub rules: Rules,
+    /// `called_location`: the profile of the numbers that it calls.
+    pub called_location: Option<Arc<Profile>>,
+    /// `caller_location`: the profile of its callers' numbers.
+    pub caller_location: Option<Arc<Profile>>,
     /// `target` and what belongs to it; without it no call goes out there.
     pub far: Option<FarEnd>,
 }
@@ -123,4 +128,17 @@ pub struct Outbound {
     pub numbering: Numbering,
     /// `ring_for`: how long a number outside may ring. Default 3 min.
     pub ring_for: Duration,
+    /// `location`: the profile of what users dial who have none of their own.
+    pub location: Option<Arc<Profile>>,
+    /// `rules_poll`: how often the files of rules are looked at for changes (R32). Default 5 min.
+    pub rules_poll: Duration,
+}
+
+impl Outbound {
+    /// A number of a directory as somebody has typed it, in the form in which numbers are compared: by the location, else by
+    /// the country code and the prefixes. `None`: it is none.
+    pub fn contact(&self, written: &str) -> Option<String> {
+        let known = self.location.as_ref().and_then(|location| location.contact(written));
+        known.or_else(|| contact::normal(written, &self.numbering))
+    }
 }

@@ -1,5 +1,7 @@
 //! SIP, SIPS and tel URIs and the addresses around them, as views of the original octets (RFC 3261 §19.1, §20.10; RFC 3966).
 
+use std::borrow::Cow;
+
 use super::text::{find_bare, is_host, is_space, param, trim};
 
 /// A URI split into its parts; nothing is unescaped.
@@ -69,6 +71,30 @@ impl<'a> Uri<'a> {
         let user = self.user?;
         let user = &user[..memchr::memchr(b';', user).unwrap_or(user.len())];
         Some(&user[..memchr::memchr(b':', user).unwrap_or(user.len())])
+    }
+
+    /// The number or name that is called or calls: the user part without its own parameters, but with the extension
+    /// behind a number, `+4544890101;ext=200` (RFC 3966 §5.1.2, RFC 3261 §19.1.6).
+    pub fn number(&self) -> Option<Cow<'a, str>> {
+        let bare = self.bare_user()?;
+        let user = self.user?;
+        let params = if self.is_sip() { &user[bare.len()..] } else { self.params };
+        let ext = if params.first() == Some(&b';') { param(params, "ext") } else { None };
+        let ext = ext.map(|ext| ext.iter().copied().filter(|o| !b"-.()".contains(o)).collect::<Vec<_>>());
+        let bare = String::from_utf8_lossy(bare);
+        match ext.and_then(|ext| String::from_utf8(ext).ok()) {
+            Some(ext) if !ext.is_empty() && ext.bytes().all(|o| o.is_ascii_digit()) => {
+                Some(Cow::Owned(format!("{bare};ext={ext}")))
+            }
+            _ => Some(bare),
+        }
+    }
+
+    /// The value of a parameter of the user part, or of a `tel:` URI.
+    pub fn user_param(&self, name: &str) -> Option<&'a [u8]> {
+        let user = self.user?;
+        let params = if self.is_sip() { &user[memchr::memchr(b';', user)?..] } else { self.params };
+        param(params, name)
     }
 
     /// The value of a URI parameter.
@@ -220,6 +246,32 @@ mod tests {
             assert_eq!(uri.bare_user(), bare.map(str::as_bytes), "{written}");
             assert_eq!((uri.host, uri.port), (host.as_bytes(), port), "{written}");
         }
+    }
+
+    #[test]
+    fn r26_an_extension_belongs_to_the_number() {
+        for (written, number) in [
+            ("sip:+4544890101;ext=200@h;user=phone", "+4544890101;ext=200"),
+            ("sip:+4544890101;EXT=2-0.0;isub=1@h", "+4544890101;ext=200"),
+            ("sip:+4544890101;isub=1;ext=200;phone-context=x@h", "+4544890101;ext=200"),
+            ("tel:+4544890101;ext=200", "+4544890101;ext=200"),
+            ("tel:+45-44-89;isub=1;ext=7", "+45-44-89;ext=7"),
+            ("sip:+4544890101;phone-context=x@h", "+4544890101"),
+            // The parameters of a SIP URI are not those of its number.
+            ("sip:+4544890101@h;ext=200", "+4544890101"),
+            ("sip:+4544890101;ext=@h", "+4544890101"),
+            ("sip:+4544890101;ext=2a@h", "+4544890101"),
+            ("sip:alice:pw@h", "alice"),
+        ] {
+            let uri = Uri::read(written.as_bytes()).expect(written);
+            assert_eq!(uri.number().as_deref(), Some(number), "{written}");
+        }
+        let context =
+            |uri: &'static str| Uri::read(uri.as_bytes()).and_then(|uri| uri.user_param("phone-context"));
+        assert_eq!(context("sip:2160;phone-context=dialstring@h;user=phone"), Some(&b"dialstring"[..]));
+        assert_eq!(context("tel:2160;phone-context=dialstring"), Some(&b"dialstring"[..]));
+        assert_eq!(context("sip:2160@h;phone-context=dialstring"), None);
+        assert_eq!(context("sip:h"), None);
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::{
     leg::{Hurry, LegActor, Say},
     metrics::METRICS,
     pool::now,
-    um::DONE,
+    um::{DONE, MAILBOX},
 };
 
 /// Where a leg goes.
@@ -88,6 +88,15 @@ impl CallActor {
                 Some(Place { flow, route, guarded, ..Place::at(device.uri.clone()) })
             }
             Leg::Um(_) if self.reach == Reach::Code => Some(Place::at(self.switch.desk_uri(DONE)?)),
+            Leg::Um(_) if matches!(self.reach, Reach::Mailbox { .. }) => {
+                let mut uri = self.switch.desk_uri(MAILBOX)?;
+                if self.directory.of_address(&self.user.address).is_some() {
+                    let bare = self.user.address.trim_start_matches("sip:").replace('@', "%40");
+                    uri = format!("{uri};target={bare}");
+                }
+                let proven = self.reach == Reach::Mailbox { proven: true };
+                Some(Place::at(if proven { uri + ";proven" } else { uri }))
+            }
             Leg::Um(_) if self.reach == Reach::Attendant => {
                 let desk = self.directory.reception_of(&self.user)?.desk();
                 Some(Place::at(self.switch.desk_uri(&desk)?))
@@ -214,11 +223,18 @@ impl CallActor {
     ) {
         let Place { uri, route, way, .. } = place;
         let reason = self.diverted(leg);
-        let diverted = reason.map(|reason| (self.user.address.as_str(), reason));
+        let diverting = way.as_ref().map(|way| self.directory.address_towards(&self.user, &way.trunk));
+        let diverting = diverting.as_deref().unwrap_or(&self.user.address);
+        let diverted = reason.map(|reason| (diverting, reason));
         let whose = (&*self.invite, &self.origin);
         let outside = way.as_ref().and_then(|way| self.directory.outside(way, whose, diverted));
         // A trunk reads it in the header of its own choice.
         let diversion = reason.filter(|_| outside.is_none()).map(|reason| reason.header(&self.user.address));
+        // A copy for who needs it: the numbers of most calls are what they say.
+        let rebuilt = match outside {
+            Some(_) => None,
+            None => self.directory.rebuilt(&self.invite, &self.origin, &self.caller),
+        };
         let history = self.is_own_um(leg).then(|| self.history().write());
         let keyed = self.machine.plan().keyed.has(leg);
         let offer = if keyed { self.open_question(leg, ctx) } else { None };
@@ -254,6 +270,7 @@ impl CallActor {
                 relays_offer,
                 own: &own_lines,
                 outside: outside.as_ref(),
+                rebuilt: rebuilt.as_ref(),
             };
             let mut written = Bytes::new();
             let client = port.invite(peer, Owner::Leg(token), |branch| {

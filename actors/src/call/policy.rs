@@ -4,7 +4,7 @@ use std::{cell::RefCell, sync::Arc};
 
 use ringpost::{
     call::{Leg, Plan, wire::Diverted},
-    directory::{Behalf, Directory, NoWay, Target, Ways},
+    directory::{Behalf, Directory, NoWay, Origin, Target, Ways},
     policy::{Ask, Party, Past, Planned, plan},
     registrar::Device,
     settings::{Policy, UmServer, User},
@@ -19,7 +19,7 @@ use crate::{metrics::METRICS, pool::now, switch::Switch};
 pub(super) fn planned(
     switch: &Switch,
     (directory, user, own): (&Directory, &Arc<User>, Vec<Device>),
-    invite: &SipMessage,
+    (invite, origin): (&SipMessage, &Origin),
     reach: Reach,
     servers: usize,
 ) -> (Planned, Vec<Device>) {
@@ -27,7 +27,7 @@ pub(super) fn planned(
     let wanted = match reach {
         Reach::Rings => policies.of(user),
         // Straight to UM, or to the desk that says that a feature code is taken or asks for an extension.
-        Reach::VoiceMail | Reach::Code | Reach::Attendant => Some(Policy::default()),
+        Reach::VoiceMail | Reach::Code | Reach::Attendant | Reach::Mailbox { .. } => Some(Policy::default()),
     };
     let Some(policy) = wanted else {
         return (Planned { plan: Plan::of(user, own.len(), servers), ..Planned::default() }, own);
@@ -39,7 +39,7 @@ pub(super) fn planned(
         policy: &policy,
         servers,
         voicemail: reach != Reach::Rings,
-        past: Past::of(invite, directory, user),
+        past: Past::of((invite, origin), directory, user),
         room: directory.site.policy.max_outside.saturating_sub(policies.outside(user)),
         devices: &|user| devices_of(switch, &known, user),
         is_quiet: &|user| policies.of(user).is_some_and(|policy| policy.do_not_disturb.is_some()),

@@ -62,7 +62,9 @@ pub fn run(what: What) -> Result<ExitCode, ExitCode> {
 }
 
 fn sync_now(site: &SiteFile, json: bool) -> Result<ExitCode, ExitCode> {
-    let (site, _) = with_directory(site)?;
+    let read = read(&site.config)?;
+    let has_book = read.book.enabled && !read.http.listen.is_empty();
+    let site = if has_book { Arc::new(read) } else { with_directory(site)?.0 };
     let Some(store) = &site.store.path else {
         complain("ringpost: a running Ringpost is spoken with beside its store, and [store] path is not set");
         return Err(ExitCode::from(BAD_SITE));
@@ -77,6 +79,11 @@ fn sync_now(site: &SiteFile, json: bool) -> Result<ExitCode, ExitCode> {
 
 fn told(summary: &Summary) -> String {
     let Summary { persons, users, added, changed, removed, whole, server, took, left_out, .. } = summary;
+    let book =
+        summary.book.map(|entries| format!("{entries} entries in the address book\n")).unwrap_or_default();
+    if server.is_empty() {
+        return book;
+    }
     let how = if *whole { "read as a whole" } else { "asked for changes" };
     let mut text = format!(
         "{server} {how} in {} ms: {added} new, {changed} changed, {removed} gone\n{persons} persons, {users} users\n",
@@ -91,7 +98,7 @@ fn told(summary: &Summary) -> String {
             "{left_out} values are not what they should be and were left out; the log says which at the level debug"
         );
     }
-    text
+    text + &book
 }
 
 /// The site, and what it says of its directory.

@@ -68,6 +68,9 @@ pub struct Summary {
     pub server: String,
     /// How long it took.
     pub took: Duration,
+    /// How many entries the address book has that was made of it, where one is served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub book: Option<u64>,
 }
 
 impl Summary {

@@ -52,7 +52,8 @@ impl Opener {
         within("TLS", self.patience, self.handshake(server, tcp)).await
     }
 
-    async fn connect(&self, server: &LdapServer) -> Result<TcpStream, Refusal> {
+    /// TCP alone.
+    pub async fn connect(&self, server: &LdapServer) -> Result<TcpStream, Refusal> {
         let known = self.known.iter().find(|(name, _)| *name == server.host);
         let addresses: Vec<SocketAddr> = match known {
             Some((_, address)) => vec![SocketAddr::new(address.ip(), server.port)],

@@ -43,8 +43,11 @@ pub struct Search<'s> {
 /// A connection on which Ringpost is logged in, or about to be.
 pub struct Session {
     ldap: Ldap,
-    gate: Arc<Gate>,
+    /// `None`: a login by ticket, see [`ticket`].
+    gate: Option<Arc<Gate>>,
     limits: Arc<settings::Ldap>,
+    /// Whom the certificate is of, and the ticket for.
+    host: String,
 }
 
 /// What a page's end has said.
@@ -60,6 +63,11 @@ impl Session {
         server: &LdapServer,
         limits: &Arc<settings::Ldap>,
     ) -> Result<Self, Refusal> {
+        let host = server.host.clone();
+        if limits.bind == LdapBind::Gssapi {
+            let ldap = ticket::open(opener, server).await?;
+            return Ok(Self { ldap, gate: None, limits: Arc::clone(limits), host });
+        }
         let stream = opener.open(server).await?;
         let system = |error: std::io::Error| Refusal::unreachable(&error);
         let (gate, inner) = Gate::before(stream, limits.talk.max_message).map_err(system)?;
@@ -72,7 +80,7 @@ impl Session {
             // The gate knows why.
             let _ = connection.drive().await;
         });
-        Ok(Self { ldap, gate, limits: Arc::clone(limits) })
+        Ok(Self { ldap, gate: Some(gate), limits: Arc::clone(limits), host })
     }
 
     /// Logs in; `account` is what all servers of the directory share, so that one refusal counts for all of them.
@@ -81,7 +89,12 @@ impl Session {
             LdapBind::Anonymous => return Ok(()),
             LdapBind::Simple(user, password) => (user, password),
             LdapBind::Gssapi => {
-                return Err(Refusal::Unusable("this build of Ringpost has no GSSAPI".to_owned()));
+                let bound = ticket::log_in(&mut self.ldap, &self.host);
+                let answer = within("the login", self.limits.timeout, bound).await?;
+                return match answer.rc {
+                    0 => Ok(()),
+                    code => Err(Refusal::result("the login by ticket", code, &answer.text)),
+                };
             }
         };
         // RFC 4513 §5.1.2: a name with an empty password is taken by some servers, and nobody is logged in then.
@@ -91,7 +104,7 @@ impl Session {
             ));
         }
         let permit = lockout.admits(account).await.map_err(Refusal::Password)?;
-        self.gate.allow(self.limits.talk.max_message);
+        self.allow(self.limits.talk.max_message);
         let bound = within("the login", self.limits.timeout, async {
             self.ldap.simple_bind(&user, &password.0).await.map_err(|error| self.lost(error))
         });
@@ -182,7 +195,7 @@ impl Session {
         cookie: Option<Vec<u8>>,
         found: &mut dyn FnMut(Record),
     ) -> Result<Page, Refusal> {
-        self.gate.allow(self.limits.talk.max_answer);
+        self.allow(self.limits.talk.max_answer);
         let patience = self.limits.timeout;
         within("a search", patience, self.page_for_ever(search, cookie, found)).await
     }
@@ -201,14 +214,14 @@ impl Session {
         }
         let Search { base, scope, filter, attributes } = *search;
         let started = self.ldap.streaming_search(base, scope, filter, attributes).await;
-        let mut stream = started.map_err(|error| lost(&self.gate, error))?;
+        let mut stream = started.map_err(|error| lost(self.gate.as_deref(), error))?;
         let mut referrals = vec![];
         loop {
             match stream.next().await {
                 Ok(Some(entry)) if entry.is_ref() => referrals.extend(ldap3::parse_refs(entry.0)),
                 Ok(Some(entry)) => found(record(entry)),
                 Ok(None) => break,
-                Err(error) => return Err(lost(&self.gate, error)),
+                Err(error) => return Err(lost(self.gate.as_deref(), error)),
             }
         }
         let end = stream.finish().await;
@@ -224,15 +237,81 @@ impl Session {
         Ok(Page { cookie: cookie.unwrap_or_default(), referrals })
     }
 
+    fn allow(&self, octets: usize) {
+        self.gate.iter().for_each(|gate| gate.allow(octets));
+    }
+
     fn lost(&self, error: LdapError) -> Refusal {
-        lost(&self.gate, error)
+        lost(self.gate.as_deref(), error)
     }
 }
 
-fn lost(gate: &Gate, error: LdapError) -> Refusal {
+fn lost(gate: Option<&Gate>, error: LdapError) -> Refusal {
     match error {
         LdapError::FilterParsing => Refusal::Unusable("the filter is none".to_owned()),
-        other => gate.closed().unwrap_or_else(|| Refusal::Lost(reason(&other.to_string()))),
+        other => gate.and_then(Gate::closed).unwrap_or_else(|| Refusal::Lost(reason(&other.to_string()))),
+    }
+}
+
+/// A login by the ticket of the process (RFC 4752), in builds that have Kerberos. It is bound to the connection that TLS of
+/// `ldap3` makes, so no gate stands before it; whoever answers there has proved by certificate and ticket who it is.
+#[cfg(feature = "gssapi")]
+mod ticket {
+    use std::sync::Arc;
+
+    use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapResult, StdStream};
+    use ringpost::{
+        notify::clean::reason,
+        settings::{LdapServer, LdapTls},
+    };
+    use url::Url;
+
+    use super::super::{
+        open::{Opener, within},
+        refusal::Refusal,
+    };
+
+    pub async fn open(opener: &Opener, server: &LdapServer) -> Result<Ldap, Refusal> {
+        let tcp = within("connecting", opener.patience, opener.connect(server)).await?;
+        let tcp = tcp.into_std().map_err(|error| Refusal::unreachable(&error))?;
+        let settings = LdapConnSettings::new()
+            .set_std_stream(StdStream::Tcp(tcp))
+            .set_config(Arc::clone(&opener.tls))
+            .set_starttls(server.tls == LdapTls::Start);
+        let url = Url::parse(&server.url()).map_err(|error| Refusal::Unusable(error.to_string()))?;
+        let (connection, ldap) = within("TLS", opener.patience, async {
+            let opened = LdapConnAsync::from_url_with_settings(settings, &url).await;
+            opened.map_err(|error| Refusal::Tls(reason(&error.to_string())))
+        })
+        .await?;
+        tokio::spawn(async move {
+            // Whoever waits for an answer hears that it ended.
+            let _ = connection.drive().await;
+        });
+        Ok(ldap)
+    }
+
+    pub async fn log_in(ldap: &mut Ldap, host: &str) -> Result<LdapResult, Refusal> {
+        let help = "is there a ticket of KRB5CCNAME, or a keytab of KRB5_CLIENT_KTNAME?";
+        let bound = ldap.sasl_gssapi_bind(host).await;
+        bound.map_err(|error| Refusal::Unusable(format!("Kerberos: {}; {help}", reason(&error.to_string()))))
+    }
+}
+
+/// A build without Kerberos; a site that wants it is refused before.
+#[cfg(not(feature = "gssapi"))]
+mod ticket {
+    use ldap3::{Ldap, LdapResult};
+    use ringpost::settings::LdapServer;
+
+    use super::super::{open::Opener, refusal::Refusal};
+
+    pub async fn open(_: &Opener, _: &LdapServer) -> Result<Ldap, Refusal> {
+        Err(Refusal::Unusable("this Ringpost was built without Kerberos".to_owned()))
+    }
+
+    pub async fn log_in(_: &mut Ldap, _: &str) -> Result<LdapResult, Refusal> {
+        Err(Refusal::Unusable("this Ringpost was built without Kerberos".to_owned()))
     }
 }
 

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use super::{
     Ward,
     chain::{Chain, Sheet, beside},
-    voicemail::uses_embedded,
 };
+use crate::stage::uses_embedded_um;
 
-/// Nobody has compiled this later than it runs.
+/// 1 January 2026: this program was written later.
 const EARLIEST: i64 = 1_767_225_600;
 /// Descriptors beside sockets: the store, logs, connections to servers.
 const OTHERS: u64 = 200;
@@ -49,7 +49,7 @@ fn judge_files(sheet: &Sheet, ward: &Ward) -> Option<()> {
     let site = &ward.site;
     let (first, last) = site.voicemail.rtp_ports;
     // A recording and its socket.
-    let media = if uses_embedded(site) { u64::from(last - first).div_ceil(2) * 2 } else { 0 };
+    let media = if uses_embedded_um(site) { u64::from(last - first).div_ceil(2) * 2 } else { 0 };
     let listeners = (site.sip.lanes * site.sip.listen.len()) as u64;
     let needed = site.sip.max_connections as u64 + listeners + media + OTHERS;
     let (whose, process) = match ward.program.pid {

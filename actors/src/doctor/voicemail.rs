@@ -2,7 +2,7 @@
 
 use std::{io::ErrorKind, net::UdpSocket, path::PathBuf, rc::Rc};
 
-use ringpost::settings::{Site, UmServer, Voicemail};
+use ringpost::settings::{Site, Voicemail};
 
 use super::{
     Ward,
@@ -10,14 +10,10 @@ use super::{
     sockets::{Table, Taken, owners, taken},
     store::writable,
 };
-use crate::voicemail::Greetings;
-
-pub fn uses_embedded(site: &Site) -> bool {
-    site.plans.iter().any(|plan| plan.servers.contains(&UmServer::Embedded))
-}
+use crate::{stage::uses_embedded_um, voicemail::Greetings};
 
 pub fn chains(ward: &Rc<Ward>) -> Vec<Chain> {
-    if !uses_embedded(&ward.site) {
+    if !uses_embedded_um(&ward.site) {
         return vec![];
     }
     let (media, settings) = (Rc::clone(ward), ward.site.voicemail.clone());

@@ -153,6 +153,11 @@ impl<'l> Section<'l> {
         self.layers.refuse(&self.path.key(key), self.values.get(key), what);
     }
 
+    /// Notes a problem with the table as a whole.
+    pub fn refuse_whole(&self, what: impl Into<String>) {
+        self.layers.refuse(&self.path, None, what);
+    }
+
     /// Refuses the keys that nobody asked for.
     pub fn end(self) {
         for (key, value) in &self.values {

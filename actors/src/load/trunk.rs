@@ -1,15 +1,15 @@
 //! `[[trunk]]` and `[outbound]`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ringpost::{
-    numbers::{Affix, Numbering, Rules, Written},
+    numbers::{Affix, Lines, Numbering, Rules, Tel, Written, lines::Extensions, location::Profile},
     settings::{CallerId, DiversionHeader, FarEnd, KeepAlive, Outbound, Registration, Trunk, TrunkLogin},
     sip::digest::Login,
 };
 
 use super::{
-    Claims,
+    Claims, location,
     mail::password_file,
     raw::Raw,
     route::{Policies, caller_number},
@@ -17,6 +17,16 @@ use super::{
     sip::network,
     uri,
 };
+
+/// What a trunk is checked against.
+pub struct Around<'s> {
+    /// `[outbound]`.
+    pub outbound: Option<&'s Outbound>,
+    /// The profiles of the site.
+    pub locations: &'s [Arc<Profile>],
+    /// The site's voice policies.
+    pub policies: &'s Policies,
+}
 
 /// Keys that mean nothing without `target`.
 const OUTGOING: [&str; 16] = [
@@ -39,23 +49,21 @@ const OUTGOING: [&str; 16] = [
 ];
 
 /// Reads `[outbound]`; `None` after a problem.
-pub fn outbound(mut section: Section<'_>) -> Option<Outbound> {
+pub fn outbound(mut section: Section<'_>, locations: &[Arc<Profile>]) -> Option<Outbound> {
     let country = section.optional("country", |raw| digits(raw, 1..=3));
     let national = section.required("national_prefix", |raw| digits(raw, 0..=4));
     let international = section.required("international_prefix", |raw| digits(raw, 1..=5));
     let numbering = Numbering { country, national: national?, international: international? };
     let allowed_prefixes = section.list("allowed_prefixes", |raw| prefix(raw, &numbering));
     let ring_for = section.required("ring_for", Raw::duration);
+    let location = section.optional("location", |raw| location::named(raw, locations));
+    let rules_poll = section.required("rules_poll", Raw::duration);
     section.end();
-    Some(Outbound { allowed_prefixes, numbering, ring_for: ring_for? })
+    Some(Outbound { allowed_prefixes, numbering, ring_for: ring_for?, location, rules_poll: rules_poll? })
 }
 
 /// Reads one `[[trunk]]`; `None` after a problem.
-pub fn trunk(
-    mut section: Section<'_>,
-    (outbound, policies): (Option<&Outbound>, &Policies),
-    claims: &mut Claims,
-) -> Option<Trunk> {
+pub fn trunk(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) -> Option<Trunk> {
     let name = section.required("name", |raw| {
         let name = raw.text()?;
         claims.claim(raw, format!("trunk {name}"))?;
@@ -83,12 +91,14 @@ pub fn trunk(
         .optional("early_media", |raw| one_of(raw, &[("relay", true), ("ring", false)]))
         .unwrap_or(true);
     let transit = section.optional("transit", Raw::flag).unwrap_or(false);
-    let voice_policy = section.optional("voice_policy", |raw| policies.name(raw));
-    let rules = rules(&mut section);
+    let voice_policy = section.optional("voice_policy", |raw| around.policies.name(raw));
+    let called_location = section.optional("called_location", |raw| location::named(raw, around.locations));
+    let caller_location = section.optional("caller_location", |raw| location::named(raw, around.locations));
+    let rules = rules(&mut section, claims);
     let target = section.optional("target", target);
     let far = match target {
         Some((target, host)) => {
-            let numbering = outbound.map(|outbound| &outbound.numbering);
+            let numbering = around.outbound.map(|outbound| &outbound.numbering);
             Some(far_end(&mut section, target, &host, numbering))
         }
         None => {
@@ -112,13 +122,44 @@ pub fn trunk(
         trust_identity,
         early_media,
         transit,
+        called_location,
+        caller_location,
         voice_policy,
         rules,
         far,
     })
 }
 
-fn rules(section: &mut Section<'_>) -> Rules {
+/// The lines behind a main number; an extension belongs to one trunk with that number.
+fn lines(section: &mut Section<'_>, claims: &mut Claims) -> Option<Lines> {
+    let main = section.optional("main_number", |raw| {
+        let text = raw.text()?;
+        let number = Tel::of(text).filter(Tel::is_global);
+        number
+            .map(|tel| tel.number)
+            .ok_or_else(|| "wants a number with + and country, such as \"+4544890101\"".to_owned())
+    });
+    let mut extensions: Vec<Extensions> = vec![];
+    let all = section.list("extensions", |raw| {
+        let range = Extensions::read(raw.text()?)?;
+        if let Some(other) = extensions.iter().find(|other| other.overlaps(&range)) {
+            return Err(format!("overlaps with {other}"));
+        }
+        if let Some(main) = &main {
+            claims.claim_extensions(raw, main, range)?;
+        }
+        extensions.push(range);
+        Ok(range)
+    });
+    for (key, needs) in [("main_number", "extensions"), ("extensions", "main_number")] {
+        if section.has(key) && !section.has(needs) {
+            section.refuse(key, format!("needs {needs} as well"));
+        }
+    }
+    Some(Lines { main: main?, extensions: all }).filter(|lines| !lines.extensions.is_empty())
+}
+
+fn rules(section: &mut Section<'_>, claims: &mut Claims) -> Rules {
     let written = section.optional("e164", |raw| {
         one_of(
             raw,
@@ -149,6 +190,7 @@ fn rules(section: &mut Section<'_>) -> Rules {
             strip: section.optional("strip_out", strip).unwrap_or(0),
             prefix: section.optional("prefix_out", affix).unwrap_or_default(),
         },
+        lines: lines(section, claims),
     }
 }
 

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use ringpost::{
     address::{Language, UserClass},
     notify::Tell,
+    numbers::{Tel, lines, location::Profile},
     outbox::Entries,
     settings::{Notices, Policy, Quiet, Secret, To, UmPlan, UmServer, User, UserLogin},
 };
@@ -13,6 +14,7 @@ use ringpost::{
 use super::{
     Claims,
     channel::{self, Known, Telling},
+    location,
     mail::password_file,
     notices, policy, presence,
     raw::Raw,
@@ -25,7 +27,7 @@ use super::{
 pub const RING_FOR: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// The keys of a user that count before what a directory says.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 24] = [
     "name",
     "numbers",
     "devices",
@@ -42,6 +44,8 @@ const KEYS: [&str; 22] = [
     "mail",
     "time_zone",
     "language",
+    "pin",
+    "pin_file",
     "greeting",
     "voicemail_numbers",
     "voice_policy",
@@ -66,6 +70,8 @@ pub struct Around<'s> {
     pub telling: Telling,
     /// What else it says.
     pub notices: Arc<Notices>,
+    /// The profiles of the site.
+    pub locations: &'s [Arc<Profile>],
     /// The site's voice policies.
     pub policies: &'s Policies,
 }
@@ -74,7 +80,11 @@ pub struct Around<'s> {
 pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) -> Option<User> {
     let address = section.required("address", |raw| address(raw, claims));
     let name = section.optional("name", |raw| raw.text().map(str::to_owned));
+    let line = section.optional("line", |raw| line(raw, claims));
     let numbers = section.list("numbers", |raw| number(raw, claims));
+    let tel = line.as_deref().and_then(|line| Tel::read(&format!("tel:{line}")).ok());
+    let numbers = line.into_iter().chain(numbers).collect();
+    let location = section.optional("location", |raw| location::named(raw, around.locations));
     let mut devices = HashSet::new();
     let devices = section.list("devices", |raw| {
         let text = raw.text()?;
@@ -98,6 +108,7 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
     let greeting = section.optional("greeting", um::greeting);
     let voicemail_numbers = section.list("voicemail_numbers", |raw| number(raw, claims));
     let voice_policy = section.optional("voice_policy", |raw| around.policies.name(raw));
+    let pin = pin(&mut section);
     let policy = section.table("policy").map(policy::policy).unwrap_or_default();
     let presence = section.table("presence").map(presence::of_user).unwrap_or_default();
     if !around.directory {
@@ -136,13 +147,15 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
         mail,
         time_zone: time_zone.unwrap_or_else(|| "UTC".to_owned()),
         language: language.unwrap_or_default(),
+        pin,
         greeting,
         voicemail_numbers,
+        location,
         voice_policy,
         policy,
         presence,
         notices,
-        line: None,
+        line: tel,
         said,
     })
 }
@@ -193,6 +206,21 @@ fn login(section: &mut Section<'_>, address: Option<&str>, claims: &mut Claims) 
     let plain = section.optional("password", |raw| password(raw, |raw| Ok(Secret(raw.text()?.to_owned()))));
     let filed = section.optional("password_file", |raw| password(raw, password_file));
     Some(UserLogin { password: plain.or(filed)?, name: name? })
+}
+
+/// The PIN of the mailbox over the phone.
+fn pin(section: &mut Section<'_>) -> Option<Secret> {
+    let digits =
+        |secret: Secret| match secret.0.len() >= 4 && secret.0.bytes().all(|octet| octet.is_ascii_digit()) {
+            true => Ok(secret),
+            false => Err("wants at least four digits".to_owned()),
+        };
+    if section.has("pin") && section.has("pin_file") {
+        section.refuse("pin", "and pin_file are both set");
+    }
+    let plain = section.optional("pin", |raw| digits(Secret(raw.text()?.to_owned())));
+    let filed = section.optional("pin_file", |raw| password_file(raw).and_then(digits));
+    plain.or(filed)
 }
 
 /// A name as it stands between quotes.
@@ -300,12 +328,30 @@ fn address(raw: &Raw<'_>, claims: &mut Claims) -> Result<String, String> {
 /// A number that nobody else has.
 pub fn number(raw: &Raw<'_>, claims: &mut Claims) -> Result<String, String> {
     let text = raw.text()?;
+    if lines::split(text).is_some() {
+        return line(raw, claims);
+    }
     let legal = |octet: u8| octet.is_ascii_alphanumeric() || b"+*#-._".contains(&octet);
     if !text.bytes().all(legal) {
         return Err("wants a number such as \"+15550101\" or a user part, without spaces".to_owned());
     }
     claims.claim(raw, format!("number {text}"))?;
     Ok(text.to_owned())
+}
+
+/// A line, with or without `tel:`, as numbers are compared: `+4544890101`, `+4544890101;ext=200` (R24, R25).
+fn line(raw: &Raw<'_>, claims: &mut Claims) -> Result<String, String> {
+    const WANTED: &str = "wants a line such as \"tel:+4544890101\" or \"tel:+4544890101;ext=200\"";
+    let text = raw.text()?;
+    let uri = if text.starts_with("tel:") { text.to_owned() } else { format!("tel:{text}") };
+    let tel = Tel::read(&uri).ok().filter(|tel| tel.is_global() && tel.params.is_empty());
+    let tel = tel.filter(|tel| tel.isub.is_none() && tel.context.is_none()).ok_or(WANTED)?;
+    let number = match &tel.ext {
+        Some(ext) => lines::with_extension(&tel.number, ext),
+        None => tel.number,
+    };
+    claims.claim(raw, format!("number {number}"))?;
+    Ok(number)
 }
 
 pub fn plan(raw: &Raw<'_>, around: &Around<'_>) -> Result<String, String> {

@@ -9,8 +9,8 @@ use ringpost::{
         Directory,
         people::{People, Roster},
         reverse::Rule,
+        typed,
     },
-    identity::contact,
     settings::{Ldap, Site},
 };
 
@@ -39,7 +39,7 @@ pub struct Renewal {
 /// A site with the people of its directory.
 pub fn joined(site: Arc<Site>, roster: Arc<Roster>) -> Directory {
     let Some(ldap) = site.ldap.clone() else { return Directory::joined(site, Arc::default()).0 };
-    let normal = |number: &str| contact::normal(number, &site.outbound.numbering);
+    let normal = |number: &str| typed(&site, number);
     let people = People::of(roster, &Rule { normal: &normal, last_digits: ldap.last_digits });
     let (directory, remarks) = Directory::joined(Arc::clone(&site), Arc::new(people));
     for remark in &remarks {

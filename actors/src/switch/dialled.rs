@@ -4,17 +4,11 @@ use std::{rc::Rc, sync::Arc};
 
 use ringpost::{
     address::Language,
-    call::wire,
     directory::{Behalf, Directory, Exit, Mailbox, NoWay, Origin, Target},
     policy::{Change, codes::Wrong},
     registrar::Device,
     settings::{Feature, To, User},
-    sip::{
-        Message as SipMessage, Name,
-        peer::Peer,
-        token::Token,
-        uri::{NameAddr, Uri},
-    },
+    sip::{Message as SipMessage, peer::Peer, token::Token},
     voicemail::Greeting,
 };
 
@@ -97,15 +91,28 @@ impl Switch {
         if let Some(called) = self.called(directory, invite, origin) {
             return user(called, Reach::Rings);
         }
-        let number = wire::dialled(invite).unwrap_or_default();
-        match directory.mailbox_by(&number, origin) {
+        let (number, meaning) = directory.called_number(invite.uri(), origin).unwrap_or_default();
+        let stated = || directory.mailbox(meaning.stated()?);
+        match directory.mailbox_by(&number, origin).or_else(stated) {
             Some(Mailbox::Reception(reception)) => {
                 return user(Arc::clone(&reception.user), Reach::Attendant);
             }
             Some(Mailbox::Of(owner)) => return user(Arc::clone(owner), Reach::VoiceMail),
             Some(Mailbox::Pilot) => {
-                let owner = diverted_by(directory, invite).or_else(|| own(directory, invite, origin));
-                return user(owner.ok_or(Refusal::plain(404))?, Reach::VoiceMail);
+                if let Some(owner) = directory.diverting(invite, origin) {
+                    return user(owner, Reach::VoiceMail);
+                }
+                return match own(directory, invite, origin) {
+                    Some(owner) if directory.has_own_um(&owner) => {
+                        user(owner, Reach::Mailbox { proven: matches!(origin, Origin::User(_)) })
+                    }
+                    Some(owner) => user(owner, Reach::VoiceMail),
+                    // Whose mailbox it is that one has to say, with its PIN.
+                    None if directory.has_own_mailboxes() => {
+                        user(directory.visitor(), Reach::Mailbox { proven: false })
+                    }
+                    None => Err(Refusal::plain(404)),
+                };
             }
             None => {}
         }
@@ -114,6 +121,8 @@ impl Switch {
         }
         match directory.exit(invite, origin, now()) {
             Ok(Exit { callee, ways }) => Ok(Dialled::User { user: callee, reach: Reach::Rings, ways }),
+            // PROTOCOLS §10: digits that no rule knows may be too few of them.
+            Err(NoWay::Unserved) if Directory::is_dial_string(invite.uri()) => Err(Refusal::plain(484)),
             Err(why) => Err(no_way(why)),
         }
     }
@@ -197,11 +206,4 @@ fn no_way(why: NoWay) -> Refusal {
 /// The user who is asking, as far as that is sure: a device that has proved it, or the caller of a trusted trunk.
 fn own(directory: &Directory, invite: &SipMessage, origin: &Origin) -> Option<Arc<User>> {
     directory.user_dialling(invite, origin).cloned()
-}
-
-/// The user who diverted the call to voice mail.
-fn diverted_by(directory: &Directory, invite: &SipMessage) -> Option<Arc<User>> {
-    let entry = invite.list(Name::Diversion).next().and_then(NameAddr::read)?;
-    let user = Uri::read(entry.uri)?.bare_user()?;
-    directory.user(&String::from_utf8_lossy(user)).cloned()
 }

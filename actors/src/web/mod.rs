@@ -5,6 +5,7 @@
 
 pub mod answer;
 mod guard;
+pub mod locations;
 mod serve;
 mod stall;
 

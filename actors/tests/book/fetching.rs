@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::Duration,
@@ -11,7 +12,7 @@ use rusqlite::Connection;
 
 use crate::{
     fetch::{Answer, Served, basic, office},
-    support::{Site, metrics::number, until},
+    support::{Ringpost, Site, metrics::number, ports, until},
 };
 
 const HOSTILE: &str = "</Name><x/> & \\\"]]>\\u202E مريم 👩‍🚀 山田";
@@ -326,4 +327,47 @@ fn sigkill_while_it_is_made_leaves_a_book_that_is_whole() {
     assert_eq!(rows(&own, "SELECT count(*) FROM entry"), "402");
     assert_eq!(rows(&own, "SELECT count(*) FROM entry WHERE name = 'Changed'"), "8");
     served.ringpost.stops_well();
+}
+
+#[test]
+fn r78_the_sample_site_serves_its_book_and_makes_it_when_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (sip, https) = (SocketAddr::from(([127, 0, 0, 1], ports(1))), ports(1));
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/sites/address-book.toml");
+    let sample = fs::read_to_string(file).expect("the sample");
+    let authority = crate::authority::lasting("own");
+    authority.signs(&crate::authority::params(&["localhost"])).writes(folder.path(), "book");
+    fs::write(folder.path().join("ca.pem"), authority.pem()).expect("written");
+    for name in ["lobby.password", "1001.password"] {
+        fs::write(folder.path().join(name), "s3cret\n").expect("written");
+    }
+    let site = sample
+        .replace("192.0.2.5:5060", &sip.to_string())
+        .replace("192.0.2.5:8443", &format!("127.0.0.1:{https}"))
+        .replace("[\"192.0.2.10\"]", "[\"127.0.0.1\"]");
+    let ringpost = Ringpost::of(folder, sip, &site);
+    let ca = ringpost.folder.path().join("ca.pem").display().to_string();
+    let fetched = |login: &str, path: &str| {
+        let url = format!("https://localhost:{https}/book/{path}");
+        let words = ["-sS", "--cacert", &ca, "-u", login, "--max-time", "10", &url];
+        String::from_utf8_lossy(&Command::new("curl").args(words).output().expect("curl").stdout).into_owned()
+    };
+    until("the book is made", || fetched("lobby:s3cret", "state.json").contains("\"entries\":1"));
+    let page = fetched("1001:s3cret", "cisco.xml");
+    assert!(
+        page.contains("<Title>Corp</Title>") && page.contains("<Telephone>+49301001</Telephone>"),
+        "{page}"
+    );
+    assert!(!page.contains("Bo Example"), "{page}");
+    ringpost.reload(&site.replace("\"Ada Example\"", "\"Ada Other\""));
+    ringpost.logs("Read the site file again");
+    let config = ringpost.folder.path().join("site.toml");
+    let told = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+        .args(["directory", "sync-now", "--config"])
+        .arg(config)
+        .output();
+    let told = told.expect("it runs");
+    assert_eq!(String::from_utf8_lossy(&told.stdout), "1 entries in the address book\n", "{told:?}");
+    assert!(fetched("1001:s3cret", "yealink.xml").contains("<Name>Ada Other</Name>"));
+    ringpost.stops_well();
 }

@@ -121,6 +121,48 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "rules and locations that cannot be used",
+        "[store]",
+        "[location.hq]\ncountry = \"Denmark\"\nrules_file = \"none.xml\"\n[[location.hq.rule]]\nname = \"one\"\npattern = '^(?=1)'\n\
+         translation = \"$1\"\n[[location.hq.rule]]\npattern = '^(\\d)$'\ntranslation = \"$15\"\n[location.empty]\n[location.default]\n\
+         country = \"DK\"\n[outbound]\nlocation = \"moon\"\nrules_poll = \"0s\"\n[store]",
+        &[
+            "site.toml:23: location.hq.country: wants the two letters of a country such as \"DK\"",
+            "site.toml:24: location.hq.rules_file: none.xml cannot be read: No such file or directory (os error 2)",
+            "site.toml:27: location.hq.rule[0].pattern: rule \"one\": look-ahead would need more than linear time (at character 2)",
+            "site.toml:31: location.hq.rule[1].translation: the pattern has no group of that number: write ${1}5 for group 1 and a 5 (at character 1)",
+            "site.toml:32: location.empty: has neither rules nor a country",
+            "site.toml:33: location.default: its name wants letters, digits, -, _ and . only, and is neither default nor dialstring",
+            "site.toml:36: outbound.location: unknown location \"moon\"; the site has default, empty, hq",
+            "site.toml:37: outbound.rules_poll: must be longer than zero",
+        ],
+    ),
+    (
+        "lines behind main numbers that overlap or are none",
+        "[um.plan.lab]",
+        "main_number = \"44890101\"\nextensions = [\"2xx\", \"250\", \"20-3\"]\n[[trunk]]\nname = \"two\"\nsources = [\"192.0.2.1\"]\n\
+         main_number = \"+4544890101\"\nextensions = [\"2xx\"]\n[[trunk]]\nname = \"three\"\nsources = [\"192.0.2.2\"]\n\
+         main_number = \"+45-44-89-01-01\"\nextensions = [\"299\", \"3xx\"]\n[[trunk]]\nname = \"four\"\nsources = [\"192.0.2.3\"]\n\
+         extensions = [\"4xx\"]\ncalled_location = \"moon\"\n[um.plan.lab]",
+        &[
+            "site.toml:7: trunk[0].main_number: wants a number with + and country, such as \"+4544890101\"",
+            "site.toml:8: trunk[0].extensions[1]: overlaps with 200-299",
+            "site.toml:8: trunk[0].extensions[2]: the first and the last extension have the same length",
+            "site.toml:18: trunk[2].extensions[0]: overlaps with 200-299 of trunk[1].extensions[0] (line 13)",
+            "site.toml:22: trunk[3].extensions: needs main_number as well",
+            "site.toml:23: trunk[3].called_location: unknown location \"moon\": the site has no [location.moon]",
+        ],
+    ),
+    (
+        "lines that are none",
+        "language = \"en\"",
+        "language = \"en\"\nline = \"tel:200;ext=2\"\nlocation = \"moon\"",
+        &[
+            "site.toml:19: user[0].line: wants a line such as \"tel:+4544890101\" or \"tel:+4544890101;ext=200\"",
+            "site.toml:20: user[0].location: unknown location \"moon\": the site has no [location.moon]",
+        ],
+    ),
+    (
         "a book for nobody",
         "[store]",
         "[book]\nenabled = \"no\"\ntitle = \"\"\nhide = [\"department=\", 5]\ndays = 0\nmax_found = 0\n[store]",
@@ -138,9 +180,9 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "language = \"en\"",
         "languages = \"en\"",
         &[
-            "site.toml:18: user[0].languages: unknown key; known here: address, name, numbers, devices, auth_name, \
+            "site.toml:18: user[0].languages: unknown key; known here: address, name, line, numbers, location, devices, auth_name, \
          password, password_file, ring_for, um_plan, missed_calls, forward, min_ring, mail_if_um_refuses, channels, \
-         mail, time_zone, language, greeting, voicemail_numbers, voice_policy, policy, presence, notices",
+         mail, time_zone, language, greeting, voicemail_numbers, voice_policy, pin, pin_file, policy, presence, notices",
         ],
     ),
     (
@@ -207,7 +249,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
          channels = [\"pager\"]\n[store]",
         &[
             "site.toml:23: directory.servers[0]: wants \"ldap://host[:port]\" or \"ldaps://host[:port]\"",
-            "site.toml:23: directory.servers: a password needs TLS: leave starttls=never out, or take ldaps://",
+            "site.toml:23: directory.servers[1]: starttls=never is for loopback: leave it out, or take ldaps://",
             "site.toml:26: directory.bases[0]: wants a distinguished name such as \"ou=Users,dc=example,dc=com\"",
             "site.toml:27: directory.filter: wants a search filter such as \"(objectClass=user)\" (RFC 4515)",
             "site.toml:28: directory.profile: wants one of \"active-directory\", \"openldap\", not \"novell\"",
@@ -258,6 +300,27 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "mailboxes over the phone of slips of the pen",
+        "[store]",
+        "[[user]]\naddress = \"sip:7@x.test\"\npin = \"12\"\npin_file = \"site.toml\"\n[voicemail]\nlanguage = \"xx\"\n\
+         menu_silence = 5\nmax_greeting = \"1h\"\npin_at_own_phone = \"yes\"\npin_tries = 0\npin_lock = \"soon\"\n\
+         prompts = \"nowhere\"\n[store]",
+        &[
+            "site.toml:24: user[1].pin: and pin_file are both set",
+            "site.toml:24: user[1].pin: wants at least four digits",
+            "site.toml:25: user[1].pin_file: wants at least four digits",
+            "site.toml:27: voicemail.language: unknown language \"xx\"; known: en, de, fr, da, es",
+            "site.toml:28: voicemail.menu_silence: wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" or \"1h\", \
+             not a number without quotes",
+            "site.toml:29: voicemail.max_greeting: must not be longer than 5m",
+            "site.toml:30: voicemail.pin_at_own_phone: wants true or false, not text in quotes",
+            "site.toml:31: voicemail.pin_tries: wants a number from 1 to 100",
+            "site.toml:32: voicemail.pin_lock: wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" or \"1h\", \
+             not \"soon\"",
+            "site.toml:33: voicemail.prompts: folder cannot be read: No such file or directory (os error 2)",
+        ],
+    ),
+    (
         "an attendant of slips of the pen",
         "[store]",
         "[attendant.\"front desk\"]\nnumbers = []\nlanguage = \"it\"\ndigits = 99\ntries = 0\nextensions = [\"20-100\", \"+45\"]\n\
@@ -283,8 +346,8 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[store]",
         "[stores]",
         &[
-            "site.toml:22: stores: unknown key; known here: sip, outbound, voice_policy, trunk, registrar, um, outbox, channel, mail, \
-             notices, directory, user, bypass, attendant, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, book, security, tls, dns, identity",
+            "site.toml:22: stores: unknown key; known here: sip, location, outbound, voice_policy, trunk, registrar, um, outbox, channel, mail, \
+             notices, directory, user, bypass, attendant, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, book, security, tls, dns, presence, identity",
         ],
     ),
     (

@@ -152,6 +152,10 @@ fn an_admin_looks_into_the_directory_and_has_it_read_at_once() {
     assert_eq!(code, 0, "{told}");
     assert!(told.contains("1 new, 0 changed, 0 gone\n21 persons, 21 users"), "{told}");
     town.missed(1, 21, 1);
+    // The site read again leaves the directory's users where they are, and has everything read.
+    town.ringpost.signal("HUP");
+    town.ringpost.logs("Read the site file again users=0");
+    town.missed(1, 21, 2);
     let (_, json, _) = town.asks(&["sync-now", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!((json["persons"].as_u64(), json["added"].as_u64()), (Some(21), Some(0)));

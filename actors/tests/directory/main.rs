@@ -18,6 +18,8 @@ mod program;
 #[path = "../outages/proxy.rs"]
 #[allow(dead_code, reason = "a part of it serves here")]
 mod proxy;
+mod samba;
+mod samples;
 mod slapd;
 #[path = "../support/mod.rs"]
 mod support;

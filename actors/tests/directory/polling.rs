@@ -2,7 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use ringpost::directory::{people::Roster, person::Person};
+use base64::Engine;
+use ringpost::directory::{
+    people::{
+        Roster,
+        snapshot::{decode, encode},
+    },
+    person::Person,
+};
 use ringpost::settings::{Ldap, LdapTls};
 use ringpost_actors::directory::{mirror::Mirror, servers::Servers};
 
@@ -109,5 +116,51 @@ fn what_comes_changes_moves_and_goes_is_told_by_the_next_poll() {
         let refusal = poll(&mut watch.mirror, &mut watch.servers).await.expect_err("nobody is left");
         assert!(refusal.to_string().contains("nobody any more"), "{refusal}");
         assert_eq!(watch.mirror.roster().len(), 200);
+    });
+}
+
+#[test]
+fn t18_hostile_values_come_through_slapd_and_the_snapshot_as_they_are_or_not_at_all() {
+    if !slapd::is_there() {
+        return;
+    }
+    let long = "x".repeat(20_000);
+    let hostile = [
+        "'; DROP TABLE users; --",
+        "*)(objectClass=*",
+        "\\2a\\00",
+        "山田 太郎",
+        "a\u{202e}b",
+        "{{ 7 * 7 }}",
+        "\u{1f4de} Bell",
+        "<script>alert(1)</script>",
+        "line\r\nBcc: x@y.test",
+        long.as_str(),
+    ];
+    let mut ldif = slapd::people(0);
+    for (number, value) in hostile.iter().enumerate() {
+        let name = base64::engine::general_purpose::STANDARD.encode(value);
+        let own = user(number)
+            .replace(&format!("displayName: First{number} Last{number}"), &format!("displayName:: {name}"));
+        ldif += &own;
+    }
+    let slapd = Slapd::start(lasting("ours"), &ldif, "");
+    runtime().block_on(async {
+        let mut watch = Watch::new(slapd.settings());
+        assert_eq!(watch.told().await, (true, hostile.len(), 0, 0));
+        let roster = watch.mirror.roster();
+        let again = decode(encode(roster).into()).expect("a snapshot");
+        let (persons, again): (Vec<_>, Vec<_>) = (roster.persons().collect(), again.persons().collect());
+        assert_eq!(persons, again);
+        for value in &hostile[..4] {
+            assert!(persons.iter().any(|person| person.name == *value), "{value}");
+        }
+        for person in &persons {
+            assert!(
+                !person.name.contains(['\r', '\n', '\0']) && person.name.len() <= 1024,
+                "{:?}",
+                person.name
+            );
+        }
     });
 }

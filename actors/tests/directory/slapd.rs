@@ -67,7 +67,7 @@ pub fn user(number: usize) -> String {
         ldif,
         "dn: cn=User {number},{USERS}\nobjectClass: user\ncn: User {number}\nsn: Last{number}\ngivenName: First{number}\n\
          displayName: First{number} Last{number}\nsAMAccountName: user{number}\nmail: user{number}@corp.test\n\
-         telephoneNumber: +49 30 900-{number:05}\nmsRTCSIP-PrimaryUserAddress: sip:user{number}@corp.test\n\
+         telephoneNumber: +49 30 900-{number:05}\nemployeeNumber: 7{number:04}\nmsRTCSIP-PrimaryUserAddress: sip:user{number}@corp.test\n\
          proxyAddresses: SMTP:user{number}@corp.test\nproxyAddresses: smtp:alias{number}@corp.test\n\n"
     )
     .expect("a string takes everything");

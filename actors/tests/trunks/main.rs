@@ -14,6 +14,8 @@ mod authority;
 mod challenges;
 mod forwarding;
 mod kamailio;
+mod lines;
+mod locations;
 mod offices;
 mod outbound;
 mod policies;

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A sample; what is not at 192.0.2.x is put there: `far` at host 70.
-fn sample(name: &str, far: &str) -> Scene {
+pub fn sample(name: &str, far: &str) -> Scene {
     let mut scene = Scene::of(name);
     let (net, port) = (&scene.net, scene.port);
     scene.site = scene

@@ -56,6 +56,7 @@ impl Directory {
             relays_offer: false,
             own: b"",
             outside: outside.as_ref(),
+            rebuilt: None,
         };
         let Ok(sent) = Message::read(wire::invite(&invite, &outgoing, Token(0))) else { return vec![] };
         let mut lines = vec![format!("INVITE {} SIP/2.0", way.uri)];

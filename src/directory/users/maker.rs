@@ -15,7 +15,7 @@ use crate::{
         reverse::split,
         template::Template,
     },
-    numbers::Tel,
+    numbers::{Tel, lines},
     settings::{DirectoryUsers, Ldap, UmPlan, User, UserLogin},
     sip::uri::Uri,
 };
@@ -176,8 +176,13 @@ impl Maker<'_> {
             match Tel::read(&number.text) {
                 Ok(tel) => {
                     let written = if tel.is_global() { Some(tel.number) } else { (self.normal)(&tel.number) };
-                    add(written, weak || tel.ext.is_some());
-                    add(tel.ext, weak);
+                    let line = written.as_deref().zip(tel.ext.as_deref());
+                    let line = line.map(|(main, ext)| lines::with_extension(main, ext));
+                    // Behind another main number somebody else may have the same extension.
+                    let is_line = line.is_some();
+                    add(line, weak);
+                    add(written, weak || is_line);
+                    add(tel.ext, weak || is_line);
                 }
                 Err(_) => {
                     let (bare, ext) = split(&number.text);
@@ -202,6 +207,7 @@ fn ring_for(text: &str) -> Option<Duration> {
 
 /// A number that somebody can be reached by.
 fn fits(number: &str) -> bool {
+    let number = lines::split(number).map_or(number, |(main, _)| main);
     let digits = number.strip_prefix('+').unwrap_or(number);
     (1..=20).contains(&digits.len()) && digits.bytes().all(|o| o.is_ascii_digit() || matches!(o, b'*' | b'#'))
 }

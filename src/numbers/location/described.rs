@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::Profile;
 use crate::{
     numbers::rules::Written,
+    sip::uri::Uri,
     xml::{self, Element, XmlError, element},
 };
 
@@ -22,6 +23,34 @@ pub const NAMESPACE: &str = "http://schemas.microsoft.com/2007/03/locationProfil
 pub const MAX_AGE: u32 = 8 * 3_600;
 /// The rules of one profile.
 pub const MOST_RULES: usize = 1_000;
+
+/// What the GRUU of such a request has behind `opaque=` ([MS-SIPRE] §2.2.3).
+const OPAQUE: &[u8] = b"app:locationprofile:get";
+
+/// Which profile somebody asks for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Wanted {
+    /// `default`: the own one.
+    Default,
+    /// `phone-context=NAME`.
+    Named(String),
+    /// Neither.
+    Ambiguous,
+}
+
+/// Whose profile the Request-URI of a SERVICE asks for, and which; `None` where it asks for something else.
+pub fn wanted(uri: &[u8]) -> Option<(String, Wanted)> {
+    let uri = Uri::read(uri).filter(Uri::is_sip)?;
+    uri.param("opaque").filter(|opaque| opaque.eq_ignore_ascii_case(OPAQUE))?;
+    let user = String::from_utf8_lossy(uri.bare_user()?).into_owned();
+    let named = || uri.param("phone-context").filter(|name| !name.is_empty());
+    let wanted = match (uri.param("default"), named()) {
+        (Some(_), _) => Wanted::Default,
+        (None, Some(name)) => Wanted::Named(String::from_utf8_lossy(name).into_owned()),
+        (None, None) => Wanted::Ambiguous,
+    };
+    Some((user, wanted))
+}
 
 /// A profile as it is read from a document.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

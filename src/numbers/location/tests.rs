@@ -79,6 +79,22 @@ fn r33_a_profile_is_written_and_read_again() {
 }
 
 #[test]
+fn r33_clients_ask_by_a_gruu() {
+    use described::Wanted::*;
+    let gruu = "sip:alice@h;gruu;opaque=app:locationprofile:get";
+    for (uri, wanted) in [
+        (format!("{gruu};default"), Some(Default)),
+        (format!("{gruu};phone-context=hq"), Some(Named("hq".into()))),
+        (gruu.to_owned(), Some(Ambiguous)),
+        ("sip:alice@h;gruu;opaque=app:voicemail;default".to_owned(), None),
+        ("sip:h;gruu;opaque=app:locationprofile:get".to_owned(), None),
+    ] {
+        let expected = wanted.map(|wanted| ("alice".to_owned(), wanted));
+        assert_eq!(described::wanted(uri.as_bytes()), expected, "{uri}");
+    }
+}
+
+#[test]
 fn documents_of_others_are_read_and_bad_ones_refused() {
     let rule = |inside: &str| {
         format!(
