@@ -347,7 +347,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[stores]",
         &[
             "site.toml:22: stores: unknown key; known here: sip, location, outbound, voice_policy, trunk, registrar, um, outbox, channel, mail, \
-             notices, directory, user, bypass, attendant, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, book, security, tls, dns, presence, identity",
+             notices, directory, user, bypass, attendant, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, book, security, tls, dns, presence, rcc, identity",
         ],
     ),
     (
