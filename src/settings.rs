@@ -33,6 +33,7 @@ mod oauth;
 mod policy;
 mod presence;
 mod publish;
+mod rcc;
 mod registrar;
 mod route;
 mod security;
@@ -56,6 +57,7 @@ pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use presence::{List as PresenceList, Presence, Seen, Watcher};
 pub use publish::PublishServer;
+pub use rcc::{Controller, Delegate, Rcc};
 pub use registrar::{Registrar, UserLogin};
 pub use route::{Route, Routing, VoicePolicy};
 pub use security::Security;
@@ -123,6 +125,8 @@ pub struct Site {
     pub dns: Dns,
     /// `[presence]`.
     pub presence: Presence,
+    /// `[rcc]`.
+    pub rcc: Rcc,
     /// `[directory]`: users, numbers and names by LDAP.
     pub ldap: Option<Arc<Ldap>>,
 }
@@ -294,6 +298,20 @@ pub struct Voicemail {
     pub max_message: Duration,
     /// `silence`: how much silence ends a recording. Default 5 s.
     pub silence: Duration,
+    /// `language`: of the mailboxes' menu until it is known whose mailbox it is. Default `en`.
+    pub language: Language,
+    /// `menu_silence`: how long a menu waits for a key before it repeats itself. Default 6 s.
+    pub menu_silence: Duration,
+    /// `max_visit`: how long a caller may stay at the mailboxes. Default 30 min.
+    pub max_visit: Duration,
+    /// `max_greeting`: the longest greeting that a user records by phone. Default 2 min.
+    pub max_greeting: Duration,
+    /// `pin_at_own_phone`: a registered device of the owner's needs the PIN as well. Default no.
+    pub pin_at_own_phone: bool,
+    /// `pin_tries`: wrong PINs that lock a mailbox, and whoever has tried them. Default 5.
+    pub pin_tries: u32,
+    /// `pin_lock`: for how long. Default 30 min.
+    pub pin_lock: Duration,
 }
 
 /// `[[user]]`.
@@ -335,6 +353,8 @@ pub struct User {
     pub time_zone: String,
     /// `language`. Default `en`.
     pub language: Language,
+    /// `pin`, `pin_file`: the mailbox's PIN over the phone, until the user changes it there; `None`: only the own phone gets in.
+    pub pin: Option<Secret>,
     /// `greeting`: the user's own WAV file.
     pub greeting: Option<PathBuf>,
     /// `location`: the profile of what the user dials. Default that of `[outbound]`.

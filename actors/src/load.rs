@@ -18,6 +18,7 @@ mod presence;
 mod problem;
 mod publish;
 mod raw;
+mod rcc;
 mod registrar;
 mod route;
 mod section;
@@ -43,7 +44,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 29] = [
+const SECTIONS: [&str; 30] = [
     "sip",
     "trunk",
     "outbound",
@@ -59,6 +60,7 @@ const SECTIONS: [&str; 29] = [
     "bypass",
     "policy",
     "presence",
+    "rcc",
     "feature_codes",
     "mail",
     "channel",
@@ -190,6 +192,7 @@ fn whole(layers: &Layers) -> Option<Site> {
     let dns = root.table("dns").and_then(dns::dns);
     let names: Vec<_> = trunks.iter().map(|trunk| trunk.name.as_str()).collect();
     let presence = root.table("presence").and_then(|table| presence::presence(table, &names));
+    let rcc = root.table("rcc").and_then(|table| rcc::rcc(table, &names));
     let around =
         identity::Around { channels: &channels, known: &known, here: &here, directory: ldap.is_some() };
     let identity = root.table("identity").and_then(|table| identity::identity(table, &around));
@@ -226,6 +229,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         identity,
         dns: dns?,
         presence: presence?,
+        rcc: rcc?,
         ldap,
     })
 }

@@ -121,6 +121,9 @@ numbers! {
     Counter attendant_calls_total: "Calls that an attendant has answered.";
     Counter attendant_led_total: "Callers whom an attendant has led to whom they wanted.";
     Counter attendant_failed_total: "Extensions dialled at an attendant that led to nobody who answers.";
+    Counter mailbox_visits_total: "Calls to mailboxes over the phone.";
+    Counter wrong_pins_total: "Wrong PINs of mailboxes.";
+    Counter mailbox_lock_outs_total: "Mailboxes and sources locked after too many wrong PINs.";
     Counter trunk_next_total: "Calls that went on to the next trunk because one did not take them.";
     Counter trunk_challenges_answered_total: "Digest challenges of trunks that were answered.";
     Counter trunk_challenges_refused_total: "Digest challenges that got no credentials: another realm, inside a dialog, or the login was not taken.";
@@ -128,6 +131,11 @@ numbers! {
     Counter connections_refused_total: "Connections closed at once because max_connections was reached.";
     Gauge bindings: "Registered devices, counted every ten seconds.";
     Gauge subscriptions: "Subscriptions to users' presence, calls and mailboxes.";
+    Gauge rcc_dialogs: "Dialogs of programs that control users' telephones.";
+    Counter rcc_requests_total: "Requests of such programs that were let in.";
+    Counter rcc_refused_total: "Those of them that were refused.";
+    Counter rcc_events_total: "Events that such programs were told.";
+    Counter rcc_dialogs_lost_total: "Dialogs that ended because their program did not answer.";
     Gauge publications: "Publications of users' presence and calls that are valid now.";
     Counter subscribes_total: "SUBSCRIBE requests of watchers that were let in.";
     Counter subscriptions_refused_total: "Those of them that were refused.";

@@ -69,9 +69,13 @@ impl Policies {
 
     /// Keeps a change; false where the store refuses it, and then nothing has changed.
     pub async fn change(&self, user: &User, change: Change) -> bool {
+        self.changed_by(user, |changes| changes.with(change)).await
+    }
+
+    async fn changed_by(&self, user: &User, change: impl FnOnce(Changes) -> Changes) -> bool {
         let _one_at_a_time = self.writing.lock().await;
         let before = self.changed.load().get(&user.address).cloned().unwrap_or_default();
-        let after = Changes::clone(&before).with(change);
+        let after = change(Changes::clone(&before));
         let reset = after == Changes::default();
         let body = (!reset).then(|| serde_json::to_string(&after).expect("changes are plain data"));
         if !self.scribe.set_policy(user.address.clone(), body).await {
@@ -87,6 +91,18 @@ impl Policies {
             tell(&user.address);
         }
         true
+    }
+
+    /// Whether the user has switched notices of missed calls off.
+    pub fn is_silent(&self, user: &User) -> bool {
+        let changed = self.changed.load();
+        !changed.is_empty()
+            && changed.get(&user.address).is_some_and(|changes| changes.notices == Some(false))
+    }
+
+    /// Keeps whether the user is told of missed calls; false where the store refuses it.
+    pub async fn tell_missed(&self, user: &User, on: bool) -> bool {
+        self.changed_by(user, |changes| Changes { notices: (!on).then_some(false), ..changes }).await
     }
 
     /// How many numbers outside the user's calls ring or talk with now.

@@ -36,7 +36,9 @@ use crate::{
     directory::keep::{self, Order},
     identity::Identity,
     keeper::Keeper,
-    load, metrics,
+    load,
+    mailboxes::Mailboxes,
+    metrics,
     names::{self, Names},
     outbox::{self, ChannelUse, Channels, Outbox},
     policies::Policies,
@@ -47,6 +49,7 @@ use crate::{
         tls::Tls,
     },
     presence::outward::Outward,
+    rcc::Rcc,
     registrar::Registrar,
     retention,
     store::{Scribe, Sqlite},
@@ -191,8 +194,9 @@ impl Running {
         let policies = Policies::load(scribe.clone()).await;
         let kept_by = scribe.clone();
         let lanes_count = lanes.count();
-        let presence =
-            presence::start(&directory, (&policies, &registrar), lanes_count, &scribe, &keeper).await;
+        let rcc = Rcc::new(Arc::clone(&directory), lanes_count);
+        let hears = (&policies, &registrar, &rcc);
+        let presence = presence::start(&directory, hears, lanes_count, &scribe, &keeper).await;
         let outbox = Outbox::new(outbox_settings, (scribe, late), channels).kept_by(keeper.clone());
         let outbox = outbox.naming(identity.clone());
         let asking = outbox.asking();
@@ -216,7 +220,9 @@ impl Running {
         let calls = Arc::new(AtomicUsize::new(0));
         let ports = rtp_ports(&directory.load().site);
         if let Some((socket, _)) = um_socket {
-            start_um(&directory, (&outbox, &ports, &identity), socket, keeper.clone())?;
+            let mailboxes = Mailboxes::load(kept_by.clone(), Arc::clone(&deleted)).await;
+            let kept = (Arc::clone(&policies), mailboxes);
+            start_um(&directory, (&outbox, &ports, &identity), kept, socket, keeper.clone())?;
         }
         let gatehouse = Gatehouse::new(Arc::clone(&directory));
         let (names, orders) = Names::new(directory.load().site.dns.clone());
@@ -237,6 +243,7 @@ impl Running {
             registrar: Arc::clone(&registrar),
             identity,
             presence,
+            rcc,
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         // Whoever has something to serve by HTTP adds its routes here.
@@ -404,6 +411,7 @@ fn rtp_ports(site: &Site) -> Arc<PortPool> {
 fn start_um(
     directory: &Arc<ArcSwap<Directory>>,
     (outbox, ports, identity): (&Addr<Outbox>, &Arc<PortPool>, &Option<Arc<Identity>>),
+    kept: (Arc<Policies>, Arc<Mailboxes>),
     socket: std::net::UdpSocket,
     keeper: Keeper,
 ) -> Result<(), StartError> {
@@ -411,7 +419,8 @@ fn start_um(
     std::fs::create_dir_all(&voicemail.recordings).map_err(|error| {
         StartError::Config(format!("{} cannot be made: {error}", voicemail.recordings.display()))
     })?;
-    let office = Office::new(Arc::clone(directory), outbox.clone(), Arc::clone(ports)).map_err(config)?;
+    let office =
+        Office::new(Arc::clone(directory), outbox.clone(), Arc::clone(ports), kept).map_err(config)?;
     lane::start_um(Arc::new(office.naming(identity.clone())), socket, keeper)
 }
 

@@ -426,6 +426,7 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
         ("mail-ca.pem", &ca),
         ("trunk.password", "secret\n"),
         ("1001.password", "secret\n"),
+        ("1001.pin", "2580\n"),
         ("directory.password", "secret\n"),
         ("directory-ca.pem", &ca),
         ("exchange.password", "secret\n"),
@@ -467,7 +468,8 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
     full["directory"].as_table_mut().expect("[directory] is a table").remove("password");
     // Of two ways to say the same only one may be used.
     let user = full["user"].as_array_of_tables_mut().and_then(|users| users.get_mut(0));
-    user.expect("[[user]] is a table").remove("password");
+    let user = user.expect("[[user]] is a table");
+    ["password", "pin"].iter().for_each(|key| drop(user.remove(key)));
     let read = |text: &str| load::text(&folder.path().join("s"), text);
     read(&full.to_string()).map_err(told).expect("the default file loads with every key set");
 
@@ -501,6 +503,7 @@ fn every_sample_site_loads() {
         fs::copy(from, bodies.join(file)).expect("the folder can be written");
     }
     fs::write(sites.join("suppliers.csv"), "name,number\n").expect("the folder can be written");
+    fs::write(sites.join("2001.pin"), "2580\n").expect("the folder can be written");
     let mut loaded = BTreeSet::new();
     let samples = |of: &str| fs::read_dir(folder.join(of)).expect("the samples are there");
     for file in samples("sites").chain(samples("../examples/sites")) {
@@ -534,6 +537,8 @@ fn every_sample_site_loads() {
         "callers-by-exchange.toml",
         "openldap.toml",
         "address-book.toml",
+        "attendant.toml",
+        "mailboxes.toml",
         "active-directory.toml",
         "routes-fault-tolerant.toml",
     ] {

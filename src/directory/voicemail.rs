@@ -6,7 +6,7 @@ use super::{Directory, Origin, Reception};
 use crate::{
     address::UserClass,
     call::wire::strip_visual,
-    settings::{Bypass, Site, User},
+    settings::{Bypass, Site, UmServer, User},
 };
 
 /// The mailbox behind a number.
@@ -58,6 +58,26 @@ pub(super) fn bypassed(bypass: &Bypass, domain: &str) -> User {
 }
 
 impl Directory {
+    /// Whether Ringpost's own UM keeps a user's mailbox.
+    pub fn has_own_um(&self, user: &User) -> bool {
+        self.pool(user).is_some_and(|pool| pool.members().iter().any(|one| one.server == UmServer::Embedded))
+    }
+
+    /// Whether it keeps anybody's.
+    pub fn has_own_mailboxes(&self) -> bool {
+        self.site.plans.iter().any(|plan| plan.servers.contains(&UmServer::Embedded))
+    }
+
+    /// Whose calls to mailboxes are that come from elsewhere: nobody's.
+    pub fn visitor(&self) -> Arc<User> {
+        Arc::new(User {
+            address: format!("sip:voice-mail@{}", self.site.sip.domain),
+            missed_calls: UserClass::Off,
+            time_zone: "UTC".to_owned(),
+            ..User::default()
+        })
+    }
+
     /// The mailbox behind a dialled number; `None`: it is no number of voice mail.
     pub fn mailbox(&self, dialled: &str) -> Option<&Mailbox> {
         if self.mailboxes.is_empty() {

@@ -19,6 +19,9 @@ pub struct Changes {
     /// `forward_no_answer`.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub no_answer: Option<Option<To>>,
+    /// Whether missed calls are told; `None`: as the site says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notices: Option<bool>,
 }
 
 /// `null` is a value here: switched off.

@@ -21,6 +21,8 @@ pub struct Refer {
     pub id: u32,
     /// Whether the referrer wants NOTIFYs; `Refer-Sub: false` says not (RFC 4488).
     pub notified: bool,
+    /// Who refers, as the referrer says (RFC 3892); nothing to be believed of anybody outside.
+    pub by: Option<Vec<u8>>,
 }
 
 impl Refer {
@@ -58,7 +60,10 @@ impl Refer {
             .map(|field| trim(request.value(field)));
         let notified =
             !subscriptions.any(|value| value.get(..5).is_some_and(|v| v.eq_ignore_ascii_case(b"false")));
-        Ok(Self { uri: without_method(uri), replaces, id, notified })
+        let mut fields = request.fields();
+        let by = fields.find(|field| request.written_name(field).eq_ignore_ascii_case(b"Referred-By"));
+        let by = by.and_then(|field| Some(NameAddr::read(request.value(field))?.uri.to_vec()));
+        Ok(Self { uri: without_method(uri), replaces, id, notified, by })
     }
 }
 

@@ -9,6 +9,7 @@ mod latch;
 mod limits;
 pub mod mailbox;
 pub mod menu;
+pub mod pin;
 mod reel;
 pub mod rtp;
 pub mod sound;

@@ -67,8 +67,8 @@ impl Session {
     }
 
     /// What was recorded last.
-    pub fn taken(&mut self) -> Option<Clip> {
-        self.taken.take()
+    pub fn taken(&self) -> Option<Clip> {
+        self.taken.clone()
     }
 
     /// A key that came by SIP INFO.

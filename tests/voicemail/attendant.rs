@@ -59,6 +59,7 @@ fn shown(effects: &[Effect]) -> String {
         Effect::Wait(time) => format!("wait {} s", time.as_secs()),
         Effect::Transfer(target) => format!("transfer to {target:?}"),
         Effect::HangUp => "hang up".to_owned(),
+        other => format!("{other:?}"),
     };
     effects.iter().map(one).collect::<Vec<_>>().join("; ")
 }

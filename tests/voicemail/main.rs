@@ -2,6 +2,7 @@
 
 mod attendant;
 mod call;
+mod mailbox;
 mod menu;
 
 use std::time::Duration;

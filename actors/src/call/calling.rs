@@ -27,7 +27,7 @@ use crate::{
     leg::{Hurry, LegActor, Say},
     metrics::METRICS,
     pool::now,
-    um::DONE,
+    um::{DONE, MAILBOX},
 };
 
 /// Where a leg goes.
@@ -88,6 +88,15 @@ impl CallActor {
                 Some(Place { flow, route, guarded, ..Place::at(device.uri.clone()) })
             }
             Leg::Um(_) if self.reach == Reach::Code => Some(Place::at(self.switch.desk_uri(DONE)?)),
+            Leg::Um(_) if matches!(self.reach, Reach::Mailbox { .. }) => {
+                let mut uri = self.switch.desk_uri(MAILBOX)?;
+                if self.directory.of_address(&self.user.address).is_some() {
+                    let bare = self.user.address.trim_start_matches("sip:").replace('@', "%40");
+                    uri = format!("{uri};target={bare}");
+                }
+                let proven = self.reach == Reach::Mailbox { proven: true };
+                Some(Place::at(if proven { uri + ";proven" } else { uri }))
+            }
             Leg::Um(_) if self.reach == Reach::Attendant => {
                 let desk = self.directory.reception_of(&self.user)?.desk();
                 Some(Place::at(self.switch.desk_uri(&desk)?))

@@ -77,6 +77,8 @@ impl CallActor {
         };
         // UM knows its user's mailbox only, so a group's address is told by Ringpost.
         let class = match user.missed_calls {
+            // Who calls the own mailbox has missed nothing, nor has whoever wants to hear of nothing.
+            _ if self.reach.is_desk() || self.switch.policies().is_silent(user) => UserClass::Off,
             UserClass::Um if address.is_some() => UserClass::Mail,
             class => class,
         };

@@ -27,7 +27,7 @@ pub(super) fn planned(
     let wanted = match reach {
         Reach::Rings => policies.of(user),
         // Straight to UM, or to the desk that says that a feature code is taken or asks for an extension.
-        Reach::VoiceMail | Reach::Code | Reach::Attendant => Some(Policy::default()),
+        Reach::VoiceMail | Reach::Code | Reach::Attendant | Reach::Mailbox { .. } => Some(Policy::default()),
     };
     let Some(policy) = wanted else {
         return (Planned { plan: Plan::of(user, own.len(), servers), ..Planned::default() }, own);

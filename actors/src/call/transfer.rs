@@ -9,7 +9,7 @@ use ringpost::{
     sip::{Name, refer::Refer, token::Token},
 };
 
-use super::{CallActor, call_id};
+use super::{CallActor, Reach, call_id};
 use crate::{
     leg::{Arrival, LegActor, Newcomer, Order, Say},
     metrics::METRICS,
@@ -34,15 +34,24 @@ impl CallActor {
         self.lent = true;
         let arrival = Arrival { origin: self.origin_of(other), transfers: self.transfers };
         let order = Order {
+            origin: self.owner_at_mailbox(leg, &refer).unwrap_or_else(|| self.origin_of(leg)),
             refer,
             referrer,
-            origin: self.origin_of(leg),
             arrival,
             invite: Arc::clone(&self.invite),
             who: self.party(other),
             by: self.party(leg),
         };
         transferred.do_send(Say::Transfer(Box::new(order)));
+    }
+
+    /// Whoever calls back out of a mailbox does so as its owner: Ringpost's own UM has seen the PIN (T20).
+    fn owner_at_mailbox(&self, leg: Leg, refer: &Refer) -> Option<Origin> {
+        if !matches!(self.reach, Reach::Mailbox { .. }) || !self.is_own_um(leg) {
+            return None;
+        }
+        let owner = String::from_utf8_lossy(refer.by.as_deref()?);
+        self.directory.of_address(&owner).cloned().map(Origin::User)
     }
 
     /// What the party on a leg may call (T19): one that came from another call, or that was called outside, not what its

@@ -24,12 +24,17 @@ pub enum Reach {
     Code,
     /// The number of an attendant.
     Attendant,
+    /// The number of mailboxes, by a user's own phone or by anybody; `proven` where the user's device has shown who it is.
+    Mailbox {
+        /// See there.
+        proven: bool,
+    },
 }
 
 impl Reach {
     /// Whether Ringpost's own UM serves the call, whoever's it is.
     pub fn is_desk(self) -> bool {
-        matches!(self, Self::Code | Self::Attendant)
+        matches!(self, Self::Code | Self::Attendant | Self::Mailbox { .. })
     }
 }
 

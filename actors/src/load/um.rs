@@ -11,6 +11,7 @@ use ringpost::{
 };
 
 use super::{Claims, raw::Raw, section::Section, sip, trunk::one_of, uri, user};
+use crate::voicemail::LONGEST_GREETING;
 
 /// Reads `[um]` with every `[um.plan.NAME]`; `None` after a problem in `[um]` itself.
 pub fn um(mut section: Section<'_>, claims: &mut Claims) -> Option<(Um, Vec<UmPlan>)> {
@@ -62,6 +63,16 @@ pub fn voicemail(mut section: Section<'_>, store: Option<&Store>) -> Option<Voic
     let min_message = section.required("min_message", Raw::duration_or_zero);
     let max_message = section.required("max_message", Raw::duration);
     let silence = section.required("silence", Raw::duration);
+    let language = section.required("language", user::language);
+    let menu_silence = section.required("menu_silence", Raw::duration);
+    let max_visit = section.required("max_visit", Raw::duration);
+    let max_greeting = section.required("max_greeting", Raw::duration);
+    let pin_at_own_phone = section.required("pin_at_own_phone", Raw::flag);
+    let pin_tries = section.required("pin_tries", |raw| raw.count(1..=100));
+    let pin_lock = section.required("pin_lock", Raw::duration);
+    if max_greeting.is_some_and(|longest| longest > LONGEST_GREETING) {
+        section.refuse("max_greeting", "must not be longer than 5m");
+    }
     if min_message >= max_message && max_message.is_some() {
         section.refuse("min_message", "must be shorter than max_message");
     }
@@ -75,6 +86,13 @@ pub fn voicemail(mut section: Section<'_>, store: Option<&Store>) -> Option<Voic
         min_message: min_message?,
         max_message: max_message?,
         silence: silence?,
+        language: language?,
+        menu_silence: menu_silence?,
+        max_visit: max_visit?,
+        max_greeting: max_greeting?,
+        pin_at_own_phone: pin_at_own_phone?,
+        pin_tries: u32::try_from(pin_tries?).ok()?,
+        pin_lock: pin_lock?,
     })
 }
 

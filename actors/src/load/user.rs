@@ -27,7 +27,7 @@ use super::{
 pub const RING_FOR: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// The keys of a user that count before what a directory says.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 24] = [
     "name",
     "numbers",
     "devices",
@@ -44,6 +44,8 @@ const KEYS: [&str; 22] = [
     "mail",
     "time_zone",
     "language",
+    "pin",
+    "pin_file",
     "greeting",
     "voicemail_numbers",
     "voice_policy",
@@ -106,6 +108,7 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
     let greeting = section.optional("greeting", um::greeting);
     let voicemail_numbers = section.list("voicemail_numbers", |raw| number(raw, claims));
     let voice_policy = section.optional("voice_policy", |raw| around.policies.name(raw));
+    let pin = pin(&mut section);
     let policy = section.table("policy").map(policy::policy).unwrap_or_default();
     let presence = section.table("presence").map(presence::of_user).unwrap_or_default();
     if !around.directory {
@@ -144,6 +147,7 @@ pub fn user(mut section: Section<'_>, around: &Around<'_>, claims: &mut Claims) 
         mail,
         time_zone: time_zone.unwrap_or_else(|| "UTC".to_owned()),
         language: language.unwrap_or_default(),
+        pin,
         greeting,
         voicemail_numbers,
         location,
@@ -202,6 +206,21 @@ fn login(section: &mut Section<'_>, address: Option<&str>, claims: &mut Claims) 
     let plain = section.optional("password", |raw| password(raw, |raw| Ok(Secret(raw.text()?.to_owned()))));
     let filed = section.optional("password_file", |raw| password(raw, password_file));
     Some(UserLogin { password: plain.or(filed)?, name: name? })
+}
+
+/// The PIN of the mailbox over the phone.
+fn pin(section: &mut Section<'_>) -> Option<Secret> {
+    let digits =
+        |secret: Secret| match secret.0.len() >= 4 && secret.0.bytes().all(|octet| octet.is_ascii_digit()) {
+            true => Ok(secret),
+            false => Err("wants at least four digits".to_owned()),
+        };
+    if section.has("pin") && section.has("pin_file") {
+        section.refuse("pin", "and pin_file are both set");
+    }
+    let plain = section.optional("pin", |raw| digits(Secret(raw.text()?.to_owned())));
+    let filed = section.optional("pin_file", |raw| password_file(raw).and_then(digits));
+    plain.or(filed)
 }
 
 /// A name as it stands between quotes.

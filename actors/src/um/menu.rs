@@ -6,6 +6,7 @@ use actix::prelude::*;
 use ringpost::{
     address::Language,
     directory::Reception,
+    settings::User,
     sip::{Message as SipMessage, Name, token::Token, transaction::Owner},
     voicemail::{
         dtmf::{self, Key},
@@ -16,7 +17,7 @@ use ringpost::{
     },
 };
 
-use super::session::UmSession;
+use super::{Office, owner::Visit, session::UmSession};
 use crate::{metrics::METRICS, voicemail::Perform};
 
 /// How long a caller who was led to somebody may still be here.
@@ -24,12 +25,18 @@ const PARTING: Duration = Duration::from_secs(5);
 
 /// A menu and what of it is under way.
 pub(super) struct Menu {
-    attendant: Attendant,
-    reception: Arc<Reception>,
+    machine: Machine,
     /// What is playing; earlier reels are over for nobody.
     reel: u32,
     timer: Option<SpawnHandle>,
     referring: Option<Referring>,
+}
+
+/// The menu itself.
+enum Machine {
+    Attendant(Attendant, Arc<Reception>),
+    /// `None` while it is being read.
+    Mailbox(Option<Box<Visit>>),
 }
 
 /// A REFER without its end.
@@ -51,11 +58,23 @@ impl Menu {
             operator: settings.operator.is_some(),
             announcement: settings.greeting.is_some(),
         };
-        Self { attendant: Attendant::new(rules), reception, reel: 0, timer: None, referring: None }
+        let machine = Machine::Attendant(Attendant::new(rules), reception);
+        Self { machine, reel: 0, timer: None, referring: None }
     }
 
-    fn language(&self) -> Language {
-        self.reception.settings.language
+    /// The menu of mailboxes, before anybody is there.
+    pub(super) fn of_mailboxes() -> Self {
+        Self { machine: Machine::Mailbox(None), reel: 0, timer: None, referring: None }
+    }
+
+    fn language(&self, office: &Office) -> Language {
+        match &self.machine {
+            Machine::Attendant(_, reception) => reception.settings.language,
+            Machine::Mailbox(visit) => {
+                let owner = visit.as_ref().and_then(|visit| visit.owner.as_ref());
+                owner.map_or_else(|| office.directory.load().site.voicemail.language, |owner| owner.language)
+            }
+        }
     }
 }
 
@@ -63,7 +82,12 @@ impl UmSession {
     /// Something has happened to the menu, if this call has one.
     pub(super) fn menu_event(&mut self, event: Event, ctx: &mut Context<Self>) {
         let Some(menu) = &mut self.menu else { return };
-        for effect in menu.attendant.on(event) {
+        let effects = match &mut menu.machine {
+            Machine::Attendant(attendant, _) => attendant.on(event),
+            Machine::Mailbox(Some(visit)) => visit.machine.on(event),
+            Machine::Mailbox(None) => vec![],
+        };
+        for effect in effects {
             self.do_for_menu(effect, ctx);
         }
     }
@@ -72,7 +96,7 @@ impl UmSession {
         match effect {
             Effect::Play(words) => {
                 self.stop_timer(ctx);
-                self.play(&words);
+                self.play(&words, ctx);
             }
             Effect::Hush => {
                 self.stop_timer(ctx);
@@ -83,10 +107,53 @@ impl UmSession {
                 self.wait(time, ctx, |session, ctx| session.menu_event(Event::Waited, ctx));
             }
             Effect::Transfer(target) => self.lead(&target, ctx),
+            Effect::Record => self.media.do_send(Perform::Take),
             Effect::HangUp => {
                 self.bye();
                 self.hung_up(None, ctx);
             }
+            effect => self.do_for_mailbox(effect, ctx),
+        }
+    }
+
+    /// A caller is at the mailboxes: who that is, and what it may hear.
+    pub(super) fn visits(
+        &mut self,
+        (owner, proven, source): (Option<Arc<User>>, bool, String),
+        ctx: &mut Context<Self>,
+    ) {
+        let office = Arc::clone(&self.office);
+        let visit = async move { Visit::of(&office, owner, proven, source).await };
+        ctx.spawn(visit.into_actor(self).map(|visit, session, ctx| {
+            session.put_visit(visit);
+            session.guarded(ctx, |session, ctx| session.menu_event(Event::Begun, ctx));
+        }));
+    }
+
+    pub(super) fn visit(&mut self) -> Option<&mut Visit> {
+        match &mut self.menu.as_mut()?.machine {
+            Machine::Mailbox(visit) => visit.as_deref_mut(),
+            Machine::Attendant(..) => None,
+        }
+    }
+
+    pub(super) fn visit_now(&self) -> Option<&Visit> {
+        match &self.menu.as_ref()?.machine {
+            Machine::Mailbox(visit) => visit.as_deref(),
+            Machine::Attendant(..) => None,
+        }
+    }
+
+    pub(super) fn take_visit(&mut self) -> Option<Visit> {
+        match &mut self.menu.as_mut()?.machine {
+            Machine::Mailbox(visit) => visit.take().map(|visit| *visit),
+            Machine::Attendant(..) => None,
+        }
+    }
+
+    pub(super) fn put_visit(&mut self, visit: Visit) {
+        if let Some(menu) = &mut self.menu {
+            menu.machine = Machine::Mailbox(Some(Box::new(visit)));
         }
     }
 
@@ -110,35 +177,67 @@ impl UmSession {
         }
     }
 
-    fn play(&mut self, words: &[Say]) {
-        let Some(menu) = &mut self.menu else { return };
-        menu.reel = menu.reel.wrapping_add(1);
-        let clip = |say: &Say| {
-            let clip = match say {
-                Say::Announcement => self.office.announcement(menu.reception.settings.greeting.as_deref()?),
-                say => self.office.prompts.clip(menu.language(), say),
-            };
-            if clip.is_none() {
-                tracing::error!(prompt = %say, "A prompt cannot be played");
+    fn play(&mut self, words: &[Say], ctx: &mut Context<Self>) {
+        if let Some(menu) = &mut self.menu {
+            menu.reel = menu.reel.wrapping_add(1);
+        }
+        let Some(menu) = &self.menu else { return };
+        let reel = menu.reel;
+        let language = menu.language(&self.office);
+        let clip = |say: &Say| match (say, &menu.machine) {
+            (Say::Announcement, Machine::Attendant(_, reception)) => {
+                self.office.announcement(reception.settings.greeting.as_deref()?)
             }
-            clip
+            (say, _) => self.office.prompts.clip(language, say),
         };
-        let clips = words.iter().filter_map(clip).collect();
-        self.media.do_send(Perform::Play(menu.reel, clips));
+        let clips: Vec<_> = words.iter().map(|say| (clip(say), self.audio(say))).collect();
+        if clips.iter().all(|(_, audio)| audio.is_none()) {
+            let clips = clips.into_iter().filter_map(|(clip, _)| clip).collect();
+            return self.media.do_send(Perform::Play(reel, clips));
+        }
+        self.media.do_send(Perform::Hush);
+        let gathered = async move {
+            let mut all = vec![];
+            for (clip, audio) in clips {
+                all.extend(match audio {
+                    Some(audio) => audio.await,
+                    None => clip,
+                });
+            }
+            all
+        };
+        ctx.spawn(gathered.into_actor(self).map(move |clips, session, _| {
+            // Something else may be playing by now.
+            if session.menu.as_ref().is_some_and(|menu| menu.reel == reel) {
+                session.media.do_send(Perform::Play(reel, clips));
+            }
+        }));
     }
 
     /// Has Ringpost call whom the caller wants, as a transfer: the caller leaves when that one answers.
     fn lead(&mut self, target: &Target, ctx: &mut Context<Self>) {
         let Some(menu) = &self.menu else { return };
         let directory = self.office.directory.load();
-        let number = match target {
-            Target::Extension(number) => Some(number.as_str()),
-            Target::Operator => menu.reception.settings.operator.as_deref(),
+        let domain = &directory.site.sip.domain;
+        let number = match (target, &menu.machine) {
+            (Target::Extension(number) | Target::Number(number), _) => Some(number.as_str()),
+            (Target::Operator, Machine::Attendant(_, reception)) => reception.settings.operator.as_deref(),
+            (Target::Operator, Machine::Mailbox(_)) => None,
         };
-        let uri = number.map(|number| format!("sip:{number}@{}", directory.site.sip.domain));
-        let reached = uri.filter(|uri| directory.reached_from(&menu.reception, uri.as_bytes()).is_some());
+        let uri = number.map(|number| format!("sip:{number}@{domain}"));
+        // Nobody calls out of a mailbox before its PIN was right (T20), and then as its owner.
+        let (uri, by) = match &menu.machine {
+            Machine::Attendant(_, reception) => {
+                (uri.filter(|uri| directory.reached_from(reception, uri.as_bytes()).is_some()), None)
+            }
+            Machine::Mailbox(visit) => {
+                let visit = visit.as_ref().filter(|visit| visit.admitted);
+                let owner = visit.and_then(|visit| visit.owner.clone());
+                (uri.filter(|_| owner.is_some()), owner)
+            }
+        };
         drop(directory);
-        let (Some(uri), Some(dialog)) = (reached, &mut self.dialog) else {
+        let (Some(uri), Some(dialog)) = (uri, &mut self.dialog) else {
             METRICS.attendant_failed_total.one();
             return self.menu_event(Event::Failed(Failure::Unknown), ctx);
         };
@@ -147,6 +246,9 @@ impl UmSession {
         let client = self.port.ask(peer, Owner::Leg(self.token), |branch| {
             self.port.via(&mut draft, &peer, branch);
             draft.header("Contact", &[&contact]).header("Refer-To", &[b"<", uri.as_bytes(), b">"]);
+            if let Some(by) = &by {
+                draft.header("Referred-By", &[b"<", by.address.as_bytes(), b">"]);
+            }
             draft.empty()
         });
         if let Some(menu) = &mut self.menu {

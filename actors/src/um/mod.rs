@@ -3,6 +3,7 @@
 
 mod menu;
 mod office;
+mod owner;
 mod session;
 mod telling;
 
@@ -16,6 +17,7 @@ use std::{
 use actix::prelude::*;
 use jiff::Timestamp;
 use ringpost::{
+    address::UserClass,
     call::{Outcome, wire},
     notify::{Kind, Notice},
     settings::User,
@@ -46,6 +48,10 @@ const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
 
 /// The user part of the desk that only says that a feature code is taken.
 pub const DONE: &str = "done";
+
+/// The user part of the desk with the mailboxes; `target` (RFC 4458) is whose phone it is, `proven` says that its device has
+/// shown so.
+pub const MAILBOX: &str = "mailbox";
 
 /// The desk: takes calls and notifications.
 pub struct Desk {
@@ -94,6 +100,16 @@ impl Desk {
         diverted.or(target).or_else(|| invite.to().and_then(|to| find(to.uri))).or_else(|| find(invite.uri()))
     }
 
+    /// Whose phone calls the mailboxes, and whether its device has shown so.
+    fn visitor(&self, invite: &SipMessage) -> (Option<Arc<User>>, bool) {
+        let uri = Uri::read(invite.uri());
+        let target = uri.as_ref().and_then(|uri| uri.param("target")).map(String::from_utf8_lossy);
+        let address = target.map(|target| format!("sip:{}", target.replace("%40", "@")));
+        let owner = address.and_then(|address| self.office.directory.load().of_address(&address).cloned());
+        let proven = uri.is_some_and(|uri| uri.param("proven").is_some());
+        (owner, proven)
+    }
+
     fn context(&self, invite: &SipMessage, user: &User) -> Context {
         let history = wire::History::read(invite);
         let filter = history.as_ref().and_then(|history| history.filter);
@@ -117,8 +133,8 @@ impl Desk {
             called: None,
         };
         let wish = directory.wish(user, &notice, notice.came_in);
-        let (class, channels, notices) =
-            (user.missed_calls, user.channels.clone(), Arc::clone(&user.notices));
+        let class = if self.office.policies.is_silent(user) { UserClass::Off } else { user.missed_calls };
+        let (class, channels, notices) = (class, user.channels.clone(), Arc::clone(&user.notices));
         let urgent = is_urgent(invite);
         Context { notice, class, filter, urgent, channels, wish, notices }
     }
@@ -127,6 +143,13 @@ impl Desk {
         let desk = Uri::read(invite.uri()).and_then(|uri| uri.bare_user().map(String::from_utf8_lossy));
         if desk.as_deref() == Some(DONE) {
             return self.welcome(server, invite, from, Service::Done);
+        }
+        if desk.as_deref() == Some(MAILBOX) {
+            let (owner, proven) = self.visitor(&invite);
+            let caller = wire::caller(&invite, true);
+            let source = caller.number.filter(|_| !caller.private).unwrap_or_else(|| "anonymous".to_owned());
+            METRICS.mailbox_visits_total.one();
+            return self.welcome(server, invite, from, Service::Visit(owner, proven, source));
         }
         if let Some(reception) = desk.and_then(|desk| self.office.directory.load().reception(&desk).cloned())
         {

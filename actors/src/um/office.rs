@@ -17,7 +17,9 @@ use ringpost::{
 
 use crate::{
     identity::Identity,
+    mailboxes::Mailboxes,
     outbox::Outbox,
+    policies::Policies,
     voicemail::{GreetingError, Greetings, PortPool, Prompts},
 };
 
@@ -32,6 +34,10 @@ pub struct Office {
     /// Servers that are asked for callers' names; `None`: none.
     identity: Option<Arc<Identity>>,
     greetings: Greetings,
+    /// What users have changed of their policies.
+    pub(super) policies: Arc<Policies>,
+    /// What they have changed of their mailboxes, and what is in those.
+    pub(super) mailboxes: Arc<Mailboxes>,
     /// The words of the menus.
     pub(super) prompts: Prompts,
     /// Attendants' own announcements by path, read once.
@@ -49,12 +55,24 @@ impl Office {
         directory: Arc<ArcSwap<Directory>>,
         outbox: Addr<Outbox>,
         ports: Arc<PortPool>,
+        (policies, mailboxes): (Arc<Policies>, Arc<Mailboxes>),
     ) -> Result<Self, GreetingError> {
         let site = &directory.load().site.clone();
         let greetings = Greetings::load(site.voicemail.greetings.as_deref())?;
         let prompts = Prompts::load(site.voicemail.prompts.as_deref())?;
         let (identity, announcements, own) = (None, Mutex::default(), Mutex::default());
-        let office = Self { directory, outbox, ports, identity, greetings, prompts, announcements, own };
+        let office = Self {
+            directory,
+            outbox,
+            ports,
+            identity,
+            greetings,
+            policies,
+            mailboxes,
+            prompts,
+            announcements,
+            own,
+        };
         for path in site.attendants.iter().filter_map(|one| one.greeting.as_deref()) {
             let clip = Greetings::clip(path)?;
             office.announcements.lock().expect("nobody panics with it").insert(path.to_owned(), clip);
@@ -87,7 +105,8 @@ impl Office {
     }
 
     pub(super) fn greeting(&self, user: &User) -> Greeting {
-        let own = user.greeting.as_ref().and_then(|path| {
+        let recorded = self.mailboxes.greeting(&user.address);
+        let own = recorded.as_ref().or(user.greeting.as_ref()).and_then(|path| {
             let mut known = self.own.lock().expect("nobody panics with it");
             if !known.contains_key(path) {
                 match Greetings::read(path) {
@@ -110,6 +129,17 @@ impl Office {
             }
         }
         known.get(path).cloned()
+    }
+
+    /// A file is no greeting any more.
+    pub(super) fn forget_greeting(&self, path: &Path) {
+        self.own.lock().expect("nobody panics with it").remove(path);
+    }
+
+    /// How long a caller may stay at the mailboxes, and how long a greeting may be.
+    pub(super) fn visit_limits(&self) -> Limits {
+        let settings = &self.directory.load().site.voicemail;
+        Limits { max_call: settings.max_visit, max_message: settings.max_greeting, ..Limits::from(settings) }
     }
 
     pub(super) fn limits(&self) -> Limits {

@@ -46,6 +46,8 @@ pub struct UmSession {
     context: Option<CallContext>,
     /// What the caller chooses from, where it is not a mailbox that takes a message.
     pub(super) menu: Option<Box<Menu>>,
+    /// Who wants to a mailbox, until the ACK.
+    visitor: Option<(Option<Arc<User>>, bool, String)>,
     /// The INVITE has its ACK.
     begun: bool,
     /// A re-INVITE of the peer whose ACK is awaited: its CSeq number, and whether that ACK brings the answer.
@@ -61,6 +63,8 @@ pub(super) enum Service {
     Done,
     /// An attendant.
     Reception(Arc<Reception>),
+    /// Mailboxes over the phone: whose phone it is, whether its device has shown so, and who calls.
+    Visit(Option<Arc<User>>, bool, String),
 }
 
 /// What the desk has for a session.
@@ -95,11 +99,15 @@ impl UmSession {
                 let limits = Limits { max_call: reception.settings.max_call, ..office.limits() };
                 (Script::Menu, Greeting::none(), limits)
             }
+            Service::Visit(..) => (Script::Menu, Greeting::none(), office.visit_limits()),
         };
-        let (context, menu) = match service {
-            Service::Mailbox(mailbox) => (Some(mailbox.1), None),
-            Service::Done => (None, None),
-            Service::Reception(reception) => (None, Some(Box::new(Menu::of(reception)))),
+        let (context, menu, visitor) = match service {
+            Service::Mailbox(mailbox) => (Some(mailbox.1), None, None),
+            Service::Done => (None, None, None),
+            Service::Reception(reception) => (None, Some(Box::new(Menu::of(reception))), None),
+            Service::Visit(owner, proven, source) => {
+                (None, Some(Box::new(Menu::of_mailboxes())), Some((owner, proven, source)))
+            }
         };
         let params = SessionParams {
             id: token.0,
@@ -124,6 +132,7 @@ impl UmSession {
             media,
             context,
             menu,
+            visitor,
             begun: false,
             renewed: None,
             ended: false,
@@ -249,7 +258,10 @@ impl UmSession {
                     if self.context.is_some() {
                         self.report(b"greeting");
                     }
-                    self.menu_event(menu::Event::Begun, ctx);
+                    match self.visitor.take() {
+                        Some(visitor) => self.visits(visitor, ctx),
+                        None => self.menu_event(menu::Event::Begun, ctx),
+                    }
                 }
             }
         }
@@ -325,7 +337,8 @@ impl UmSession {
 
     fn happened(&mut self, happened: Happened, ctx: &mut Context<Self>) {
         match happened {
-            Happened::GreetingEnded | Happened::Taken(_) => {}
+            Happened::GreetingEnded => {}
+            Happened::Taken(any) => self.menu_event(menu::Event::Taken(any), ctx),
             Happened::Pressed(key) => self.menu_event(menu::Event::Key(key.0), ctx),
             Happened::Played(reel) => self.played(reel, ctx),
             Happened::RecordingStarted => self.report(b"recording"),

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use ringpost::{
     sip::sdp::{self, Agreed, Answer, Origin},
     voicemail::{
-        Effect, Reason, Seed, Session,
+        Clip, Effect, Reason, Seed, Session,
         g711::Codec,
         mailbox::{Sidecar, stem},
     },
@@ -29,7 +29,7 @@ use tokio::{
 };
 
 use super::{
-    Accept, Begin, Close, Closed, Happened, Lease, MediaEvent, Opened, Perform, Refusal, Renegotiate,
+    Accept, Begin, Close, Closed, Fetch, Happened, Lease, MediaEvent, Opened, Perform, Refusal, Renegotiate,
     SessionParams,
     recording::{TapeFailed, TapeWriter},
 };
@@ -238,6 +238,14 @@ impl Handler<Perform> for MediaSession {
             Perform::Press(key) => session.pressed_by_info(key, now),
         };
         self.perform(effects, ctx);
+    }
+}
+
+impl Handler<Fetch> for MediaSession {
+    type Result = Option<Clip>;
+
+    fn handle(&mut self, _: Fetch, _: &mut Self::Context) -> Self::Result {
+        self.session.as_ref()?.taken()
     }
 }
 

@@ -143,6 +143,11 @@ pub enum Perform {
     Press(Key),
 }
 
+/// What a menu has recorded last.
+#[derive(Debug, Message)]
+#[rtype(result = "Option<Clip>")]
+pub struct Fetch;
+
 /// A re-INVITE or UPDATE came with this offer; the reply is the SDP of the 200.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Bytes, Refusal>")]

@@ -29,6 +29,17 @@ path = ":memory:"
 /// (what, text to replace, replacement, exactly these errors)
 pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
     (
+        "telephones controlled for too short a time, by a trunk that is not there and by a user for nobody",
+        "[store]",
+        "[rcc]\nsession = \"30s\"\nmax_dialogs = 0\ntrunks = [\"pbx2\"]\n[[rcc.delegate]]\nuser = \"1001\"\nlines = []\n[store]",
+        &[
+            "site.toml:23: rcc.session: a session lasts 90 s at least (RFC 4028)",
+            "site.toml:24: rcc.max_dialogs: wants a number from 1 to 1000000",
+            "site.toml:25: rcc.trunks[0]: there is no trunk \"pbx2\"",
+            "site.toml:28: rcc.delegate[0].lines: needs at least one entry",
+        ],
+    ),
+    (
         "presence of an unknown kind, by nobody, for no time",
         "[store]",
         "[presence]\nexpires = \"10s\"\nusers = \"some\"\npublishers = [\"pbx2\"]\nfull = [\"1001\"]\nblock = [\"1001\"]\n\
@@ -189,7 +200,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         &[
             "site.toml:18: user[0].languages: unknown key; known here: address, name, line, numbers, location, devices, auth_name, \
          password, password_file, ring_for, um_plan, missed_calls, forward, min_ring, mail_if_um_refuses, channels, \
-         mail, time_zone, language, greeting, voicemail_numbers, voice_policy, policy, presence, notices",
+         mail, time_zone, language, greeting, voicemail_numbers, voice_policy, pin, pin_file, policy, presence, notices",
         ],
     ),
     (
@@ -307,6 +318,27 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "mailboxes over the phone of slips of the pen",
+        "[store]",
+        "[[user]]\naddress = \"sip:7@x.test\"\npin = \"12\"\npin_file = \"site.toml\"\n[voicemail]\nlanguage = \"xx\"\n\
+         menu_silence = 5\nmax_greeting = \"1h\"\npin_at_own_phone = \"yes\"\npin_tries = 0\npin_lock = \"soon\"\n\
+         prompts = \"nowhere\"\n[store]",
+        &[
+            "site.toml:24: user[1].pin: and pin_file are both set",
+            "site.toml:24: user[1].pin: wants at least four digits",
+            "site.toml:25: user[1].pin_file: wants at least four digits",
+            "site.toml:27: voicemail.language: unknown language \"xx\"; known: en, de, fr, da, es",
+            "site.toml:28: voicemail.menu_silence: wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" or \"1h\", \
+             not a number without quotes",
+            "site.toml:29: voicemail.max_greeting: must not be longer than 5m",
+            "site.toml:30: voicemail.pin_at_own_phone: wants true or false, not text in quotes",
+            "site.toml:31: voicemail.pin_tries: wants a number from 1 to 100",
+            "site.toml:32: voicemail.pin_lock: wants a time with its unit, such as \"1500ms\", \"20s\", \"5m\" or \"1h\", \
+             not \"soon\"",
+            "site.toml:33: voicemail.prompts: folder cannot be read: No such file or directory (os error 2)",
+        ],
+    ),
+    (
         "an attendant of slips of the pen",
         "[store]",
         "[attendant.\"front desk\"]\nnumbers = []\nlanguage = \"it\"\ndigits = 99\ntries = 0\nextensions = [\"20-100\", \"+45\"]\n\
@@ -333,7 +365,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[stores]",
         &[
             "site.toml:22: stores: unknown key; known here: sip, location, outbound, voice_policy, trunk, registrar, um, outbox, channel, mail, \
-             notices, directory, user, bypass, attendant, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, book, security, tls, dns, identity",
+             notices, directory, user, bypass, attendant, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, book, security, tls, dns, presence, rcc, identity",
         ],
     ),
     (

@@ -134,7 +134,7 @@ impl Attendant {
             Failure::NoAnswer => Phrase::NoAnswer,
         };
         let number = match target {
-            Target::Extension(number) => number,
+            Target::Extension(number) | Target::Number(number) => number,
             Target::Operator => OPERATOR,
         };
         let mut words = vec![Phrase::Extension.into()];

@@ -3,11 +3,17 @@
 //! A machine plays at most one list of prompts and has at most one timer; a new one takes the place of the old one.
 
 pub mod attendant;
+pub mod mailbox;
 mod phrase;
+mod received;
 
 use std::{fmt, time::Duration};
 
+pub use mailbox::{Contents, Message};
 pub use phrase::Phrase;
+pub use received::{Day, Received};
+
+use super::State as Age;
 
 /// What happens to a menu.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -22,6 +28,16 @@ pub enum Event {
     Waited,
     /// The caller could not be led to whom it asked for.
     Failed(Failure),
+    /// The PIN was right; this is the mailbox.
+    Admitted(Box<Contents>),
+    /// Mailbox or PIN was wrong.
+    Refused,
+    /// Too many were wrong: nobody comes in for a while.
+    Locked,
+    /// What was to be recorded is; whether there is anything.
+    Taken(bool),
+    /// What was to be kept is on the disk, or the disk refused.
+    Written(bool),
 }
 
 /// What a menu wants.
@@ -37,6 +53,25 @@ pub enum Effect {
     Transfer(Target),
     /// Say BYE.
     HangUp,
+    /// See whether the PIN is right; without a mailbox it is the owner's whose phone it is.
+    Check {
+        /// The number of the mailbox.
+        mailbox: Option<String>,
+        /// The PIN.
+        pin: String,
+    },
+    /// Keep that a message was heard; nobody waits for it.
+    Heard(i64),
+    /// Keep where a message stands from now on, `None`: deleted, and say so.
+    Mark(i64, Option<Age>),
+    /// Beep and record.
+    Record,
+    /// Keep what was recorded as the greeting, or none any more, and say so.
+    SetGreeting(bool),
+    /// Keep whether missed calls are told, and say so.
+    SetNotices(bool),
+    /// Keep another PIN, and say so.
+    SetPin(String),
 }
 
 /// Where a caller is led.
@@ -46,6 +81,8 @@ pub enum Target {
     Extension(String),
     /// To the operator of the attendant.
     Operator,
+    /// To whoever the owner of the mailbox reaches under that number.
+    Number(String),
 }
 
 /// Why a caller could not be led there.
@@ -81,9 +118,25 @@ pub enum Say {
     Announcement,
     /// One turn of the ring-back tone.
     RingBack,
+    /// A month, from 1.
+    Month(u8),
+    /// The recording of a message.
+    Message(i64),
+    /// The owner's greeting.
+    Greeting,
+    /// What was recorded last.
+    Draft,
 }
 
 impl Say {
+    /// A count, as a word where there is one.
+    pub fn count(count: usize) -> Vec<Self> {
+        match u8::try_from(count) {
+            Ok(small @ ..60) => vec![Self::Number(small)],
+            _ => Self::digits(&count.to_string()).collect(),
+        }
+    }
+
     /// A number as it was dialled, digit by digit; what is no digit is left out.
     pub fn digits(number: &str) -> impl Iterator<Item = Self> {
         number.chars().filter_map(|digit| Some(Self::Number(digit.to_digit(10)? as u8)))
@@ -103,6 +156,10 @@ impl fmt::Display for Say {
             Self::Number(number) => write!(f, "{number}"),
             Self::Announcement => f.write_str("announcement"),
             Self::RingBack => f.write_str("ring-back"),
+            Self::Month(month) => write!(f, "month-{month}"),
+            Self::Message(id) => write!(f, "message {id}"),
+            Self::Greeting => f.write_str("greeting"),
+            Self::Draft => f.write_str("draft"),
         }
     }
 }
