@@ -603,8 +603,15 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
             }
         }
         // The names below these are the site's own.
-        let named =
-            ["um.plan", "channel", "identity.source", "voice_policy", "attendant", "location", "presence.publish"];
+        let named = [
+            "um.plan",
+            "channel",
+            "identity.source",
+            "voice_policy",
+            "attendant",
+            "location",
+            "presence.publish",
+        ];
         if !named.contains(&path.as_str()) {
             found.push((path, table.iter().map(|(key, _)| key.to_owned()).collect()));
         }
@@ -613,7 +620,8 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
 }
 
 fn add_unknown(table: &mut Table) {
-    let plans = ["main", "relay", "suppliers", "standard", "hq", "front"].iter().any(|name| table.contains_key(name));
+    let plans =
+        ["main", "relay", "suppliers", "standard", "hq", "front"].iter().any(|name| table.contains_key(name));
     for (_, item) in table.iter_mut() {
         match item {
             Item::Table(table) => add_unknown(table),

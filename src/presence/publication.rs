@@ -214,7 +214,9 @@ impl Publication {
             }
             // §4.1: whoever hears 412 begins anew. A server that has lost its tags may say 500 as well.
             Answer::Stale | Answer::Ill(_) if sent.tagged => self.held = None,
-            Answer::Brief(Some(least)) if !again && sent.expires > 0 && (sent.expires + 1..=LONGEST).contains(&least) => {
+            Answer::Brief(Some(least))
+                if !again && sent.expires > 0 && (sent.expires + 1..=LONGEST).contains(&least) =>
+            {
                 (self.least, self.raised) = (least, true);
             }
             // It may have been taken or not: with the same tag the server will say.

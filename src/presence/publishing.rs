@@ -45,6 +45,7 @@ pub struct Server {
     /// When to look at some again; what is noted here may be out of date.
     later: BinaryHeap<Reverse<(u64, usize)>>,
     under_way: usize,
+    holds: usize,
     ill: u32,
     health: Health,
     /// The one whose turn it is to be prolonged so that a loss is noticed.
@@ -75,6 +76,7 @@ impl Server {
             ready: VecDeque::new(),
             later: BinaryHeap::new(),
             under_way: 0,
+            holds: 0,
             ill: 0,
             health: Health::Well,
             turn: 0,
@@ -101,7 +103,7 @@ impl Server {
 
     /// Publications that the server holds, as far as is known.
     pub fn held(&self) -> usize {
-        self.all.iter().filter(|slot| slot.publication.is_held()).count()
+        self.holds
     }
 
     /// From now on a publication is to say that; `None`: nothing.
@@ -166,7 +168,10 @@ impl Server {
             if self.health != Health::Well {
                 slot.publication.forgive();
             }
-            match slot.publication.step(&self.terms, now) {
+            let had = slot.publication.is_held();
+            let step = slot.publication.step(&self.terms, now);
+            self.holds -= usize::from(had && !slot.publication.is_held());
+            match step {
                 Step::Send(request) => {
                     slot.sent = self.epoch;
                     self.under_way += 1;
@@ -197,7 +202,9 @@ impl Server {
         let slot = &mut self.all[at];
         let had = slot.publication.is_held();
         slot.publication.answered(answer.clone(), &self.terms, now, random);
-        let lost = had && !slot.publication.is_held();
+        let has = slot.publication.is_held();
+        let lost = had && !has;
+        self.holds = self.holds + usize::from(has) - usize::from(had);
         let recent = slot.held == self.epoch;
         if let Answer::Taken(..) = answer {
             slot.held = slot.sent;

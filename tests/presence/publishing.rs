@@ -45,7 +45,11 @@ fn a_publication_begins_is_refreshed_changes_and_ends() {
     assert_eq!(sends(&mut one, 300_000), request(Some("a"), 600, false));
     assert_eq!(one.step(&TERMS, 300_000), Step::Wait(None), "one at a time");
     one.answered(answer(200, "sip-etag: b\r\nExpires: 60\r\n"), &TERMS, 300_100, u32::MAX);
-    assert_eq!(one.step(&TERMS, 300_100), Step::Wait(Some(327_000)), "half of what was granted, less a tenth");
+    assert_eq!(
+        one.step(&TERMS, 300_100),
+        Step::Wait(Some(327_000)),
+        "half of what was granted, less a tenth"
+    );
     one.wants(Some(BUSY));
     assert_eq!(sends(&mut one, 300_500), request(Some("b"), 600, true));
     one.wants(None);
@@ -166,7 +170,7 @@ fn a_silent_server_is_left_alone_and_all_is_told_when_it_is_back() {
     }
     assert_eq!(told + sent.len(), 10);
     sent.drain(..).for_each(|at| server.answered(at, answer(200, &format!("SIP-ETag: t{at}\r\n")), 0, 0));
-    assert!(server.is_settled() && server.next(0).is_none());
+    assert!(server.is_settled() && server.next(0).is_none() && server.held() == 10);
     server.answers(false);
     server.wants(3, Some(BUSY));
     assert_eq!((server.health(), server.next(10_000)), (Health::Silent, None));
@@ -251,7 +255,8 @@ struct Fake {
 impl Fake {
     fn takes(&mut self, at: usize, request: &Request, mark: Option<u64>, now: u64) -> Answer {
         self.all.retain(|(.., ends)| *ends > now);
-        let found = self.all.iter().position(|(of, tag, ..)| *of == at && request.tag.as_deref() == Some(tag));
+        let found =
+            self.all.iter().position(|(of, tag, ..)| *of == at && request.tag.as_deref() == Some(tag));
         if request.tag.is_some() && found.is_none() {
             return answer(412, "");
         }
@@ -329,8 +334,10 @@ fn after_any_history_the_server_knows_the_state() {
             now += random.u64(1..400);
         }
         fake.all.retain(|(.., ends)| *ends > now);
+        assert_eq!(server.held(), wanted.iter().flatten().count(), "{seed}");
         for (at, wanted) in wanted.iter().enumerate() {
-            let known: Vec<_> = fake.all.iter().filter(|(of, ..)| *of == at).map(|(_, _, mark, _)| *mark).collect();
+            let known: Vec<_> =
+                fake.all.iter().filter(|(of, ..)| *of == at).map(|(_, _, mark, _)| *mark).collect();
             assert_eq!(known, wanted.iter().copied().collect::<Vec<_>>(), "seed {seed}, user {at}");
         }
     }

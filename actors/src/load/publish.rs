@@ -24,14 +24,14 @@ fn server(name: String, mut section: Section<'_>) -> Option<PublishServer> {
     let login = login(&mut section, server.as_ref().map_or("", |(_, host)| host));
     let listed = section.has("users");
     let users = section.list("users", |raw| raw.text().map(str::to_owned));
-    let mut packages = section.list("packages", |raw| one_of(raw, &Package::ALL.map(|one| (one.name(), one))));
+    let mut packages =
+        section.list("packages", |raw| one_of(raw, &Package::ALL.map(|one| (one.name(), one))));
     packages.dedup();
     if packages.is_empty() {
         packages.push(Package::Presence);
     }
-    let access = section.optional("access", |raw| {
-        one_of(raw, &[Access::Full, Access::Reduced].map(|one| (one.name(), one)))
-    });
+    let access = section
+        .optional("access", |raw| one_of(raw, &[Access::Full, Access::Reduced].map(|one| (one.name(), one))));
     let sight = access.and_then(Access::sight).unwrap_or(Sight::Reduced);
     let at_least = |raw: &Raw<'_>, least: Duration| match raw.duration()? {
         short if short < least => Err(format!("must be {} s or longer", least.as_secs())),

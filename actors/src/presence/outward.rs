@@ -40,6 +40,8 @@ use crate::{
 
 /// Longer than any transaction lasts.
 const PATIENCE: Duration = Duration::from_secs(35);
+/// How long an answer over a connection may take: where the connection has gone nothing is sent again.
+const PATIENCE_OVER_TCP: Duration = Duration::from_secs(4);
 /// How long the end of the publications is waited for when Ringpost stops.
 const FAREWELL: Duration = Duration::from_millis(800);
 
@@ -147,7 +149,8 @@ impl Outward {
         }
         let mut before = std::mem::take(fars);
         for settings in wanted {
-            let same = |far: &Far| far.settings.name == settings.name && far.settings.target == settings.target;
+            let same =
+                |far: &Far| far.settings.name == settings.name && far.settings.target == settings.target;
             let mut far = match before.iter().position(same) {
                 Some(at) => before.swap_remove(at),
                 None => Far::new(settings.clone(), ids.next().unwrap_or_default()),
@@ -295,8 +298,6 @@ impl Done {
             Self::Lives(_, lives) => {
                 far.machine.answers(lives);
                 far.ask = now + far.settings.keep_alive.as_millis() as u64;
-                let held = fars.iter().map(|far| far.machine.held()).sum::<usize>();
-                METRICS.publications_out.set(held as u64);
             }
             Self::Published(_, at, answer) => {
                 if !matches!(answer, Answer::Taken(..)) {
@@ -306,6 +307,8 @@ impl Done {
                 far.machine.answered(at, answer, now, random);
             }
         }
+        let held = fars.iter().map(|far| far.machine.held()).sum::<usize>();
+        METRICS.publications_out.set(held as u64);
     }
 }
 
@@ -322,16 +325,21 @@ impl Post {
     /// Sends it, and answers challenges.
     async fn send(self, lanes: Lanes) -> Answer {
         let (mut random, mut tries) = (entropy::source(), Tries::default());
-        let (call_id, tag) = (format!("{:08x}{:08x}@ringpost", random(), random()), format!("{:08x}", random()));
+        let (call_id, tag) =
+            (format!("{:08x}{:08x}@ringpost", random(), random()), format!("{:08x}", random()));
         let (mut sequence, mut header) = (0, None);
+        let target = self.settings.target.to_ascii_lowercase();
+        let over_tcp = ["transport=tcp", "transport=tls"].iter().any(|transport| target.contains(transport));
+        let patience = if over_tcp { PATIENCE_OVER_TCP } else { PATIENCE };
         loop {
             sequence += 1;
             let errand = self.errand((call_id.clone(), tag.clone(), sequence), header.take());
-            let Reply { code, message, sent } = ask(lanes.clone(), errand, PATIENCE).await;
+            let Reply { code, message, sent } = ask(lanes.clone(), errand, patience).await;
             let sent = sent.and_then(|(sent, _)| SipMessage::read(sent).ok());
             match (code, &message, &sent) {
                 (401 | 407, Some(message), Some(sent)) => {
-                    let (login, cnonce) = (self.settings.login.as_ref(), format!("{:08x}{:08x}", random(), random()));
+                    let (login, cnonce) =
+                        (self.settings.login.as_ref(), format!("{:08x}{:08x}", random(), random()));
                     match challenge::credentials(login, message, sent, &mut tries, &cnonce) {
                         Ok(with) => header = Some(with),
                         Err(why) => {

@@ -5,9 +5,14 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 use ringpost::directory::Directory;
 
-use crate::{keeper::Keeper, policies::Policies, port::lanes::Lanes, presence::{Presence, outward::Outward}, registrar::Registrar, store::Scribe};
 use crate::{
-    keeper::Keeper, policies::Policies, presence::Presence, rcc::Rcc, registrar::Registrar, store::Scribe,
+    keeper::Keeper,
+    policies::Policies,
+    port::lanes::Lanes,
+    presence::{Presence, outward::Outward},
+    rcc::Rcc,
+    registrar::Registrar,
+    store::Scribe,
 };
 
 /// Takes up what the last run has told whom, and hears of who comes, goes or changes something.

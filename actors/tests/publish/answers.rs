@@ -37,7 +37,8 @@ impl Stage {
         let end = Instant::now() + PATIENCE;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let message = self.server.next(left).unwrap_or_else(|| panic!("no PUBLISH\n{}", self.ringpost.log()));
+            let message =
+                self.server.next(left).unwrap_or_else(|| panic!("no PUBLISH\n{}", self.ringpost.log()));
             match message.what() {
                 "OPTIONS" => drop(self.server.answer(&message, 200)),
                 "PUBLISH" => return message,
@@ -72,8 +73,9 @@ impl Stage {
 /// Digest; then 412, 500, 423 and a tag as long as a datagram, each at a change.
 #[test]
 fn every_answer_leads_to_the_present_state() {
-    let mut stage =
-        started("login = \"ringpost\"\npassword_file = \"password\"\nrealm = \"pres.test\"\nkeep_alive = \"30s\"");
+    let mut stage = started(
+        "login = \"ringpost\"\npassword_file = \"password\"\nrealm = \"pres.test\"\nkeep_alive = \"30s\"",
+    );
     let first = stage.published();
     assert_eq!((first.one("Event"), first.one("Expires")), ("presence", "600"));
     assert!(first.one("To").contains("sip:1001@corp.test") && first.first("SIP-If-Match").is_empty());
@@ -86,9 +88,13 @@ fn every_answer_leads_to_the_present_state() {
     stage.takes(&again, "e1");
     let mut tag = "e1".to_owned();
     let (long, last) = ("x".repeat(50_000), "e9");
-    for (code, lines, next) in
-        [(412, "", "e2"), (500, "", "e3"), (423, "Min-Expires: 900\r\n", "e4"), (200, "", &*long), (200, "", last)]
-    {
+    for (code, lines, next) in [
+        (412, "", "e2"),
+        (500, "", "e3"),
+        (423, "Min-Expires: 900\r\n", "e4"),
+        (200, "", &*long),
+        (200, "", last),
+    ] {
         let call = stage.call();
         let change = stage.published();
         let known = if tag.len() > 512 { "" } else { &tag };
@@ -118,7 +124,9 @@ fn every_answer_leads_to_the_present_state() {
 /// A foreign realm gets no password; a server that refuses costs nothing but tries that become rare.
 #[test]
 fn a_stranger_learns_no_password() {
-    let mut stage = started("login = \"ringpost\"\npassword_file = \"password\"\nrealm = \"pres.test\"\nkeep_alive = \"30s\"");
+    let mut stage = started(
+        "login = \"ringpost\"\npassword_file = \"password\"\nrealm = \"pres.test\"\nkeep_alive = \"30s\"",
+    );
     let first = stage.published();
     let challenge = "WWW-Authenticate: Digest realm=\"evil.test\", nonce=\"n1\"\r\n";
     stage.server.answer_with(&first, 401, challenge, "");
