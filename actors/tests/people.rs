@@ -529,3 +529,78 @@ fn the_sample_site_by_active_directory_has_its_users() {
         assert_eq!(directory.named(caller).name.as_deref(), name, "{number}");
     }
 }
+
+#[test]
+fn r205_whoever_is_called_by_a_name_is_nobody_else() {
+    // The first by id would have the number of the second as its name, or the name of another domain's namesake.
+    let abroad = ("msRTCSIP-PrimaryUserAddress", "sip:cleo@other.test");
+    let entries = [
+        entry(1, "210", &[]),
+        entry(2, "dan", &[("msRTCSIP-Line", "tel:+4544890101;ext=210"), ("telephoneNumber", "211")]),
+        Record {
+            attributes: vec![
+                (abroad.0.into(), vec![abroad.1.into()]),
+                ("objectGUID".into(), vec![vec![3; 16]]),
+            ],
+            ..Record::default()
+        },
+        entry(4, "cleo", &[]),
+        entry(5, "j.smith", &[]),
+        entry(6, "jsmith", &[]),
+        entry(7, "bob", &[("msRTCSIP-Line", "tel:212")]),
+    ];
+    let own = format!("{SITE}\n[[user]]\naddress = \"sip:212@corp.test\"\n");
+    let (directory, remarks) = joined(&site(&own), &entries, vec![]);
+    let called = |dialled: &str| directory.user(dialled).map(|user| user.address.as_str());
+    for (dialled, who) in [
+        ("210", Some("sip:210@corp.test")),
+        ("+4544890101;ext=210", Some("sip:dan@corp.test")),
+        ("211", Some("sip:dan@corp.test")),
+        ("cleo", Some("sip:cleo@corp.test")),
+        ("j.smith", Some("sip:j.smith@corp.test")),
+        ("jsmith", Some("sip:jsmith@corp.test")),
+        ("212", Some("sip:212@corp.test")),
+    ] {
+        assert_eq!(called(dialled), who, "{dialled}");
+    }
+    for user in &directory.site.users {
+        assert!(
+            user.numbers.iter().all(|number| called(number) == Some(&user.address)),
+            "{} is reached by {:?}",
+            user.address,
+            user.numbers
+        );
+    }
+    assert!(directory.by_address("sip:cleo@other.test").is_none(), "nobody could call it");
+    assert_eq!(
+        remarks,
+        [
+            "the entry 03030303-0303-0303-0303-030303030303 has a SIP address whose user part somebody else is \
+             called by, and is no user (sip:cleo@other.test)",
+            "the entry 07070707-0707-0707-0707-070707070707 has a number that somebody before it has, and is not \
+             reached by it (212)",
+        ]
+    );
+}
+
+#[test]
+fn no_entry_takes_the_calls_to_emergency_and_foreign_numbers() {
+    let entries = [
+        entry(1, "mal", &[("telephoneNumber", "112"), ("msRTCSIP-Line", "tel:911")]),
+        entry(2, "999", &[]),
+        entry(3, "eve", &[("telephoneNumber", "+45 33 11 22 33"), ("msRTCSIP-Line", "tel:+4544890101;ext=200")]),
+    ];
+    let called = |text: &str, dialled: &str| {
+        let (directory, _) = joined(&site(text), &entries, vec![]);
+        directory.user(dialled).map(|user| user.address.clone())
+    };
+    for number in ["112", "911", "999"] {
+        assert_eq!(called(SITE, number), None, "{number}");
+    }
+    assert!(called(SITE, "+4533112233").is_some());
+    let within = SITE.replace("ring_for = \"25s\"", "numbers_within = [\"+4544890\"]\nnumbers_not = [\"200\"]");
+    assert_eq!(called(&within, "+4533112233"), None);
+    assert_eq!(called(&within, "200"), None);
+    assert_eq!(called(&within, "+4544890101;ext=200").as_deref(), Some("sip:eve@corp.test"));
+    assert_eq!(called(&within, "112").as_deref(), Some("sip:mal@corp.test"), "the site says so");
+}
