@@ -69,6 +69,9 @@ impl Directory {
         }
         let bypassed =
             self.site.bypass.iter().any(|one| one.numbers.iter().any(|number| *number == *dialled));
-        self.user(&dialled).filter(|_| !bypassed)
+        // A line behind the access number is dialled by its extension alone (R26).
+        let behind =
+            || settings.numbers.iter().find_map(|main| self.users.get(&format!("{main};ext={dialled}")));
+        self.user(&dialled).or_else(behind).filter(|_| !bypassed)
     }
 }

@@ -245,20 +245,23 @@ fn r26_the_sample_site_leads_a_caller_to_the_extension() {
             &format!("[voicemail]\nprompts = \"prompts\"\nrtp_ports = \"{rtp}-{}\"\n", rtp + 21),
         );
     let ringpost = Ringpost::of(folder, sip, &site);
-    let mut phone = Phone::new();
-    let mut talk = phone.calls(&mut pbx, "+4533112200", "");
-    phone.hears(&["welcome", "operator"]);
-    phone.dials("2001");
-    let invite = pbx.expect("INVITE");
-    assert!(invite.uri().starts_with("sip:2001@"), "{invite}");
-    let answer = pbx.answer(&invite, 200);
-    pbx.expect("ACK");
-    phone.meets(&mut pbx);
-    pbx.inside(&mut talk, "BYE", "", "");
-    pbx.expect("200");
-    let bye = pbx.expect("BYE");
-    pbx.answer(&bye, 200);
-    drop((answer, pbx, phone));
+    // One has a number at the PBX, the other a line behind the access number alone.
+    for extension in ["2001", "2002"] {
+        let mut phone = Phone::new();
+        let mut talk = phone.calls(&mut pbx, "+4533112200", "");
+        phone.hears(&["welcome", "operator"]);
+        phone.dials(extension);
+        let invite = pbx.expect("INVITE");
+        assert!(invite.uri().starts_with(&format!("sip:{extension}@")), "{invite}");
+        pbx.answer(&invite, 200);
+        pbx.expect("ACK");
+        phone.meets(&mut pbx);
+        pbx.inside(&mut talk, "BYE", "", "");
+        pbx.expect("200");
+        let bye = pbx.expect("BYE");
+        pbx.answer(&bye, 200);
+    }
+    drop(pbx);
     ringpost.back_to_baseline();
 }
 

@@ -83,8 +83,12 @@ fn the_sample_shows_lamps_and_messages() {
     );
     assert_eq!(subscribes(&mut ada, "1000", "message-summary"), Err("403".to_owned()));
     // T12: nobody is somebody else.
-    ada.user = "1002".into();
-    assert_eq!(subscribes(&mut ada, "1000", "presence"), Err("401".to_owned()));
+    let uri = "sip:1000@example.com";
+    let proof = ada.proof("SUBSCRIBE", uri);
+    let lines = format!("Contact: {}\r\nEvent: presence\r\n{proof}", ada.contact);
+    let text = ada.draft("SUBSCRIBE", uri, &lines, "");
+    ada.peer.send(text.replace("From: <sip:1001@", "From: <sip:1002@").as_bytes());
+    ada.peer.expect("403");
     let contact = format!("Contact: {}\r\nExpires: 0\r\n", ben.contact);
     ben.call_id = "reg-ben".into();
     ben.asks("REGISTER", "sip:example.com", &contact, "", 0);
@@ -99,11 +103,13 @@ fn the_sample_shows_lamps_and_messages() {
     // R207: right straight after a restart.
     ringpost.kill();
     let store = rusqlite::Connection::open(folder.join("ringpost.db")).expect("the store");
+    let recording = folder.join("recordings/x.wav");
+    fs::write(&recording, "RIFF").expect("written");
     store
         .execute(
             "INSERT INTO message (user, recording, caller, came_in, duration, urgent, state)
-             VALUES ('sip:1001@example.com', 'x.wav', '{}', 0, 4000, 0, 'new')",
-            [],
+             VALUES ('sip:1001@example.com', ?1, '{\"name\":null,\"number\":null,\"uri\":null,\"private\":false}', 0, 4000, 0, 'new')",
+            [recording.to_string_lossy()],
         )
         .expect("written");
     drop(store);

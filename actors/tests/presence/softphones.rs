@@ -128,22 +128,25 @@ fn linphone_sees_a_friend_busy_and_free() {
     let site = site("users = \"full\"");
     let (mut pbx, mut phone) = (site.peer(Over::Udp), site.peer(Over::Udp));
     let folder = site.folder.path().to_owned();
-    let friend = format!("[friend_0]\nurl=\"Colleague\" <sip:1001@{}>\npol=accept\nsubscribe=1", site.sip);
     let ringpost = site.user("1001", &[&phone], "").user("1002", &[], "").start();
-    let Some(mut watching) = Linphone::new("1002", &folder, "", &friend) else { return };
-    watching.shows("is Available");
+    let Some(mut watching) = Linphone::new("1002", &folder, "subscribe_presence_only_when_registered=0", "")
+    else {
+        return;
+    };
+    watching.says(&format!("friend add Colleague sip:1001@{}", ringpost.sip), "linphonec>");
+    watching.shows("is Online");
     let invite = pbx.invite("1001");
     let ringing = phone.expect("INVITE");
     phone.answer(&ringing, 200);
     let mut talk = Dialog::caller(&invite, &pbx.expect("200"));
     pbx.inside(&mut talk, "ACK", "", "");
     phone.expect("ACK");
-    watching.shows("is On the phone");
+    watching.shows("is Busy");
     pbx.inside(&mut talk, "BYE", "", "");
     pbx.expect("200");
     let bye = phone.expect("BYE");
     phone.answer(&bye, 200);
-    watching.shows("is Available");
+    watching.shows("is Online");
     drop(watching);
     ringpost.is_well();
 }
