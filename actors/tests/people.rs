@@ -114,7 +114,7 @@ fn r13_r14_r24_a_person_becomes_a_user_with_line_plan_and_the_sites_defaults() {
     assert_eq!(remarks, [""; 0]);
     let ada = user(&directory, "SIP:Ada@corp.test");
     assert_eq!((ada.name.as_deref(), ada.mail.as_deref()), (Some("ada"), Some("ada@corp.test")));
-    assert_eq!(ada.numbers, ["200", "4001", "+4544890101", "+4544890155"]);
+    assert_eq!(ada.numbers, ["+4544890101;ext=200", "4001", "+4544890101", "200", "+4544890155"]);
     assert_eq!(ada.devices, ["sip:200@192.0.2.10"]);
     assert_eq!((ada.um_plan.as_deref(), ada.missed_calls), (Some("DP-HQ"), UserClass::Um));
     assert_eq!((ada.ring_for.as_secs(), ada.language), (25, Language::Da));
@@ -225,7 +225,7 @@ fn the_site_file_counts_before_the_directory_key_by_key() {
         (Some("Ada L."), 9, UserClass::Mail)
     );
     // The rest is the directory's; the number before the extension is Bob's by the site file.
-    assert_eq!((ada.numbers.as_slice(), ada.language), (&["200".to_owned()][..], Language::Fr));
+    assert_eq!((ada.numbers.join(" "), ada.language), ("+4544890101;ext=200 200".to_owned(), Language::Fr));
     assert_eq!((ada.um_plan.as_deref(), ada.time_zone.as_str()), (Some("DP-HQ"), "Europe/Copenhagen"));
     assert!(ada.login.is_none(), "the name is Bob's");
     assert_eq!(
@@ -519,8 +519,8 @@ fn the_sample_site_by_active_directory_has_its_users() {
         // A line without an extension has no desk phone by one: Ada's devices register.
         row("ada", "+4544890101", "", UserClass::Um, 35, "Europe/Copenhagen"),
         row("lobby", "100", "lobby@192.0.2.31", UserClass::Off, 20, "UTC"),
-        row("bo", "202", "202@192.0.2.10", UserClass::Mail, 20, "Europe/Copenhagen"),
-        row("cy", "203", "203@192.0.2.10", UserClass::Off, 20, "Asia/Tokyo"),
+        row("bo", "+4544890100;ext=202 202", "202@192.0.2.10", UserClass::Mail, 20, "Europe/Copenhagen"),
+        row("cy", "+4544890100;ext=203 203", "203@192.0.2.10", UserClass::Off, 20, "Asia/Tokyo"),
     ];
     assert_eq!(users.collect::<Vec<_>>(), expected);
     for (number, name) in [("+4544890999", Some("guest")), ("44890999", Some("guest")), ("+4544890100", None)]
@@ -549,7 +549,7 @@ fn r205_whoever_is_called_by_a_name_is_nobody_else() {
         entry(6, "jsmith", &[]),
         entry(7, "bob", &[("msRTCSIP-Line", "tel:212")]),
     ];
-    let own = format!("{SITE}\n[[user]]\naddress = \"sip:212@corp.test\"\n");
+    let own = format!("[sip]\ndomain = \"corp.test\"\n{SITE}[[user]]\naddress = \"sip:212@corp.test\"\n");
     let (directory, remarks) = joined(&site(&own), &entries, vec![]);
     let called = |dialled: &str| directory.user(dialled).map(|user| user.address.as_str());
     for (dialled, who) in [
