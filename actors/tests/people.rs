@@ -186,7 +186,7 @@ fn r13_the_plan_is_the_phone_context_else_the_link_and_an_unknown_one_leaves_no_
     assert_eq!(
         remarks,
         [
-            "a user of the site file has a UM dial plan that neither the site file nor the directory knows, and no UM (later)"
+            "a user of the site file has a UM dial plan that neither the site file nor the directory knows with a server, and no UM (later)"
         ]
     );
     assert_eq!(user(&directory, "sip:bob@corp.test").missed_calls, UserClass::Off);

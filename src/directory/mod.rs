@@ -133,6 +133,12 @@ impl Directory {
         self.bare.clone().unwrap_or_else(|| Arc::new(self.site.clone()))
     }
 
+    /// Whether users are still to come: the directory that tells them has not been read yet, and no snapshot of it is there.
+    pub fn awaits_people(&self) -> bool {
+        let has_users = || self.site.ldap.as_ref().is_some_and(|ldap| ldap.users.is_some());
+        self.bare.is_some() && self.people.roster().is_empty() && has_users()
+    }
+
     /// The people of the site's directory.
     pub fn people(&self) -> &Arc<People> {
         &self.people

@@ -68,7 +68,7 @@ pub fn joined(site: &Site, ldap: &Ldap, roster: &Roster, normal: &dyn Fn(&str) -
         let id = ids.get(&place).copied();
         // R13: who has a plan that is none has no UM, as somebody without a plan.
         if let Some(name) = user.um_plan.take_if(|name| !plans.iter().any(|plan| plan.name == *name)) {
-            let what = "has a UM dial plan that neither the site file nor the directory knows, and no UM";
+            let what = "has a UM dial plan that neither the site file nor the directory knows with a server, and no UM";
             remarks.push(Remark { id, what, value: name });
         }
         if id.is_some() {
@@ -222,8 +222,8 @@ fn claim_numbers(
                 continue;
             }
             let is_shared = is_weak && weak.get(line.number.as_str()).is_none_or(|(_, owners)| *owners > 1);
-            let what = if settings.numbers_not.contains(&line.number) {
-                "has a number of numbers_not, and is not reached by it"
+            let what = if settings.numbers_not.contains(&line.number) || site.feature_codes.read(&line.number).is_some() {
+                "has a number of numbers_not or a feature code, and is not reached by it"
             } else if is_shared {
                 continue;
             } else if has(*place, &line.number) {
