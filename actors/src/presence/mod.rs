@@ -13,6 +13,8 @@ mod serve;
 mod tell;
 pub mod watchers;
 
+pub(crate) use self::serve::way;
+
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
@@ -78,8 +80,8 @@ pub struct Presence {
     /// Subscriptions in all.
     open: AtomicUsize,
     restored: Mutex<Vec<Vec<Restored>>>,
-    /// Publications that are to be written.
-    unwritten: Mutex<Vec<PresenceRow>>,
+    /// Publications that are to be written, by their names in the store; `None`: removed.
+    unwritten: Mutex<HashMap<String, Option<String>>>,
     scribe: Option<Scribe>,
 }
 
@@ -236,7 +238,6 @@ impl Presence {
                 self.reload();
             }
             seen = directory;
-            self.write_publications().await;
             if now >= sweep {
                 sweep = now + SWEEP;
                 self.sweep();
@@ -271,11 +272,18 @@ impl Presence {
         self.forget(ended);
     }
 
+    /// Has a row written, in place of what was to be written under its name before.
+    fn write(&self, (name, body): PresenceRow) {
+        if self.scribe.is_some() {
+            lock(&self.unwritten).insert(name, body);
+        }
+    }
+
     /// These publications are over.
     fn forget(&self, ended: Vec<Publication>) {
         for one in ended {
             METRICS.publications.down();
-            lock(&self.unwritten).push(keep::removed(&one.source.name));
+            self.write(keep::removed(&one.source.name));
         }
     }
 
