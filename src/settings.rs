@@ -32,6 +32,7 @@ mod notices;
 mod oauth;
 mod policy;
 mod presence;
+mod rcc;
 mod registrar;
 mod route;
 mod security;
@@ -54,6 +55,7 @@ pub use notices::Notices;
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use presence::{List as PresenceList, Presence, Seen, Watcher};
+pub use rcc::{Controller, Delegate, Rcc};
 pub use registrar::{Registrar, UserLogin};
 pub use route::{Route, Routing, VoicePolicy};
 pub use security::Security;
@@ -121,6 +123,8 @@ pub struct Site {
     pub dns: Dns,
     /// `[presence]`.
     pub presence: Presence,
+    /// `[rcc]`.
+    pub rcc: Rcc,
     /// `[directory]`: users, numbers and names by LDAP.
     pub ldap: Option<Arc<Ldap>>,
 }

@@ -5,6 +5,7 @@ mod calling;
 mod ending;
 mod gateway;
 mod lamps;
+mod lines;
 mod naming;
 mod policy;
 mod replaced;
@@ -79,6 +80,8 @@ pub struct CallActor {
     refusals: SmallVec<[(Leg, Arc<SipMessage>); 1]>,
     /// What watchers see of it.
     lamps: lamps::Lamps,
+    /// What programs see of it.
+    lines: lines::Lines,
     /// Whose devices rang; kept only where a policy may ring those of others.
     rung: rung::Rung,
     /// The caller's side has taken the call back as spam.
@@ -132,6 +135,10 @@ impl CallActor {
         let caller = directory.named(directory.readable(wire::caller(&invite, trusted), &origin));
         let mut ways = if ways.is_empty() { vec![] } else { vec![(Leg::Phone(0), Ways::new(ways))] };
         ways.extend(policy::ways(&planned));
+        let lines = match directory.site.rcc.enabled {
+            true => lines::Lines::of(switch.rcc(), format!("{:016x}", token.0)),
+            false => lines::Lines::default(),
+        };
         Self {
             passport: Passport {
                 identity: trusted && !private,
@@ -143,6 +150,7 @@ impl CallActor {
             legs: SmallVec::new(),
             refusals: SmallVec::new(),
             lamps: lamps::Lamps::of(switch.presence(), reach),
+            lines,
             rung: rung::Rung::default(),
             given_up_as_spam: false,
             bridged: None,
@@ -214,6 +222,9 @@ impl CallActor {
             _ => {}
         }
         let effects = self.machine.on(event);
+        if self.lines.are_on() {
+            self.follow(event);
+        }
         self.note_um(event, message, &effects);
         self.perform_all(effects, message, ctx);
     }
@@ -272,6 +283,7 @@ impl CallActor {
                 self.ways.retain(|(of, _)| *of != leg);
                 self.rung.stopped(leg);
                 self.put_out(leg);
+                self.take_line(leg, why);
                 self.say(leg, Say::Cancel(why));
             }
             Effect::Bye(leg, why) => {
@@ -283,10 +295,16 @@ impl CallActor {
             }
             Effect::Bridge(leg) => self.bridge(leg, message),
             Effect::Refuse(leg) => match self.refusals.iter().find(|(of, _)| *of == leg) {
-                Some((_, refusal)) => self.say(Leg::Caller, Say::Refuse(Arc::clone(refusal))),
+                Some((_, refusal)) => {
+                    self.lines.refused(refusal.code().unwrap_or(480));
+                    self.say(Leg::Caller, Say::Refuse(Arc::clone(refusal)));
+                }
                 None => self.say(Leg::Caller, Say::Reject(if self.gateways_failed() { 503 } else { 480 })),
             },
-            Effect::Reject(code) => self.say(Leg::Caller, Say::Reject(self.rejection(code))),
+            Effect::Reject(code) => {
+                self.lines.refused(code);
+                self.say(Leg::Caller, Say::Reject(self.rejection(code)));
+            }
             Effect::Start(timer) => self.start_timer(timer),
             Effect::Stop(timer) => self.timers[timer as usize] += 1,
             Effect::Report(outcome) => self.report(outcome, ctx),
@@ -315,6 +333,7 @@ impl CallActor {
     fn leave(&mut self, ctx: &mut Context<Self>) {
         self.left = true;
         self.put_all_out();
+        self.end_lines();
         self.drop_claim();
         self.legs.iter().for_each(|(_, leg)| leg.do_send(Say::Leave));
         self.switch.forget_call(self.token);
@@ -387,6 +406,9 @@ impl Actor for CallActor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         if self.lamps.are_on() {
             self.light_caller();
+        }
+        if self.lines.are_on() {
+            self.begin_lines(ctx.address());
         }
         let opening = std::mem::take(&mut self.opening);
         self.perform_all(opening, None, ctx);

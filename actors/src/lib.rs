@@ -53,6 +53,7 @@ pub mod policies;
 pub mod pool;
 pub mod port;
 pub mod presence;
+pub mod rcc;
 pub mod registrar;
 pub mod retention;
 pub mod stage;

@@ -17,6 +17,7 @@ mod policy;
 mod presence;
 mod problem;
 mod raw;
+mod rcc;
 mod registrar;
 mod route;
 mod section;
@@ -42,7 +43,7 @@ pub use self::{
 };
 
 /// The sections of a site.
-const SECTIONS: [&str; 29] = [
+const SECTIONS: [&str; 30] = [
     "sip",
     "trunk",
     "outbound",
@@ -58,6 +59,7 @@ const SECTIONS: [&str; 29] = [
     "bypass",
     "policy",
     "presence",
+    "rcc",
     "feature_codes",
     "mail",
     "channel",
@@ -189,6 +191,7 @@ fn whole(layers: &Layers) -> Option<Site> {
     let dns = root.table("dns").and_then(dns::dns);
     let names: Vec<_> = trunks.iter().map(|trunk| trunk.name.as_str()).collect();
     let presence = root.table("presence").and_then(|table| presence::presence(table, &names));
+    let rcc = root.table("rcc").and_then(|table| rcc::rcc(table, &names));
     let around =
         identity::Around { channels: &channels, known: &known, here: &here, directory: ldap.is_some() };
     let identity = root.table("identity").and_then(|table| identity::identity(table, &around));
@@ -225,6 +228,7 @@ fn whole(layers: &Layers) -> Option<Site> {
         identity,
         dns: dns?,
         presence: presence?,
+        rcc: rcc?,
         ldap,
     })
 }

@@ -131,6 +131,11 @@ numbers! {
     Counter connections_refused_total: "Connections closed at once because max_connections was reached.";
     Gauge bindings: "Registered devices, counted every ten seconds.";
     Gauge subscriptions: "Subscriptions to users' presence, calls and mailboxes.";
+    Gauge rcc_dialogs: "Dialogs of programs that control users' telephones.";
+    Counter rcc_requests_total: "Requests of such programs that were let in.";
+    Counter rcc_refused_total: "Those of them that were refused.";
+    Counter rcc_events_total: "Events that such programs were told.";
+    Counter rcc_dialogs_lost_total: "Dialogs that ended because their program did not answer.";
     Gauge publications: "Publications of users' presence and calls that are valid now.";
     Counter subscribes_total: "SUBSCRIBE requests of watchers that were let in.";
     Counter subscriptions_refused_total: "Those of them that were refused.";

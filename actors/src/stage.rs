@@ -48,6 +48,7 @@ use crate::{
         lanes::{Lanes, Parcel},
         tls::Tls,
     },
+    rcc::Rcc,
     registrar::Registrar,
     retention,
     store::{Scribe, Sqlite},
@@ -191,8 +192,9 @@ impl Running {
         let policies = Policies::load(scribe.clone()).await;
         let kept_by = scribe.clone();
         let lanes_count = lanes.count();
-        let presence =
-            presence::start(&directory, (&policies, &registrar), lanes_count, &scribe, &keeper).await;
+        let rcc = Rcc::new(Arc::clone(&directory), lanes_count);
+        let hears = (&policies, &registrar, &rcc);
+        let presence = presence::start(&directory, hears, lanes_count, &scribe, &keeper).await;
         let outbox = Outbox::new(outbox_settings, (scribe, late), channels).kept_by(keeper.clone());
         let outbox = outbox.naming(identity.clone());
         let asking = outbox.asking();
@@ -239,6 +241,7 @@ impl Running {
             registrar: Arc::clone(&registrar),
             identity,
             presence,
+            rcc,
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         // Whoever has something to serve by HTTP adds its routes here.

@@ -50,11 +50,15 @@ use crate::{
         Presence,
         watchers::{KEEP, WATCH, Watchers},
     },
+    rcc::{
+        Rcc,
+        dialogs::{CONTROL, Dialogs},
+    },
     registrar::{self, Registrar},
 };
 use registrations::Waiting;
 
-pub use dialled::Questions;
+pub use dialled::{Questions, change_of};
 use opening::Admitted;
 
 /// How long a line of the call log may wait, in milliseconds, and how many may.
@@ -94,6 +98,8 @@ pub struct Shared {
     pub identity: Option<Arc<Identity>>,
     /// What is known of users.
     pub presence: Arc<Presence>,
+    /// Who controls users' telephones.
+    pub rcc: Arc<Rcc>,
 }
 
 /// The switch of a lane.
@@ -115,6 +121,8 @@ pub struct Switch {
     asking: Cell<Option<Origin>>,
     /// Whoever watches users.
     watchers: Rc<Watchers>,
+    /// Whoever controls users' telephones.
+    dialogs: Rc<Dialogs>,
     /// REGISTERs whose 200 waits for the disk, and what the disk has refused.
     registered: RefCell<Vec<Waiting>>,
     unwritten: RefCell<Vec<Arc<registrar::Cell>>>,
@@ -130,6 +138,8 @@ impl Switch {
     pub fn new(port: Rc<Port>, shared: Shared, most: usize) -> Rc<Self> {
         let lane = port.lane;
         let watchers = Watchers::new(Rc::clone(&port), Arc::clone(&shared.presence));
+        let both = (Arc::clone(&shared.rcc), Arc::clone(&shared.policies));
+        let dialogs = Dialogs::new(Rc::clone(&port), both.0, both.1);
         Rc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             port,
@@ -143,6 +153,7 @@ impl Switch {
             registering: Cell::default(),
             asking: Cell::default(),
             watchers,
+            dialogs,
             registered: RefCell::default(),
             unwritten: RefCell::default(),
         })
@@ -156,6 +167,16 @@ impl Switch {
     /// Whoever watches users from this lane.
     pub fn watchers(&self) -> &Rc<Watchers> {
         &self.watchers
+    }
+
+    /// Whoever controls users' telephones from this lane.
+    pub fn dialogs(&self) -> &Rc<Dialogs> {
+        &self.dialogs
+    }
+
+    /// The calls of users whose telephones programs may see.
+    pub fn rcc(&self) -> &Arc<Rcc> {
+        &self.shared.rcc
     }
 
     fn me(&self) -> Rc<Self> {
@@ -280,6 +301,9 @@ impl Switch {
     /// A request inside a dialog needs a leg, and no extension that would not cross (RFC 3261 §8.2.2.3).
     fn admits_inside(&self, request: &SipMessage) -> Result<(), Refusal> {
         if request.method() == Some(Method::Subscribe) && self.watchers.has(request) {
+            return Ok(());
+        }
+        if self.dialogs.has(request) {
             return Ok(());
         }
         if self.leg_of(request).is_none() {
@@ -416,6 +440,9 @@ impl TransactionUser for Switch {
                     (_, origin) => self.watchers.subscribe(server, &message, from, origin),
                 }
             }
+            News::Request { server, message, from } if self.dialogs.has(&message) => {
+                self.dialogs.inside(self, server, message, from);
+            }
             News::Request { server, message, from } if message.to().is_some_and(|to| to.tag().is_some()) => {
                 self.give(self.leg_of(&message), LegNews::Request(server, message, from));
             }
@@ -425,6 +452,12 @@ impl TransactionUser for Switch {
                 Some(Method::Other) => self.tells_location(server, &message, from),
                 _ => self.options(server, &message, from),
             },
+            News::Ack { message } if self.dialogs.has(&message) => self.dialogs.acknowledged(&message),
+            News::Unacknowledged { owner: Owner::Control(tag) } => self.dialogs.unacknowledged(tag),
+            News::Response { owner: Owner::Control(tag), message, .. } => {
+                self.dialogs.answered(tag, message.code().unwrap_or(500));
+            }
+            News::Failed { owner: Owner::Control(tag), code, .. } => self.dialogs.answered(tag, code),
             News::Ack { message } => self.give(self.leg_of(&message), LegNews::Ack(message)),
             News::Cancelled { owner, message } => self.give(self.owner(owner), LegNews::Cancelled(message)),
             News::Unacknowledged { owner } => self.give(self.owner(owner), LegNews::Unacknowledged),
@@ -459,6 +492,9 @@ impl TransactionUser for Switch {
         if alarm.number == WATCH {
             return self.watchers.rings(alarm.owner.0);
         }
+        if alarm.number == CONTROL {
+            return self.dialogs.rings(alarm.owner.0);
+        }
         if alarm.number == KEEP {
             return self.watchers.write();
         }
@@ -472,7 +508,7 @@ impl Switch {
     fn owner(&self, owner: Owner) -> Option<Addr<LegActor>> {
         match owner {
             Owner::Leg(token) => self.leg(token),
-            Owner::Errand(_) | Owner::Watch(_) | Owner::Nobody => None,
+            Owner::Errand(_) | Owner::Watch(_) | Owner::Control(_) | Owner::Nobody => None,
         }
     }
 }

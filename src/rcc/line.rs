@@ -186,7 +186,7 @@ impl Line {
 /// Whether two names are of one device: without scheme, visual separators and domain, by the extension where one of them
 /// is an extension alone.
 pub fn same_device(one: &str, other: &str) -> bool {
-    let (one, other) = (Parts::of(one), Parts::of(other));
+    let (one, other) = (Device::of(one), Device::of(other));
     match (&one.extension, &other.extension) {
         (Some(a), Some(b)) => a == b && one.number == other.number,
         (Some(extension), None) => *extension == other.number,
@@ -195,13 +195,18 @@ pub fn same_device(one: &str, other: &str) -> bool {
     }
 }
 
-struct Parts {
-    number: String,
-    extension: Option<String>,
+/// The name of a device, without scheme, visual separators, domain and parameters.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Device {
+    /// The number, or the user part.
+    pub number: String,
+    /// `ext`.
+    pub extension: Option<String>,
 }
 
-impl Parts {
-    fn of(device: &str) -> Self {
+impl Device {
+    /// Reads `tel:+45 44 89 01 01;ext=200`, `sip:tu@x` or a mere number.
+    pub fn of(device: &str) -> Self {
         let lower = device.to_ascii_lowercase();
         let bare =
             ["tel:", "sip:", "sips:"].iter().find_map(|scheme| lower.strip_prefix(scheme)).unwrap_or(&lower);

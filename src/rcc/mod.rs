@@ -1,6 +1,6 @@
 //! Remote call control (RCC): CSTA phase III in XML (ECMA-323) as SIP carries it (uaCSTA, ECMA TR/87).
 //!
-//! [`read`] and [`write`] hold every format, [`line`] follows a monitored device by its events, and [`view`] tells events of
+//! `read` and `write` hold every format, `line` follows a monitored device by its events, and `view` tells events of
 //! our own calls. A gateway's edition of the standard is that of its peer ([`Edition`]).
 
 pub mod line;
@@ -131,7 +131,7 @@ pub enum Response {
         /// `normal`; any other word means no.
         normal: bool,
     },
-    /// What it can do: [`Request`] but for `Unknown`, and every [`Happened`] that [`view`] tells.
+    /// What it can do: [`Request`] but for `Unknown`, and every [`Happened`] that `view` tells.
     Features,
     /// It tells.
     MonitorStart {

@@ -112,6 +112,7 @@ impl CallActor {
 
     /// Somebody else has the place of a leg that talks.
     pub(super) fn moved(&mut self, leg: Leg, message: Option<&SipMessage>) {
+        self.line_moved(leg);
         if !self.lamps.are_on() {
             return;
         }
@@ -158,7 +159,7 @@ impl CallActor {
     }
 
     /// The user whose phone a leg is.
-    fn user_on(&self, leg: Leg) -> Option<Arc<User>> {
+    pub(super) fn user_on(&self, leg: Leg) -> Option<Arc<User>> {
         let own = || Some(Arc::clone(&self.user));
         let party = self.stands_for(leg);
         match (self.origins.iter().find(|(of, _)| *of == leg), party) {

@@ -50,6 +50,7 @@ impl CallActor {
             Leg::Caller => None,
         };
         self.show_talk(leg);
+        self.lines_talk(leg);
         self.say(Leg::Caller, Say::Answer(Arc::clone(message)));
         self.note_talk(leg);
     }

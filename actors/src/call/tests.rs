@@ -150,6 +150,7 @@ impl Lane {
         let presence = Presence::new(Arc::clone(&directory), both, 1, None);
         let shared = Shared {
             presence,
+            rcc: crate::rcc::Rcc::new(Arc::clone(&directory), 1),
             asking: Asking::default(),
             outbox,
             gatehouse: Gatehouse::new(Arc::clone(&directory)),

@@ -13,6 +13,8 @@ mod serve;
 mod tell;
 pub mod watchers;
 
+pub(crate) use self::serve::way;
+
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},

@@ -203,7 +203,7 @@ pub(super) fn sight(
 
 /// Where the NOTIFYs go: along a connection back the way the request came, else to the first route or the Contact; where
 /// that is no address of this network, or the watcher sits behind a NAT, to where the request came from.
-fn way(port: &Port, request: &SipMessage, from: Peer) -> Peer {
+pub(crate) fn way(port: &Port, request: &SipMessage, from: Peer) -> Peer {
     let back = build::reply_peer(request, from);
     if from.is_reliable() {
         return from;

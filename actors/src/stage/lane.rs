@@ -69,13 +69,19 @@ fn start(
     port.look_up(Arc::clone(&shared.names));
     port.limit(&settings);
     port.guard(Door::new(Arc::clone(&shared.gatehouse)));
-    let shared_presence = Arc::clone(&shared.presence);
+    let (shared_presence, shared_rcc) = (Arc::clone(&shared.presence), Arc::clone(&shared.rcc));
     let switch = Switch::new(Rc::clone(&port), shared, most);
     let name = format!("lane {lane}");
     open(&port, switch.clone(), sockets.bound, (&keeper, &name))?;
     if let Some(orders) = shared_presence.inbox(lane) {
         let (orders, watchers) = (Rc::new(Mutex::new(orders)), Rc::clone(switch.watchers()));
         keeper.keep(format!("{name} watchers"), move || Rc::clone(&watchers).work(Rc::clone(&orders)));
+    }
+    if let Some(orders) = shared_rcc.inbox(lane) {
+        let (orders, dialogs) = (Rc::new(Mutex::new(orders)), Rc::clone(switch.dialogs()));
+        keeper.keep(format!("{name} remote call control"), move || {
+            Rc::clone(&dialogs).work(Rc::clone(&orders))
+        });
     }
     let inbox = Rc::new(Mutex::new(inbox));
     keeper.keep(format!("{name} inbox"), move || {

@@ -5,12 +5,14 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 use ringpost::directory::Directory;
 
-use crate::{keeper::Keeper, policies::Policies, presence::Presence, registrar::Registrar, store::Scribe};
+use crate::{
+    keeper::Keeper, policies::Policies, presence::Presence, rcc::Rcc, registrar::Registrar, store::Scribe,
+};
 
 /// Takes up what the last run has told whom, and hears of who comes, goes or changes something.
 pub async fn start(
     directory: &Arc<ArcSwap<Directory>>,
-    (policies, registrar): (&Arc<Policies>, &Arc<Registrar>),
+    (policies, registrar, rcc): (&Arc<Policies>, &Arc<Registrar>, &Arc<Rcc>),
     lanes: usize,
     scribe: &Scribe,
     keeper: &Keeper,
@@ -19,7 +21,13 @@ pub async fn start(
     let presence = Presence::new(Arc::clone(directory), both, lanes, Some(scribe.clone()));
     presence.restore().await;
     registrar.tell(looks_again(Arc::downgrade(&presence)));
-    policies.tell(looks_again(Arc::downgrade(&presence)));
+    let (looks, rcc) = (looks_again(Arc::downgrade(&presence)), Arc::downgrade(rcc));
+    policies.tell(move |user| {
+        looks(user);
+        if let Some(rcc) = rcc.upgrade() {
+            rcc.features_changed(user);
+        }
+    });
     let (timed, counted) = (Arc::clone(&presence), Arc::clone(&presence));
     keeper.keep("presence".into(), move || Arc::clone(&timed).keep_time());
     keeper.keep("message counts".into(), move || Arc::clone(&counted).count());

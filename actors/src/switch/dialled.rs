@@ -157,6 +157,16 @@ fn code(
 ) -> Result<Dialled, u16> {
     // RFC 3261 §21.4.4: whoever cannot be told to be a user changes nothing.
     let user = own(directory, invite, origin).ok_or(403u16)?;
+    change_of(directory, &user, feature, number).map(|change| Dialled::Code(user, change))
+}
+
+/// What a user may change of the own policy by a feature and the number with it; else the code of the refusal.
+pub fn change_of(
+    directory: &Directory,
+    user: &Arc<User>,
+    feature: Feature,
+    number: &str,
+) -> Result<Change, u16> {
     let is_voicemail = |number: &str| match directory.mailbox(number) {
         Some(Mailbox::Pilot) => true,
         Some(Mailbox::Of(owner)) => owner.address == user.address,
@@ -170,11 +180,11 @@ fn code(
         Some(To::Um) => user.um_plan.is_some(),
         Some(To::Number(number)) => match directory.user(number) {
             Some(colleague) => colleague.address != user.address,
-            None => directory.ways_out(number, Behalf::of(&user), now()).is_ok(),
+            None => directory.ways_out(number, Behalf::of(user), now()).is_ok(),
         },
         None => true,
     };
-    if allowed { Ok(Dialled::Code(user, change)) } else { Err(403) }
+    if allowed { Ok(change) } else { Err(403) }
 }
 
 /// What a caller hears who may not, or cannot, call outside.

@@ -23,6 +23,7 @@ use crate::{
     leg::{Arrival, LegActor},
     metrics::METRICS,
     port::Refusal,
+    rcc::is_csta,
 };
 
 /// Seconds that a caller is asked to wait when Ringpost is full.
@@ -34,6 +35,8 @@ pub(super) enum Admitted {
     Call(Origin, Dialled),
     /// Into the place of somebody who has a call already.
     Place(Origin, Replaces),
+    /// No call: a program that controls telephones.
+    Control(Origin),
 }
 
 impl Switch {
@@ -43,7 +46,8 @@ impl Switch {
     }
 
     pub(super) fn admits_invite(&self, invite: &SipMessage, origin: Origin) -> Result<Admitted, Refusal> {
-        if !relay::takes_body(invite) {
+        let controls = !relay::takes_body(invite) && self.directory().site.rcc.enabled && is_csta(invite);
+        if !controls && !relay::takes_body(invite) {
             return Err(Refusal::with(415, "Accept", b"application/sdp, multipart/mixed"));
         }
         if wire::max_forwards(invite) == 0 {
@@ -56,6 +60,12 @@ impl Switch {
         let terms = self.terms();
         if session_timer::is_too_short(invite, terms) {
             return Err(Refusal::with(422, "Min-SE", terms.least.to_string().as_bytes()));
+        }
+        if controls {
+            return match self.draining.get() {
+                true => Err(Refusal { only_new: true, ..Refusal::with(503, "Retry-After", RETRY_AFTER) }),
+                false => Ok(Admitted::Control(origin)),
+            };
         }
         if let Some(replaces) =
             Replaces::of(invite).map_err(|phrase| Refusal { phrase, ..Refusal::plain(400) })?
@@ -101,6 +111,7 @@ impl Switch {
             Some(Admitted::Place(origin, replaces)) => {
                 self.claim((server, message, from), origin, replaces);
             }
+            Some(Admitted::Control(origin)) => self.dialogs.begin(self, (server, message, from), &origin),
             None => self.turn_away(server, &message, from, 404),
         }
     }

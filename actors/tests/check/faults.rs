@@ -29,6 +29,17 @@ path = ":memory:"
 /// (what, text to replace, replacement, exactly these errors)
 pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
     (
+        "telephones controlled for too short a time, by a trunk that is not there and by a user for nobody",
+        "[store]",
+        "[rcc]\nsession = \"30s\"\nmax_dialogs = 0\ntrunks = [\"pbx2\"]\n[[rcc.delegate]]\nuser = \"1001\"\nlines = []\n[store]",
+        &[
+            "site.toml:23: rcc.session: a session lasts 90 s at least (RFC 4028)",
+            "site.toml:24: rcc.max_dialogs: wants a number from 1 to 1000000",
+            "site.toml:25: rcc.trunks[0]: there is no trunk \"pbx2\"",
+            "site.toml:28: rcc.delegate[0].lines: needs at least one entry",
+        ],
+    ),
+    (
         "presence of an unknown kind, by nobody, for no time",
         "[store]",
         "[presence]\nexpires = \"10s\"\nusers = \"some\"\npublishers = [\"pbx2\"]\nfull = [\"1001\"]\nblock = [\"1001\"]\n\
@@ -336,7 +347,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[stores]",
         &[
             "site.toml:22: stores: unknown key; known here: sip, location, outbound, voice_policy, trunk, registrar, um, outbox, channel, mail, \
-             notices, directory, user, bypass, attendant, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, book, security, tls, dns, presence, identity",
+             notices, directory, user, bypass, attendant, route, routing, policy, feature_codes, store, retention, voicemail, metrics, http, book, security, tls, dns, presence, rcc, identity",
         ],
     ),
     (

@@ -49,7 +49,8 @@ impl Phone {
         let (user, domain) = (&self.user, &self.domain);
         let (address, sequence) = (self.peer.address, self.sequence);
         let to = if method == "REGISTER" { format!("sip:{user}@{domain}") } else { uri.to_owned() };
-        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let typed = body.is_empty() || headers.contains("Content-Type");
+        let kind = if typed { "" } else { "Content-Type: application/sdp\r\n" };
         format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{transport} {address};branch=z9hG4bK{};rport\r\nMax-Forwards: 70\r\n\
              From: <sip:{user}@{domain}>;tag=p{user}\r\nTo: <{to}>\r\nCall-ID: {}\r\nCSeq: {sequence} {method}\r\n\

@@ -34,6 +34,8 @@ pub enum Owner {
     Errand(Token),
     /// A subscription of somebody else: the request is its NOTIFY.
     Watch(Token),
+    /// A dialog of remote call control.
+    Control(Token),
     /// Nobody: the transaction ends by itself.
     Nobody,
 }

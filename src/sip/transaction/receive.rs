@@ -108,7 +108,7 @@ impl Transactions {
             return;
         };
         let tag = match invite.owner {
-            Owner::Leg(leg) | Owner::Errand(leg) | Owner::Watch(leg) => leg.text(),
+            Owner::Leg(leg) | Owner::Errand(leg) | Owner::Watch(leg) | Owner::Control(leg) => leg.text(),
             Owner::Nobody => server.text(),
         };
         let (owner, open) = (invite.owner, invite.is_open());

@@ -1,0 +1,164 @@
+//! What clients hear of the real calls (R52, R55, R114).
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    client::{Client, root, site, value},
+    support::{Over, SDP, Sip, peer::Dialog},
+};
+
+/// A call comes in: it rings, talks, ends, and each event is there at once (issue: within 100 ms).
+#[test]
+fn a_call_comes_in() {
+    for over in Over::BOTH {
+        let site = site("");
+        let (mut pbx, mut phone) = (site.peer(Over::Udp), site.peer(Over::Udp));
+        let ringpost = site.user("1001", &[&phone], "").start();
+        let mut client = Client::new(&ringpost, over, "1001");
+        let ok = client.opens("Session-Expires: 600;refresher=uac\r\n");
+        assert_eq!(
+            (root(&ok).as_str(), value(ok.body(), "systemStatus")),
+            ("RequestSystemStatusResponse", "normal")
+        );
+        assert!(ok.one("Session-Expires").starts_with("600;refresher=uac"), "{ok}");
+        assert!(client.does("GetCSTAFeatures", "").contains("<delivered/>"));
+        let monitor = client.monitors("tel:1001");
+        let since = Instant::now();
+        let invite = pbx.invite("1001");
+        let ringing = phone.expect("INVITE");
+        phone.answer(&ringing, 180);
+        pbx.expect("180");
+        let delivered = client.hears_at_once("DeliveredEvent", since);
+        assert_eq!(value(&delivered, "monitorCrossRefID"), monitor);
+        assert_eq!(value(&delivered, "localConnectionInfo"), "alerting");
+        assert!(delivered.contains("<callingDevice><deviceIdentifier>tel:+4544890101<"), "{delivered}");
+        let since = Instant::now();
+        let ok = phone.answer(&ringing, 200);
+        let mut talk = Dialog::caller(&invite, &pbx.expect("200"));
+        pbx.inside(&mut talk, "ACK", "", "");
+        phone.expect("ACK");
+        let established = client.hears_at_once("EstablishedEvent", since);
+        assert_eq!(value(&established, "callID"), value(&delivered, "callID"));
+        let since = Instant::now();
+        let mut called = Dialog::callee(&ringing, &ok);
+        phone.inside(&mut called, "BYE", "", "");
+        phone.expect("200");
+        let bye = pbx.expect("BYE");
+        pbx.answer(&bye, 200);
+        let cleared = client.hears_at_once("ConnectionClearedEvent", since);
+        assert!(cleared.contains("<droppedConnection>"), "{cleared}");
+        client.does("MonitorStop", &format!("<monitorCrossRefID>{monitor}</monitorCrossRefID>"));
+        client.is_denied(
+            "MonitorStop",
+            &format!("<monitorCrossRefID>{monitor}</monitorCrossRefID>"),
+            "invalidMonitorCrossRefID",
+        );
+        // Nothing is told any more.
+        let invite = pbx.invite("1001");
+        let ringing = phone.expect("INVITE");
+        phone.answer(&ringing, 486);
+        phone.expect("ACK");
+        pbx.refused(&invite, 486);
+        client.peer.silent_for(Duration::from_millis(200));
+        client.inside("BYE", "", "");
+        client.peer.expect("200");
+        drop(client);
+        ringpost.back_to_baseline();
+    }
+}
+
+/// The user calls: off-hook shows at once, then ringing, talking, the end; the callee's own monitor sees the same call.
+#[test]
+fn the_user_calls_and_two_monitors_see_it() {
+    let site = site("[[rcc.delegate]]\nuser = \"1003\"\nlines = [\"1001\", \"1002\"]");
+    let (mut desk, mut phone) = (site.peer(Over::Udp), site.peer(Over::Udp));
+    let ringpost = site.user("1001", &[&desk], "").user("1002", &[&phone], "").user("1003", &[], "").start();
+    let mut own = Client::new(&ringpost, Over::Udp, "1001");
+    own.edition = 5;
+    own.opens("");
+    own.monitors("sip:1001@corp.test");
+    let mut boss = Client::new(&ringpost, Over::Tcp, "1003");
+    boss.opens("");
+    let of_callee = boss.monitors("tel:1002");
+    let since = Instant::now();
+    let text = desk.draft("INVITE", "sip:1002@corp.test", "", SDP);
+    let text = text.replace("\"Ada Caller\" <sip:+4544890101@pbx.test>", "<sip:1001@corp.test>");
+    desk.send(text.as_bytes());
+    let originated = own.hears_at_once("OriginatedEvent", since);
+    assert!(originated.contains("csta/ed5\"") && originated.contains("tel:1002"), "{originated}");
+    let ringing = phone.expect("INVITE");
+    phone.answer(&ringing, 180);
+    desk.expect("180");
+    let there = own.hears("DeliveredEvent");
+    assert_eq!(value(&there, "localConnectionInfo"), "connected");
+    let here = boss.hears("DeliveredEvent");
+    assert!(here.contains("csta/ed3\""), "{here}");
+    assert_eq!(
+        (value(&here, "monitorCrossRefID"), value(&here, "localConnectionInfo")),
+        (of_callee.as_str(), "alerting")
+    );
+    assert_eq!(value(&here, "callID"), value(&there, "callID"));
+    phone.answer(&ringing, 200);
+    let mut talk = Dialog::caller(&Sip::new(text.as_bytes()), &desk.expect("200"));
+    desk.inside(&mut talk, "ACK", "", "");
+    phone.expect("ACK");
+    own.hears("EstablishedEvent");
+    boss.hears("EstablishedEvent");
+    // A monitor that begins in the middle of a call hears of its end.
+    boss.monitors("tel:1001");
+    let since = Instant::now();
+    desk.inside(&mut talk, "BYE", "", "");
+    desk.expect("200");
+    let bye = phone.expect("BYE");
+    phone.answer(&bye, 200);
+    own.hears_at_once("ConnectionClearedEvent", since);
+    boss.hears("ConnectionClearedEvent");
+    boss.hears("ConnectionClearedEvent");
+    ringpost.is_well();
+}
+
+/// Two devices are one line: what another one of the same user answers is that user's call; what nobody answers is missed.
+#[test]
+fn a_fork_is_one_connection() {
+    let site = site("");
+    let (mut pbx, mut one, mut two) = (site.peer(Over::Udp), site.peer(Over::Udp), site.peer(Over::Udp));
+    let ringpost = site.user("1001", &[&one, &two], "").start();
+    let mut client = Client::new(&ringpost, Over::Udp, "1001");
+    client.opens("");
+    client.monitors("tel:1001");
+    let invite = pbx.invite("1001");
+    let (first, second) = (one.expect("INVITE"), two.expect("INVITE"));
+    one.answer(&first, 180);
+    pbx.expect("180");
+    two.answer(&second, 180);
+    client.hears("DeliveredEvent");
+    two.answer(&second, 200);
+    let mut talk = Dialog::caller(&invite, &pbx.expect("200"));
+    pbx.inside(&mut talk, "ACK", "", "");
+    two.expect("ACK");
+    let cancel = one.expect("CANCEL");
+    one.answer(&cancel, 200);
+    one.answer(&first, 487);
+    one.expect("ACK");
+    client.hears("EstablishedEvent");
+    pbx.inside(&mut talk, "BYE", "", "");
+    pbx.expect("200");
+    let bye = two.expect("BYE");
+    two.answer(&bye, 200);
+    client.hears("ConnectionClearedEvent");
+    // Given up by the caller.
+    let invite = pbx.invite("1001");
+    let (first, second) = (one.expect("INVITE"), two.expect("INVITE"));
+    one.answer(&first, 180);
+    client.hears("DeliveredEvent");
+    pbx.expect("180");
+    pbx.cancel(&invite, "");
+    for (peer, ringing) in [(&mut one, first), (&mut two, second)] {
+        if let Some(cancel) = peer.next(Duration::from_secs(1)) {
+            peer.answer(&cancel, 200);
+            peer.answer(&ringing, 487);
+        }
+    }
+    client.hears("ConnectionClearedEvent");
+    ringpost.is_well();
+}

@@ -1,0 +1,112 @@
+//! Clients that may not, and bodies that nobody should send (T5, T6, T12).
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    client::{Client, KIND, site},
+    support::{Over, Peer, Site},
+};
+
+/// T5, T6: each costs its own refusal within 50 ms (a second where suites share the machine), and nothing else.
+#[test]
+fn hostile_bodies_are_refused() {
+    let ringpost = site("").user("1001", &[], "missed_calls = \"off\"").start();
+    let mut client = Client::new(&ringpost, Over::Tcp, "1001");
+    let laughs = "<!DOCTYPE a [<!ENTITY b \"ha\"><!ENTITY c \"&b;&b;&b;&b;\">]><RequestSystemStatus>&c;</RequestSystemStatus>";
+    let file = "<!DOCTYPE a [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><RequestSystemStatus>&x;</RequestSystemStatus>";
+    let deep = format!("{}{}", "<a>".repeat(5_000), "</a>".repeat(5_000));
+    let bodies =
+        [laughs, file, &deep, "", "<", "\u{0}\u{1}", "<RequestSystemStatus/>", "<a xmlns=\"urn:x\"/>"];
+    for body in bodies {
+        let text = client.invite("", body);
+        let begun = Instant::now();
+        client.peer.send(text.as_bytes());
+        let refusal = client.peer.expect_any();
+        assert!(refusal.what().starts_with('4'), "{body:.60}: {refusal}");
+        assert!(begun.elapsed() < Duration::from_secs(1), "{body:.60}");
+        client.peer.acknowledges(&crate::support::Sip::new(text.as_bytes()), &refusal);
+    }
+    client.opens("");
+    for body in bodies.into_iter().filter(|body| !body.is_empty()) {
+        let request = client.inside("INFO", KIND, body);
+        let refusal = client.peer.expect_any();
+        assert_eq!((refusal.what(), refusal.one("CSeq")), ("400", request.one("CSeq")), "{body:.60}");
+    }
+    client.inside("INFO", "Content-Type: text/plain\r\n", "hello");
+    assert_eq!(client.peer.expect_any().one("Accept"), "application/csta+xml");
+    client.inside("MESSAGE", "Content-Type: text/plain\r\n", "hello");
+    client.peer.expect("405");
+    client.is_denied("MonitorStart", "<monitorObject/>", "generic");
+    client.is_denied("MakeCoffee", "", "invalidFeature");
+    let long = format!("<monitorObject><deviceObject>{}</deviceObject></monitorObject>", "9".repeat(30_000));
+    client.is_denied("MonitorStart", &long, "generic");
+    for _ in 0..32 {
+        client.monitors("tel:1001");
+    }
+    let more = "<monitorObject><deviceObject>tel:1001</deviceObject></monitorObject>";
+    client.is_denied("MonitorStart", more, "serviceBusy");
+    drop(client);
+    ringpost.back_to_baseline();
+}
+
+/// T12: the own line, those of delegates, and nothing else; a stranger nothing at all.
+#[test]
+fn nobody_controls_the_lines_of_others() {
+    let lines = "[[rcc.delegate]]\nuser = \"1002\"\nlines = [\"1001\"]";
+    let site = ["1001", "1002", "1003"]
+        .iter()
+        .fold(site(lines), |site, user| site.user(user, &[], "missed_calls = \"off\""));
+    let ringpost = site.start();
+    let device = |of: &str| format!("<monitorObject><deviceObject>tel:{of}</deviceObject></monitorObject>");
+    let mut own = Client::new(&ringpost, Over::Udp, "1001");
+    own.opens("");
+    own.monitors("tel:1001");
+    for other in ["1002", "1003", "4711", "1001;ext=1002"] {
+        own.is_denied("MonitorStart", &device(other), "securityViolation");
+    }
+    own.is_denied("GetDoNotDisturb", "<device>tel:1002</device>", "securityViolation");
+    let mut delegate = Client::new(&ringpost, Over::Udp, "1002");
+    delegate.opens("");
+    delegate.monitors("tel:1001");
+    delegate.is_denied("MonitorStart", &device("1003"), "securityViolation");
+    // Nobody of the site: a trunk that may not control users.
+    let stranger = Client::new(&ringpost, Over::Udp, "stranger");
+    refused(stranger, 403);
+    // Somebody else's line is asked for already in the INVITE.
+    let mut wrong = Client::new(&ringpost, Over::Udp, "1003");
+    let hint = "<extensions><privateData><private><lcs:line xmlns:lcs=\"urn:x\">tel:1001</lcs:line></private></privateData></extensions>";
+    let text = wrong.invite("", &wrong.body("RequestSystemStatus", hint));
+    wrong.peer.send(text.as_bytes());
+    wrong.peer.expect("403");
+    ringpost.is_well();
+}
+
+fn refused(mut client: Client, code: u16) {
+    let text = client.invite("", &client.body("RequestSystemStatus", ""));
+    client.peer.send(text.as_bytes());
+    client.peer.expect(&code.to_string());
+}
+
+/// T12: without credentials 401; with remote call control off 415, as ever; a trunk by name controls everybody.
+#[test]
+fn strangers_sites_without_it_and_trusted_trunks() {
+    let with_password = "password = \"correct horse\"\nmissed_calls = \"off\"";
+    let closed = site("").user("1001", &[], with_password).start();
+    let mut stranger = Client::new(&closed, Over::Udp, "1001");
+    stranger.peer = Peer::new(Over::Udp, "127.0.0.2", closed.sip);
+    refused(stranger, 401);
+    let off = Site::new().user("1001", &[], "missed_calls = \"off\"").start();
+    refused(Client::new(&off, Over::Udp, "1001"), 415);
+    let open = site("trunks = [\"pbx\"]").user("1001", &[], "missed_calls = \"off\"").start();
+    let mut server = Client::new(&open, Over::Udp, "server");
+    let text = server.invite("", &server.body("RequestSystemStatus", ""));
+    server.peer.send(text.as_bytes());
+    let ok = server.peer.expect("200");
+    server.dialog =
+        Some(crate::support::peer::Dialog::caller(&crate::support::Sip::new(text.as_bytes()), &ok));
+    server.inside("ACK", "", "");
+    server.monitors("tel:1001");
+    let nobody = "<monitorObject><deviceObject>tel:4711</deviceObject></monitorObject>";
+    server.is_denied("MonitorStart", nobody, "invalidDeviceID");
+    open.is_well();
+}

@@ -1,0 +1,11 @@
+//! Programs that see and control users' telephones by CSTA over SIP, against the running program (R52, R55, R114; T5, T6, T12).
+
+#[path = "../support/call/mod.rs"]
+mod support;
+
+mod client;
+mod events;
+mod features;
+mod hostile;
+mod life;
+mod sample;

@@ -1,0 +1,69 @@
+//! The sample site, played: a registered desk phone, and a client of the assistant.
+
+use std::{fs, path::Path, time::Instant};
+
+use crate::{
+    client::{Client, KIND, root},
+    support::{Over, Ringpost, SDP, peer::Dialog, ports},
+};
+
+#[path = "../registrar/phone.rs"]
+#[allow(dead_code, reason = "its own tests use the rest")]
+mod phone;
+
+use phone::Phone;
+
+fn started() -> Ringpost {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/sites/remote-call-control.toml");
+    let text = fs::read_to_string(file).expect("the sample");
+    let folder = tempfile::tempdir().expect("a folder");
+    let sip = std::net::SocketAddr::from(([127, 0, 0, 1], ports(1)));
+    let rtp = (ports(24) + 1) & !1;
+    let text = text
+        .replace("192.0.2.5:5060", &sip.to_string())
+        .replace("192.0.2.10", "127.0.0.1")
+        .replace("\"change me\"", "\"correct horse\"")
+        .replace("\"change me too\"", "\"correct horse\"")
+        .replace("[store]", &format!("[voicemail]\nrtp_ports = \"{rtp}-{}\"\n[store]", rtp + 21));
+    Ringpost::of(folder, sip, &text)
+}
+
+/// T12: the client proves with its user's password whose lines it may control.
+#[test]
+fn the_sample_site_is_played() {
+    let ringpost = started();
+    let mut desk = Phone::new(Over::Udp, "127.0.0.2", &ringpost, "1001");
+    desk.domain = "example.com".into();
+    let contact = format!("Contact: {}\r\n", desk.contact);
+    let (_, ok) = desk.asks("REGISTER", "sip:example.com", &contact, "", 0);
+    assert_eq!(ok.what(), "200", "{ok}");
+    let mut program = Phone::new(Over::Udp, "127.0.0.3", &ringpost, "1002");
+    program.domain = "example.com".into();
+    program.call_id = "rcc".into();
+    let mut client = Client::new(&ringpost, Over::Udp, "1002");
+    let body = client.body("RequestSystemStatus", "");
+    let lines = format!("Contact: {}\r\n{KIND}", program.contact);
+    let (sent, answer) = program.asks("INVITE", "sip:1002@example.com", &lines, &body, 0);
+    assert_eq!((answer.what(), root(&answer).as_str()), ("200", "RequestSystemStatusResponse"), "{answer}");
+    client.dialog = Some(Dialog { sequence: 100, ..Dialog::caller(&sent, &answer) });
+    client.peer = program.peer;
+    client.inside("ACK", "", "");
+    client.monitors("tel:1001");
+    client.is_denied(
+        "MonitorStart",
+        "<monitorObject><deviceObject>tel:1003</deviceObject></monitorObject>",
+        "securityViolation",
+    );
+    let mut pbx = crate::support::Peer::new(Over::Udp, "127.0.0.1", ringpost.sip);
+    let since = Instant::now();
+    let invite = pbx.request("INVITE", "sip:1001@example.com", "", SDP);
+    let ringing = desk.peer.expect("INVITE");
+    desk.peer.answer(&ringing, 180);
+    pbx.expect("180");
+    client.hears_at_once("DeliveredEvent", since);
+    desk.peer.answer(&ringing, 486);
+    desk.peer.expect("ACK");
+    pbx.refused(&invite, 486);
+    client.hears("ConnectionClearedEvent");
+    ringpost.is_well();
+}
