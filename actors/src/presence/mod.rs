@@ -80,8 +80,8 @@ pub struct Presence {
     /// Subscriptions in all.
     open: AtomicUsize,
     restored: Mutex<Vec<Vec<Restored>>>,
-    /// Publications that are to be written.
-    unwritten: Mutex<Vec<PresenceRow>>,
+    /// Publications that are to be written, by their names in the store; `None`: removed.
+    unwritten: Mutex<HashMap<String, Option<String>>>,
     scribe: Option<Scribe>,
 }
 
@@ -238,7 +238,6 @@ impl Presence {
                 self.reload();
             }
             seen = directory;
-            self.write_publications().await;
             if now >= sweep {
                 sweep = now + SWEEP;
                 self.sweep();
@@ -273,11 +272,18 @@ impl Presence {
         self.forget(ended);
     }
 
+    /// Has a row written, in place of what was to be written under its name before.
+    fn write(&self, (name, body): PresenceRow) {
+        if self.scribe.is_some() {
+            lock(&self.unwritten).insert(name, body);
+        }
+    }
+
     /// These publications are over.
     fn forget(&self, ended: Vec<Publication>) {
         for one in ended {
             METRICS.publications.down();
-            lock(&self.unwritten).push(keep::removed(&one.source.name));
+            self.write(keep::removed(&one.source.name));
         }
     }
 
