@@ -588,7 +588,11 @@ fn no_entry_takes_the_calls_to_emergency_and_foreign_numbers() {
     let entries = [
         entry(1, "mal", &[("telephoneNumber", "112"), ("msRTCSIP-Line", "tel:911")]),
         entry(2, "999", &[]),
-        entry(3, "eve", &[("telephoneNumber", "+45 33 11 22 33"), ("msRTCSIP-Line", "tel:+4544890101;ext=200")]),
+        entry(
+            3,
+            "eve",
+            &[("telephoneNumber", "+45 33 11 22 33"), ("msRTCSIP-Line", "tel:+4544890101;ext=200")],
+        ),
     ];
     let called = |text: &str, dialled: &str| {
         let (directory, _) = joined(&site(text), &entries, vec![]);
@@ -598,7 +602,8 @@ fn no_entry_takes_the_calls_to_emergency_and_foreign_numbers() {
         assert_eq!(called(SITE, number), None, "{number}");
     }
     assert!(called(SITE, "+4533112233").is_some());
-    let within = SITE.replace("ring_for = \"25s\"", "numbers_within = [\"+4544890\"]\nnumbers_not = [\"200\"]");
+    let within =
+        SITE.replace("ring_for = \"25s\"", "numbers_within = [\"+4544890\"]\nnumbers_not = [\"200\"]");
     assert_eq!(called(&within, "+4533112233"), None);
     assert_eq!(called(&within, "200"), None);
     assert_eq!(called(&within, "+4544890101;ext=200").as_deref(), Some("sip:eve@corp.test"));

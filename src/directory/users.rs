@@ -222,7 +222,9 @@ fn claim_numbers(
                 continue;
             }
             let is_shared = is_weak && weak.get(line.number.as_str()).is_none_or(|(_, owners)| *owners > 1);
-            let what = if settings.numbers_not.contains(&line.number) || site.feature_codes.read(&line.number).is_some() {
+            let what = if settings.numbers_not.contains(&line.number)
+                || site.feature_codes.read(&line.number).is_some()
+            {
                 "has a number of numbers_not or a feature code, and is not reached by it"
             } else if is_shared {
                 continue;

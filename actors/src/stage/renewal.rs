@@ -11,8 +11,7 @@ use std::{
 use arc_swap::ArcSwap;
 use ringpost::{
     directory::{
-        Directory,
-        Remark,
+        Directory, Remark,
         people::{People, Roster},
         reverse::Rule,
         typed,

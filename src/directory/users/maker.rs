@@ -121,7 +121,10 @@ impl Maker<'_> {
         let plan = by_address.or_else(by_link);
         if plan.is_none() {
             let context = person.eum.first().map(|eum| eum.context.as_str()).or(person.um_plan.as_deref());
-            remark("names a UM dial plan that is unknown or has no server, and has no UM", context.unwrap_or_default());
+            remark(
+                "names a UM dial plan that is unknown or has no server, and has no UM",
+                context.unwrap_or_default(),
+            );
         }
         plan.map(|plan| plan.name.clone())
     }
