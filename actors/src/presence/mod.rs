@@ -10,6 +10,7 @@ mod list;
 pub mod outward;
 mod own;
 mod publish;
+mod remind;
 mod serve;
 mod tell;
 pub mod watchers;
@@ -63,6 +64,8 @@ pub enum Order {
     Tell(Arc<Cell>),
     /// The site was read again.
     Judge,
+    /// A user's devices want to know what waits, though they have not asked.
+    Remind(Arc<Cell>),
 }
 
 /// Shared by all lanes.
@@ -182,11 +185,17 @@ impl Presence {
 
     /// The counts of a user's mailbox have changed.
     fn counted(&self, address: &str) {
-        let Some(cell) = self.find(address) else { return };
         let directory = self.directory.load();
-        let Some(user) = directory.of_address(address) else { return };
+        let Some(user) = directory.of_address(address).filter(|_| self.is_on()) else { return };
+        let reminds = directory.site.presence.unsolicited;
+        let found = if reminds { Some(self.of(user)) } else { self.find(address) };
+        let Some(cell) = found else { return };
         let summary = self.summary(&directory, user);
         self.change(&cell, |known| known.summary = summary);
+        if reminds {
+            // A lane that has ended reminds nobody.
+            let _ = self.lanes[0].send(Order::Remind(cell));
+        }
     }
 
     /// What waits in a user's mailbox, and the number that it is listened to by.

@@ -124,6 +124,7 @@ impl Watchers {
             match order {
                 Order::Tell(cell) => self.tell_all(&cell).await,
                 Order::Judge => self.judge().await,
+                Order::Remind(cell) => self.port.guarded(|| self.remind_all(&cell)),
             }
         }
     }
