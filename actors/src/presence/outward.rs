@@ -118,6 +118,8 @@ impl Outward {
             let wake = fars.iter().filter_map(|far| far.wake(at)).min();
             tokio::select! {
                 order = inbox.recv() => match order {
+                    // Devices are reminded by a lane.
+                    Some(Order::Remind(_)) => {}
                     Some(_) if stops => {}
                     Some(Order::Tell(cell)) => self.tell(&mut fars, &cell),
                     Some(Order::Judge) => self.renew(&mut fars, &mut ids),
