@@ -3,6 +3,7 @@
 
 mod documents;
 mod hostile;
+mod microsoft;
 mod publishing;
 mod sums;
 mod truth;
