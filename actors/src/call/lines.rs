@@ -18,7 +18,7 @@ use crate::rcc::{Live, Look, Rcc};
 /// The call as its users' telephones have it.
 #[derive(Default)]
 pub(super) struct Lines {
-    on: Option<On>,
+    on: Option<Box<On>>,
 }
 
 struct On {
@@ -66,7 +66,7 @@ impl Lines {
     /// Of a call with that name.
     pub(super) fn of(rcc: &Arc<Rcc>, id: impl Into<Arc<str>>) -> Self {
         Self {
-            on: Some(On {
+            on: Some(Box::new(On {
                 rcc: Arc::clone(rcc),
                 id: id.into(),
                 call: None,
@@ -75,7 +75,7 @@ impl Lines {
                 asking: None,
                 diverted: None,
                 lent: false,
-            }),
+            })),
         }
     }
 
