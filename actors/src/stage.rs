@@ -298,13 +298,13 @@ impl Running {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 _ = hang_up.recv() => {
-                    self.reload(site_file);
+                    self.reload(site_file).await;
                     watched = rules_files::Watched::of(&self.directory.load().site);
                 }
                 () = watched.wait() => {
                     if watched.have_changed() {
                         tracing::info!("A rules file has changed");
-                        self.reload(site_file);
+                        self.reload(site_file).await;
                         watched.follow(&self.directory.load().site);
                     }
                 }
@@ -330,12 +330,17 @@ impl Running {
         Err(StartError::Broken(part))
     }
 
-    /// Reads the site file again; users, trunks and UM plans change, listeners and the store need a restart.
-    fn reload(&self, site_file: &std::path::Path) {
-        match load::site(site_file) {
-            Ok(site) => {
-                let users = site.users.len();
-                self.renewal.site(site);
+    /// Reads the site file again; users, trunks and UM plans change, listeners and the store need a restart. With a large
+    /// directory that takes seconds, so a thread of its own does it.
+    async fn reload(&self, site_file: &std::path::Path) {
+        let (renewal, site_file) = (Arc::clone(&self.renewal), site_file.to_owned());
+        let renewed = move || load::site(&site_file).map(|site| (site.users.len(), renewal.site(site)).0);
+        let Ok(read) = tokio::task::spawn_blocking(renewed).await else {
+            tracing::error!("Reading the site file again has failed: the users stay as they were");
+            return;
+        };
+        match read {
+            Ok(users) => {
                 // Full: it has been told already.
                 self.mirror.iter().for_each(|mirror| drop(mirror.try_send(Order::Reread)));
                 tracing::info!(users, "Read the site file again");

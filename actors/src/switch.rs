@@ -202,6 +202,7 @@ impl Switch {
     pub fn drain(&self) {
         self.draining.set(true);
         self.ship_records();
+        self.watchers.write();
     }
 
     /// Keeps a line for the log and the call log. Many are written at once: a line for each call on its own, and waking

@@ -114,7 +114,7 @@ fn r13_r14_r24_a_person_becomes_a_user_with_line_plan_and_the_sites_defaults() {
     assert_eq!(remarks, [""; 0]);
     let ada = user(&directory, "SIP:Ada@corp.test");
     assert_eq!((ada.name.as_deref(), ada.mail.as_deref()), (Some("ada"), Some("ada@corp.test")));
-    assert_eq!(ada.numbers, ["200", "4001", "+4544890101", "+4544890155"]);
+    assert_eq!(ada.numbers, ["+4544890101;ext=200", "4001", "+4544890101", "200", "+4544890155"]);
     assert_eq!(ada.devices, ["sip:200@192.0.2.10"]);
     assert_eq!((ada.um_plan.as_deref(), ada.missed_calls), (Some("DP-HQ"), UserClass::Um));
     assert_eq!((ada.ring_for.as_secs(), ada.language), (25, Language::Da));
@@ -186,7 +186,7 @@ fn r13_the_plan_is_the_phone_context_else_the_link_and_an_unknown_one_leaves_no_
     assert_eq!(
         remarks,
         [
-            "a user of the site file has a UM dial plan that neither the site file nor the directory knows, and no UM (later)"
+            "a user of the site file has a UM dial plan that neither the site file nor the directory knows with a server, and no UM (later)"
         ]
     );
     assert_eq!(user(&directory, "sip:bob@corp.test").missed_calls, UserClass::Off);
@@ -225,7 +225,7 @@ fn the_site_file_counts_before_the_directory_key_by_key() {
         (Some("Ada L."), 9, UserClass::Mail)
     );
     // The rest is the directory's; the number before the extension is Bob's by the site file.
-    assert_eq!((ada.numbers.as_slice(), ada.language), (&["200".to_owned()][..], Language::Fr));
+    assert_eq!((ada.numbers.join(" "), ada.language), ("+4544890101;ext=200 200".to_owned(), Language::Fr));
     assert_eq!((ada.um_plan.as_deref(), ada.time_zone.as_str()), (Some("DP-HQ"), "Europe/Copenhagen"));
     assert!(ada.login.is_none(), "the name is Bob's");
     assert_eq!(
@@ -519,8 +519,8 @@ fn the_sample_site_by_active_directory_has_its_users() {
         // A line without an extension has no desk phone by one: Ada's devices register.
         row("ada", "+4544890101", "", UserClass::Um, 35, "Europe/Copenhagen"),
         row("lobby", "100", "lobby@192.0.2.31", UserClass::Off, 20, "UTC"),
-        row("bo", "202", "202@192.0.2.10", UserClass::Mail, 20, "Europe/Copenhagen"),
-        row("cy", "203", "203@192.0.2.10", UserClass::Off, 20, "Asia/Tokyo"),
+        row("bo", "+4544890100;ext=202 202", "202@192.0.2.10", UserClass::Mail, 20, "Europe/Copenhagen"),
+        row("cy", "+4544890100;ext=203 203", "203@192.0.2.10", UserClass::Off, 20, "Asia/Tokyo"),
     ];
     assert_eq!(users.collect::<Vec<_>>(), expected);
     for (number, name) in [("+4544890999", Some("guest")), ("44890999", Some("guest")), ("+4544890100", None)]
@@ -528,4 +528,84 @@ fn the_sample_site_by_active_directory_has_its_users() {
         let caller = Caller { number: Some(number.into()), ..Caller::default() };
         assert_eq!(directory.named(caller).name.as_deref(), name, "{number}");
     }
+}
+
+#[test]
+fn r205_whoever_is_called_by_a_name_is_nobody_else() {
+    // The first by id would have the number of the second as its name, or the name of another domain's namesake.
+    let abroad = ("msRTCSIP-PrimaryUserAddress", "sip:cleo@other.test");
+    let entries = [
+        entry(1, "210", &[]),
+        entry(2, "dan", &[("msRTCSIP-Line", "tel:+4544890101;ext=210"), ("telephoneNumber", "211")]),
+        Record {
+            attributes: vec![
+                (abroad.0.into(), vec![abroad.1.into()]),
+                ("objectGUID".into(), vec![vec![3; 16]]),
+            ],
+            ..Record::default()
+        },
+        entry(4, "cleo", &[]),
+        entry(5, "j.smith", &[]),
+        entry(6, "jsmith", &[]),
+        entry(7, "bob", &[("msRTCSIP-Line", "tel:212")]),
+    ];
+    let own = format!("[sip]\ndomain = \"corp.test\"\n{SITE}[[user]]\naddress = \"sip:212@corp.test\"\n");
+    let (directory, remarks) = joined(&site(&own), &entries, vec![]);
+    let called = |dialled: &str| directory.user(dialled).map(|user| user.address.as_str());
+    for (dialled, who) in [
+        ("210", Some("sip:210@corp.test")),
+        ("+4544890101;ext=210", Some("sip:dan@corp.test")),
+        ("211", Some("sip:dan@corp.test")),
+        ("cleo", Some("sip:cleo@corp.test")),
+        ("j.smith", Some("sip:j.smith@corp.test")),
+        ("jsmith", Some("sip:jsmith@corp.test")),
+        ("212", Some("sip:212@corp.test")),
+    ] {
+        assert_eq!(called(dialled), who, "{dialled}");
+    }
+    for user in &directory.site.users {
+        assert!(
+            user.numbers.iter().all(|number| called(number) == Some(&user.address)),
+            "{} is reached by {:?}",
+            user.address,
+            user.numbers
+        );
+    }
+    assert!(directory.by_address("sip:cleo@other.test").is_none(), "nobody could call it");
+    assert_eq!(
+        remarks,
+        [
+            "the entry 03030303-0303-0303-0303-030303030303 has a SIP address whose user part somebody else is \
+             called by, and is no user (sip:cleo@other.test)",
+            "the entry 07070707-0707-0707-0707-070707070707 has a number that somebody before it has, and is not \
+             reached by it (212)",
+        ]
+    );
+}
+
+#[test]
+fn no_entry_takes_the_calls_to_emergency_and_foreign_numbers() {
+    let entries = [
+        entry(1, "mal", &[("telephoneNumber", "112"), ("msRTCSIP-Line", "tel:911")]),
+        entry(2, "999", &[]),
+        entry(
+            3,
+            "eve",
+            &[("telephoneNumber", "+45 33 11 22 33"), ("msRTCSIP-Line", "tel:+4544890101;ext=200")],
+        ),
+    ];
+    let called = |text: &str, dialled: &str| {
+        let (directory, _) = joined(&site(text), &entries, vec![]);
+        directory.user(dialled).map(|user| user.address.clone())
+    };
+    for number in ["112", "911", "999"] {
+        assert_eq!(called(SITE, number), None, "{number}");
+    }
+    assert!(called(SITE, "+4533112233").is_some());
+    let within =
+        SITE.replace("ring_for = \"25s\"", "numbers_within = [\"+4544890\"]\nnumbers_not = [\"200\"]");
+    assert_eq!(called(&within, "+4533112233"), None);
+    assert_eq!(called(&within, "200"), None);
+    assert_eq!(called(&within, "+4544890101;ext=200").as_deref(), Some("sip:eve@corp.test"));
+    assert_eq!(called(&within, "112").as_deref(), Some("sip:mal@corp.test"), "the site says so");
 }

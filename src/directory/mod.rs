@@ -77,6 +77,7 @@ impl Directory {
         let mut addresses: HashMap<_, _, ahash::RandomState> = HashMap::default();
         let bypassed = site.bypass.iter().map(|one| voicemail::bypassed(one, &site.sip.domain));
         let own = site.users.len();
+        let mut readable = vec![];
         for (place, user) in site.users.iter().cloned().chain(bypassed).map(Arc::new).enumerate() {
             if place < own {
                 addresses.entry(user.address.to_ascii_lowercase()).or_insert_with(|| Arc::clone(&user));
@@ -84,9 +85,14 @@ impl Directory {
             let own = Uri::read(user.address.as_bytes()).and_then(|uri| uri.bare_user().map(<[u8]>::to_vec));
             let own = own.map(|name| String::from_utf8_lossy(&name).into_owned());
             for number in user.numbers.iter().cloned().chain(own) {
-                users.entry(strip_visual(&number)).or_insert_with(|| Arc::clone(&user));
+                let bare = strip_visual(&number);
+                readable.extend((bare != number).then(|| (bare, Arc::clone(&user))));
                 users.entry(number).or_insert_with(|| Arc::clone(&user));
             }
+        }
+        // `j.smith` is found as `jsmith` too, but only where nobody is called that.
+        for (bare, user) in readable {
+            users.entry(bare).or_insert(user);
         }
         let pools = pools(&site);
         let trunks: Vec<_> = site.trunks.iter().cloned().map(Arc::new).collect();
@@ -125,6 +131,12 @@ impl Directory {
     /// The site without its directory: what [`Directory::joined`] makes the next one of.
     pub fn bare(&self) -> Arc<Site> {
         self.bare.clone().unwrap_or_else(|| Arc::new(self.site.clone()))
+    }
+
+    /// Whether users are still to come: the directory that tells them has not been read yet, and no snapshot of it is there.
+    pub fn awaits_people(&self) -> bool {
+        let has_users = || self.site.ldap.as_ref().is_some_and(|ldap| ldap.users.is_some());
+        self.bare.is_some() && self.people.roster().is_empty() && has_users()
     }
 
     /// The people of the site's directory.

@@ -12,6 +12,7 @@ use crate::{
     address::UserClass,
     call::wire::strip_visual,
     settings::{DirectoryUsers, Ldap, Site, UmPlan, User},
+    sip::uri::Uri,
 };
 pub use maker::why_no_user;
 use maker::{Candidate, Maker};
@@ -59,15 +60,15 @@ pub fn joined(site: &Site, ldap: &Ldap, roster: &Roster, normal: &dyn Fn(&str) -
         return Joined { users: site.users.clone(), plans, remarks: vec![] };
     };
     let (candidates, mut remarks) = Maker { ldap, settings, plans: &plans, roster, normal }.candidates();
-    let (mut users, candidates) = paired(site, candidates, &mut remarks);
+    let (mut users, candidates) = paired((site, settings), candidates, &mut remarks);
     claim_logins(&mut users, &candidates, &mut remarks);
-    claim_numbers(site, &mut users, &candidates, &mut remarks);
+    claim_numbers((site, settings), &mut users, &candidates, &mut remarks);
     let ids: HashMap<usize, Id> = candidates.iter().map(|(place, one)| (*place, one.id)).collect();
     for (place, user) in users.iter_mut().enumerate() {
         let id = ids.get(&place).copied();
         // R13: who has a plan that is none has no UM, as somebody without a plan.
         if let Some(name) = user.um_plan.take_if(|name| !plans.iter().any(|plan| plan.name == *name)) {
-            let what = "has a UM dial plan that neither the site file nor the directory knows, and no UM";
+            let what = "has a UM dial plan that neither the site file nor the directory knows with a server, and no UM";
             remarks.push(Remark { id, what, value: name });
         }
         if id.is_some() {
@@ -81,7 +82,7 @@ pub fn joined(site: &Site, ldap: &Ldap, roster: &Roster, normal: &dyn Fn(&str) -
 /// The users of the site file over the candidates with their addresses, then the other candidates; and each candidate with
 /// the place of its user.
 fn paired(
-    site: &Site,
+    (site, settings): (&Site, &DirectoryUsers),
     candidates: Vec<Candidate>,
     remarks: &mut Vec<Remark>,
 ) -> (Vec<User>, Vec<(usize, Candidate)>) {
@@ -110,12 +111,54 @@ fn paired(
         placed.push((users.len(), Candidate { lines, ..base }));
         users.push(user);
     }
-    for mut base in order.iter().filter_map(|address| by_address.remove(address)) {
+    let rest: Vec<Candidate> = order.iter().filter_map(|address| by_address.remove(address)).collect();
+    let names = names((site, settings), &rest);
+    for mut base in rest {
+        let name = name(&base.user).unwrap_or_default();
+        if names.get(&name) != Some(&Some(base.id)) {
+            let what = "has a SIP address whose user part somebody else is called by, and is no user";
+            remarks.push(Remark { id: Some(base.id), what, value: base.user.address });
+            continue;
+        }
         let user = std::mem::take(&mut base.user);
         placed.push((users.len(), base));
         users.push(user);
     }
     (users, placed)
+}
+
+/// What calls name a user by, whatever their domain.
+fn name(user: &User) -> Option<String> {
+    let own = Uri::read(user.address.as_bytes())?.bare_user()?;
+    Some(String::from_utf8_lossy(own).into_owned())
+}
+
+/// Whose the user parts of addresses are, since calls tell users apart by these alone: of the site file (`None`), then of those
+/// with the site's domain, then of the others, each in order.
+fn names(
+    (site, settings): (&Site, &DirectoryUsers),
+    candidates: &[Candidate],
+) -> HashMap<String, Option<Id>, ahash::RandomState> {
+    let written = site.users.iter().flat_map(|user| user.numbers.iter().chain(&user.voicemail_numbers));
+    let taken = site.users.iter().filter_map(name).chain(written.chain(reserved(site, settings)).cloned());
+    let mut names: HashMap<_, _, ahash::RandomState> = taken.map(|name| (name, None)).collect();
+    let domain = site.sip.domain.as_bytes();
+    let home = |user: &User| {
+        Uri::read(user.address.as_bytes()).is_some_and(|uri| uri.host.eq_ignore_ascii_case(domain))
+    };
+    for at_home in [true, false] {
+        for one in candidates.iter().filter(|one| home(&one.user) == at_home) {
+            names.entry(name(&one.user).unwrap_or_default()).or_insert(Some(one.id));
+        }
+    }
+    names
+}
+
+/// Numbers that are no user's.
+fn reserved<'s>(site: &'s Site, settings: &'s DirectoryUsers) -> impl Iterator<Item = &'s String> {
+    let bypassed = site.bypass.iter().flat_map(|one| &one.numbers);
+    let answered = site.attendants.iter().flat_map(|one| &one.numbers);
+    bypassed.chain(answered).chain(&site.um.pilots).chain(&settings.numbers_not)
 }
 
 /// Gives each name of devices to one user, in order.
@@ -142,16 +185,26 @@ fn claim_logins(users: &mut [User], candidates: &[(usize, Candidate)], remarks: 
     }
 }
 
-/// Gives each number to one user: what the site file says first, then lines in order, then what only one has.
+/// Stands for the place of a user where a number is none's.
+const NOBODYS: usize = usize::MAX;
+
+/// Gives each number to one user: what the site file says first, and the user parts of addresses, then lines in order, then
+/// what only one has.
 fn claim_numbers(
-    site: &Site,
+    (site, settings): (&Site, &DirectoryUsers),
     users: &mut [User],
     candidates: &[(usize, Candidate)],
     remarks: &mut Vec<Remark>,
 ) {
-    let written = users.iter().flat_map(|user| user.numbers.iter().chain(&user.voicemail_numbers));
-    let bypassed = site.bypass.iter().flat_map(|one| &one.numbers).chain(&site.um.pilots);
-    let mut taken: HashSet<String> = written.chain(bypassed).map(|one| strip_visual(one)).collect();
+    let mut taken: HashMap<String, usize, ahash::RandomState> = HashMap::default();
+    for (place, user) in users.iter().enumerate() {
+        taken.extend(user.numbers.iter().map(|number| (strip_visual(number), place)));
+        taken.extend(user.voicemail_numbers.iter().map(|number| (strip_visual(number), NOBODYS)));
+    }
+    taken.extend(reserved(site, settings).map(|number| (strip_visual(number), NOBODYS)));
+    for (place, name) in users.iter().map(name).enumerate() {
+        taken.entry(name.unwrap_or_default()).or_insert(place);
+    }
     let mut weak: HashMap<&str, (usize, usize)> = HashMap::new();
     for (place, candidate) in candidates {
         for line in candidate.lines.iter().filter(|line| line.weak) {
@@ -159,23 +212,31 @@ fn claim_numbers(
             *owners += usize::from(*owners == 0 || first != place);
         }
     }
-    for (place, candidate) in candidates {
-        for line in candidate.lines.iter().filter(|line| !line.weak) {
+    let mut has = |place: usize, number: &String| *taken.entry(number.clone()).or_insert(place) == place;
+    for (is_weak, (place, candidate)) in
+        [false, true].into_iter().flat_map(|is_weak| candidates.iter().map(move |one| (is_weak, one)))
+    {
+        for line in candidate.lines.iter().filter(|line| line.weak == is_weak) {
             let numbers = &mut users[*place].numbers;
-            if taken.insert(line.number.clone()) {
+            if numbers.contains(&line.number) {
+                continue;
+            }
+            let is_shared = is_weak && weak.get(line.number.as_str()).is_none_or(|(_, owners)| *owners > 1);
+            let what = if settings.numbers_not.contains(&line.number)
+                || site.feature_codes.read(&line.number).is_some()
+            {
+                "has a number of numbers_not or a feature code, and is not reached by it"
+            } else if is_shared {
+                continue;
+            } else if has(*place, &line.number) {
                 numbers.push(line.number.clone());
-            } else if !numbers.contains(&line.number) {
-                let what = "has a number that somebody before it has, and is not reached by it";
-                remarks.push(Remark { id: Some(candidate.id), what, value: line.number.clone() });
-            }
-        }
-    }
-    for (place, candidate) in candidates {
-        for line in candidate.lines.iter().filter(|line| line.weak) {
-            let alone = weak.get(line.number.as_str()).is_some_and(|(_, owners)| *owners == 1);
-            if alone && taken.insert(line.number.clone()) {
-                users[*place].numbers.push(line.number.clone());
-            }
+                continue;
+            } else if is_weak {
+                continue;
+            } else {
+                "has a number that somebody before it has, and is not reached by it"
+            };
+            remarks.push(Remark { id: Some(candidate.id), what, value: line.number.clone() });
         }
     }
 }

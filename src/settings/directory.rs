@@ -173,6 +173,10 @@ pub struct DirectoryUsers {
     pub channels: [Entries; 2],
     /// `numbers_of`: the kinds of numbers that reach a user. Default line, proxy, telephone.
     pub kinds: Vec<Kind>,
+    /// `numbers_not`: numbers that reach no user of the directory. Default 000, 112, 911, 999.
+    pub numbers_not: Vec<String>,
+    /// `numbers_within`: beginnings of the numbers with a country that reach users; none: any.
+    pub numbers_within: Vec<String>,
     /// `devices`: such as `sip:{extension}@192.0.2.10`; one whose placeholders have no value is left out.
     pub devices: Vec<Template>,
     /// `address`: the address of those for whom the directory has no SIP address; `None`: they are no users.

@@ -21,6 +21,8 @@ pub struct Presence {
     pub publications: usize,
     /// `inactive_after`, `away_after` (R56). Default 5 min, 15 min.
     pub idle: Idle,
+    /// `unsolicited_messages`: whether registered devices are told their message counts unasked (R207). Default false.
+    pub unsolicited: bool,
     /// `publishers`: trunks that may publish for users (R63). Default none.
     pub publishers: Vec<String>,
     /// `users`, `trunks`, `full`, `reduced`, `polite`, `block`: who sees what of a user.

@@ -39,6 +39,11 @@ impl Tries {
         self.wrong == lock.tries
     }
 
+    /// Whether nobody has tried for so long that no lock counts it any more: a week.
+    pub fn is_long_ago(&self, now: Timestamp) -> bool {
+        self.is_past(Lock { tries: 0, time: Duration::from_secs(7 * 86_400) }, now)
+    }
+
     /// A clock that was set back forgets nothing and locks nobody for longer.
     fn is_past(&self, lock: Lock, now: Timestamp) -> bool {
         let Some(last) = self.last else { return true };
@@ -63,6 +68,7 @@ mod tests {
         for (second, locked) in [(5, true), (1803, true), (1804, false), (-1000, true), (-1900, false)] {
             assert_eq!(tries.is_locked(lock, at(second)), locked, "{second}");
         }
+        assert!(!tries.is_long_ago(at(86_400)) && tries.is_long_ago(at(8 * 86_400)));
         // Then it begins anew, and slow wrong ones lock nobody.
         assert!(!tries.count(lock, at(1900)));
         assert_eq!(tries.wrong, 1);

@@ -23,8 +23,13 @@ pub fn save(path: &Path, roster: &Roster) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let next = folder.join(name);
+    // What a run that was cut off has left, or somebody else has put there, keeps its own rights.
+    match fs::remove_file(&next) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     // It tells who somebody is, and perhaps by which password a phone proves that.
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next)?;
     file.write_all(&encode(roster))?;
     file.sync_all()?;
     fs::rename(&next, path)?;

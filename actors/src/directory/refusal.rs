@@ -25,7 +25,7 @@ pub enum Refusal {
     Early,
     /// It wants the login to be protected better than it was.
     #[error(
-        "it takes no login without TLS (result {0}): use ldaps:// or StartTLS and remove tls = \"never\""
+        "it takes no login without TLS (result {0}): use ldaps:// or StartTLS and remove ?starttls=never from its URL"
     )]
     WantsTls(u32),
     /// The password rests.
@@ -69,12 +69,12 @@ impl Refusal {
     /// A result that is no success.
     pub fn result(doing: &'static str, code: u32, text: &str) -> Self {
         let remedy = match code {
-            3 => ": the server's time limit is too short for a page; make page_size smaller",
+            3 => ": the server's time limit is too short for a page; make directory.page smaller",
             4 => {
-                ": the server's size limit ends the search; let its account read pages without a limit, or set page_size"
+                ": the server's size limit ends the search; let its account read pages without a limit, or set directory.page"
             }
             11 => ": an administrative limit of the server ends the search; raise it for Ringpost's account",
-            12 => ": the server knows no pages; set page_size = 0",
+            12 => ": the server knows no pages; set directory.page = 0",
             32 => ": there is no such entry; is the base right?",
             50 => ": Ringpost's account may not read that",
             51 | 52 => ": the server is busy or going down",

@@ -20,6 +20,7 @@ pub fn presence(mut section: Section<'_>, trunks: &[&str]) -> Option<Presence> {
     let publications = section.required("max_publications", |raw| raw.count(1..=1_000));
     let inactive = section.required("inactive_after", seconds);
     let away = section.required("away_after", seconds);
+    let unsolicited = section.required("unsolicited_messages", Raw::flag);
     let publishers = section.list("publishers", |raw| match raw.text()? {
         name if trunks.contains(&name) => Ok(name.to_owned()),
         name => Err(format!("there is no trunk {name:?}")),
@@ -44,6 +45,7 @@ pub fn presence(mut section: Section<'_>, trunks: &[&str]) -> Option<Presence> {
         most: usize::try_from(most?).ok()?,
         publications: usize::try_from(publications?).ok()?,
         idle: Idle { inactive: inactive?, away: away? },
+        unsolicited: unsolicited?,
         publishers,
         seen,
         states,

@@ -36,6 +36,9 @@ struct Own {
     greeting: Option<PathBuf>,
 }
 
+/// What the key of a source begins with.
+const SOURCE: &str = "source:";
+
 /// What came of a PIN.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
@@ -66,6 +69,10 @@ impl Mailboxes {
             Some(Ok(rows)) => {
                 for (user, body) in rows {
                     match serde_json::from_str::<Own>(&body) {
+                        // Sources are made up easily: those of long ago take no room.
+                        Ok(own) if user.starts_with(SOURCE) && own.tries.is_long_ago(Timestamp::now()) => {
+                            scribe.set_mailbox(Arc::from(user), None).await;
+                        }
                         Ok(own) => drop(known.insert(Arc::from(user), own)),
                         Err(error) => {
                             tracing::error!(%error, "What a user has changed of a mailbox cannot be read")
@@ -123,7 +130,7 @@ impl Mailboxes {
     /// so that no crash gives any back; a right one is taken from the mailbox's count, not from its source's.
     pub async fn judge(&self, user: Option<&User>, (source, pin): (&str, String), lock: Lock) -> Verdict {
         let _one_at_a_time = self.judging.lock().await;
-        let (now, source) = (Timestamp::now(), format!("source:{source}"));
+        let (now, source) = (Timestamp::now(), format!("{SOURCE}{source}"));
         let keys = [Some(source.as_str()), user.map(|user| user.address.as_str())];
         if keys.iter().flatten().any(|key| self.own(key).tries.is_locked(lock, now)) {
             return Verdict::Locked;
@@ -143,10 +150,8 @@ impl Mailboxes {
             METRICS.wrong_pins_total.one();
             if last {
                 METRICS.mailbox_lock_outs_total.one();
-                tracing::warn!(
-                    user = user.map(|user| user.address.as_str()),
-                    "A mailbox or a source is locked after too many wrong PINs"
-                );
+                tracing::warn!("A mailbox or its caller is locked after too many wrong PINs");
+                tracing::debug!(user = user.map(|user| user.address.as_str()), source, "Locked");
             }
             return Verdict::Refused;
         }

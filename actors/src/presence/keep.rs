@@ -1,7 +1,7 @@
 //! What outlives a restart: subscriptions and publications, written in bundles up to a second late. A watcher whose
 //! SUBSCRIBE was lost with that second hears 481 at its next one, and begins anew.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use ringpost::{
     presence::{
@@ -73,14 +73,19 @@ pub(super) fn published(one: &Publication, user: &str) -> PresenceRow {
 }
 
 impl Presence {
-    /// Writes what has been published, or prolonged, or has ended. What the disk refuses is tried again.
-    pub(super) async fn write_publications(&self) {
-        let Some(scribe) = &self.scribe else { return };
-        let rows = std::mem::take(&mut *lock(&self.unwritten));
-        if !rows.is_empty() && !scribe.keep_presence(rows.clone()).await {
-            let mut unwritten = lock(&self.unwritten);
-            let newer = std::mem::replace(&mut *unwritten, rows);
-            unwritten.extend(newer);
+    /// Writes what has been published, or prolonged, or has ended, until the program ends. What the disk refuses is tried again;
+    /// however long it takes, nobody waits for it.
+    pub async fn write_publications(self: Arc<Self>) {
+        let Some(scribe) = &self.scribe else { return std::future::pending().await };
+        loop {
+            tokio::time::sleep(Duration::from_millis(TOGETHER)).await;
+            let rows = std::mem::take(&mut *lock(&self.unwritten));
+            if !rows.is_empty() && !scribe.keep_presence(rows.clone().into_iter().collect()).await {
+                let mut unwritten = lock(&self.unwritten);
+                for (name, body) in rows {
+                    unwritten.entry(name).or_insert(body);
+                }
+            }
         }
     }
 
@@ -102,7 +107,7 @@ impl Presence {
                 None => self.resubscribe(&name, &body, now),
             };
             if taken.is_none() {
-                lock(&self.unwritten).push((name, None));
+                self.write((name, None));
             }
         }
     }

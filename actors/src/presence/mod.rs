@@ -9,6 +9,7 @@ mod keep;
 mod list;
 mod own;
 mod publish;
+mod remind;
 mod serve;
 mod tell;
 pub mod watchers;
@@ -62,6 +63,8 @@ pub enum Order {
     Tell(Arc<Cell>),
     /// The site was read again.
     Judge,
+    /// A user's devices want to know what waits, though they have not asked.
+    Remind(Arc<Cell>),
 }
 
 /// Shared by all lanes.
@@ -80,8 +83,8 @@ pub struct Presence {
     /// Subscriptions in all.
     open: AtomicUsize,
     restored: Mutex<Vec<Vec<Restored>>>,
-    /// Publications that are to be written.
-    unwritten: Mutex<Vec<PresenceRow>>,
+    /// Publications that are to be written, by their names in the store; `None`: removed.
+    unwritten: Mutex<HashMap<String, Option<String>>>,
     scribe: Option<Scribe>,
 }
 
@@ -181,11 +184,17 @@ impl Presence {
 
     /// The counts of a user's mailbox have changed.
     fn counted(&self, address: &str) {
-        let Some(cell) = self.find(address) else { return };
         let directory = self.directory.load();
-        let Some(user) = directory.of_address(address) else { return };
+        let Some(user) = directory.of_address(address).filter(|_| self.is_on()) else { return };
+        let reminds = directory.site.presence.unsolicited;
+        let found = if reminds { Some(self.of(user)) } else { self.find(address) };
+        let Some(cell) = found else { return };
         let summary = self.summary(&directory, user);
         self.change(&cell, |known| known.summary = summary);
+        if reminds {
+            // A lane that has ended reminds nobody.
+            let _ = self.lanes[0].send(Order::Remind(cell));
+        }
     }
 
     /// What waits in a user's mailbox, and the number that it is listened to by.
@@ -238,7 +247,6 @@ impl Presence {
                 self.reload();
             }
             seen = directory;
-            self.write_publications().await;
             if now >= sweep {
                 sweep = now + SWEEP;
                 self.sweep();
@@ -273,11 +281,18 @@ impl Presence {
         self.forget(ended);
     }
 
+    /// Has a row written, in place of what was to be written under its name before.
+    fn write(&self, (name, body): PresenceRow) {
+        if self.scribe.is_some() {
+            lock(&self.unwritten).insert(name, body);
+        }
+    }
+
     /// These publications are over.
     fn forget(&self, ended: Vec<Publication>) {
         for one in ended {
             METRICS.publications.down();
-            lock(&self.unwritten).push(keep::removed(&one.source.name));
+            self.write(keep::removed(&one.source.name));
         }
     }
 

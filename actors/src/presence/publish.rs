@@ -13,7 +13,7 @@ use ringpost::{
 use super::{
     Presence,
     cell::{Known, Publication},
-    keep, lock,
+    keep,
     watchers::{Watcher, Watchers},
 };
 use crate::metrics::METRICS;
@@ -78,9 +78,7 @@ impl Presence {
                 }
                 (None, _) => keep::removed(&taken.name),
             };
-            if self.scribe.is_some() {
-                lock(&self.unwritten).push(row);
-            }
+            self.write(row);
             Ok(taken.tag)
         });
         Ok((taken?, lasts))

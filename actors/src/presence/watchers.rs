@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use tokio::sync::mpsc;
 
-use super::{Order, Presence, cell::Cell, list::Members};
+use super::{Order, Presence, cell::Cell, list::Members, serve};
 use crate::port::{Alarm, Port};
 
 /// The alarm of a subscription; no timer of a call counts that high.
@@ -124,6 +124,7 @@ impl Watchers {
             match order {
                 Order::Tell(cell) => self.tell_all(&cell).await,
                 Order::Judge => self.judge().await,
+                Order::Remind(cell) => self.port.guarded(|| self.remind_all(&cell)),
             }
         }
     }
@@ -292,7 +293,7 @@ impl Subscription {
             Target::Many(_) => Ok(self.sight),
             Target::One(cell) => {
                 let user = directory.of_address(&cell.user).ok_or(State::NoResource)?;
-                self.watcher.sight(directory, user).ok_or(State::Rejected)
+                serve::sight(directory, &self.watcher, user, self.package).ok_or(State::Rejected)
             }
         }
     }

@@ -45,7 +45,10 @@ impl Registrar {
         from: &Peer,
         salt: u32,
     ) -> Result<Arc<User>, Denial> {
-        let door = directory.door.as_ref().ok_or(Denial::from(Refusal::plain(403)))?;
+        let later = || Denial::from(Refusal::with(503, "Retry-After", RETRY_AFTER));
+        let Some(door) = directory.door.as_ref() else {
+            return Err(if directory.awaits_people() { later() } else { Refusal::plain(403).into() });
+        };
         let (now, source) = (self.now(), from.address.ip().to_canonical());
         let is_locked = |name: &str| lock(&self.lock_outs).is_locked(source, name, now);
         match door.judge(request, now, is_locked) {
@@ -53,6 +56,8 @@ impl Registrar {
                 Ok(self.admit(directory, request, user, (door, passed, salt), source)?)
             }
             Verdict::Unproved { stale } => Err(self.challenge(door, salt, stale).into()),
+            // A phone that was right before a restart is not locked out because nobody is known yet.
+            Verdict::Wrong(name) if directory.awaits_people() && door.login(&name).is_none() => Err(later()),
             Verdict::Wrong(name) => {
                 METRICS.wrong_passwords_total.one();
                 if lock(&self.lock_outs).wrong(source, &name, now) {

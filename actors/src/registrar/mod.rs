@@ -149,6 +149,13 @@ impl Registrar {
         registrar::devices(&user.devices, &cell.bindings.load(), instance.as_deref(), self.now())
     }
 
+    /// The devices of a user that have registered.
+    pub fn registered(&self, user: &User) -> Vec<Device> {
+        let cells = self.cells.load();
+        let bindings = cells.get(user.address.as_str()).map(|cell| cell.bindings.load_full());
+        bindings.map_or(vec![], |bindings| registrar::devices(&[], &bindings, None, self.now()))
+    }
+
     /// The user, for a temporary GRUU, and the instance that a GRUU names.
     pub fn instance(&self, uri: &[u8]) -> Option<(Option<Arc<str>>, String)> {
         memchr::memmem::find(uri, b";gr")?;

@@ -28,9 +28,10 @@ pub async fn start(
             rcc.features_changed(user);
         }
     });
-    let (timed, counted) = (Arc::clone(&presence), Arc::clone(&presence));
+    let (timed, counted, written) = (Arc::clone(&presence), Arc::clone(&presence), Arc::clone(&presence));
     keeper.keep("presence".into(), move || Arc::clone(&timed).keep_time());
     keeper.keep("message counts".into(), move || Arc::clone(&counted).count());
+    keeper.keep("publications".into(), move || Arc::clone(&written).write_publications());
     presence
 }
 

@@ -1,12 +1,17 @@
 //! Puts the next directory in the place of the last one, after SIGHUP and after a change in the LDAP directory: what calls and
 //! devices have begun with stays theirs, and what need not change is left alone.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use ringpost::{
     directory::{
-        Directory,
+        Directory, Remark,
         people::{People, Roster},
         reverse::Rule,
         typed,
@@ -22,6 +27,9 @@ use crate::{
     registrar::Registrar,
     trunks::Trunks,
 };
+
+/// How often it is looked whether calls still need a directory that is no more in use.
+const RETIREMENT: Duration = Duration::from_millis(500);
 
 /// Who is told of the next directory.
 pub struct Renewal {
@@ -42,11 +50,13 @@ pub fn joined(site: Arc<Site>, roster: Arc<Roster>) -> Directory {
     let normal = |number: &str| typed(&site, number);
     let people = People::of(roster, &Rule { normal: &normal, last_digits: ldap.last_digits });
     let (directory, remarks) = Directory::joined(Arc::clone(&site), Arc::new(people));
+    let mut kinds: BTreeMap<&str, (usize, &Remark)> = BTreeMap::new();
     for remark in &remarks {
         tracing::debug!(%remark, value = remark.value, "Something of the directory is not used");
+        kinds.entry(remark.what).or_insert((0, remark)).0 += 1;
     }
-    if !remarks.is_empty() {
-        tracing::warn!(count = remarks.len(), first = %remarks[0], "Not everything of the directory is used; see the level debug");
+    for (count, first) in kinds.into_values() {
+        tracing::warn!(count, %first, "Not everything of the directory is used; see the level debug");
     }
     directory
 }
@@ -67,8 +77,21 @@ impl Renewal {
     fn put(&self, directory: Directory) {
         let directory = self.registrar.open(directory);
         directory.remember(&self.directory.load());
-        self.directory.store(Arc::new(directory));
+        retire(self.directory.swap(Arc::new(directory)));
         self.gatehouse.reload();
+    }
+}
+
+/// Waits until nobody needs a directory any more: to give back the memory of half a million users takes a while, in which
+/// the lane of the last call by it would serve nobody.
+fn retire(directory: Arc<Directory>) {
+    let wait = move || {
+        while Arc::strong_count(&directory) > 1 {
+            thread::sleep(RETIREMENT);
+        }
+    };
+    if let Err(error) = thread::Builder::new().name("retired directory".to_owned()).spawn(wait) {
+        tracing::debug!(%error, "No thread for a retired directory: whoever used it last drops it");
     }
 }
 

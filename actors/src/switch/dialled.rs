@@ -123,6 +123,8 @@ impl Switch {
             Ok(Exit { callee, ways }) => Ok(Dialled::User { user: callee, reach: Reach::Rings, ways }),
             // PROTOCOLS §10: digits that no rule knows may be too few of them.
             Err(NoWay::Unserved) if Directory::is_dial_string(invite.uri()) => Err(Refusal::plain(484)),
+            // Whom a number is will be known as soon as the directory has been read for the first time.
+            Err(NoWay::Unserved) if directory.awaits_people() => Err(no_way(NoWay::Down)),
             Err(why) => Err(no_way(why)),
         }
     }

@@ -28,6 +28,7 @@ pub(super) struct Waiting {
     server: Token,
     answer: Bytes,
     cell: Arc<Cell>,
+    user: Arc<User>,
 }
 
 impl Switch {
@@ -110,7 +111,7 @@ impl Switch {
             Ok((answer, None)) => self.port.respond(server, 200, answer),
             Ok((answer, Some(cell))) => {
                 let mut waiting = self.registered.borrow_mut();
-                waiting.push(Waiting { server, answer, cell });
+                waiting.push(Waiting { server, answer, cell, user });
                 if waiting.len() == 1 {
                     self.port.alarm(TOGETHER, Alarm { owner: Token(0), number: REGISTERED });
                 }
@@ -140,8 +141,9 @@ impl Switch {
         actix::spawn(async move {
             let refused = registrar.write(cells).await;
             switch.unwritten.borrow_mut().extend(refused);
-            for Waiting { server, answer, .. } in waiting {
+            for Waiting { server, answer, user, .. } in waiting {
                 port.guarded(|| port.respond(server, 200, answer));
+                port.guarded(|| switch.watchers().registered(&user));
             }
         });
     }

@@ -246,7 +246,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
          password_file = \"site.toml\"\nbases = [\"users\"]\nfilter = \"objectClass=user\"\nprofile = \"novell\"\n\
          last_digits = 2\n[directory.attributes]\nid = []\nsip = [\"a b\"]\n[directory.users]\n\
          devices = [\"tel:{extension}\", \"sip:{a\"]\nnumbers_of = [\"desk\"]\nonly = [\"sales\"]\n\
-         channels = [\"pager\"]\n[store]",
+         channels = [\"pager\"]\nnumbers_not = [\"police\"]\nnumbers_within = [\"45\"]\n[store]",
         &[
             "site.toml:23: directory.servers[0]: wants \"ldap://host[:port]\" or \"ldaps://host[:port]\"",
             "site.toml:23: directory.servers[1]: starttls=never is for loopback: leave it out, or take ldaps://",
@@ -263,6 +263,9 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
              not \"desk\"",
             "site.toml:36: directory.users.only[0]: wants \"attribute=value\", or \"attribute=*\"",
             "site.toml:37: directory.users.channels[0]: unknown channel \"pager\"; the site has mail",
+            "site.toml:38: directory.users.numbers_not[0]: wants a number such as \"112\"",
+            "site.toml:39: directory.users.numbers_within[0]: wants the beginning of numbers with their country, such as \
+             \"+454489\"",
         ],
     ),
     (

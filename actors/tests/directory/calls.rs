@@ -1,7 +1,7 @@
 //! Whole programs whose users are in the directory alone: a call is missed and told, with and without the directory (R7, R32,
 //! R78), and nothing on a call's way waits for it (T35).
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
 
 use crate::{
     authority::lasting,
@@ -191,4 +191,31 @@ fn an_admin_looks_into_the_directory_and_has_it_read_at_once() {
     town.ringpost.kill();
     let (code, _, complaint) = town.asks(&["sync-now"]);
     assert!(code == 1 && complaint.contains("no Ringpost of this site is running"), "{complaint}");
+}
+
+#[test]
+fn whoever_is_called_before_the_directory_was_ever_read_is_to_be_called_again() {
+    if !slapd::is_there() {
+        return;
+    }
+    let mut slapd = Slapd::start(lasting("ours"), &slapd::people(5), "");
+    let port = slapd.ldaps;
+    slapd.dies();
+    let mut town = Town::on(slapd, &[port], "");
+    // Nobody knows yet that it is nobody's number.
+    let invite = town.pbx.invite("+493090000001");
+    assert_eq!(town.pbx.refused(&invite, 503).one("Retry-After"), "5");
+    // What somebody else has put there does not lend its rights to the snapshot.
+    let folder = town.snapshot().to_owned();
+    fs::write(folder.join("directory.snapshot.new"), "x").expect("a file");
+    fs::set_permissions(folder.join("directory.snapshot.new"), fs::Permissions::from_mode(0o666))
+        .expect("its owner");
+    town.slapd.goes_on();
+    town.read(1);
+    town.missed(2, 1, 1);
+    let snapshot = || fs::metadata(folder.join("directory.snapshot"));
+    within(Duration::from_secs(5), "a snapshot", || snapshot().is_ok());
+    assert_eq!(snapshot().expect("a snapshot").permissions().mode() & 0o777, 0o600);
+    let invite = town.pbx.invite("+493090000099");
+    town.pbx.refused(&invite, 404);
 }

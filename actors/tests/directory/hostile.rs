@@ -92,7 +92,7 @@ fn whatever_a_server_says_a_poll_ends_and_nobody_is_lost() {
         ),
         ("no answer within", Box::new(|asked| user(asked, 1, &[]))),
         ("no answer within", Box::new(|_| vec![])),
-        ("page_size smaller", Box::new(|asked| [user(asked, 1, &[]), done(asked, 3, "")].concat())),
+        ("directory.page smaller", Box::new(|asked| [user(asked, 1, &[]), done(asked, 3, "")].concat())),
         ("size limit", Box::new(|asked| [user(asked, 1, &[]), done(asked, 4, "")].concat())),
         ("administrative limit", Box::new(|asked| done(asked, 11, ""))),
         ("is the base right?", Box::new(|asked| done(asked, 32, ""))),

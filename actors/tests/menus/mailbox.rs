@@ -166,7 +166,7 @@ fn t20_five_wrong_pins_lock_mailbox_and_source_over_a_restart_and_nothing_is_don
         house.is_hung_up();
         drop(talk.take());
     }
-    house.ringpost.logs("locked after too many wrong PINs");
+    house.ringpost.logs("is locked after too many wrong PINs");
     house.killed();
     let _talk = house.comes_in("2580");
     house.phone.hears(&["locked", "goodbye"]);

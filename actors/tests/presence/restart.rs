@@ -91,3 +91,15 @@ fn a_reload_drops_no_subscription() {
     assert!(stays.refreshes(600).one("Subscription-State").starts_with("active"));
     ringpost.is_well();
 }
+
+/// Presence is turned off while it is used: each watcher is told that it is over, and later ones are refused as ever.
+#[test]
+fn a_site_that_turns_it_off_ends_every_subscription() {
+    let ringpost = site("users = \"full\"").user("1001", &[], "").user("1002", &[], "").start();
+    let mut watcher = Watcher::new(&ringpost, Over::Udp, "1002");
+    watcher.subscribes("1001", "presence", "");
+    ringpost.reload(&ringpost.site().replace("enabled = true", "enabled = false"));
+    assert_eq!(watcher.notified().one("Subscription-State"), "terminated;reason=noresource");
+    watcher.is_refused("1001", "Event: presence\r\n", 405);
+    ringpost.stops_well();
+}

@@ -120,3 +120,23 @@ fn the_sample_shows_lamps_and_messages() {
     assert!(waiting.body().contains("Voice-Message: 1/0 (0/0)\r\n"), "{waiting}");
     until("nothing went wrong", || !ringpost.log().contains("panicked"));
 }
+
+/// R207: phones that never ask are told at every registration, where the site says so.
+#[test]
+fn devices_are_told_what_waits_unasked() {
+    let site = crate::watcher::site("unsolicited_messages = true\n[security]\nrefusals_per_second = 1000");
+    let login = "password = \"correct horse\"\nmissed_calls = \"off\"";
+    let ringpost = site.user("1001", &[], login).start();
+    for over in Over::BOTH {
+        let mut phone = Phone::new(over, "127.0.0.2", &ringpost, "1001");
+        phone.domain = "corp.test".into();
+        assert_eq!(phone.registers("").what(), "200");
+        let notify = phone.peer.expect("NOTIFY");
+        phone.peer.answer_with(&notify, 481, "", "");
+        assert_eq!((notify.one("Event"), notify.one("To")), ("message-summary", "<sip:1001@corp.test>"));
+        assert!(notify.one("Subscription-State").starts_with("terminated"), "{notify}");
+        assert!(notify.body().starts_with("Messages-Waiting: no\r\n"), "{notify}");
+        assert_eq!(phone.registers("Expires: 0\r\n").what(), "200");
+    }
+    ringpost.is_well();
+}

@@ -102,12 +102,12 @@ impl Crowd {
         self.told.len() == count && self.told.values().all(|told| told == state)
     }
 
-    /// Subscribes those numbers in bundles, as fast as the network takes them, and again who has no answer.
+    /// Subscribes those numbers, some thousand in a second, and again who has no answer.
     fn storms(&mut self, numbers: std::ops::Range<usize>, turn: usize) {
         let until = numbers.end;
         for start in numbers.clone().step_by(50) {
             (start..(start + 50).min(until)).for_each(|number| self.subscribe(number, turn));
-            self.hears(Duration::from_millis(5), |_| false);
+            self.hears(Duration::from_millis(40), |_| false);
         }
         for _ in 0..40 {
             let missing: Vec<_> = numbers.clone().filter(|number| !self.told.contains_key(number)).collect();

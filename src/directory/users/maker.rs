@@ -121,7 +121,10 @@ impl Maker<'_> {
         let plan = by_address.or_else(by_link);
         if plan.is_none() {
             let context = person.eum.first().map(|eum| eum.context.as_str()).or(person.um_plan.as_deref());
-            remark("names a UM dial plan that is unknown, and has no UM", context.unwrap_or_default());
+            remark(
+                "names a UM dial plan that is unknown or has no server, and has no UM",
+                context.unwrap_or_default(),
+            );
         }
         plan.map(|plan| plan.name.clone())
     }
@@ -169,7 +172,8 @@ impl Maker<'_> {
     fn lines(&self, person: &Person) -> Vec<Line> {
         let mut lines: Vec<Line> = vec![];
         let mut add = |number: Option<String>, weak| {
-            lines.extend(number.filter(|number| fits(number)).map(|number| Line { number, weak }));
+            let fits = |number: &String| fits(number) && self.is_within(number);
+            lines.extend(number.filter(fits).map(|number| Line { number, weak }));
         };
         for number in person.numbers.iter().filter(|number| self.settings.kinds.contains(&number.kind)) {
             let weak = !matches!(number.kind, Kind::Line | Kind::Proxy);
@@ -192,6 +196,14 @@ impl Maker<'_> {
             }
         }
         lines
+    }
+
+    /// Whether a number with a country is one that users may have.
+    fn is_within(&self, number: &str) -> bool {
+        let within = &self.settings.numbers_within;
+        within.is_empty()
+            || !number.starts_with('+')
+            || within.iter().any(|prefix| number.starts_with(prefix))
     }
 }
 

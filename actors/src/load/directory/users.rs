@@ -13,6 +13,9 @@ use crate::load::{
     user::{Around, RING_FOR, forward, language, plan, time_zone, user_class},
 };
 
+/// What a person in need dials: whoever may write a number into the directory must not be called then.
+const EMERGENCY: [&str; 4] = ["000", "112", "911", "999"];
+
 /// Whether a site has users by its directory.
 pub fn has_users(section: &Section<'_>) -> bool {
     section.has("users")
@@ -25,6 +28,11 @@ pub fn users(mut section: Section<'_>, around: &Around<'_>) -> Option<DirectoryU
     if kinds.is_none() {
         section.knows("numbers_of");
     }
+    let numbers_not = section.has("numbers_not").then(|| section.list("numbers_not", number));
+    if numbers_not.is_none() {
+        section.knows("numbers_not");
+    }
+    let numbers_within = section.list("numbers_within", beginning);
     let devices = section.list("devices", template);
     let below = section.list("below", dn);
     let only = section.list("only", condition);
@@ -69,12 +77,28 @@ pub fn users(mut section: Section<'_>, around: &Around<'_>) -> Option<DirectoryU
         },
         channels: channels?,
         kinds: kinds.unwrap_or_else(usual),
+        numbers_not: numbers_not.unwrap_or_else(|| EMERGENCY.map(str::to_owned).to_vec()),
+        numbers_within,
         devices,
         address,
         below,
         only,
         must_be_enabled: must_be_enabled.unwrap_or_default(),
     })
+}
+
+/// A number as it is compared.
+fn number(raw: &Raw<'_>) -> Result<String, String> {
+    let text = raw.text()?;
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_digit());
+    is_number.then(|| text.to_owned()).ok_or_else(|| "wants a number such as \"112\"".to_owned())
+}
+
+/// The beginning of numbers with their country.
+fn beginning(raw: &Raw<'_>) -> Result<String, String> {
+    let text = number(raw).ok().filter(|text| text.starts_with('+'));
+    text.ok_or_else(|| "wants the beginning of numbers with their country, such as \"+454489\"".to_owned())
 }
 
 /// A SIP URI with placeholders.
