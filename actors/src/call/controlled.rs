@@ -109,7 +109,7 @@ impl CallActor {
         let room = usize::from(ringpost::call::Legs::MOST);
         let stage = planned.plan.stages.first().cloned();
         let Some(mut stage) = stage.filter(|_| used + devices.len() <= room && !devices.is_empty()) else {
-            return self.to_voice_mail(&planned, &to, ctx);
+            return self.goes_to_voice_mail(&planned, &to, ctx);
         };
         let after = used as u8;
         let mut ways = policy::ways(&planned);
@@ -129,7 +129,12 @@ impl CallActor {
     }
 
     /// Nobody rings there: voice mail, where that is what was meant.
-    fn to_voice_mail(&mut self, planned: &Planned, to: &str, ctx: &mut Context<Self>) -> Result<(), Refusal> {
+    fn goes_to_voice_mail(
+        &mut self,
+        planned: &Planned,
+        to: &str,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), Refusal> {
         let meant = planned.unconditional && planned.plan.refuse.is_none();
         if !meant || planned.plan.um_servers == 0 || self.directory.mailbox(to).is_none() {
             return Err(Refusal::InvalidDestination);
