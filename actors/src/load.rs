@@ -16,6 +16,7 @@ mod notices;
 mod policy;
 mod presence;
 mod problem;
+mod publish;
 mod raw;
 mod rcc;
 mod registrar;

@@ -142,6 +142,9 @@ numbers! {
     Counter publishes_total: "PUBLISH requests that were let in.";
     Counter notifies_total: "NOTIFY requests sent to watchers.";
     Counter notify_failures_total: "Subscriptions that ended because their watcher did not take a NOTIFY.";
+    Gauge publications_out: "Publications of ours at presence servers ([presence.publish.NAME]).";
+    Counter publishes_sent_total: "PUBLISH requests sent to them, further tries after a challenge aside.";
+    Counter publish_failures_total: "Those of them that were not taken.";
     Counter registers_total: "REGISTER requests answered 200.";
     Counter challenges_total: "Requests answered 401.";
     Counter wrong_passwords_total: "Requests with a wrong password or an unknown user name.";

@@ -48,6 +48,7 @@ use crate::{
         lanes::{Lanes, Parcel},
         tls::Tls,
     },
+    presence::outward::Outward,
     rcc::Rcc,
     registrar::Registrar,
     retention,
@@ -94,6 +95,7 @@ pub struct Running {
     mirror: Option<mpsc::Sender<Order>>,
     lanes: Lanes,
     trunks: Trunks,
+    outward: Option<Arc<Outward>>,
     outbox: Addr<Outbox>,
     web: Web,
     calls: Arc<AtomicUsize>,
@@ -258,6 +260,7 @@ impl Running {
         let web =
             web.map_err(|source| StartError::Io { doing: "starting to serve by HTTP".into(), source })?;
         let trunks = Trunks::new(lanes.clone(), Arc::clone(&directory));
+        let outward = presence::publish(&shared.presence, &lanes, &keeper);
         let prober = Prober::new(lanes.clone(), Arc::clone(&directory));
         keeper.keep("um servers".into(), move || prober.clone().run());
         let renewed = Arc::clone(&tls);
@@ -283,7 +286,7 @@ impl Running {
             }
             Err(error) => tracing::error!(%error, "The folder of recordings cannot be read"),
         }
-        Ok(Self { directory, renewal, mirror, lanes, trunks, outbox, web, calls, drain, fatal })
+        Ok(Self { directory, renewal, mirror, lanes, trunks, outward, outbox, web, calls, drain, fatal })
     }
 
     /// Waits for SIGTERM or SIGINT, then drains; SIGHUP reads the users again.
@@ -359,6 +362,9 @@ impl Running {
         self.trunks.stop().await;
         self.web.stop().await;
         self.wait_for_calls(self.drain).await;
+        if let Some(outward) = &self.outward {
+            outward.stop().await;
+        }
         self.lanes.tell_all(|| Parcel::Stop).await;
         self.wait_for_calls(Duration::from_secs(5)).await;
         if self.outbox.send(outbox::Stop(Duration::from_secs(5))).await.is_err() {

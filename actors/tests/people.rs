@@ -540,6 +540,7 @@ fn r205_whoever_is_called_by_a_name_is_nobody_else() {
         Record {
             attributes: vec![
                 (abroad.0.into(), vec![abroad.1.into()]),
+                ("msRTCSIP-Line".into(), vec![b"tel:213".to_vec()]),
                 ("objectGUID".into(), vec![vec![3; 16]]),
             ],
             ..Record::default()
@@ -571,12 +572,13 @@ fn r205_whoever_is_called_by_a_name_is_nobody_else() {
             user.numbers
         );
     }
-    assert!(directory.by_address("sip:cleo@other.test").is_none(), "nobody could call it");
+    let abroad = user(&directory, "sip:cleo@other.test");
+    assert_eq!(called("213"), Some(&*abroad.address), "namesakes have numbers");
     assert_eq!(
         remarks,
         [
             "the entry 03030303-0303-0303-0303-030303030303 has a SIP address whose user part somebody else is \
-             called by, and is no user (sip:cleo@other.test)",
+             called by, and is reached by its numbers alone (sip:cleo@other.test)",
             "the entry 07070707-0707-0707-0707-070707070707 has a number that somebody before it has, and is not \
              reached by it (212)",
         ]

@@ -602,10 +602,17 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
                 Item::Value(_) | Item::None => {}
             }
         }
-        // The names below um.plan, channel, identity.source, voice_policy, attendant and location are the site's own.
-        if !["um.plan", "channel", "identity.source", "voice_policy", "attendant", "location"]
-            .contains(&path.as_str())
-        {
+        // The names below these are the site's own.
+        let named = [
+            "um.plan",
+            "channel",
+            "identity.source",
+            "voice_policy",
+            "attendant",
+            "location",
+            "presence.publish",
+        ];
+        if !named.contains(&path.as_str()) {
             found.push((path, table.iter().map(|(key, _)| key.to_owned()).collect()));
         }
     }
@@ -613,7 +620,8 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
 }
 
 fn add_unknown(table: &mut Table) {
-    let plans = ["main", "relay", "suppliers", "standard", "hq"].iter().any(|name| table.contains_key(name));
+    let plans =
+        ["main", "relay", "suppliers", "standard", "hq", "front"].iter().any(|name| table.contains_key(name));
     for (_, item) in table.iter_mut() {
         match item {
             Item::Table(table) => add_unknown(table),

@@ -20,7 +20,7 @@ use maker::{Candidate, Maker};
 /// The users and dial plans of a site with its directory.
 #[derive(Debug, Default)]
 pub struct Joined {
-    /// Those of the site file first, then the others by their ids.
+    /// Those of the site file first, then the others by their ids, last those whom their user part does not name.
     pub users: Vec<User>,
     /// Those of the site file first.
     pub plans: Vec<UmPlan>,
@@ -113,13 +113,21 @@ fn paired(
     }
     let rest: Vec<Candidate> = order.iter().filter_map(|address| by_address.remove(address)).collect();
     let names = names((site, settings), &rest);
-    for mut base in rest {
-        let name = name(&base.user).unwrap_or_default();
-        if names.get(&name) != Some(&Some(base.id)) {
-            let what = "has a SIP address whose user part somebody else is called by, and is no user";
-            remarks.push(Remark { id: Some(base.id), what, value: base.user.address });
-            continue;
-        }
+    let is_called =
+        |one: &Candidate| name(&one.user).is_some_and(|name| names.get(&name) == Some(&Some(one.id)));
+    let (own, nameless): (Vec<Candidate>, Vec<Candidate>) = rest.into_iter().partition(is_called);
+    let reserved: HashSet<&String> = reserved(site, settings).collect();
+    // Who is found first under a name is called by it.
+    let nameless = nameless.into_iter().filter(|one| {
+        let is_reserved = name(&one.user).is_none_or(|name| reserved.contains(&name));
+        let what = match is_reserved {
+            true => "has a SIP address whose user part is a number of the site, and is no user",
+            false => "has a SIP address whose user part somebody else is called by, and is reached by its numbers alone",
+        };
+        remarks.push(Remark { id: Some(one.id), what, value: one.user.address.clone() });
+        !is_reserved
+    });
+    for mut base in own.into_iter().chain(nameless) {
         let user = std::mem::take(&mut base.user);
         placed.push((users.len(), base));
         users.push(user);

@@ -9,6 +9,7 @@
 //! - [`subscription`]: SUBSCRIBE, PUBLISH and NOTIFY as far as nobody's socket is needed.
 //! - [`pidf`], [`dialog_info`], [`rlmi`], [`summary`]: the documents, written strictly and read leniently.
 //! - [`published`]: a document of somebody else as inputs.
+//! - [`publication`], [`publishing`]: PUBLISH the other way: one publication of ours at a server, and all of them.
 //!
 //! Times are seconds since 1970.
 
@@ -17,7 +18,9 @@ pub mod aggregate;
 pub mod dialog_info;
 pub mod input;
 pub mod pidf;
+pub mod publication;
 pub mod published;
+pub mod publishing;
 pub mod rlmi;
 pub mod state;
 pub mod subscription;

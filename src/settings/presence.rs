@@ -33,6 +33,8 @@ pub struct Presence {
     pub lists: Vec<List>,
     /// `max_list`: resources of one list. Default 200.
     pub longest_list: usize,
+    /// `[presence.publish.NAME]`: by name.
+    pub publish: Vec<super::PublishServer>,
 }
 
 /// Who sees what of a user (R58).

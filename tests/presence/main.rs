@@ -3,6 +3,7 @@
 
 mod documents;
 mod hostile;
+mod publishing;
 mod sums;
 mod truth;
 mod wire;

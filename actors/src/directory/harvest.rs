@@ -20,7 +20,7 @@ use tracing::{debug, info};
 use super::{
     refusal::Refusal,
     servers::Servers,
-    session::{Search, Session},
+    session::{Leads, Search, Session},
 };
 use crate::metrics::METRICS;
 
@@ -215,19 +215,31 @@ impl<'r> Reader<'r> {
         let mut been = HashSet::new();
         while let Some(place) = places.pop() {
             let search = Search { base: &place.base, scope: place.scope, filter: &filter, attributes };
-            let referrals = match &place.server {
+            let Leads { on, instead } = match &place.server {
                 None => self.session.search(&search, found).await?,
                 Some(server) => {
                     self.followed = true;
                     self.session_at(server).await?.search(&search, found).await?
                 }
             };
-            for url in referrals {
-                if let Some(next) = self.leads(&url, &place)
-                    && been.insert((next.server.as_ref().map(LdapServer::url), next.base.to_lowercase()))
-                {
-                    places.push(next);
-                }
+            let mut follow = |url: &String| {
+                let next = self.leads(url, &place);
+                let is_known = next.is_some();
+                places.extend(next.filter(|next| {
+                    been.insert((next.server.as_ref().map(LdapServer::url), next.base.to_lowercase()))
+                }));
+                is_known
+            };
+            for url in &on {
+                follow(url);
+            }
+            // Else all who are there would be taken for gone.
+            let instead = instead.map(|urls| urls.iter().filter(|url| follow(url)).count());
+            if instead == Some(0) {
+                let base = one_line(&place.base, 200);
+                return Err(Refusal::Unusable(format!(
+                    "{base} lies on another server, which neither directory.servers nor directory.referrals names"
+                )));
             }
         }
         Ok(())

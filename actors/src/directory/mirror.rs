@@ -162,7 +162,7 @@ impl Mirror {
                 "it finds nobody any more: are bases, filter and the rights of its account as they were?";
             return Err(Refusal::Unusable(why.to_owned()));
         }
-        if summary.plans_changed || harvest.whole {
+        if summary.plans_changed || self.read.is_none() {
             remarks.iter().for_each(|remark| warn!(remark, "The directory's dial plans"));
         }
         self.roster = next;

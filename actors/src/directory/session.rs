@@ -53,7 +53,16 @@ pub struct Session {
 /// What a page's end has said.
 struct Page {
     cookie: Vec<u8>,
-    referrals: Vec<String>,
+    leads: Leads,
+}
+
+/// Where else a search leads.
+#[derive(Debug, Default)]
+pub struct Leads {
+    /// To further parts below its base.
+    pub on: Vec<String>,
+    /// Where the base itself is, which is not on this server (RFC 4511 §4.1.10).
+    pub instead: Option<Vec<String>>,
 }
 
 impl Session {
@@ -139,24 +148,25 @@ impl Session {
         &mut self,
         search: &Search<'_>,
         found: &mut dyn FnMut(Record) -> Result<(), Refusal>,
-    ) -> Result<Vec<String>, Refusal> {
-        let (mut cookie, mut referrals) = (vec![], vec![]);
+    ) -> Result<Leads, Refusal> {
+        let (mut cookie, mut leads) = (vec![], Leads::default());
         loop {
             let mut records = vec![];
             let page = self.page(search, Some(cookie), &mut |record| records.push(record)).await?;
             // A page with nothing on it and another one behind it could go on for ever.
-            let empty = records.is_empty() && page.referrals.is_empty();
+            let empty = records.is_empty() && page.leads.on.is_empty();
             for mut record in records {
                 if self.complete(&mut record).await? {
                     found(record)?;
                 }
             }
-            referrals.extend(page.referrals);
-            if referrals.len() > MOST_REFERRALS {
+            leads.on.extend(page.leads.on);
+            leads.instead = page.leads.instead.or(leads.instead);
+            if leads.on.len() + leads.instead.as_ref().map_or(0, Vec::len) > MOST_REFERRALS {
                 return Err(Refusal::TooMuch("referrals", MOST_REFERRALS));
             }
             if page.cookie.is_empty() {
-                return Ok(referrals);
+                return Ok(leads);
             }
             if empty {
                 return Err(Refusal::Spoilt("an empty page that is not the last".to_owned()));
@@ -215,10 +225,10 @@ impl Session {
         let Search { base, scope, filter, attributes } = *search;
         let started = self.ldap.streaming_search(base, scope, filter, attributes).await;
         let mut stream = started.map_err(|error| lost(self.gate.as_deref(), error))?;
-        let mut referrals = vec![];
+        let mut leads = Leads::default();
         loop {
             match stream.next().await {
-                Ok(Some(entry)) if entry.is_ref() => referrals.extend(ldap3::parse_refs(entry.0)),
+                Ok(Some(entry)) if entry.is_ref() => leads.on.extend(ldap3::parse_refs(entry.0)),
                 Ok(Some(entry)) => found(record(entry)),
                 Ok(None) => break,
                 Err(error) => return Err(lost(self.gate.as_deref(), error)),
@@ -227,14 +237,14 @@ impl Session {
         let end = stream.finish().await;
         match end.rc {
             0 => {}
-            10 => referrals.extend(end.refs),
+            10 => leads.instead = Some(end.refs),
             code => return Err(Refusal::result("a search", code, &end.text)),
         }
         let control = end.ctrls.into_iter().map(|control| control.1);
         let control =
             control.filter(|RawControl { ctype, .. }| ctype == PAGES).find_map(|control| control.val);
         let cookie = control.map(|value| frame::cookie(&value)).transpose()?;
-        Ok(Page { cookie: cookie.unwrap_or_default(), referrals })
+        Ok(Page { cookie: cookie.unwrap_or_default(), leads })
     }
 
     fn allow(&self, octets: usize) {

@@ -5,7 +5,7 @@ use ringpost::{
     settings::{Presence, PresenceList, Seen},
 };
 
-use super::{raw::Raw, section::Section, uri};
+use super::{publish, raw::Raw, section::Section, uri};
 
 /// Reads `[presence]`; `None` after a problem. `trunks` are the site's, by name.
 pub fn presence(mut section: Section<'_>, trunks: &[&str]) -> Option<Presence> {
@@ -29,6 +29,7 @@ pub fn presence(mut section: Section<'_>, trunks: &[&str]) -> Option<Presence> {
     let states = section.tables("state").into_iter().filter_map(state).collect();
     let longest_list = section.required("max_list", |raw| raw.count(1..=10_000));
     let lists = section.tables("list").into_iter().filter_map(list).collect();
+    let publish = publish::servers(section.table("publish"));
     if max_expires.is_some() && (expires > max_expires || min_expires > expires) {
         section.refuse("expires", "must lie between min_expires and max_expires");
     }
@@ -51,6 +52,7 @@ pub fn presence(mut section: Section<'_>, trunks: &[&str]) -> Option<Presence> {
         states,
         lists,
         longest_list: usize::try_from(longest_list?).ok()?,
+        publish,
     })
 }
 

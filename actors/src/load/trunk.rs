@@ -271,7 +271,7 @@ fn registration(section: &mut Section<'_>) -> Option<(Registration, String)> {
 }
 
 /// `Some(None)`: none asked for; `None` after a problem.
-fn login(section: &mut Section<'_>, host: &str) -> Option<Option<TrunkLogin>> {
+pub(super) fn login(section: &mut Section<'_>, host: &str) -> Option<Option<TrunkLogin>> {
     let user = section.optional("login", |raw| raw.text().map(str::to_owned));
     let password = section.optional("password_file", password_file);
     let realm = section.optional("realm", |raw| raw.text().map(str::to_owned));
@@ -301,7 +301,7 @@ fn keep_alive(section: &mut Section<'_>) -> Option<KeepAlive> {
 }
 
 /// The URI and its host.
-fn target(raw: &Raw<'_>) -> Result<(String, String), String> {
+pub(super) fn target(raw: &Raw<'_>) -> Result<(String, String), String> {
     let text = raw.text()?;
     let uri = uri::sip(text)?;
     match uri.user {

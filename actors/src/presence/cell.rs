@@ -105,7 +105,8 @@ impl Told {
             let seen = self.presence.seen(sight);
             let (head, tail) = match package {
                 Package::Presence => {
-                    seen.hash(&mut hasher);
+                    // Not the calls: they do not stand in it.
+                    (&seen.telephony, &seen.telephony_by, &seen.rich, seen.open).hash(&mut hasher);
                     (pidf::write(&seen, user, self.since), String::new())
                 }
                 Package::Dialog => {
@@ -196,6 +197,14 @@ impl Cell {
         match known.lanes.iter_mut().find(|(of, ..)| *of == lane) {
             Some((_, watchers, _)) => *watchers += 1,
             None => known.lanes.push((lane, 1, false)),
+        }
+    }
+
+    /// A lane hears of it from now on, whatever it did before.
+    pub fn heeded_by(&self, lane: u8) {
+        let mut known = self.lock();
+        if !known.lanes.iter().any(|(of, ..)| *of == lane) {
+            known.lanes.push((lane, 1, false));
         }
     }
 

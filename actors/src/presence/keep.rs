@@ -147,7 +147,7 @@ impl Presence {
     }
 
     fn lane_of_call(&self, call_id: &[u8]) -> u8 {
-        ringpost::sip::token::lane_of_call(call_id, self.lanes.len())
+        ringpost::sip::token::lane_of_call(call_id, usize::from(self.outward()))
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod cell;
 mod keep;
 mod list;
+pub mod outward;
 mod own;
 mod publish;
 mod remind;
@@ -75,7 +76,7 @@ pub struct Presence {
     cells: Vec<RwLock<Cells>>,
     hasher: ahash::RandomState,
     ids: AtomicU32,
-    /// The lanes' inboxes; at most one order per user waits in each.
+    /// The lanes' inboxes, and behind them that of [`outward`]; at most one order per user waits in each.
     lanes: Vec<mpsc::UnboundedSender<Order>>,
     inboxes: Mutex<Vec<Option<mpsc::UnboundedReceiver<Order>>>>,
     due: Mutex<BinaryHeap<Due>>,
@@ -96,7 +97,7 @@ impl Presence {
         lanes: usize,
         scribe: Option<Scribe>,
     ) -> Arc<Self> {
-        let (senders, receivers): (Vec<_>, Vec<_>) = (0..lanes).map(|_| mpsc::unbounded_channel()).unzip();
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..=lanes).map(|_| mpsc::unbounded_channel()).unzip();
         let enabled = directory.load().site.presence.enabled;
         Arc::new(Self {
             directory,
@@ -322,6 +323,12 @@ impl Presence {
         for lane in &self.lanes {
             let _ = lane.send(Order::Judge);
         }
+    }
+
+    /// What [`outward`] is in place of a lane's number.
+    fn outward(&self) -> u8 {
+        // There are at most 255 lanes.
+        u8::try_from(self.lanes.len() - 1).unwrap_or(u8::MAX)
     }
 
     /// The inbox of a lane; once.

@@ -6,7 +6,13 @@ use arc_swap::ArcSwap;
 use ringpost::directory::Directory;
 
 use crate::{
-    keeper::Keeper, policies::Policies, presence::Presence, rcc::Rcc, registrar::Registrar, store::Scribe,
+    keeper::Keeper,
+    policies::Policies,
+    port::lanes::Lanes,
+    presence::{Presence, outward::Outward},
+    rcc::Rcc,
+    registrar::Registrar,
+    store::Scribe,
 };
 
 /// Takes up what the last run has told whom, and hears of who comes, goes or changes something.
@@ -33,6 +39,14 @@ pub async fn start(
     keeper.keep("message counts".into(), move || Arc::clone(&counted).count());
     keeper.keep("publications".into(), move || Arc::clone(&written).write_publications());
     presence
+}
+
+/// Has it told to the presence servers of the site.
+pub fn publish(presence: &Arc<Presence>, lanes: &Lanes, keeper: &Keeper) -> Option<Arc<Outward>> {
+    let outward = Outward::new(Arc::clone(presence), lanes.clone())?;
+    let kept = Arc::clone(&outward);
+    keeper.keep("publishing".into(), move || Arc::clone(&kept).run());
+    Some(outward)
 }
 
 fn looks_again(presence: Weak<Presence>) -> impl Fn(&str) + Send + Sync + 'static {

@@ -57,6 +57,24 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "presence servers of no kind",
+        "[store]",
+        "[presence.publish.one]\nserver = \"sip:a@b.test\"\nlogin = \"x\"\npackages = [\"winfo\"]\naccess = \"block\"\nexpires = \"10s\"\n\
+         keep_alive = \"10ms\"\nat_once = 0\nretry = 1\n[presence.publish.two]\n[store]",
+        &[
+            "site.toml:23: presence.publish.one.server: wants no user part: the number takes its place",
+            "site.toml:24: presence.publish.one.login: needs password_file as well",
+            "site.toml:25: presence.publish.one.packages[0]: wants one of presence, dialog, message-summary",
+            "site.toml:26: presence.publish.one.access: wants one of full, reduced",
+            "site.toml:27: presence.publish.one.expires: must be 60 s or longer",
+            "site.toml:28: presence.publish.one.keep_alive: must be 1 s or longer",
+            "site.toml:29: presence.publish.one.at_once: wants a number from 1 to 1000",
+            "site.toml:30: presence.publish.one.retry: unknown key; known here: server, login, password_file, realm, users, packages, \
+         access, expires, publish_gap, keep_alive, at_once",
+            "site.toml:31: presence.publish.two.server: is missing",
+        ],
+    ),
+    (
         "digests of one call, for too long, and no such fate",
         "language = \"en\"",
         "language = \"en\"\n[user.notices]\ndigest_calls = 1\ndigest_within = \"8d\"\nreturned = \"forget\"\n[notices]\ndigest_calls = 101",

@@ -100,6 +100,8 @@ fn whatever_a_server_says_a_poll_ends_and_nobody_is_lost() {
         ("busy", Box::new(|asked| done(asked, 51, ""))),
         ("going away", Box::new(|_| message(0, &[result(0x78, 52, "going away")]))),
         ("an answer to nothing", Box::new(|_| message(0, &[tlv(0x64, b"\x04\x00\x30\x00")]))),
+        // A part of the directory that this server does not have: those who are there have not gone.
+        ("lies on another server", Box::new(|asked| [user(asked, 1, &[]), done(asked, 10, "")].concat())),
         ("nobody any more", Box::new(|asked| done(asked, 0, ""))),
     ];
     let before = Person { name: "Ada".into(), ..Person::default() };

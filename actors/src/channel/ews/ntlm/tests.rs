@@ -53,7 +53,9 @@ fn serve(stream: &TcpStream, closes: bool, locked: bool, proofs: &AtomicUsize) {
             false => ("401 Unauthorized", format!("WWW-Authenticate: NTLM {}\r\n", challenge())),
         };
         challenged = !is_proof;
-        let answer = format!("HTTP/1.1 {status}\r\n{more}Content-Length: 0\r\n\r\n");
+        // Said beforehand, or the client's next request could meet the end of the connection half-way.
+        let last = if closes { "Connection: close\r\n" } else { "" };
+        let answer = format!("HTTP/1.1 {status}\r\n{more}{last}Content-Length: 0\r\n\r\n");
         let mut writer = stream;
         if writer.write_all(answer.as_bytes()).is_err() || closes {
             return;

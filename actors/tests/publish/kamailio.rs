@@ -1,0 +1,223 @@
+//! Kamailio as the presence server that Ringpost publishes at; a watcher there sees the calls that run here.
+
+use std::{
+    fs::{self, File},
+    net::SocketAddr,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::support::{Over, PATIENCE, Peer, Sip, Site, metrics, peer::Dialog, ports, until};
+
+const TABLES: &str = "/usr/share/kamailio/db_sqlite";
+
+/// A presence server that ends with its test, or loses its memory.
+struct Kamailio {
+    address: SocketAddr,
+    folder: tempfile::TempDir,
+    child: Child,
+}
+
+impl Kamailio {
+    /// One with an empty memory; `None` and a word about it where it is not installed.
+    fn start(address: SocketAddr) -> Option<Self> {
+        let paths = std::env::var_os("PATH").unwrap_or_default();
+        let mut folders: Vec<PathBuf> = std::env::split_paths(&paths).collect();
+        folders.push("/usr/sbin".into());
+        let program = folders.iter().map(|folder| folder.join("kamailio")).find(|path| path.is_file());
+        let (Some(program), true) = (program, Path::new(TABLES).is_dir()) else {
+            println!("skipped: kamailio with its SQLite and presence modules is not installed");
+            return None;
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = folder.path().join("kamailio.db");
+        let tables = rusqlite::Connection::open(&database).expect("a database");
+        for name in ["standard", "presence"] {
+            let sql =
+                fs::read_to_string(format!("{TABLES}/{name}-create.sql")).expect("Kamailio's own tables");
+            tables.execute_batch(&sql).expect("they are made");
+        }
+        drop(tables);
+        let log = File::create(folder.path().join("log")).expect("a log");
+        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/services/kamailio-presence.cfg");
+        let mut command = Command::new(program);
+        command.arg("-f").arg(config).args(["-DD", "-E", "-m", "32", "-M", "4", "-Y"]).arg(folder.path());
+        for (name, value) in [
+            ("LISTEN_UDP", format!("udp:{address}")),
+            ("LISTEN_TCP", format!("tcp:{address}")),
+            ("SERVER", format!("\"sip:{address}\"")),
+            ("DB", format!("\"sqlite:///{}\"", database.display())),
+        ] {
+            command.arg("-A").arg(format!("{name}={value}"));
+        }
+        // A group of its own, for its children must go with it.
+        let child = command
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a log"))
+            .stderr(log)
+            .spawn()
+            .expect("kamailio runs");
+        let kamailio = Self { address, folder, child };
+        let mut probe = Peer::new(Over::Udp, "127.0.0.1", address);
+        until(&format!("kamailio answers: {}", kamailio.log()), || {
+            probe.request("OPTIONS", &format!("sip:{address}"), "", "");
+            probe.next(Duration::from_millis(50)).is_some()
+        });
+        Some(kamailio)
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Kamailio {
+    fn drop(&mut self) {
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+        let _ = self.child.wait();
+    }
+}
+
+/// A watcher of 1001 at Kamailio.
+struct Watcher {
+    peer: Peer,
+    package: &'static str,
+}
+
+impl Watcher {
+    fn new(kamailio: &Kamailio, package: &'static str) -> Self {
+        let mut peer = Peer::new(Over::Udp, "127.0.0.1", kamailio.address);
+        let lines = format!("Event: {package}\r\nExpires: 600\r\n");
+        peer.request("SUBSCRIBE", "sip:1001@corp.test", &lines, "");
+        Self { peer, package }
+    }
+
+    /// The first NOTIFY whose body is so; those before it are answered too.
+    fn sees(&mut self, what: &str, so: impl Fn(&str) -> bool) -> Sip {
+        let end = Instant::now() + PATIENCE;
+        let mut last = String::new();
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let Some(message) = self.peer.next(left) else {
+                panic!("the watcher of {} never saw {what}; the last was {last}", self.package)
+            };
+            if message.what() != "NOTIFY" {
+                assert!(message.what().starts_with('2'), "{message}");
+                continue;
+            }
+            self.peer.answer_with(&message, 200, "", "");
+            last = message.body().to_owned();
+            if so(&last) {
+                return message;
+            }
+        }
+    }
+}
+
+fn busy(body: &str) -> bool {
+    body.contains(">busy</own:telephony>") && body.contains("on-the-phone")
+}
+
+fn free(body: &str) -> bool {
+    body.contains(">available</own:telephony>") && !body.contains("busy")
+}
+
+fn talks(body: &str) -> bool {
+    body.contains("<state>confirmed</state>")
+}
+
+/// A call from `pbx` that `phone` has answered.
+fn talk(pbx: &mut Peer, phone: &mut Peer) -> Dialog {
+    let invite = pbx.invite("1001");
+    let ringing = phone.expect("INVITE");
+    phone.answer(&ringing, 200);
+    let mut talk = Dialog::caller(&invite, &pbx.expect("200"));
+    pbx.inside(&mut talk, "ACK", "", "");
+    phone.expect("ACK");
+    talk
+}
+
+fn hang_up(pbx: &mut Peer, phone: &mut Peer, mut talk: Dialog) {
+    pbx.inside(&mut talk, "BYE", "", "");
+    pbx.expect("200");
+    let bye = phone.expect("BYE");
+    phone.answer(&bye, 200);
+}
+
+/// A watcher at Kamailio sees busy when a call runs through Ringpost, and free after; T31: a Kamailio that is killed in the
+/// middle and comes back without its memory is told the state of now within five seconds, and never the old one.
+#[test]
+fn kamailio_is_told_and_told_again_when_it_is_back() {
+    for (over, last) in [(Over::Udp, 22), (Over::Tcp, 23)] {
+        let address = SocketAddr::from(([127, 0, 0, last], ports(1)));
+        let Some(mut kamailio) = Kamailio::start(address) else { return };
+        let site = Site::new();
+        let (mut pbx, mut phone) = (site.peer(Over::Udp), site.peer(Over::Udp));
+        let health = SocketAddr::from(([127, 0, 0, 1], ports(1)));
+        let transport = if over == Over::Tcp { ";transport=tcp" } else { "" };
+        let ringpost = site
+            .table(&format!(
+                "[metrics]\nlisten = \"{health}\"\n[presence]\nenabled = true\n[presence.publish.front]\n\
+                 server = \"sip:{address}{transport}\"\npackages = [\"presence\", \"dialog\"]\naccess = \"full\"\n\
+                 users = [\"1001\"]\npublish_gap = \"50ms\"\nkeep_alive = \"1s\""
+            ))
+            .user("1001", &[&phone], "")
+            .user("1002", &[], "")
+            .start();
+        let mut presence = Watcher::new(&kamailio, "presence");
+        let mut dialog = Watcher::new(&kamailio, "dialog");
+        presence.sees("free", free);
+        for _ in 0..2 {
+            let call = talk(&mut pbx, &mut phone);
+            presence.sees("busy", busy);
+            dialog.sees("a call", talks);
+            hang_up(&mut pbx, &mut phone, call);
+            presence.sees("free", free);
+            dialog.sees("no call", |body| !talks(body));
+        }
+        let call = talk(&mut pbx, &mut phone);
+        presence.sees("busy", busy);
+        drop(kamailio);
+        let part = "presence server front";
+        let of = |colour: &str| {
+            let text = metrics::ask(health.port(), "GET /health HTTP/1.0\r\n\r\n");
+            text.contains(&format!("{colour} {part}"))
+        };
+        until("yellow", || of("yellow"));
+        hang_up(&mut pbx, &mut phone, call);
+        kamailio = Kamailio::start(address).expect("it was there before");
+        let back = Instant::now();
+        let mut presence = Watcher::new(&kamailio, "presence");
+        let mut seen = vec![];
+        while !seen.last().is_some_and(|body: &String| free(body)) {
+            let notify = presence.sees("anything", |_| true);
+            seen.push(notify.body().to_owned());
+        }
+        let took = back.elapsed();
+        println!("{over:?}: told again {took:?} after it was back");
+        assert!(took < Duration::from_secs(5), "{took:?}");
+        assert!(!seen.iter().any(|body| body.contains("busy")), "{seen:?}");
+        until("green", || of("green"));
+        let number = |name| metrics::number(health.port(), name);
+        until("both told again", || number("publish_failures_total") >= 2 && number("publications_out") == 2);
+        // Killed and back between two questions: the next change, or the next turn, finds it out.
+        drop(kamailio);
+        kamailio = Kamailio::start(address).expect("it was there before");
+        let back = Instant::now();
+        let call = talk(&mut pbx, &mut phone);
+        Watcher::new(&kamailio, "dialog").sees("a call", talks);
+        Watcher::new(&kamailio, "presence").sees("busy", busy);
+        assert!(back.elapsed() < Duration::from_secs(5), "{:?}", back.elapsed());
+        hang_up(&mut pbx, &mut phone, call);
+        let mut presence = Watcher::new(&kamailio, "presence");
+        presence.sees("free", free);
+        // Whoever stops takes it back.
+        drop((pbx, phone));
+        ringpost.stops_well();
+        presence.sees("nobody", |body| body.contains("<basic>closed</basic>"));
+    }
+}
