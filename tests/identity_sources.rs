@@ -1,7 +1,7 @@
 //! Several sources of callers' names (R205, R7): which answer counts, how long one waits, who is left alone, what is
 //! remembered, and what servers say of contacts (T24, T35). Time is an input.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ringpost::{
     address::{Caller, SourceName},
@@ -16,7 +16,13 @@ use ringpost::{
         ews::contacts::read,
         graph::{Place, contacts},
     },
-    numbers::Numbering,
+    numbers::{
+        Numbering,
+        country::Country,
+        location::Profile,
+        rules::{Rules as NumberRules, Written},
+    },
+    settings::Outbound,
 };
 
 fn ms(millis: u64) -> Duration {
@@ -160,7 +166,7 @@ fn r205_every_number_of_a_contact_is_found_however_it_was_typed() {
             contact("Bo", &["0170 33", "030/1"]),
             contact("Bo", &["0049 170 33"]),
         ],
-        &germany(),
+        |number| normal(number, &germany()),
     );
     for (number, name) in [
         ("+491", None),
@@ -174,12 +180,60 @@ fn r205_every_number_of_a_contact_is_found_however_it_was_typed() {
     // A file's numbers, too, whoever writes them how.
     let file = Book::csv("name,number\nIda,(030) 77\nEva,+49 30 88\nFay,0049-30-88\n")
         .expect("a good file")
-        .normal(&germany());
+        .normal(|number| normal(number, &germany()));
     for (number, name) in
         [("03077", Some("Ida")), ("+493077", Some("Ida")), ("00493077", Some("Ida")), ("+493088", None)]
     {
-        assert_eq!(file.find(number, &germany()), name, "{number}");
+        assert_eq!(file.find(number, |number| germany().normal(number)), name, "{number}");
     }
+}
+
+#[test]
+fn r32_contacts_are_read_by_the_rules_and_the_country_of_the_location() {
+    let rule = |pattern: &str, translation: &str| Written {
+        pattern: pattern.into(),
+        translation: translation.into(),
+        ..Written::default()
+    };
+    let profile = |name: &str, rules: Vec<Written>, country: &str| Profile {
+        name: name.into(),
+        description: String::new(),
+        rules: NumberRules::of(rules).expect("good rules"),
+        country: Country::of(country),
+    };
+    let odense = profile("odense", vec![rule(r"^7(\d{3})$", "004544897$1")], "DK");
+    let hamburg = profile("hamburg", vec![], "DE");
+    let outbound = |location: Option<&Profile>| Outbound {
+        numbering: germany(),
+        location: location.map(|profile| Arc::new(profile.clone())),
+        ..Outbound::default()
+    };
+    let (site, none) = (outbound(Some(&odense)), outbound(None));
+    for (typed, there, without, in_hamburg) in [
+        ("7123", "+4544897123", "7123", "7123"),
+        ("33 11 22 33", "+4533112233", "33112233", "33112233"),
+        ("+45 33 11 22 33", "+4533112233", "+4533112233", "+4533112233"),
+        ("+49 (0) 40 123456", "+4940123456", "+4940123456", "+4940123456"),
+        ("040 / 123456", "+4940123456", "+4940123456", "+4940123456"),
+        ("112", "112", "112", "112"),
+    ] {
+        assert_eq!(site.contact(typed).as_deref(), Some(there), "{typed}");
+        assert_eq!(none.contact(typed).as_deref(), Some(without), "{typed}");
+        assert_eq!(site.contact_at(Some(&hamburg), typed).as_deref(), Some(in_hamburg), "{typed}");
+    }
+    let book = Book::csv("name,number\nIda,33 11 22 33\nBo,7123\n").expect("a good file");
+    let book = book.normal(|typed| site.contact(typed));
+    // A trunk that writes numbers as they are dialled there says less than the whole of them.
+    for (calls, name) in [
+        ("+4533112233", "Ida"),
+        ("33112233", "Ida"),
+        ("004533112233", "Ida"),
+        ("7123", "Bo"),
+        ("+4544897123", "Bo"),
+    ] {
+        assert_eq!(book.find(calls, |number| site.caller(number)), Some(name), "{calls}");
+    }
+    assert_eq!(book.find("+4544897124", |number| site.caller(number)), None);
 }
 
 /// An answer of Exchange with these contacts.

@@ -193,8 +193,13 @@ fn whole(layers: &Layers) -> Option<Site> {
     let names: Vec<_> = trunks.iter().map(|trunk| trunk.name.as_str()).collect();
     let presence = root.table("presence").and_then(|table| presence::presence(table, &names));
     let rcc = root.table("rcc").and_then(|table| rcc::rcc(table, &names));
-    let around =
-        identity::Around { channels: &channels, known: &known, here: &here, directory: ldap.is_some() };
+    let contacts = outbound.clone().unwrap_or_default();
+    let around = identity::Around {
+        channels: &channels,
+        known: &known,
+        outbound: &contacts,
+        directory: ldap.is_some(),
+    };
     let identity = root.table("identity").and_then(|table| identity::identity(table, &around));
     root.end();
     let ((um, plans), identity) = (um?, identity?);

@@ -219,6 +219,18 @@ fn what_cannot_be_opened_says_why() {
 }
 
 #[test]
+fn a_store_and_its_journal_are_for_its_own_user_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.db");
+    let store = Sqlite::open(Some(&path)).expect("a store");
+    for file in [path.clone(), folder.path().join("store.db-wal"), folder.path().join("store.db-shm")] {
+        let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&file).expect("it is there"));
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    }
+    drop(store);
+}
+
+#[test]
 fn a_torn_end_of_the_journal_costs_nothing_that_was_acknowledged() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("store.db");

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     directory::person::{self, Person},
     notify::clean::shown,
-    numbers::Tel,
+    numbers::{Tel, lines},
     settings::User,
 };
 
@@ -246,8 +246,16 @@ fn numbers<'n>(
 
 /// A number as people write it, and its extension; `None`: it is none that can be dialled.
 fn read(text: &str, normal: &dyn Fn(&str) -> Option<String>) -> Option<(String, Option<String>)> {
+    let parts = |number: String| match lines::split(&number) {
+        Some((main, ext)) => (main.to_owned(), Some(ext.to_owned())),
+        None => (number, None),
+    };
     if let Ok(tel) = Tel::read(text) {
-        return Some((normal(&tel.number)?, tel.ext));
+        let (number, own) = parts(normal(&tel.number)?);
+        return Some((number, tel.ext.or(own)));
+    }
+    if lines::split(text).is_some() {
+        return normal(text).map(parts);
     }
     // "+49 (0) 30 123": the 0 is for those who dial without the country code.
     let text = if text.trim_start().starts_with('+') { text.replacen("(0)", "", 1) } else { text.to_owned() };
@@ -255,7 +263,7 @@ fn read(text: &str, normal: &dyn Fn(&str) -> Option<String>) -> Option<(String, 
     let plain = text.split(char::is_alphabetic).next().unwrap_or_default();
     let dialled: String = plain.chars().filter(|c| c.is_ascii_digit() || "+*#".contains(*c)).collect();
     let number = if dialled.is_empty() { None } else { normal(&dialled) };
-    number.map(|number| (number, None))
+    number.map(parts)
 }
 
 #[cfg(test)]
@@ -265,7 +273,7 @@ mod tests {
 
     fn normal(number: &str) -> Option<String> {
         let here = Numbering { country: Some("49".into()), national: "0".into(), international: "00".into() };
-        here.normal(number)
+        if number == "299" { Some("+4930123456;ext=299".into()) } else { here.normal(number) }
     }
 
     #[test]
@@ -274,6 +282,10 @@ mod tests {
             ("030 / 123-456", Some(("+4930123456", None))),
             ("+49 (0)30 123456", Some(("+4930123456", None))),
             ("tel:+4930123456;ext=4711", Some(("+4930123456", Some("4711")))),
+            // R24: as the line of a user of the site is kept, and as a rule may write an extension.
+            ("+4930123456;ext=4711", Some(("+4930123456", Some("4711")))),
+            ("299", Some(("+4930123456", Some("299")))),
+            ("tel:299", Some(("+4930123456", Some("299")))),
             ("+4930123456 ext. 12", Some(("+4930123456", None))),
             ("4711", Some(("4711", None))),
             ("reception", None),

@@ -1,6 +1,7 @@
 //! Who is left out of the book.
 
-use crate::{directory::person::Person, settings::User};
+use super::{Entry, Number};
+use crate::{directory::person::Person, numbers::lines, settings::User};
 
 /// One rule of `[book] hide`: `sip:boss@example.com`, `+4930555*`, `department=Security`, `msExchHideFromAddressLists=TRUE`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -12,12 +13,13 @@ pub struct Hide {
 }
 
 impl Hide {
-    /// Reads a rule. A `=` is part of no address and of no number.
+    /// Reads a rule. A `=` is part of no address, and of no number but that of a line, `+4544890101;ext=200`.
     ///
     /// # Errors
     /// What it lacks.
     pub fn read(text: &str) -> Result<Self, &'static str> {
-        let (attribute, pattern) = match text.split_once('=') {
+        let is_line = text.to_ascii_lowercase().contains(";ext=");
+        let (attribute, pattern) = match text.split_once('=').filter(|_| !is_line) {
             Some((attribute, pattern)) => (Some(attribute.trim().to_ascii_lowercase()), pattern.trim()),
             None => (None, text.trim()),
         };
@@ -62,6 +64,15 @@ impl Hide {
         }
     }
 
+    /// Whether it leaves an entry out by one of its numbers in the normal form, however they are written where it comes from.
+    pub fn hides_entry(&self, entry: &Entry) -> bool {
+        let fits = |number: &Number| match &number.ext {
+            Some(ext) => self.fits(&lines::with_extension(&number.number, ext)) || self.fits(&number.number),
+            None => self.fits(&number.number),
+        };
+        self.attribute.is_none() && entry.numbers.iter().any(fits)
+    }
+
     /// Whether a value fits the pattern, in any case.
     fn fits(&self, value: &str) -> bool {
         let value = value.to_lowercase();
@@ -80,6 +91,7 @@ impl Hide {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::book::Kind;
 
     #[test]
     fn a_rule_hides_whom_it_names() {
@@ -106,6 +118,25 @@ mod tests {
             ("other=*", false),
         ] {
             assert_eq!(Hide::read(rule).expect("a rule").hides_person(&ada), hides, "{rule}");
+        }
+        let number = |number: &str, ext: Option<&str>| Number {
+            kind: Kind::Work,
+            number: number.into(),
+            ext: ext.map(str::to_owned),
+        };
+        let entry = Entry {
+            numbers: vec![number("+4930123456", None), number("+4544890101", Some("200"))],
+            ..Entry::default()
+        };
+        for (rule, hides) in [
+            ("+4930*", true),
+            ("+4544890101;ext=200", true),
+            ("+4544890101", true),
+            ("+4544890101;ext=201", false),
+            ("+49301", false),
+            ("name=*", false),
+        ] {
+            assert_eq!(Hide::read(rule).expect("a rule").hides_entry(&entry), hides, "{rule}");
         }
         assert!(Hide::read("=x").is_err() && Hide::read("x=").is_err() && Hide::read(" ").is_err());
     }

@@ -140,6 +140,16 @@ impl Directory {
         user.location.as_ref().or(self.site.outbound.location.as_ref())
     }
 
+    /// The profile by which the owner of a mailbox writes numbers down.
+    pub fn location_of_mailbox(&self, mailbox: &str) -> Option<&Profile> {
+        if self.site.locations.is_empty() {
+            return None;
+        }
+        let owns = |user: &&User| user.mail.as_deref().is_some_and(|mail| mail.eq_ignore_ascii_case(mailbox));
+        let owner = self.site.users.iter().find(owns);
+        owner.and_then(|owner| owner.location.as_deref()).or(self.site.outbound.location.as_deref())
+    }
+
     /// The profile of that name.
     pub fn location_named(&self, name: &str) -> Option<&Arc<Profile>> {
         self.site.locations.iter().find(|profile| profile.name.eq_ignore_ascii_case(name))

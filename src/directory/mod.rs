@@ -203,10 +203,11 @@ impl Directory {
     fn name_by(&self, source: &Source, number: &str) -> Option<String> {
         match &source.kind {
             SourceKind::Users => self.user(number)?.name.clone(),
-            SourceKind::File(book) => book.find(number, &self.site.outbound.numbering).map(str::to_owned),
+            SourceKind::File(book) => {
+                book.find(number, |number| self.site.outbound.caller(number)).map(str::to_owned)
+            }
             SourceKind::Directory => {
-                let here = &self.site.outbound.numbering;
-                self.people.name(number, |number| here.normal(number)).map(str::to_owned)
+                self.people.name(number, |number| self.site.outbound.caller(number)).map(str::to_owned)
             }
             SourceKind::Contacts { .. } => None,
         }

@@ -9,7 +9,7 @@ mod vcard;
 
 use std::{collections::HashMap, fmt};
 
-use crate::{call::wire::strip_visual, numbers::Numbering};
+use crate::call::wire::strip_visual;
 pub use contact::{Contact, Page};
 
 /// Names by number.
@@ -53,35 +53,35 @@ impl Book {
         vcard::read(text)
     }
 
-    /// The contacts of one person, their numbers in the normal form.
-    pub fn of(contacts: &[Contact], here: &Numbering) -> Self {
+    /// The contacts of one person, their numbers in the normal form, which `normal` makes of what somebody has typed.
+    pub fn of(contacts: &[Contact], normal: impl Fn(&str) -> Option<String>) -> Self {
         let mut book = Self::default();
         for contact in contacts {
-            let numbers = contact.numbers.iter().filter_map(|number| contact::normal(number, here));
+            let numbers = contact.numbers.iter().filter_map(|number| normal(number));
             numbers.for_each(|number| book.add(&contact.name, &number));
         }
         book
     }
 
     /// The same with its numbers in the normal form, as far as they have one; asked by [`Book::find`].
-    pub fn normal(self, here: &Numbering) -> Self {
-        let mut normal = Self::default();
+    pub fn normal(self, normal: impl Fn(&str) -> Option<String>) -> Self {
+        let mut book = Self::default();
         for (number, name) in self.0 {
-            let number = contact::normal(&number, here).unwrap_or(number);
-            let known = normal.0.entry(number).or_insert_with(|| name.clone());
+            let number = normal(&number).unwrap_or(number);
+            let known = book.0.entry(number).or_insert_with(|| name.clone());
             if *known != name {
                 *known = None;
             }
         }
-        normal
+        book
     }
 
-    /// The name of a number in a book in the normal form.
-    pub fn find(&self, number: &str, here: &Numbering) -> Option<&str> {
+    /// The name of a caller's number, which `normal` gives its normal form, in a book in that form.
+    pub fn find(&self, number: &str, normal: impl Fn(&str) -> Option<String>) -> Option<&str> {
         if self.0.is_empty() {
             return None;
         }
-        let found = here.normal(number).and_then(|normal| self.0.get(&normal));
+        let found = normal(number).and_then(|normal| self.0.get(&normal));
         found.map_or_else(|| self.name(number), Option::as_deref)
     }
 

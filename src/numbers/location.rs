@@ -91,8 +91,15 @@ impl Profile {
     /// `+4544890101`, with an extension `+4544890101;ext=200`. `None`: nobody knows what it means.
     pub fn contact(&self, written: &str) -> Option<String> {
         let written = written.trim();
-        let (number, ext) = split_extension(written.strip_prefix("tel:").unwrap_or(written));
-        let number = self.make(number).number()?;
+        let bare = match written.get(..4) {
+            Some(scheme) if scheme.eq_ignore_ascii_case("tel:") => &written[4..],
+            _ => written,
+        };
+        let (number, ext) = split_extension(bare);
+        // +49 (0) 30 …: the zero is for who dials at home.
+        let whole = number.starts_with('+') || number.starts_with("00");
+        let number = if whole { number.replacen("(0)", "", 1) } else { number.to_owned() };
+        let number = self.make(&number).number()?;
         match ext {
             Some(ext) if !number.contains(';') => Some(format!("{number};ext={ext}")),
             Some(_) | None => Some(number),

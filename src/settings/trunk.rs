@@ -138,7 +138,22 @@ impl Outbound {
     /// A number of a directory as somebody has typed it, in the form in which numbers are compared: by the location, else by
     /// the country code and the prefixes. `None`: it is none.
     pub fn contact(&self, written: &str) -> Option<String> {
-        let known = self.location.as_ref().and_then(|location| location.contact(written));
+        self.contact_at(self.location.as_deref(), written)
+    }
+
+    /// The same of a number in the contacts of somebody who dials by that profile.
+    pub fn contact_at(&self, location: Option<&Profile>, written: &str) -> Option<String> {
+        let known = location.and_then(|location| location.contact(written));
+        let known = known.map(|number| self.numbering.normal(&number).unwrap_or(number));
         known.or_else(|| contact::normal(written, &self.numbering))
+    }
+
+    /// A caller's number in the form in which contacts are kept: a whole one as it stands, another as a contact would be read.
+    pub fn caller(&self, number: &str) -> Option<String> {
+        let normal = self.numbering.normal(number)?;
+        match &self.location {
+            Some(_) if !normal.starts_with('+') => self.contact(number).or(Some(normal)),
+            Some(_) | None => Some(normal),
+        }
     }
 }

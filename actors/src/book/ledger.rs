@@ -14,6 +14,7 @@ use rusqlite::{
 };
 
 use super::{Entries, Failure};
+use crate::store::private;
 
 /// The form of this file; one of another form is begun anew.
 const FORMAT: i64 = 1;
@@ -60,6 +61,7 @@ impl Ledger {
     }
 
     fn at(path: &Path) -> rusqlite::Result<Self> {
+        private(path);
         let mut db = Connection::open(path)?;
         // What a crash of the machine takes of it is made again: the files that are served are synced by themselves.
         db.execute_batch(

@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use ringpost::{
     book::{Entry, EntryId, Hide},
     directory::{Directory, ldap::Id, people::Roster, person::Person},
-    numbers::Numbering,
+    settings::{self, User},
 };
 
 /// Entries in the order of their ids; an error: the rest cannot be had.
@@ -37,17 +37,26 @@ impl Source for Site {
         if site.ldap.is_some() && roster.is_empty() {
             return Err("the directory has not been read yet, or has no persons".to_owned());
         }
-        let here = site.outbound.numbering.clone();
-        let normal = |number: &str| here.normal(number);
-        let shown = site.users.iter().filter(|user| !hide.iter().any(|rule| rule.hides_user(user)));
-        let mut own: Vec<Entry> = shown.filter_map(|user| Entry::of_user(user, &normal)).collect();
-        let hidden = site.users.iter().filter(|user| hide.iter().any(|rule| rule.hides_user(user)));
-        let hidden = hidden.map(|user| user.address.to_ascii_lowercase()).collect();
+        // A phone that dials one of these finds its user, so they stay as near as can be to what the site says.
+        let normal = |number: &str| site.outbound.numbering.normal(number);
+        let meant = |number: &str| site.outbound.contact(number);
+        let is_hidden = |user: &User| {
+            hide.iter().any(|rule| {
+                let by = |normal: &dyn Fn(&str) -> Option<String>| {
+                    Entry::of_user(user, normal).is_some_and(|entry| rule.hides_entry(&entry))
+                };
+                rule.hides_user(user) || by(&normal) || by(&meant)
+            })
+        };
+        let (hidden, shown): (Vec<_>, Vec<_>) = site.users.iter().partition(|user| is_hidden(user));
+        let mut own: Vec<Entry> =
+            shown.into_iter().filter_map(|user| Entry::of_user(user, &normal)).collect();
+        let hidden = hidden.into_iter().map(|user| user.address.to_ascii_lowercase()).collect();
         let joined = joined(&mut own, &roster);
         own.sort_by_key(|entry| entry.id);
         own.dedup_by_key(|entry| entry.id);
         let ids = roster.ids().collect::<Vec<Id>>().into_iter();
-        let persons = Persons { roster, ids, here, hide: hide.to_vec(), joined, hidden };
+        let persons = Persons { roster, ids, site: Arc::clone(&site), hide: hide.to_vec(), joined, hidden };
         Ok(Box::new(Merged { own: own.into_iter().peekable(), persons: persons.peekable() }.map(Ok)))
     }
 }
@@ -71,7 +80,8 @@ fn joined(own: &mut Vec<Entry>, roster: &Roster) -> HashMap<String, Entry> {
 struct Persons {
     roster: Arc<Roster>,
     ids: IntoIter<Id>,
-    here: Numbering,
+    /// The site by whose rules their numbers are read.
+    site: Arc<settings::Site>,
     hide: Vec<Hide>,
     joined: HashMap<String, Entry>,
     /// Addresses of users whom a rule leaves out by what the site file says.
@@ -85,7 +95,10 @@ impl Persons {
         if person.disabled || is_hidden || self.hide.iter().any(|rule| rule.hides_person(person)) {
             return None;
         }
-        let entry = Entry::of_person(person, &|number| self.here.normal(number))?;
+        let entry = Entry::of_person(person, &|number| self.site.outbound.contact(number))?;
+        if self.hide.iter().any(|rule| rule.hides_entry(&entry)) {
+            return None;
+        }
         Some(match sip.and_then(|sip| self.joined.get(&sip)) {
             Some(own) => entry.and(own),
             None => entry,

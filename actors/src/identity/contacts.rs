@@ -229,6 +229,8 @@ impl Reader {
                 break;
             }
         }
-        Ok(Book::of(&contacts, &self.directory.load().site.outbound.numbering))
+        let directory = self.directory.load();
+        let location = directory.location_of_mailbox(&self.mailbox);
+        Ok(Book::of(&contacts, |number| directory.site.outbound.contact_at(location, number)))
     }
 }

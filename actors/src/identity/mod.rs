@@ -192,7 +192,7 @@ impl Identity {
             })
             .map(|(name, timeout)| (name.clone(), timeout))
             .collect();
-        let number = site.outbound.numbering.normal(number).filter(|_| !sources.is_empty())?;
+        let number = site.outbound.caller(number).filter(|_| !sources.is_empty())?;
         Some(Question { callee: callee.map(str::to_owned), number, sources })
     }
 

@@ -26,7 +26,7 @@ use serde::Serialize;
 
 use crate::metrics::{self, METRICS};
 pub use scribe::{Late, PostError, Posted, Scribe};
-pub use sqlite::{OpenError, Sqlite};
+pub use sqlite::{OpenError, Sqlite, private};
 
 /// The number of an item in the store.
 pub type ItemId = i64;

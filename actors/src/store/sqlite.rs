@@ -25,7 +25,7 @@ use tracing::warn;
 
 use super::{Ending, Expiring, ItemId, Listed, Message, OpenItem, Store, StoreError, Write, Written};
 
-pub use open::OpenError;
+pub use open::{OpenError, private};
 
 /// An open database.
 #[derive(Debug)]

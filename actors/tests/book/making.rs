@@ -19,7 +19,7 @@ use ringpost::{
     directory::Directory,
 };
 use ringpost_actors::{
-    book::{Book, Entries, Failure, Source, apply, stored},
+    book::{Book, Entries, Failure, Site, Source, apply, stored},
     load,
 };
 use rusqlite::Connection;
@@ -250,6 +250,82 @@ fn what_has_not_changed_is_not_written_again_and_keeps_its_version() {
     // Another process finds all of it.
     let again = Desk::at(folder.path());
     assert_eq!(again.state(), desk.state());
+}
+
+/// R24, R69: an entry has the extension behind its main number; and whoever is hidden by a number is hidden however that number is
+/// written where it comes from. All of it is personal data, so nobody else on the machine reads it.
+#[test]
+fn lines_keep_their_extensions_hidden_numbers_are_hidden_and_files_are_private() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("store.db");
+    let site = format!(
+        r#"
+        [store]
+        path = {store:?}
+        [outbound]
+        country = "45"
+        national_prefix = ""
+        location = "hq"
+        [location.hq]
+        country = "DK"
+        [[location.hq.rule]]
+        pattern = '^7(\d\d)$'
+        translation = '+45448970$1'
+        [book]
+        hide = ["+453311*", "+4544897042", "+4544890101;ext=202"]
+        [[user]]
+        address = "sip:tor@corp.test"
+        line = "tel:+4544890101;ext=200"
+        missed_calls = "off"
+        [[user]]
+        address = "sip:bo@corp.test"
+        line = "tel:+4544890101;ext=202"
+        missed_calls = "off"
+        [[user]]
+        address = "sip:ada@corp.test"
+        numbers = ["1001", "004533221122"]
+        missed_calls = "off"
+        [[user]]
+        address = "sip:eva@corp.test"
+        numbers = ["004533111122"]
+        missed_calls = "off"
+        [[user]]
+        address = "sip:fay@corp.test"
+        numbers = ["33111123"]
+        missed_calls = "off"
+        [[user]]
+        address = "sip:gus@corp.test"
+        numbers = ["742"]
+        missed_calls = "off"
+        "#
+    );
+    let site = load::text(Path::new("site.toml"), &site).expect("a site");
+    let directory = Arc::new(ArcSwap::from_pointee(Directory::of(site)));
+    let book = Book::of(Arc::clone(&directory), Box::new(Site(directory)));
+    book.make(at("2026-11-21T00:00:01Z")).expect("made");
+    let state = book.published().expect("it was made");
+    let db = Connection::open(folder.path().join("book").join(stored(&state, "full.sqlite"))).expect("ours");
+    let mut rows = db
+        .prepare("SELECT e.name, n.number, n.ext FROM entry e JOIN number n ON n.entry = e.id ORDER BY e.name, n.place")
+        .expect("tables");
+    let rows: Vec<(String, String, Option<String>)> = rows
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .expect("rows")
+        .collect::<Result<_, _>>()
+        .expect("values");
+    let row = |name: &str, number: &str, ext: Option<&str>| {
+        (name.to_owned(), number.to_owned(), ext.map(str::to_owned))
+    };
+    assert_eq!(
+        rows,
+        [row("ada", "1001", None), row("ada", "+4533221122", None), row("tor", "+4544890101", Some("200"))]
+    );
+    let mode = |path: &Path| fs::metadata(path).expect("it is there").mode() & 0o777;
+    let made = folder.path().join("book");
+    assert_eq!(mode(&made), 0o700);
+    for file in fs::read_dir(&made).expect("a folder").flatten() {
+        assert_eq!(mode(&file.path()), 0o600, "{}", file.path().display());
+    }
 }
 
 #[test]

@@ -162,6 +162,83 @@ fn r25_towards_the_pbx_only_the_extension_is_written() {
     town.south.silent_for(Duration::from_millis(20));
 }
 
+/// R3, R25: UM hears of the whole line that has called, and a PBX is told by the extension who diverts a call to it.
+#[test]
+fn r25_um_hears_of_the_line_and_the_pbx_of_the_extension_that_diverts() {
+    let site = Site::new().maildir();
+    let [mut pbx, mut provider] =
+        [51, 52].map(|host| Peer::new(Over::Udp, &format!("127.0.0.{host}"), site.sip));
+    let [mut nora, mut eva, mut um] = [(); 3].map(|()| site.peer(Over::Udp));
+    let trunk = |name: &str, peer: &Peer, lines: &str| {
+        let (ip, target) = (peer.address.ip(), peer.uri().replace("peer@", ""));
+        format!("[[trunk]]\nname = {name:?}\nsources = [\"{ip}\"]\ntarget = {target:?}\n{lines}")
+    };
+    let user = |name: &str, ext: u16, peer: &Peer, lines: &str| {
+        format!(
+            "[[user]]\naddress = \"sip:{name}@corp.test\"\nline = \"tel:+4544890101;ext={ext}\"\n\
+             devices = [{:?}]\n{lines}",
+            peer.uri()
+        )
+    };
+    let uri = um.uri();
+    let ringpost = site
+        .table("[outbound]\nallowed_prefixes = [\"+49\"]")
+        .table(&trunk("house", &pbx, "main_number = \"+4544890101\"\nextensions = [\"2xx\", \"3xx\"]"))
+        .table(&trunk("provider", &provider, "prefixes = [\"+\"]"))
+        .plan("lab", &[&uri])
+        .table(&user("nora", 200, &nora, "um_plan = \"lab\""))
+        .table(&user("eva", 201, &eva, "missed_calls = \"off\"\n[user.policy]\nforward_busy = \"350\""))
+        .table(&user("ida", 202, &eva, "missed_calls = \"off\"\n[user.policy]\nforward_busy = \"+4930123\""))
+        .start();
+    let host = ringpost.sip;
+    let text = pbx.draft("INVITE", &format!("sip:200@{host}"), "", SDP);
+    let text = text.replace("\"Ada Caller\" <sip:+4544890101@pbx.test>", "\"Bo\" <sip:240@pbx.test>");
+    pbx.send(text.as_bytes());
+    let invite = Sip::new(text.as_bytes());
+    let ring = nora.expect("INVITE");
+    nora.answer(&ring, 180);
+    pbx.expect("180");
+    pbx.cancel(&invite, "");
+    pbx.expect("200");
+    let cancel = nora.expect("CANCEL");
+    nora.answer(&cancel, 200);
+    nora.answer(&ring, 487);
+    nora.expect("ACK");
+    pbx.refused(&invite, 487);
+    let info = um.expect("INFO");
+    um.answer(&info, 200);
+    for says in [
+        "<From>sip:+4544890101;ext=240@corp.test;user=phone</From>",
+        "<rp:FromNumber>+4544890101;ext=240</rp:FromNumber>",
+        "<rp:FromName>Bo</rp:FromName>",
+        "<EumProxyAddress>EUM:nora@corp.test;phone-context=lab</EumProxyAddress>",
+    ] {
+        assert!(info.body().contains(says), "{says}: {info}");
+    }
+    // Each is busy, and forwards: to an extension of the PBX, and to the world, which knows nobody by an extension.
+    for (ext, called, diverts) in
+        [(201, "350", "<sip:201@corp.test>"), (202, "+4930123", "<sip:ida@corp.test>")]
+    {
+        let callers = if ext == 201 { &mut provider } else { &mut pbx };
+        let invite = callers.request("INVITE", &format!("sip:+4544890101;ext={ext}@{host}"), "", SDP);
+        let ring = eva.expect("INVITE");
+        eva.answer(&ring, 486);
+        eva.expect("ACK");
+        let called_side = if ext == 201 { &mut pbx } else { &mut provider };
+        let out = called_side.expect("INVITE");
+        assert!(out.uri().starts_with(&format!("sip:{called}@")), "{out}");
+        let diversion = out.one("Diversion");
+        assert!(diversion.starts_with(diverts) && diversion.contains("reason=user-busy"), "{out}");
+        called_side.answer(&out, 486);
+        called_side.expect("ACK");
+        let callers = if ext == 201 { &mut provider } else { &mut pbx };
+        callers.expect("181");
+        callers.refused(&invite, 486);
+    }
+    drop((pbx, provider, nora, eva, um));
+    ringpost.stops_well();
+}
+
 #[test]
 fn the_sample_with_extensions_behind_a_main_number() {
     let scene = sample("extensions-behind-a-main-number.toml", "(nowhere)");

@@ -2,7 +2,10 @@
 
 use std::{fs::File, io::Read};
 
-use ringpost::{identity::Book, numbers::Numbering, settings::SourceKind};
+use ringpost::{
+    identity::Book,
+    settings::{Outbound, SourceKind},
+};
 
 use super::Around;
 use crate::load::{raw::Raw, section::Section};
@@ -15,12 +18,15 @@ const TOLD: usize = 20;
 /// Reads the keys of the kind; `None` after a problem.
 pub fn files(section: &mut Section<'_>, around: &Around<'_>) -> Option<SourceKind> {
     let books = section.at_least_one("files", file);
-    (!books.is_empty()).then(|| SourceKind::File(bound(books, around.here)))
+    (!books.is_empty()).then(|| SourceKind::File(bound(books, around.outbound)))
 }
 
 /// The books as one: what an earlier one knows, a later one does not change.
-pub fn bound(books: Vec<Book>, here: &Numbering) -> Book {
-    books.into_iter().map(|book| book.normal(here)).fold(Book::default(), Book::then)
+pub fn bound(books: Vec<Book>, outbound: &Outbound) -> Book {
+    books
+        .into_iter()
+        .map(|book| book.normal(|number| outbound.contact(number)))
+        .fold(Book::default(), Book::then)
 }
 
 /// Reads one file.

@@ -6,8 +6,7 @@ mod file;
 use ringpost::{
     address::SourceName,
     identity::{breaker::Rules, memory::Bounds},
-    numbers::Numbering,
-    settings::{Channel, Identity, Source, SourceKind},
+    settings::{Channel, Identity, Outbound, Source, SourceKind},
 };
 
 use super::{channel::Known, raw::Raw, section::Section};
@@ -21,7 +20,7 @@ pub struct Around<'a> {
     /// Whether the site has a directory.
     pub directory: bool,
     /// How numbers are written here.
-    pub here: &'a Numbering,
+    pub outbound: &'a Outbound,
 }
 
 type Loader = fn(&mut Section<'_>, &Around<'_>) -> Option<SourceKind>;
@@ -38,7 +37,7 @@ pub fn identity(mut section: Section<'_>, around: &Around<'_>) -> Option<Identit
         sources.push(Source { name: "directory".into(), kind: SourceKind::Directory });
     }
     if section.has("order") || !books.is_empty() {
-        let kind = SourceKind::File(file::bound(books, around.here));
+        let kind = SourceKind::File(file::bound(books, around.outbound));
         sources.push(Source { name: "files".into(), kind });
     }
     let mut named: Vec<SourceName> = sources.iter().map(|source| source.name.clone()).collect();

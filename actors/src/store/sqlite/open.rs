@@ -2,6 +2,7 @@
 
 use std::{
     fs::{File, TryLockError},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
     time::Duration,
 };
@@ -156,7 +157,10 @@ impl Sqlite {
         let shown = path.map_or(":memory:".to_owned(), |path| path.display().to_string());
         let lock = path.map(lock).transpose()?;
         let opened = match path {
-            Some(path) => Connection::open(path),
+            Some(path) => {
+                private(path);
+                Connection::open(path)
+            }
             None => Connection::open_in_memory(),
         };
         let explain = |source| explain(&shown, source);
@@ -192,6 +196,12 @@ impl Sqlite {
         let found = self.db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         Ok((found, MIGRATIONS.len() as i64))
     }
+}
+
+/// Makes a file that only this user may read, where there is none: SQLite would make it for everybody, and gives its journal the
+/// rights of the file. What keeps it from being made, SQLite meets as well and says.
+pub fn private(path: &Path) {
+    let _ = File::options().write(true).create_new(true).mode(0o600).open(path);
 }
 
 /// Two outboxes on one store would tell everything twice. The lock goes with the process, however that ends.
