@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use proptest::prelude::*;
-use ringpost::sip::sdp::{Codec, Direction, Origin, Refusal, accept_answer, answer, could_answer, offer};
+use ringpost::sip::sdp::{
+    Codec, Direction, Origin, Refusal, accept_answer, answer, could_answer, hold, holds, offer,
+};
 
 const LOCAL: &str = "192.0.2.9:16384";
 const LOCAL6: &str = "[2001:db8::9]:16384";
@@ -232,4 +234,42 @@ fn audio(streams: &str) -> Vec<u8> {
 
 fn local(address: &str) -> SocketAddr {
     address.parse().expect("a socket address")
+}
+
+/// Who waits for a party gets the first plain audio stream, and nothing in it (RFC 3264 §8.4).
+#[test]
+fn an_offer_is_answered_on_hold() {
+    let local = "192.0.2.1:5060".parse().expect("an address");
+    let head = "v=0\r\no=a 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n";
+    let streams = "m=video 4000 RTP/AVP 96\r\nm=audio 4002 RTP/AVP 101 9 8\r\nm=audio 4004 RTP/SAVP 0\r\n";
+    let answered = hold(format!("{head}{streams}").as_bytes(), local, 7).expect("an answer");
+    let text = String::from_utf8_lossy(&answered).into_owned();
+    let lines = "m=video 0 RTP/AVP 96\r\nm=audio 9 RTP/AVP 9\r\na=inactive\r\nm=audio 0 RTP/SAVP 0\r\n";
+    assert!(text.ends_with(lines), "{text}");
+    assert!(matches!(
+        hold(format!("{head}m=audio 4004 RTP/SAVP 0\r\n").as_bytes(), local, 7),
+        Err(Refusal::NoAudio)
+    ));
+    assert!(hold(b"", local, 7).is_err());
+}
+
+#[test]
+fn an_offer_holds_or_does_not() {
+    let sdp = |address: &str, rest: &str| {
+        let head = format!("v=0\r\no=a 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n");
+        holds(format!("{head}{rest}").as_bytes())
+    };
+    let audio = "m=audio 4002 RTP/AVP 8\r\n";
+    for (address, rest, holding) in [
+        ("192.0.2.9", audio.to_owned(), Some(false)),
+        ("0.0.0.0", audio.to_owned(), Some(true)),
+        ("192.0.2.9", format!("{audio}a=sendonly\r\n"), Some(true)),
+        ("192.0.2.9", format!("{audio}a=inactive\r\n"), Some(true)),
+        ("192.0.2.9", format!("{audio}a=recvonly\r\n"), Some(false)),
+        ("192.0.2.9", format!("{audio}a=inactive\r\n{audio}"), Some(false)),
+        ("192.0.2.9", "m=image 4002 udptl t38\r\n".to_owned(), None),
+    ] {
+        assert_eq!(sdp(address, &rest), holding, "{address} {rest}");
+    }
+    assert_eq!(holds(b""), None);
 }

@@ -2,6 +2,8 @@
 
 mod asking;
 mod calling;
+mod click;
+mod controlled;
 mod ending;
 mod gateway;
 mod lamps;
@@ -37,6 +39,7 @@ use ringpost::{
 };
 use smallvec::SmallVec;
 
+pub use self::controlled::{Controlled, Deed};
 use self::telling::Ringing;
 pub use self::words::{Broken, Claim, End, Rang, Reach, Setup, Told, What};
 use crate::{
@@ -124,6 +127,7 @@ impl CallActor {
             Reach::Code | Reach::Attendant | Reach::Mailbox { .. } => {
                 (Order::from_iter([Arc::new(Member::new(UmServer::Embedded))]), 1)
             }
+            Reach::Click => (Order::new(), 0),
             Reach::Rings | Reach::VoiceMail => {
                 (Order::new(), directory.pool(&user).map_or(0, |pool| pool.tries(&directory.site.um)))
             }
@@ -136,7 +140,10 @@ impl CallActor {
         let mut ways = if ways.is_empty() { vec![] } else { vec![(Leg::Phone(0), Ways::new(ways))] };
         ways.extend(policy::ways(&planned));
         let lines = match directory.site.rcc.enabled {
-            true => lines::Lines::of(switch.rcc(), format!("{:016x}", token.0)),
+            true => {
+                let line = arrival.as_ref().and_then(|arrival| arrival.line.clone());
+                lines::Lines::of(switch.rcc(), line.unwrap_or_else(|| format!("{:016x}", token.0).into()))
+            }
             false => lines::Lines::default(),
         };
         Self {
@@ -223,7 +230,7 @@ impl CallActor {
         }
         let effects = self.machine.on(event);
         if self.lines.are_on() {
-            self.follow(event);
+            self.follow(event, message);
         }
         self.note_um(event, message, &effects);
         self.perform_all(effects, message, ctx);
@@ -293,6 +300,7 @@ impl CallActor {
                     Say::Bye(why, message.filter(|said| said.method() == Some(Method::Bye)).cloned()),
                 );
             }
+            Effect::Bridge(leg) if self.reach == Reach::Click => self.dial(leg, message, ctx),
             Effect::Bridge(leg) => self.bridge(leg, message),
             Effect::Refuse(leg) => match self.refusals.iter().find(|(of, _)| *of == leg) {
                 Some((_, refusal)) => {
@@ -356,6 +364,9 @@ impl CallActor {
         let Some(what) = self.while_asked(leg, what, ctx) else { return };
         let Some(what) = self.while_claimed(what) else { return };
         let other = self.other(leg).or_else(|| self.early_other(leg, &what));
+        if self.lines.are_on() {
+            self.lines.hold(leg, &what);
+        }
         match (what, other) {
             (What::Event(Event::Refused(leg, code), message), _)
                 if self.goes_on(leg, code, message.as_deref())
@@ -365,6 +376,7 @@ impl CallActor {
             }
             (What::Event(event, message), _) => self.happen(event, message.as_ref(), ctx),
             (What::Referred(refer), _) => self.referred(leg, *refer),
+            (What::Returned(actor), _) if self.reach == Reach::Click => self.dialled_in_vain(leg, actor, ctx),
             (What::Returned(actor), _) => self.returned(leg, actor),
             (What::GivesPlace(newcomer), _) => self.gives_place((leg, by), *newcomer),
             (What::Claimed(claim), _) => self.claimed(leg, *claim, ctx),

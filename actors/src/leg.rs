@@ -1,5 +1,6 @@
 //! One leg of a call: its INVITE and its dialog; what is asked inside it is in `inside`, its end in `ending`.
 
+mod asked;
 mod called;
 mod early;
 mod ending;
@@ -85,6 +86,8 @@ pub struct LegActor {
     own_early: Option<Box<Dialog>>,
     /// What names the early dialog with a device that rings.
     rang: Option<Arc<SipMessage>>,
+    /// The early dialog in which the device was asked to answer.
+    rung: Option<Box<Dialog>>,
     /// Its INVITE wants the place of another leg, and has no answer yet.
     claiming: bool,
     leaving: bool,
@@ -179,6 +182,7 @@ impl LegActor {
             relays_offer: false,
             own_early: None,
             rang: None,
+            rung: None,
             claiming: false,
             leaving: false,
             sequence: 1,
@@ -284,6 +288,7 @@ impl LegActor {
             Say::Deny(server, code) => self.reply(server, code, None, ctx),
             Say::Transfer(order) => self.transfer(*order, ctx),
             Say::Notify(code) => self.notify(code),
+            Say::Ask(package) => self.ask_telephone(package),
             Say::GivePlace(newcomer) => self.give_place(newcomer),
             Say::TurnTo(new, place, heard) => self.turn_to(&new, place, &heard),
             Say::TakePlace(call, place, said) => self.take_place(call, place, &said),

@@ -1,5 +1,6 @@
 //! Finds the leg of a message, and starts a call for each INVITE that may come in.
 
+mod click;
 mod dialled;
 mod locations;
 mod opening;
@@ -66,6 +67,9 @@ const RECORDS_EVERY: u64 = 500;
 const RECORDS_AT_ONCE: usize = 256;
 /// The alarm that ships them; no timer of a call counts that high.
 const RECORDS: u32 = u32::MAX;
+
+/// What INVITEs may bring where there is remote call control.
+const WITH_CSTA: &[u8] = b"application/sdp, application/csta+xml";
 
 /// What every lane shares.
 #[derive(Clone)]
@@ -343,10 +347,10 @@ impl Switch {
         let code = if self.draining.get() { 503 } else { 200 };
         let phrase = ringpost::sip::build::phrase(code).as_bytes();
         let mut draft = ringpost::sip::build::response(request, from.address, code, phrase, &server.text());
-        draft
-            .header("Allow", &[self.allow()])
-            .header("Supported", &[SUPPORTED])
-            .header("Accept", &[b"application/sdp"]);
+        draft.header("Allow", &[self.allow()]).header("Supported", &[SUPPORTED]).header(
+            "Accept",
+            &[if self.directory().site.rcc.enabled { WITH_CSTA } else { b"application/sdp" }],
+        );
         if self.shared.presence.is_on() {
             draft.header("Allow-Events", &[ALLOW_EVENTS]);
         }

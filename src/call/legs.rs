@@ -56,6 +56,11 @@ impl Legs {
         Self(self.0 & !other.0)
     }
 
+    /// The same devices, each with a number that is larger by that.
+    pub fn after(self, count: u8) -> Self {
+        Self(self.0.checked_shl(u32::from(count)).unwrap_or(0))
+    }
+
     /// The devices, lowest number first.
     pub fn iter(self) -> impl Iterator<Item = Leg> {
         (0..Self::MOST).map(Leg::Phone).filter(move |leg| self.has(*leg))

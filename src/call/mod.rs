@@ -173,6 +173,17 @@ impl Call {
         self.plan.others.add(leg);
     }
 
+    /// Whoever rings is taken back, and the call goes to a further stage: `None` where nobody rings.
+    pub fn deflect(&mut self, stage: Stage, others: Legs) -> Option<Effects> {
+        let State::Ringing(ringing) = &self.state else { return None };
+        let ringing = *ringing;
+        self.plan.others = self.plan.others.and(others);
+        self.plan.stages.push(stage);
+        let (number, mut effects) = (self.plan.stages.len() - 1, Effects::new());
+        self.state = ringing.deflect(number as u8, &self.plan, &mut self.forwarded, &mut effects);
+        Some(effects)
+    }
+
     /// Whether the call is over.
     pub fn is_over(&self) -> bool {
         matches!(self.state, State::Ended(_))

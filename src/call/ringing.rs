@@ -176,6 +176,20 @@ impl Ringing {
         self.lose(leg, plan, forwarded, effects)
     }
 
+    /// Goes to a stage that was not planned when the call began.
+    pub(super) fn deflect(
+        mut self,
+        stage: u8,
+        plan: &Plan,
+        forwarded: &mut bool,
+        effects: &mut Effects,
+    ) -> State {
+        effects.push(Effect::Stop(Timer::NoAnswer));
+        self.release(plan, Why::Over, effects);
+        self.stage = stage;
+        self.enter(plan, forwarded, effects, Outcome::ForwardUnanswered)
+    }
+
     /// A leg rings no more; whoever waits for that, or the next stage, comes when nobody else does.
     fn lose(mut self, leg: Leg, plan: &Plan, forwarded: &mut bool, effects: &mut Effects) -> State {
         self.phones.remove(leg);

@@ -207,7 +207,8 @@ pub struct Device {
 impl Device {
     /// Reads `tel:+45 44 89 01 01;ext=200`, `sip:tu@x` or a mere number.
     pub fn of(device: &str) -> Self {
-        let lower = device.to_ascii_lowercase();
+        // Blanks are no separators (RFC 3966 §3), and written all the same.
+        let lower = device.to_ascii_lowercase().replace(' ', "");
         let bare =
             ["tel:", "sip:", "sips:"].iter().find_map(|scheme| lower.strip_prefix(scheme)).unwrap_or(&lower);
         let user = bare.split('@').next().unwrap_or(bare);

@@ -220,3 +220,29 @@ fn who_does_not_want_to_be_disturbed_is_busy_at_once() {
     assert_eq!(effects[..], [Report(Outcome::NotDisturbed), Reject(486), Leave]);
     assert!(call.is_over());
 }
+
+/// A program sends a call that rings elsewhere: the devices are taken back, a late answer of theirs still wins, and where
+/// nobody answers there either, UM is next. Nothing else can be deflected (T19 is the planner's).
+#[test]
+fn a_ringing_call_is_deflected() {
+    let others = Legs::first(1).after(2);
+    let other = Phone(2);
+    let stage = || Stage { first: others, ring_for: RING_FOR, on_busy: 9, on_silence: 9, ..Stage::default() };
+    let deflected =
+        [Stop(NoAnswer), Cancel(DESK, Over), Cancel(SOFT, Over), Forwarded, Invite(other), Start(NoAnswer)];
+    let begun = || {
+        let (mut call, _) = Call::start(Plan::plain(2, 1, RING_FOR));
+        call.on(Rang(DESK));
+        assert_eq!(call.deflect(stage(), others).expect("it rings")[..], deflected);
+        assert!(call.plan().is_forwarded(other) && !call.plan().is_forwarded(DESK));
+        call
+    };
+    let mut call = begun();
+    assert_eq!(call.on(Refused(DESK, 487))[..], []);
+    assert_eq!(call.on(Refused(other, 486))[..], [Stop(NoAnswer), Invite(FIRST), Start(UmSilent)]);
+    assert_eq!(call.deflect(stage(), others), None);
+    let mut call = begun();
+    let won = [Stop(NoAnswer), Bridge(SOFT), Cancel(other, Elsewhere)];
+    assert_eq!(call.on(Answered(SOFT))[..], won);
+    assert_eq!(call.deflect(stage(), others), None);
+}

@@ -195,3 +195,17 @@ fn our_own_calls_are_understood_by_a_client() {
         assert_eq!(left.map(|left| left.how), how, "{states:?}");
     }
 }
+
+#[test]
+fn a_device_is_read_in_every_way_it_is_written() {
+    for (written, number, extension) in [
+        ("tel:+45 44 89-01.01;ext=200", "+4544890101", Some("200")),
+        ("tel:73124;phone-context=dialstring", "73124", None),
+        ("SIP:Ada@corp.test;user=phone", "ada", None),
+        ("200", "200", None),
+        ("", "", None),
+    ] {
+        let read = ringpost::rcc::line::Device::of(written);
+        assert_eq!((read.number.as_str(), read.extension.as_deref()), (number, extension), "{written}");
+    }
+}

@@ -22,7 +22,7 @@ const COMMIT: Duration = Duration::from_secs(2);
 impl CallActor {
     /// The call is over: note it for the logs, and have its notices on the disk before the caller hears the end.
     pub(super) fn report(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
-        if self.reach == Reach::Code {
+        if matches!(self.reach, Reach::Code | Reach::Click) {
             return;
         }
         let decided = self.decided(outcome);

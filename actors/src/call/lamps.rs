@@ -26,7 +26,7 @@ pub(super) struct Lamps {
 impl Lamps {
     pub(super) fn of(presence: &Arc<Presence>, reach: Reach) -> Self {
         // Whoever dials a feature code talks with nobody.
-        let on = presence.is_on() && reach != Reach::Code;
+        let on = presence.is_on() && !matches!(reach, Reach::Code | Reach::Click);
         Self { presence: on.then(|| Arc::clone(presence)), lit: SmallVec::new() }
     }
 

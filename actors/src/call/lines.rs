@@ -8,16 +8,17 @@ use ringpost::{
     call::{Event, Leg, Why, wire},
     rcc::view::{End, Seen},
     settings::User,
+    sip::{Message as SipMessage, Method, Name, sdp, text::split_commas, token::Token},
 };
 use smallvec::SmallVec;
 
-use super::{CallActor, Reach};
+use super::{CallActor, Reach, What};
 use crate::rcc::{Live, Look, Rcc};
 
 /// The call as its users' telephones have it.
 #[derive(Default)]
 pub(super) struct Lines {
-    on: Option<On>,
+    on: Option<Box<On>>,
 }
 
 struct On {
@@ -26,6 +27,33 @@ struct On {
     /// Who carries it; known when it starts.
     call: Option<Addr<CallActor>>,
     shown: SmallVec<[Shown; 2]>,
+    /// What the telephones on legs do when they are asked.
+    takes: SmallVec<[(Leg, Ask); 2]>,
+    /// A re-INVITE that has no answer yet: whose, and whether it holds.
+    asking: Option<(Token, Leg, bool)>,
+    /// Where a program has sent the call.
+    diverted: Option<String>,
+    /// Another call goes on with the connection under the same name.
+    lent: bool,
+}
+
+/// What a telephone does when it is asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Ask {
+    /// It answers, or takes back what it holds.
+    Talk,
+    /// It holds.
+    Hold,
+}
+
+impl Ask {
+    /// The event package that asks for it.
+    pub(super) fn package(self) -> &'static str {
+        match self {
+            Self::Talk => "talk",
+            Self::Hold => "hold",
+        }
+    }
 }
 
 struct Shown {
@@ -37,7 +65,102 @@ struct Shown {
 impl Lines {
     /// Of a call with that name.
     pub(super) fn of(rcc: &Arc<Rcc>, id: impl Into<Arc<str>>) -> Self {
-        Self { on: Some(On { rcc: Arc::clone(rcc), id: id.into(), call: None, shown: SmallVec::new() }) }
+        Self {
+            on: Some(Box::new(On {
+                rcc: Arc::clone(rcc),
+                id: id.into(),
+                call: None,
+                shown: SmallVec::new(),
+                takes: SmallVec::new(),
+                asking: None,
+                diverted: None,
+                lent: false,
+            })),
+        }
+    }
+
+    /// The name of the call.
+    pub(super) fn name(&self) -> Option<Arc<str>> {
+        self.on.as_ref().map(|on| Arc::clone(&on.id))
+    }
+
+    /// Another call goes on with the connection, under the same name.
+    pub(super) fn lend(&mut self) {
+        if let Some(on) = &mut self.on {
+            on.lent = true;
+        }
+    }
+
+    /// And has given it back.
+    pub(super) fn take_back(&mut self) {
+        if let Some(on) = &mut self.on {
+            on.lent = false;
+        }
+    }
+
+    /// A program sends the call there.
+    pub(super) fn diverts(&mut self, to: String) {
+        if let Some(on) = &mut self.on {
+            on.diverted = Some(to);
+        }
+    }
+
+    /// The legs of a user, whether the user is called, and how far it is.
+    pub(super) fn of_user(&self, user: &str) -> Option<(SmallVec<[Leg; 2]>, bool, Seen)> {
+        let one = self.on.as_ref()?.shown.iter().find(|one| *one.user == *user)?;
+        Some((one.legs.clone(), one.look.incoming, one.look.state.clone()))
+    }
+
+    /// Whether the telephone on a leg does that when it is asked.
+    pub(super) fn takes(&self, leg: Leg, ask: Ask) -> bool {
+        self.on.as_ref().is_some_and(|on| on.takes.contains(&(leg, ask)))
+    }
+
+    /// A telephone says what it knows (RFC 6665 §8.2.2).
+    fn learn(&mut self, leg: Leg, message: &SipMessage) {
+        let Some(on) = &mut self.on else { return };
+        let others = message.fields().filter(|field| field.name == Name::Other);
+        let named = others.filter(|field| {
+            let name = message.written_name(field);
+            name.eq_ignore_ascii_case(b"Allow-Events") || name.eq_ignore_ascii_case(b"u")
+        });
+        for tag in named.flat_map(|field| split_commas(message.value(field))) {
+            let ask = [Ask::Talk, Ask::Hold].into_iter().find(|ask| tag == ask.package().as_bytes());
+            if let Some(ask) = ask.filter(|ask| !on.takes.contains(&(leg, *ask))) {
+                on.takes.push((leg, ask));
+            }
+        }
+    }
+
+    /// A telephone holds its party, or takes it back: by a re-INVITE or UPDATE that the other side accepts.
+    pub(super) fn hold(&mut self, leg: Leg, what: &What) {
+        let Some(on) = &mut self.on else { return };
+        match what {
+            What::Inside(server, request)
+                if matches!(request.method(), Some(Method::Invite | Method::Update))
+                    && request.has_body() =>
+            {
+                on.asking = sdp::holds(&request.body()).map(|holds| (*server, leg, holds));
+            }
+            What::Replied(server, said) => {
+                let Some((_, holder, holds)) = on.asking.filter(|asking| asking.0 == *server) else { return };
+                match said.code().unwrap_or(0) {
+                    ..200 => return,
+                    200..300 => {
+                        let state = if holds { Seen::Held } else { Seen::Talks };
+                        let talks = |one: &Shown| {
+                            one.legs.contains(&holder) && matches!(one.look.state, Seen::Held | Seen::Talks)
+                        };
+                        if let Some(at) = on.shown.iter().position(talks) {
+                            on.is(at, state);
+                        }
+                    }
+                    _ => {}
+                }
+                on.asking = None;
+            }
+            _ => {}
+        }
     }
 
     pub(super) fn are_on(&self) -> bool {
@@ -73,7 +196,7 @@ impl Lines {
 
 impl On {
     fn tell(&self, one: &Shown) {
-        let Some(call) = self.call.clone() else { return };
+        let Some(call) = self.call.clone().filter(|_| !self.lent) else { return };
         self.rcc.call(&one.user, Live { id: Arc::clone(&self.id), look: one.look.clone(), call });
     }
 
@@ -116,12 +239,23 @@ impl CallActor {
             return;
         }
         let Some(user) = self.directory.user_calling(&self.caller, &self.origin).cloned() else { return };
-        let dialled = wire::dialled(&self.invite).unwrap_or_else(|| self.user.address.clone());
+        let clicked = (self.reach == Reach::Click).then(|| self.caller.number.clone()).flatten();
+        self.lines.learn(Leg::Caller, &self.invite);
+        let dialled =
+            clicked.or_else(|| wire::dialled(&self.invite)).unwrap_or_else(|| self.user.address.clone());
         self.put_line(Leg::Caller, &user, (false, Some(dialled.into())), Seen::Dialled);
     }
 
     /// Something happened on a leg, and the machine knows.
-    pub(super) fn follow(&mut self, event: Event) {
+    pub(super) fn follow(&mut self, event: Event, message: Option<&Arc<SipMessage>>) {
+        if self.reach == Reach::Click {
+            return;
+        }
+        if let (Event::Rang(leg @ Leg::Phone(_)) | Event::Answered(leg @ Leg::Phone(_)), Some(message)) =
+            (event, message)
+        {
+            self.lines.learn(leg, message);
+        }
         match event {
             Event::Rang(leg @ Leg::Phone(_)) => {
                 self.reaches(Leg::Caller);
@@ -186,7 +320,7 @@ impl CallActor {
     fn end_of(&self, why: Why) -> End {
         match (why, self.machine.state_number()) {
             (Why::Elsewhere, _) => End::Elsewhere,
-            (Why::Over, 1 | 2) => End::Diverted(None),
+            (Why::Over, 1 | 2) => End::Diverted(self.lines.on.as_ref().and_then(|on| on.diverted.clone())),
             (Why::Over, _) => End::Cleared,
         }
     }

@@ -12,7 +12,7 @@ impl CallActor {
     pub(super) fn seek_name(&mut self) {
         let Some(identity) = self.switch.identity().filter(|_| self.seeking.is_none()) else { return };
         let told = matches!(self.user.missed_calls, UserClass::Um | UserClass::Mail);
-        if !told || self.user.channels.is_empty() || self.reach == Reach::Code {
+        if !told || self.user.channels.is_empty() || matches!(self.reach, Reach::Code | Reach::Click) {
             return;
         }
         if let Some(question) = identity.question(&self.caller, self.user.mail.as_deref()) {

@@ -26,19 +26,33 @@ pub(super) fn planned(
     let policies = switch.policies();
     let wanted = match reach {
         Reach::Rings => policies.of(user),
+        // It is the user who calls: nothing is forwarded, nobody else rings.
+        Reach::Click => None,
         // Straight to UM, or to the desk that says that a feature code is taken or asks for an extension.
         Reach::VoiceMail | Reach::Code | Reach::Attendant | Reach::Mailbox { .. } => Some(Policy::default()),
     };
     let Some(policy) = wanted else {
         return (Planned { plan: Plan::of(user, own.len(), servers), ..Planned::default() }, own);
     };
+    let voicemail = reach != Reach::Rings;
+    by_policy(switch, (directory, user, own), (invite, origin), (&policy, voicemail, servers))
+}
+
+/// What a policy makes of a call.
+pub(super) fn by_policy(
+    switch: &Switch,
+    (directory, user, own): (&Directory, &Arc<User>, Vec<Device>),
+    (invite, origin): (&SipMessage, &Origin),
+    (policy, voicemail, servers): (&Policy, bool, usize),
+) -> (Planned, Vec<Device>) {
+    let policies = switch.policies();
     let known = RefCell::new(vec![(Arc::clone(user), own)]);
     let ask = Ask {
         directory,
         user,
-        policy: &policy,
+        policy,
         servers,
-        voicemail: reach != Reach::Rings,
+        voicemail,
         past: Past::of((invite, origin), directory, user),
         room: directory.site.policy.max_outside.saturating_sub(policies.outside(user)),
         devices: &|user| devices_of(switch, &known, user),

@@ -32,11 +32,11 @@ impl CallActor {
         let (Some(at), Some(referrer)) = (at, self.leg(leg)) else { return self.say(leg, Say::Notify(480)) };
         let (other, transferred) = self.legs.remove(at);
         self.lent = true;
-        let arrival = Arrival { origin: self.origin_of(other), transfers: self.transfers };
+        let arrival = Arrival { origin: self.origin_of(other), transfers: self.transfers, line: None };
         let order = Order {
             origin: self.owner_at_mailbox(leg, &refer).unwrap_or_else(|| self.origin_of(leg)),
             refer,
-            referrer,
+            referrer: Some(referrer),
             arrival,
             invite: Arc::clone(&self.invite),
             who: self.party(other),
@@ -71,7 +71,7 @@ impl CallActor {
     }
 
     /// A party of the call as From of another, without a tag.
-    fn party(&self, leg: Leg) -> Vec<u8> {
+    pub(super) fn party(&self, leg: Leg) -> Vec<u8> {
         let Leg::Caller = leg else {
             let name = self.user.name.as_deref().unwrap_or_default().replace(['"', '\\'], "");
             return format!("\"{name}\" <{}>", self.user.address).into_bytes();

@@ -24,6 +24,8 @@ pub enum Reach {
     Code,
     /// The number of an attendant.
     Attendant,
+    /// The user's own telephones, for a program: whoever takes one calls the number in From.
+    Click,
     /// The number of mailboxes, by a user's own phone or by anybody; `proven` where the user's device has shown who it is.
     Mailbox {
         /// See there.

@@ -71,6 +71,9 @@ impl LegActor {
         *acked = *offered;
         let offered = *offered;
         self.dialog = self.port.sent_invite(client).and_then(|invite| Dialog::uac(&invite, message));
+        if let (Some(dialog), Some(early)) = (&mut self.dialog, self.rung.take()) {
+            dialog.count_on(&early);
+        }
         self.follow_target(ctx);
         self.session_agreed(message, ctx);
         if offered {

@@ -68,6 +68,12 @@ impl LegActor {
         true
     }
 
+    /// The early dialog that this response belongs to, where its responses are reliable.
+    pub(super) fn reliable_dialog(&mut self, response: &SipMessage) -> Option<&mut Dialog> {
+        let early = self.early.iter_mut().find(|early| early.dialog.is_with(response));
+        early.map(|early| &mut early.dialog)
+    }
+
     /// Before it starts: a device's offer may come in a reliable 18x.
     pub fn relays_offer(&mut self) {
         self.relays_offer = true;

@@ -29,8 +29,8 @@ use crate::call::{CallActor, Told, What};
 pub struct Order {
     /// What the referrer asked for.
     pub refer: Refer,
-    /// Who asked.
-    pub referrer: Addr<LegActor>,
+    /// Who asked; `None`: a program, which hears of it otherwise.
+    pub referrer: Option<Addr<LegActor>>,
     /// What the referrer may call.
     pub origin: Origin,
     /// What the transferred party takes along.
@@ -50,6 +50,8 @@ pub struct Arrival {
     pub origin: Origin,
     /// How often parties of its calls have been referred to others.
     pub transfers: usize,
+    /// What the call is called by the program that has begun it.
+    pub line: Option<Arc<str>>,
 }
 
 /// Who wants a place in another call.
@@ -67,7 +69,7 @@ pub struct Newcomer {
 /// A transferred leg until it talks with its new party.
 pub(super) struct Moving {
     /// The call that it left, and as what, and who had it leave; `None` where only its party was exchanged.
-    from: Option<(Addr<CallActor>, Leg, Addr<LegActor>)>,
+    from: Option<(Addr<CallActor>, Leg, Option<Addr<LegActor>>)>,
     /// Our re-INVITE with the new party's media, its CSeq number and its tries.
     asking: Option<(Token, u32)>,
     tries: u8,
@@ -161,7 +163,7 @@ impl LegActor {
     /// The transfer has failed: the referrer hears why, and the peer is its party again.
     fn come_back(&mut self, code: u16, ctx: &mut Context<Self>) {
         let Some(Moving { from: Some((call, leg, referrer)), .. }) = self.moving.take() else { return };
-        referrer.do_send(Say::Notify(code));
+        referrer.inspect(|referrer| referrer.do_send(Say::Notify(code)));
         if self.dialog.is_none() {
             return call.do_send(Told {
                 leg,
@@ -191,7 +193,9 @@ impl LegActor {
     pub(super) fn say_moving(&mut self, say: Say, ctx: &mut Context<Self>) {
         match say {
             Say::Progress(code, _) => {
-                if let Some((.., referrer)) = self.moving.as_ref().and_then(|moving| moving.from.as_ref()) {
+                if let Some((.., Some(referrer))) =
+                    self.moving.as_ref().and_then(|moving| moving.from.as_ref())
+                {
                     referrer.do_send(Say::Notify(code));
                 }
             }
@@ -278,7 +282,7 @@ impl LegActor {
     /// It belongs to the new call for good: the referrer's part is over.
     fn arrive(&mut self) {
         let Some(Moving { from: Some((call, leg, referrer)), .. }) = self.moving.take() else { return };
-        referrer.do_send(Say::Notify(200));
+        referrer.inspect(|referrer| referrer.do_send(Say::Notify(200)));
         call.do_send(Told { leg, by: Some(self.token), what: What::Event(Event::HungUp(leg), None) });
     }
 

@@ -63,6 +63,8 @@ pub enum Say {
     Transfer(Box<Order>),
     /// Tell the peer how far the call is that it refers to.
     Notify(u16),
+    /// Ask the peer's telephone to do what that event package means to it.
+    Ask(&'static str),
     /// Give the place in the dialog to another leg.
     GivePlace(Box<Newcomer>),
     /// The other leg of the call is this one from now on, in that place; its peer has said this about media.

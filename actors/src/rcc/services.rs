@@ -74,7 +74,7 @@ impl Dialogs {
             Request::GetDoNotDisturb { device } => self
                 .owner(&directory, tag, &device)
                 .map(|user| Response::DoNotDisturb { on: self.features(&user).0 }),
-            other => self.controls(switch, &directory, tag, other),
+            other => self.controls(switch, &directory, (tag, edition, other), asked)?,
         };
         Some(match served {
             Ok(response) => response_body(edition, &response),

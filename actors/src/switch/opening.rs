@@ -170,7 +170,7 @@ impl Switch {
     }
 
     /// Opens a call with the leg that `caller` makes for it; a code where it cannot be.
-    fn open_call(
+    pub(super) fn open_call(
         &self,
         (origin, user): (Origin, Arc<User>),
         ((reach, ways), arrival): ((Reach, Vec<Target>), Option<Arrival>),
@@ -219,11 +219,14 @@ impl Switch {
         setup: Setup,
         caller: impl FnOnce(Addr<CallActor>) -> Option<Addr<LegActor>>,
     ) -> Option<Addr<CallActor>> {
-        let token = setup.token;
+        let (token, clicked) = (setup.token, setup.reach == Reach::Click);
         let both = (Rc::clone(&self.port), self.me());
         let mut actor = CallActor::new(both, self.shared.outbox.clone(), setup);
         let ctx = Context::<CallActor>::new();
-        actor.with_caller(caller(ctx.address())?);
+        // Where a program has begun it, the caller is one of the telephones that are called.
+        if !clicked {
+            actor.with_caller(caller(ctx.address())?);
+        }
         let call = ctx.run(actor);
         if let Some(place) = self.calls.borrow_mut().find_mut(token) {
             *place = Some(call.clone());

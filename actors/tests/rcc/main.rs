@@ -4,6 +4,7 @@
 mod support;
 
 mod client;
+mod control;
 mod events;
 mod features;
 mod hostile;

@@ -154,6 +154,24 @@ pub fn answer(offer: &[u8], local: SocketAddr, origin: impl Into<Origin>) -> Res
     Err(why)
 }
 
+/// An answer that takes the first plain audio stream of an offer and lets nothing through: who has offered waits for a party.
+pub fn hold(offer: &[u8], local: SocketAddr, origin: impl Into<Origin>) -> Result<Bytes, Refusal> {
+    let offer = Description::read(offer)?;
+    let plain =
+        |stream: &Stream<'_>| stream.media == "audio" && stream.port > 0 && stream.transport == "RTP/AVP";
+    let chosen = offer.streams.iter().position(plain).ok_or(Refusal::NoAudio)?;
+    Ok(write::hold(&offer, chosen, local, origin.into()))
+}
+
+/// Whether an offer holds: no audio stream of it wants to hear anything. `None`: it has none, or cannot be read.
+pub fn holds(offer: &[u8]) -> Option<bool> {
+    let offer = Description::read(offer).ok()?;
+    let mut audio =
+        offer.streams.iter().filter(|stream| stream.media == "audio" && stream.port > 0).peekable();
+    audio.peek()?;
+    Some(audio.all(|stream| !stream.direction.receives() || stream.address == read::Address::Held))
+}
+
 /// An offer of our own, for a 200 to an INVITE without one (RFC 3261 §13.2.1): the answer then comes in the ACK.
 pub fn offer(local: SocketAddr, origin: impl Into<Origin>) -> Bytes {
     write::offer(local, origin.into())

@@ -30,6 +30,24 @@ pub fn answer(
     sdp.into()
 }
 
+/// The answer to `offer`, whose stream number `chosen` is taken and carries nothing.
+pub fn hold(offer: &Description, chosen: usize, local: SocketAddr, origin: Origin) -> Bytes {
+    let mut sdp = session(local, origin, offer.time);
+    for (number, stream) in offer.streams.iter().enumerate() {
+        let (media, transport) = (stream.media, stream.transport);
+        // One that needs no rtpmap, where there is any.
+        let fixed = |format: &&&str| format.parse::<u8>().is_ok_and(|number| number < 96);
+        let format = stream.formats.iter().find(fixed).or(stream.formats.first()).copied().unwrap_or("0");
+        // RFC 3264 §8.4: the port is not zero, the direction says that nothing flows. Nobody listens at the discard port.
+        let port = if number == chosen { 9 } else { 0 };
+        line(&mut sdp, format_args!("m={media} {port} {transport} {format}"));
+        if number == chosen {
+            line(&mut sdp, format_args!("a={}", Direction::Inactive));
+        }
+    }
+    sdp.into()
+}
+
 /// One audio stream with all that we speak.
 pub fn offer(local: SocketAddr, origin: Origin) -> Bytes {
     let mut sdp = session(local, origin, (0, 0));
