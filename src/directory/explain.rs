@@ -6,7 +6,7 @@ mod text;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Behalf, Directory, Fit, NoWay, Origin, Passage, Target};
+use super::{Behalf, Directory, Fit, Mailbox, Meaning, NoWay, Origin, Passage, Target};
 use crate::settings::{Trunk, User};
 
 /// What is to be explained.
@@ -35,6 +35,8 @@ pub struct Explained {
     pub policy: Option<Policy>,
     /// What of `allowed_prefixes` allows the number.
     pub allowed_by: Option<String>,
+    /// The PBXes that have the number as a line behind their main number: they come first, whatever else is allowed.
+    pub home: Vec<Gateway>,
     /// What is tried, in this order.
     pub steps: Vec<Step>,
     /// What is not tried.
@@ -96,6 +98,8 @@ pub enum Fate {
     Before,
     /// The call came by it.
     Origin,
+    /// `allowed_prefixes` does not let the number leave there.
+    Forbidden,
 }
 
 /// What is not tried.
@@ -151,24 +155,31 @@ impl Directory {
     /// Explains it; `live`: what is known of the gateways is of now. `None` where nobody is meant by `by`.
     pub fn explain(&self, question: &Question, live: bool, now: u64) -> Option<Explained> {
         let origin = self.who_dials(&question.by)?;
-        let (by, read) = match &origin {
-            Origin::User(user) => (Behalf::of(user), question.dialled.clone()),
-            Origin::Trunk(trunk) => {
-                let read = trunk.rules.read(&question.dialled, &self.site.outbound.numbering);
-                (Behalf { user: None, from: Some(trunk) }, read)
-            }
+        let by = match &origin {
+            Origin::User(user) => Behalf::of(user),
+            Origin::Trunk(trunk) => Behalf { user: None, from: Some(trunk) },
         };
-        let number = self.normal(&read, by);
+        let uri = format!("sip:{}@{}", question.dialled.replace('#', "%23"), self.site.sip.domain);
+        let called = self.called_number(uri.as_bytes(), &origin);
+        let number = match &origin {
+            Origin::User(_) => self.normal(&question.dialled, by),
+            Origin::Trunk(_) => called
+                .clone()
+                .and_then(|(written, meaning)| meaning.number(&written))
+                .and_then(|meant| self.site.outbound.numbering.normal(&meant)),
+        };
         let shown = number.as_deref().unwrap_or_default();
         let mut ways = match &origin {
             Origin::Trunk(trunk) if !trunk.transit => Err(NoWay::Unserved),
-            Origin::Trunk(_) | Origin::User(_) => self.ways_out(&read, by, now),
+            Origin::Trunk(_) | Origin::User(_) => {
+                number.as_deref().ok_or(NoWay::Unserved).and_then(|number| self.ways_to(number, by, now))
+            }
         };
         let taken = ways.as_mut().ok().and_then(|ways| {
             let at = self.choose(ways, None, now, false)?;
             ways.get(at).cloned()
         });
-        let inside = self.reached_inside(question, &origin);
+        let inside = self.reached_inside(uri.as_bytes(), called, &origin);
         let verdict = match (inside, &taken, &ways) {
             (Some(inside), ..) => Verdict::Inside(inside),
             (None, Some(way), _) => Verdict::Leaves {
@@ -178,7 +189,15 @@ impl Directory {
             (None, None, ways) => refused(ways.as_ref().err().copied().unwrap_or(NoWay::Down), &origin),
         };
         let taken = taken.filter(|_| matches!(verdict, Verdict::Leaves { .. }));
-        let steps = self.steps(shown, by, taken.as_ref(), now);
+        let home = self.at_home(shown, by);
+        let whose = |way: &Target| self.fate(&way.trunk, (by, None, &[]), taken.as_ref(), now);
+        let home: Vec<Gateway> = home.iter().map(whose).collect();
+        let names: Vec<String> = home.iter().map(|gateway| gateway.name.clone()).collect();
+        let mut steps = self.steps(shown, (by, &names), taken.as_ref(), now);
+        if !home.is_empty() && !self.is_allowed(shown) {
+            let further = steps.iter_mut().flat_map(|step| &mut step.gateways);
+            further.for_each(|gateway| gateway.fate = Fate::Forbidden);
+        }
         let allowed = self.site.outbound.allowed_prefixes.iter();
         Some(Explained {
             dialled: question.dialled.clone(),
@@ -189,7 +208,8 @@ impl Directory {
             live,
             policy: self.policy_of(by),
             allowed_by: allowed.into_iter().find(|prefix| shown.starts_with(*prefix)).cloned(),
-            others: self.others(shown, by, &steps),
+            others: self.others(shown, (by, &names), &steps),
+            home,
             sent: taken.map(|way| self.sent(&way, question, &origin)).unwrap_or_default(),
             steps,
             verdict,
@@ -198,15 +218,26 @@ impl Directory {
     }
 
     /// Who or what a number reaches without leaving.
-    fn reached_inside(&self, question: &Question, origin: &Origin) -> Option<String> {
-        let uri = format!("sip:{}@{}", question.dialled.replace('#', "%23"), self.site.sip.domain);
-        if let Some(user) = self.callee(uri.as_bytes(), origin) {
+    fn reached_inside(
+        &self,
+        uri: &[u8],
+        called: Option<(String, Meaning)>,
+        origin: &Origin,
+    ) -> Option<String> {
+        if let Some(user) = self.callee(uri, origin) {
             return Some(format!("user {}", user.address));
         }
-        if self.mailbox(&question.dialled).is_some() {
-            return Some("voice mail".to_owned());
+        let (written, meaning) = called?;
+        let stated = || self.mailbox(meaning.stated()?);
+        match self.mailbox_by(&written, origin).or_else(stated) {
+            Some(Mailbox::Reception(reception)) => {
+                return Some(format!("attendant {}", reception.settings.name));
+            }
+            Some(Mailbox::Of(owner)) => return Some(format!("voice mail of {}", owner.address)),
+            Some(Mailbox::Pilot) => return Some("voice mail".to_owned()),
+            None => {}
         }
-        self.site.feature_codes.read(&question.dialled).map(|_| "a feature code".to_owned())
+        self.site.feature_codes.read(&written).map(|_| "a feature code".to_owned())
     }
 
     fn policy_of(&self, by: Behalf<'_>) -> Option<Policy> {
@@ -221,15 +252,21 @@ impl Directory {
         Some(Policy { name: name.to_owned(), of: of.to_owned(), usages: policy.usages.clone() })
     }
 
-    fn steps(&self, number: &str, by: Behalf<'_>, taken: Option<&Target>, now: u64) -> Vec<Step> {
+    fn steps(
+        &self,
+        number: &str,
+        (by, home): (Behalf<'_>, &[String]),
+        taken: Option<&Target>,
+        now: u64,
+    ) -> Vec<Step> {
         let Some(routes) = &self.routes else {
             let trunks = self.trunks.iter();
             let serving = trunks.filter(|trunk| trunk.far.as_ref().is_some_and(|far| far.serves(number)));
-            let gateways = serving.map(|trunk| self.fate(trunk, (by, None, &[]), taken, now)).collect();
+            let gateways = serving.map(|trunk| self.fate(trunk, (by, None, home), taken, now)).collect();
             return vec![Step { usage: None, route: None, pattern: None, gateways }];
         };
         let policy = self.policy_of(by);
-        let mut known: Vec<String> = vec![];
+        let mut known: Vec<String> = home.to_vec();
         let fitting = routes.fitting(number, self.voice_policy(by));
         let step = |(passage, usage): (&std::sync::Arc<Passage>, usize)| {
             let whose = |trunk| self.fate(trunk, (by, Some(passage), &known), taken, now);
@@ -274,10 +311,11 @@ impl Directory {
     }
 
     /// Routes, or trunks of a site without routes, that have no step.
-    fn others(&self, number: &str, by: Behalf<'_>, steps: &[Step]) -> Vec<Other> {
+    fn others(&self, number: &str, (by, home): (Behalf<'_>, &[String]), steps: &[Step]) -> Vec<Other> {
         let Some(routes) = &self.routes else {
             let named = |trunk: &&std::sync::Arc<Trunk>| {
-                !steps.iter().flat_map(|step| &step.gateways).any(|known| known.name == trunk.name)
+                !home.contains(&trunk.name)
+                    && !steps.iter().flat_map(|step| &step.gateways).any(|known| known.name == trunk.name)
             };
             let why = |trunk: &Trunk| match trunk.far {
                 Some(_) => "does not serve the number",

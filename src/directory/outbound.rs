@@ -95,7 +95,7 @@ impl Directory {
     }
 
     /// The same for a number in its normal form.
-    fn ways_to(&self, number: &str, by: Behalf<'_>, now: u64) -> Result<Vec<Target>, NoWay> {
+    pub(super) fn ways_to(&self, number: &str, by: Behalf<'_>, now: u64) -> Result<Vec<Target>, NoWay> {
         let others = match &self.routes {
             Some(routes) => self.routed(routes, number, by),
             None => Ok(self.served(number, by)),
@@ -134,7 +134,7 @@ impl Directory {
     }
 
     /// The trunks that have a number as a line behind their main number (R25).
-    fn at_home(&self, number: &str, by: Behalf<'_>) -> Vec<Target> {
+    pub(super) fn at_home(&self, number: &str, by: Behalf<'_>) -> Vec<Target> {
         if lines::split(number).is_none() {
             return vec![];
         }

@@ -94,6 +94,54 @@ would be sent
     assert_eq!((code, said.as_str()), (Some(0), expected));
 }
 
+/// A line that is still at its PBX, and what the PBX writes, as calls take them (R25, R37).
+#[test]
+fn r37_lines_and_what_trunks_write_are_explained_as_calls_take_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let site = folder.path().join("site.toml");
+    let sample =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/sites/extensions-behind-a-main-number.toml");
+    let text = std::fs::read_to_string(sample).expect("the sample is there").replace("\"+45\"]", "]");
+    let text =
+        text + "[attendant.hall]\nnumbers = [\"+4544890199\"]\n[um.plan.main]\nservers = [\"embedded\"]\n";
+    std::fs::write(&site, text).expect("written");
+    let (code, said, complaint) = route(&site, &["240", "--as", "tor"]);
+    let expected = "+4544890101;ext=240, dialled by user sip:tor@example.com as 240
+no live state: no running Ringpost was reached, so every gateway counts as up
+a line behind a main number: its PBX takes it, whatever allowed_prefixes says
+no routes: the trunks' own numbers and prefixes decide
+
+where the line is
+  trunk pbx would be taken
+
+in the order of the site
+  trunk provider is not tried: allowed_prefixes
+
+takes trunk pbx
+
+would be sent
+  INVITE sip:240@192.0.2.10 SIP/2.0
+  From: \"Tor U\" <sip:200@example.com>
+  To: <sip:240@192.0.2.10>
+";
+    assert_eq!((code, said.as_str(), complaint.as_str()), (Some(0), expected, ""));
+    for (number, by, inside) in [
+        (
+            "201",
+            "pbx",
+            "+4544890101;ext=201, dialled by trunk pbx as 201\nstays inside: reaches user sip:ada@example.com\n",
+        ),
+        (
+            "44890199",
+            "tor",
+            "+4544890199, dialled by user sip:tor@example.com as 44890199\nstays inside: reaches attendant hall\n",
+        ),
+    ] {
+        let (code, said, _) = route(&site, &[number, "--as", by]);
+        assert_eq!((code, said.as_str()), (Some(0), inside));
+    }
+}
+
 #[test]
 fn r37_beside_a_ringpost_that_runs_the_gateways_are_as_they_are() {
     let mut site = Site::new();

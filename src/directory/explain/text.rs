@@ -18,6 +18,9 @@ impl Display for Explained {
             writeln!(f, "no live state: no running Ringpost was reached, so every gateway counts as up")?;
         }
         match &self.allowed_by {
+            _ if !self.home.is_empty() => {
+                writeln!(f, "a line behind a main number: its PBX takes it, whatever allowed_prefixes says")?;
+            }
             Some(prefix) => writeln!(f, "allowed_prefixes: allowed by {prefix:?}")?,
             None => writeln!(f, "allowed_prefixes: not allowed")?,
         }
@@ -47,6 +50,10 @@ impl Display for Explained {
 
 impl Explained {
     fn tried(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if !self.home.is_empty() {
+            writeln!(f, "\nwhere the line is")?;
+            self.home.iter().try_for_each(|gateway| gateway.show(f, "  trunk", self.has_way()))?;
+        }
         let usages = self.policy.iter().flat_map(|policy| &policy.usages);
         for usage in usages.filter(|_| self.number.is_some() && self.steps.iter().all(|s| s.route.is_some()))
         {
@@ -100,6 +107,7 @@ impl Gateway {
             Fate::Down => "is down",
             Fate::Before => "is tried before",
             Fate::Origin => "is where the call comes from",
+            Fate::Forbidden => "is not tried: allowed_prefixes",
         };
         write!(f, "{what} {} {fate}", self.name)?;
         match &self.since {
