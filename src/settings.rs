@@ -22,6 +22,7 @@ mod attendant;
 mod book;
 mod channel;
 mod directory;
+mod connector;
 mod dns;
 mod ews;
 mod graph;
@@ -46,6 +47,7 @@ pub use channel::{Channel, ChannelKind, Webhook};
 pub use directory::{
     DirectoryUm, DirectoryUsers, Ldap, LdapBind, LdapServer, LdapStrategy, LdapTalk, LdapTls,
 };
+pub use connector::Connector as PresenceConnector;
 pub use dns::Dns;
 pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use graph::{Graph, GraphDelivery};

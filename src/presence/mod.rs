@@ -10,6 +10,7 @@
 //! - [`pidf`], [`dialog_info`], [`rlmi`], [`summary`]: the documents, written strictly and read leniently.
 //! - [`published`]: a document of somebody else as inputs.
 //! - [`microsoft`]: documents of Microsoft's enhanced presence, written; nothing sends them yet.
+//! - [`watching`]: SUBSCRIBE the other way: what other servers know of users.
 //! - [`publication`], [`publishing`]: PUBLISH the other way: one publication of ours at a server, and all of them.
 //!
 //! Times are seconds since 1970.
@@ -27,6 +28,7 @@ pub mod rlmi;
 pub mod state;
 pub mod subscription;
 pub mod summary;
+pub mod watching;
 
 pub use access::{Access, Sight};
 pub use input::{Calendar, Device, Forward, Inputs, Kind, Manual, Own, Phone, Slot, SlotKind, Source};

@@ -35,6 +35,8 @@ pub struct Presence {
     pub longest_list: usize,
     /// `[presence.publish.NAME]`: by name.
     pub publish: Vec<super::PublishServer>,
+    /// `[[presence.connector]]`.
+    pub connectors: Vec<super::PresenceConnector>,
 }
 
 /// Who sees what of a user (R58).

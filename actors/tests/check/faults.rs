@@ -75,6 +75,14 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "connectors to nowhere, for nothing",
+        "[store]",
+        "[[presence.connector]]\nname = \"one\"\nserver = \"sip:pbx.test\"\ntransport = \"ws\"\nlogin = \"x\"\ntelephony = \"lamps\"\n\
+         domains = [\"a b\"]\nlists = \"server\"\nexpires = \"1s\"\nper_second = 0\nretry = 1\n[[presence.connector]]\nname = \"one\"\n\
+         server = \"pbx.test\"\ntelephony = \"none\"\nuri = \"sip:pbx.test\"\nlist = \"sip:all@pbx.test\"\n[store]",
+        &[],
+    ),
+    (
         "digests of one call, for too long, and no such fate",
         "language = \"en\"",
         "language = \"en\"\n[user.notices]\ndigest_calls = 1\ndigest_within = \"8d\"\nreturned = \"forget\"\n[notices]\ndigest_calls = 101",
