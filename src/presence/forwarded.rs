@@ -43,7 +43,8 @@ impl Table {
             known.push(said);
             return true;
         };
-        let overtaken = before.series.zip(said.series).is_some_and(|(old, new)| old.0 == new.0 && old.1 >= new.1);
+        let overtaken =
+            before.series.zip(said.series).is_some_and(|(old, new)| old.0 == new.0 && old.1 >= new.1);
         if !overtaken {
             *before = said;
         }

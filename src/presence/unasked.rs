@@ -50,7 +50,15 @@ impl<U: Clone + Eq + Hash> Unasked<U> {
     /// Nothing yet; so many requests under way at once.
     pub fn new(at_once: usize) -> Self {
         let (waiting, owed, under_way) = (VecDeque::new(), HashSet::new(), HashMap::new());
-        Self { waiting, owed, under_way, at_once: at_once.max(1), failures: 0, not_before: 0, only_asked: false }
+        Self {
+            waiting,
+            owed,
+            under_way,
+            at_once: at_once.max(1),
+            failures: 0,
+            not_before: 0,
+            only_asked: false,
+        }
     }
 
     /// Whether it wants to be told nothing that it has not asked for.

@@ -56,7 +56,9 @@ fn what_was_overtaken_on_its_way_counts_for_nothing() {
     assert!(!table.take(&user, numbered(1, 4, 4)) && !table.take(&user, numbered(1, 5, 6)));
     assert_eq!(told(&table, Counts::default(), 0), "Messages-Waiting: yes|Voice-Message: 5/0 (0/0)|");
     // Of two series nobody knows which is the later one.
-    assert!(table.take(&user, numbered(2, 1, 1)) && table.take(&user, said("um", "Messages-Waiting: no\n", 9)));
+    assert!(
+        table.take(&user, numbered(2, 1, 1)) && table.take(&user, said("um", "Messages-Waiting: no\n", 9))
+    );
 }
 
 #[test]

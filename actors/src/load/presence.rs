@@ -26,7 +26,9 @@ pub fn presence(mut section: Section<'_>, trunks: &[Trunk]) -> Option<Presence> 
         section.list(key, |raw| {
             let name = raw.text()?;
             match trunks.iter().find(|trunk| trunk.name == name) {
-                Some(trunk) if callable && trunk.far.is_none() => Err(format!("trunk {name:?} has no target")),
+                Some(trunk) if callable && trunk.far.is_none() => {
+                    Err(format!("trunk {name:?} has no target"))
+                }
                 Some(_) => Ok(name.to_owned()),
                 None => Err(format!("there is no trunk {name:?}")),
             }

@@ -36,7 +36,9 @@ pub async fn ask(
         let next = Errand { series, headers, ..errand.clone() };
         let reply = once(lanes, next, patience).await;
         let sent = reply.sent.as_ref().and_then(|(sent, _)| Message::read(sent.clone()).ok());
-        let (401 | 407, Some(message), Some(sent)) = (reply.code, &reply.message, &sent) else { return reply };
+        let (401 | 407, Some(message), Some(sent)) = (reply.code, &reply.message, &sent) else {
+            return reply;
+        };
         let cnonce = format!("{:08x}{:08x}", random(), random());
         match challenge::credentials(login, message, sent, &mut tries, &cnonce) {
             Ok(with) => header = Some(with),

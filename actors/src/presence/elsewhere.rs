@@ -63,7 +63,13 @@ impl Watchers {
     }
 
     /// A UM elsewhere tells what waits for a user. It is answered when that is on the disk.
-    pub fn counted_elsewhere(self: &Rc<Self>, server: Token, request: &SipMessage, from: Peer, origin: &Origin) {
+    pub fn counted_elsewhere(
+        self: &Rc<Self>,
+        server: Token,
+        request: &SipMessage,
+        from: Peer,
+        origin: &Origin,
+    ) {
         let row = match self.presence.hear(request, origin) {
             Ok(row) => row,
             Err(refused) => {

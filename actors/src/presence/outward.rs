@@ -28,11 +28,7 @@ use super::{
 use crate::{
     entropy,
     metrics::{METRICS, State},
-    port::{
-        errand::Errand,
-        lanes::Lanes,
-        proof,
-    },
+    port::{errand::Errand, lanes::Lanes, proof},
 };
 
 /// Longer than any transaction lasts.

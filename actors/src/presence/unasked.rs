@@ -142,7 +142,11 @@ impl Pbx {
         }
         if self.owes.answered(user, fate, now) {
             let trunk = &self.trunk.name;
-            tracing::warn!(trunk, code, "A PBX takes no message counts that it has not subscribed to: it is told no more unasked");
+            tracing::warn!(
+                trunk,
+                code,
+                "A PBX takes no message counts that it has not subscribed to: it is told no more unasked"
+            );
         }
     }
 }

@@ -23,7 +23,8 @@ fn um(ringpost: &Ringpost, over: Over) -> Peer {
 
 /// A NOTIFY as Exchange 2010 sends it: From and To are the user. Its answer.
 fn tells(um: &mut Peer, user: &str, lines: &str, body: &str) -> Sip {
-    let lines = format!("Event: message-summary\r\n{lines}Content-Type: application/simple-message-summary\r\n");
+    let lines =
+        format!("Event: message-summary\r\n{lines}Content-Type: application/simple-message-summary\r\n");
     sends(um, user, &lines, body)
 }
 
@@ -36,7 +37,9 @@ fn sends(um: &mut Peer, user: &str, lines: &str, body: &str) -> Sip {
 
 fn exchange(new: u64, old: u64) -> String {
     let waiting = if new > 0 { "yes" } else { "no" };
-    format!("Messages-Waiting: {waiting}\r\nMessage-Account: sip:1001@corp.test\r\nVoice-Message: {new}/{old}\r\n")
+    format!(
+        "Messages-Waiting: {waiting}\r\nMessage-Account: sip:1001@corp.test\r\nVoice-Message: {new}/{old}\r\n"
+    )
 }
 
 const TERMINATED: &str = "Subscription-State: terminated\r\n";
@@ -51,7 +54,9 @@ fn r207_counts_of_an_um_elsewhere_reach_watchers_and_phones_and_outlive_a_kill()
     let first = phone.peer.expect("NOTIFY");
     phone.peer.answer_with(&first, 200, "", "");
     let mut watcher = Watcher::new(&ringpost, Over::Udp, "1001");
-    assert!(watcher.subscribes("1001", "message-summary", "").body().contains("Voice-Message: 0/0 (0/0)\r\n"));
+    assert!(
+        watcher.subscribes("1001", "message-summary", "").body().contains("Voice-Message: 0/0 (0/0)\r\n")
+    );
     assert_eq!(tells(&mut um, "1001", TERMINATED, &exchange(8, 3)).what(), "200");
     let seen = watcher.notified();
     assert_eq!(
@@ -62,7 +67,10 @@ fn r207_counts_of_an_um_elsewhere_reach_watchers_and_phones_and_outlive_a_kill()
     phone.peer.answer_with(&unasked, 200, "", "");
     assert_eq!(unasked.body(), seen.body());
     // The same again is nothing new; keys in other letters, LF alone and no word of a subscription are understood.
-    assert_eq!(tells(&mut um, "1001", "Subscription-State: active;expires=60\r\n", &exchange(8, 3)).what(), "200");
+    assert_eq!(
+        tells(&mut um, "1001", "Subscription-State: active;expires=60\r\n", &exchange(8, 3)).what(),
+        "200"
+    );
     watcher.sees_nothing_for(Duration::from_millis(100));
     let odd = "messages-waiting: YES\nVOICE-MESSAGE : 9 / 3 ( 1 / 0 )\nfax-message: 1/0\n";
     assert_eq!(tells(&mut um, "1001", "", odd).what(), "200");
@@ -119,7 +127,8 @@ fn t5_hostile_counts_are_refused_or_cut_and_strangers_are_not_heard() {
     um.sends(text.as_bytes());
     ringpost.is_well();
     let mut um = self::um(&ringpost, Over::Udp);
-    let other = sends(&mut um, "1001", "Event: dialog\r\nContent-Type: application/dialog-info+xml\r\n", "<a/>");
+    let other =
+        sends(&mut um, "1001", "Event: dialog\r\nContent-Type: application/dialog-info+xml\r\n", "<a/>");
     assert_eq!((other.what(), other.one("Allow-Events")), ("489", "presence, dialog, message-summary"));
     let kind = sends(&mut um, "1001", "Event: message-summary\r\nContent-Type: text/plain\r\n", "hello");
     assert_eq!(kind.what(), "415");
@@ -139,7 +148,8 @@ fn t5_hostile_counts_are_refused_or_cut_and_strangers_are_not_heard() {
     let mut stranger = Peer::new(Over::Udp, "127.0.0.9", ringpost.sip);
     assert_eq!(tells(&mut stranger, "1001", TERMINATED, &exchange(7, 7)).what(), "401");
     let mut phone = Phone::new(Over::Udp, "127.0.0.2", &ringpost, "1001");
-    let lines = format!("Event: message-summary\r\n{TERMINATED}Content-Type: application/simple-message-summary\r\n");
+    let lines =
+        format!("Event: message-summary\r\n{TERMINATED}Content-Type: application/simple-message-summary\r\n");
     let (_, answer) = phone.asks("NOTIFY", "sip:1001@corp.test", &lines, &exchange(7, 7), 0);
     assert_eq!(answer.what(), "405");
     watcher.sees_nothing_for(Duration::from_millis(100));
@@ -153,7 +163,8 @@ fn r207_an_overtaken_notify_counts_for_nothing() {
     let ringpost = um_site("").start();
     let mut um = um(&ringpost, Over::Udp);
     let lines = "Event: message-summary\r\nContent-Type: application/simple-message-summary\r\n";
-    let draft = um.draft("NOTIFY", "sip:1001@corp.test", lines, &exchange(2, 0)).replace("CSeq: 1 ", "CSeq: 7 ");
+    let draft =
+        um.draft("NOTIFY", "sip:1001@corp.test", lines, &exchange(2, 0)).replace("CSeq: 1 ", "CSeq: 7 ");
     um.send(draft.as_bytes());
     assert_eq!(um.expect_any().what(), "200");
     let late = draft.replace("CSeq: 7 ", "CSeq: 6 ").replace("2/0", "1/0").replace("z9hG4bK", "z9hG4bKlate");

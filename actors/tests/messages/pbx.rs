@@ -25,7 +25,9 @@ fn started(over: Over, lines: &str) -> (Ringpost, Peer, Peer) {
         .user("200", &[], "missed_calls = \"off\"")
         .user("1003", &[&elsewhere], "");
     let ringpost = site
-        .table(&format!("[[user]]\naddress = \"sip:1001@corp.test\"\nnumbers = [\"1001\"]\ndevices = [{desk:?}]"))
+        .table(&format!(
+            "[[user]]\naddress = \"sip:1001@corp.test\"\nnumbers = [\"1001\"]\ndevices = [{desk:?}]"
+        ))
         .start();
     (ringpost, house, um)
 }
@@ -116,7 +118,10 @@ fn r207_a_pbx_that_is_not_well_is_told_later_and_one_that_challenges_gets_the_lo
         let notify = house.expect("NOTIFY");
         match notify.all("Authorization").first() {
             Some(proof) => {
-                assert!(proof.contains("username=\"ringpost\"") && proof.contains("realm=\"house.test\""), "{proof}");
+                assert!(
+                    proof.contains("username=\"ringpost\"") && proof.contains("realm=\"house.test\""),
+                    "{proof}"
+                );
                 house.answer_with(&notify, 200, "", "");
                 told.push(notify);
             }
