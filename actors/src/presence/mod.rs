@@ -5,6 +5,8 @@
 //! lives on the lane of its dialog ([`watchers`]), as a leg does.
 
 pub mod cell;
+pub mod connect;
+mod elsewhere;
 mod keep;
 mod list;
 pub mod outward;
@@ -13,6 +15,7 @@ mod publish;
 mod remind;
 mod serve;
 mod tell;
+mod unasked;
 pub mod watchers;
 
 pub(crate) use self::serve::way;
@@ -33,10 +36,11 @@ use ringpost::{
     presence::{Inputs, Source, input::Said, summary::Summary},
     settings::User,
 };
-use tokio::sync::{broadcast::error::RecvError, mpsc};
+use tokio::sync::{broadcast::error::RecvError, mpsc, watch};
 
 use self::{
     cell::{Cell, Known, Publication},
+    elsewhere::Elsewhere,
     keep::Restored,
 };
 use crate::{
@@ -86,7 +90,12 @@ pub struct Presence {
     restored: Mutex<Vec<Vec<Restored>>>,
     /// Publications that are to be written, by their names in the store; `None`: removed.
     unwritten: Mutex<HashMap<String, Option<String>>>,
+    elsewhere: Elsewhere,
     scribe: Option<Scribe>,
+    /// Which NOTIFYs are for which connector.
+    pub tickets: connect::Tickets,
+    /// Counts how often the site was read again.
+    reloads: watch::Sender<u64>,
 }
 
 impl Presence {
@@ -113,7 +122,10 @@ impl Presence {
             open: AtomicUsize::new(0),
             restored: Mutex::new((0..lanes).map(|_| vec![]).collect()),
             unwritten: Mutex::default(),
+            elsewhere: Elsewhere::default(),
             scribe,
+            tickets: connect::Tickets::default(),
+            reloads: watch::Sender::new(0),
         })
     }
 
@@ -183,15 +195,39 @@ impl Presence {
         }
     }
 
+    /// A source says the same of a user for longer.
+    fn goes_on_saying(&self, cell: &Arc<Cell>, source: &Source, ends: u64) {
+        self.change(cell, |known| known.inputs.prolong(source, ends));
+    }
+
+    /// Connectors of that name say nothing of anybody any more.
+    fn hears_no_more(&self, sources: &[Source]) {
+        for cell in self.cells() {
+            let spoken: Vec<_> = sources.iter().filter(|one| cell.lock().inputs.hears(one)).collect();
+            if !spoken.is_empty() {
+                self.change(&cell, |known| spoken.iter().for_each(|source| known.inputs.remove(source)));
+            }
+        }
+    }
+
+    /// Hears whenever the site was read again.
+    pub(super) fn reloads(&self) -> watch::Receiver<u64> {
+        self.reloads.subscribe()
+    }
+
     /// The counts of a user's mailbox have changed.
     fn counted(&self, address: &str) {
         let directory = self.directory.load();
         let Some(user) = directory.of_address(address).filter(|_| self.is_on()) else { return };
         let reminds = directory.site.presence.unsolicited;
-        let found = if reminds { Some(self.of(user)) } else { self.find(address) };
+        let tells = !directory.site.presence.messages_to.is_empty();
+        let found = if reminds || tells { Some(self.of(user)) } else { self.find(address) };
         let Some(cell) = found else { return };
         let summary = self.summary(&directory, user);
         self.change(&cell, |known| known.summary = summary);
+        if tells {
+            self.owe(&cell.user);
+        }
         if reminds {
             // A lane that has ended reminds nobody.
             let _ = self.lanes[0].send(Order::Remind(cell));
@@ -203,7 +239,7 @@ impl Presence {
         let counts = self.scribe.as_ref().map(|scribe| scribe.counts().of(&user.address)).unwrap_or_default();
         let pilot = directory.site.um.pilots.first();
         let account = pilot.map(|pilot| format!("sip:{pilot}@{}", directory.site.sip.domain));
-        Summary::of(account.as_deref().unwrap_or(&user.address), counts)
+        self.with_others(&user.address, Summary::of(account.as_deref().unwrap_or(&user.address), counts))
     }
 
     /// Hears what mailboxes hold, until the program ends.
@@ -242,6 +278,7 @@ impl Presence {
                     );
                 }
             }
+            self.expire_counts(now);
             // By whomever it was read again: an admin, or a directory of users.
             let directory = self.directory.load_full();
             if !Arc::ptr_eq(&directory, &seen) {
@@ -310,6 +347,7 @@ impl Presence {
     fn reload(&self) {
         let directory = self.directory.load_full();
         self.enabled.store(directory.site.presence.enabled, Ordering::Relaxed);
+        self.judge_counts(&directory);
         for cell in self.cells() {
             if let Some(user) = directory.of_address(&cell.user) {
                 let own = self.own(&directory, user);
@@ -323,6 +361,8 @@ impl Presence {
         for lane in &self.lanes {
             let _ = lane.send(Order::Judge);
         }
+        self.elsewhere.owes.notify_one();
+        self.reloads.send_modify(|count| *count += 1);
     }
 
     /// What [`outward`] is in place of a lane's number.

@@ -57,6 +57,17 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         ],
     ),
     (
+        "message counts from and for trunks that are not there or cannot be told",
+        "[store]",
+        "[presence]\nmessages_from = [\"um\"]\nmessages_to = [\"pbx\", \"um\"]\nmessages_last = \"0s\"\n[store]",
+        &[
+            "site.toml:23: presence.messages_from[0]: there is no trunk \"um\"",
+            "site.toml:24: presence.messages_to[0]: trunk \"pbx\" has no target",
+            "site.toml:24: presence.messages_to[1]: there is no trunk \"um\"",
+            "site.toml:25: presence.messages_last: must be longer than zero",
+        ],
+    ),
+    (
         "presence servers of no kind",
         "[store]",
         "[presence.publish.one]\nserver = \"sip:a@b.test\"\nlogin = \"x\"\npackages = [\"winfo\"]\naccess = \"block\"\nexpires = \"10s\"\n\
