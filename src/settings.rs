@@ -7,8 +7,8 @@ use crate::{notify::Style, numbers::location::Profile};
 mod attendant;
 mod book;
 mod channel;
-mod directory;
 mod connector;
+mod directory;
 mod dns;
 mod ews;
 mod graph;
@@ -35,10 +35,10 @@ mod voicemail;
 pub use attendant::{Attendant, Extensions};
 pub use book::Book;
 pub use channel::{Channel, ChannelKind, Webhook};
+pub use connector::Connector as PresenceConnector;
 pub use directory::{
     DirectoryUm, DirectoryUsers, Ldap, LdapBind, LdapServer, LdapStrategy, LdapTalk, LdapTls,
 };
-pub use connector::Connector as PresenceConnector;
 pub use dns::Dns;
 pub use ews::{Autodiscover, Ews, EwsAccess, EwsLogin, EwsServer, EwsVersion, Place};
 pub use graph::{Graph, GraphDelivery};

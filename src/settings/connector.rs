@@ -30,6 +30,8 @@ pub struct Connector {
     pub telephony: Option<Package>,
     /// `rich`: whether each user's address is asked for, for the person. Default false.
     pub rich: bool,
+    /// `messages`: whether each user's first extension is asked for what waits in its mailbox there (R207). Default false.
+    pub messages: bool,
     /// `users`: by number or address; `None`: all.
     pub users: Option<Vec<String>>,
     /// `domains`: foreign ones whose addresses watchers here may watch through it (R104). Default none.

@@ -26,9 +26,8 @@ fn connector(mut section: Section<'_>, own: &str, names: &mut HashSet<String>) -
         name => Err(format!("there is another connector {name:?}")),
     });
     let enabled = section.optional("enabled", Raw::flag).unwrap_or(true);
-    let transport = section.optional("transport", |raw| {
-        one_of(raw, &[("udp", "udp"), ("tcp", "tcp"), ("tls", "tls")])
-    });
+    let transport =
+        section.optional("transport", |raw| one_of(raw, &[("udp", "udp"), ("tcp", "tcp"), ("tls", "tls")]));
     let server = section.required("server", |raw| place(raw.text()?));
     let host = server.as_ref().map_or("", |(_, host)| host).to_owned();
     let domain = section.optional("domain", a_host).unwrap_or_else(|| host.clone());
@@ -41,6 +40,7 @@ fn connector(mut section: Section<'_>, own: &str, names: &mut HashSet<String>) -
     let telephony = section.optional("telephony", |raw| one_of(raw, &packages));
     let telephony = telephony.unwrap_or(Some(Package::Presence));
     let rich = section.optional("rich", Raw::flag).unwrap_or(false);
+    let messages = section.optional("messages", Raw::flag).unwrap_or(false);
     let listed = section.has("users");
     let users = section.list("users", |raw| raw.text().map(str::to_owned));
     let domains = section.list("domains", |raw| match a_host(raw)? {
@@ -49,8 +49,8 @@ fn connector(mut section: Section<'_>, own: &str, names: &mut HashSet<String>) -
         }
         host => Ok(host),
     });
-    if telephony.is_none() && !rich && domains.is_empty() {
-        section.refuse("telephony", "with neither rich nor domains there is nothing to ask for");
+    if telephony.is_none() && !rich && !messages && domains.is_empty() {
+        section.refuse("telephony", "without rich, messages and domains there is nothing to ask for");
     }
     let preferred = section.optional("preferred", Raw::flag).unwrap_or(false);
     let pilots = section.list("pilots", |raw| raw.text().map(str::to_owned));
@@ -75,6 +75,7 @@ fn connector(mut section: Section<'_>, own: &str, names: &mut HashSet<String>) -
         login: login?,
         telephony,
         rich,
+        messages,
         users: listed.then_some(users),
         domains,
         preferred,
@@ -113,12 +114,12 @@ fn lists(section: &mut Section<'_>) -> Option<Lists> {
 
 /// `host` or `host:port`, and the host.
 fn place(text: &str) -> Result<(String, String), String> {
-    let wanted = || "wants a host, or host:port, such as \"192.0.2.10:5060\" or \"pbx.example.com\"".to_owned();
-    if text.contains(['@', ';', '?', '/', ' ']) || text.to_ascii_lowercase().starts_with("sip") && text[3..].starts_with(':') {
-        return Err(wanted());
+    let wanted =
+        || "wants a host, or host:port, such as \"192.0.2.10:5060\" or \"pbx.example.com\"".to_owned();
+    match uri::sip(&format!("sip:{text}")) {
+        Ok(uri) if !text.contains(['@', ';']) => Ok((text.to_owned(), uri.host)),
+        _ => Err(wanted()),
     }
-    let uri = uri::sip(&format!("sip:{text}")).map_err(|_| wanted())?;
-    Ok((text.to_owned(), uri.host))
 }
 
 fn a_host(raw: &Raw<'_>) -> Result<String, String> {

@@ -70,7 +70,7 @@ pub async fn once(lanes: &Lanes, errand: Errand, patience: Duration) -> Reply {
 async fn through(lanes: &Lanes, lane: u8, errand: Errand, patience: Duration) -> Reply {
     let (answer, answered) = oneshot::channel();
     let nobody = |code| Reply { code, message: None, sent: None };
-    if !lanes.send(lane, Parcel::Errand(Asked { errand, answer })) {
+    if !lanes.send(lane, Parcel::Errand(Box::new(Asked { errand, answer }))) {
         return nobody(503);
     }
     match tokio::time::timeout(patience, answered).await {

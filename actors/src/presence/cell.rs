@@ -24,6 +24,8 @@ pub struct Cell {
     pub id: u32,
     /// The user's address of record.
     pub user: Arc<str>,
+    /// Whether it is nobody of the site.
+    pub foreign: bool,
     known: Mutex<Known>,
     told: ArcSwap<Told>,
     /// When time alone may change something, in seconds since 1970; the largest number: never.
@@ -139,10 +141,21 @@ impl Cell {
         Self {
             id,
             user,
+            foreign: false,
             known: Mutex::new(known),
             told: ArcSwap::from_pointee(told),
             due: AtomicU64::new(u64::MAX),
         }
+    }
+
+    /// The same for somebody who is no user.
+    pub(super) fn of_a_stranger(self) -> Self {
+        Self { foreign: true, ..self }
+    }
+
+    /// Whether any lane has a watcher.
+    pub(super) fn is_watched(&self) -> bool {
+        !self.lock().lanes.is_empty()
     }
 
     /// What is told now.

@@ -7,6 +7,7 @@
 pub mod cell;
 pub mod connect;
 mod elsewhere;
+mod foreign;
 mod keep;
 mod list;
 pub mod outward;
@@ -96,6 +97,9 @@ pub struct Presence {
     pub tickets: connect::Tickets,
     /// Counts how often the site was read again.
     reloads: watch::Sender<u64>,
+    /// Strangers whom somebody watches, by address; and how often that has changed.
+    foreign: Mutex<HashMap<Arc<str>, Arc<Cell>, ahash::RandomState>>,
+    foreign_changes: watch::Sender<u64>,
 }
 
 impl Presence {
@@ -126,6 +130,8 @@ impl Presence {
             scribe,
             tickets: connect::Tickets::default(),
             reloads: watch::Sender::new(0),
+            foreign: Mutex::default(),
+            foreign_changes: watch::Sender::new(0),
         })
     }
 
@@ -160,11 +166,14 @@ impl Presence {
         let mut shard = self.shard(&user.address).write().unwrap_or_else(PoisonError::into_inner);
         let address: Arc<str> = user.address.as_str().into();
         let fresh = || {
-            let id = self.ids.fetch_add(1, Ordering::Relaxed);
             let summary = self.summary(&directory, user);
-            Arc::new(Cell::new(id, Arc::clone(&address), inputs, (sum, summary), now))
+            Arc::new(Cell::new(self.fresh_id(), Arc::clone(&address), inputs, (sum, summary), now))
         };
         Arc::clone(shard.entry(Arc::clone(&address)).or_insert_with(fresh))
+    }
+
+    fn fresh_id(&self) -> u32 {
+        self.ids.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Changes what is known of a user, and has watchers told where that changes anything for them.

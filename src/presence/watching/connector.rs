@@ -598,7 +598,8 @@ impl Connector {
         let Some(slot) = self.slots[at].as_mut() else { return 481 };
         let last = slot.versions.iter().find(|(of, _)| *of == dialog).map(|(_, version)| *version);
         // RFC 4662 §5.2: changes to something that is not known here are asked for as a whole.
-        let mut gap = !listed.full && last.zip(listed.version).is_none_or(|(last, version)| version != last + 1);
+        let mut gap =
+            !listed.full && last.zip(listed.version).is_none_or(|(last, version)| version != last + 1);
         if let (Some(last), Some(version), false) = (last, listed.version, listed.full)
             && version <= last
         {
@@ -699,9 +700,11 @@ impl Connector {
                 let Some(resource) = &mut self.resources[*member] else { continue };
                 let before = resource.known.len();
                 match followed {
-                    true => resource.known.iter_mut().filter(|known| known.dialog == dialog).for_each(
-                        |known| known.ends = known.ends.min(now + GRACE),
-                    ),
+                    true => resource
+                        .known
+                        .iter_mut()
+                        .filter(|known| known.dialog == dialog)
+                        .for_each(|known| known.ends = known.ends.min(now + GRACE)),
                     false => resource.known.retain(|known| known.dialog != dialog),
                 }
                 if followed || resource.known.len() < before {

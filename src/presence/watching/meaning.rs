@@ -141,9 +141,18 @@ fn phone(read: &pidf::Read) -> Phone {
 
 /// `Forwarded to 5000`, `Call forward: voicemail`.
 fn forwarded(text: &str) -> Option<Forward> {
-    let rest = ["call forwarding", "call forwarded", "call forward", "forwarding", "forwarded", "forward", "cfu", "cfwd"]
-        .iter()
-        .find_map(|word| text.strip_prefix(word))?;
+    let rest = [
+        "call forwarding",
+        "call forwarded",
+        "call forward",
+        "forwarding",
+        "forwarded",
+        "forward",
+        "cfu",
+        "cfwd",
+    ]
+    .iter()
+    .find_map(|word| text.strip_prefix(word))?;
     let rest = rest.trim_start_matches([':', '=', '-', '>', ' ']);
     let rest = rest.strip_prefix("all calls ").or_else(|| rest.strip_prefix("all ")).unwrap_or(rest);
     let target = rest.strip_prefix("to ").unwrap_or(rest).trim();
@@ -159,7 +168,7 @@ fn elsewhere(read: &pidf::Read) -> Option<Forward> {
     let is_number = |uri: &&String| uri.trim().to_ascii_lowercase().starts_with("tel:");
     let own = number(&read.entity);
     let contact = read.contacts.iter().find(is_number).map(|uri| number(uri))?;
-    (contact != own && !contact.is_empty()).then(|| Forward::Number(contact))
+    Some(contact).filter(|contact| *contact != own && !contact.is_empty()).map(Forward::Number)
 }
 
 fn to(target: &str) -> Forward {

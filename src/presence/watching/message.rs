@@ -142,9 +142,8 @@ fn standing_of(value: &[u8]) -> Standing {
     if !trim(state).eq_ignore_ascii_case(b"terminated") {
         return Standing::Active(seconds("expires"));
     }
-    let is = |reason: &str| {
-        param(tail, "reason").is_some_and(|said| said.eq_ignore_ascii_case(reason.as_bytes()))
-    };
+    let is =
+        |reason: &str| param(tail, "reason").is_some_and(|said| said.eq_ignore_ascii_case(reason.as_bytes()));
     let reason = match () {
         () if is("deactivated") => Reason::Deactivated,
         () if is("timeout") => Reason::Timeout,

@@ -22,7 +22,9 @@ pub const TIMER_N: u64 = 32_000;
 const LONGEST: u32 = 24 * 60 * 60;
 /// Failures wait so long for the next try, and no longer than that.
 const FIRST_RETRY: u64 = 1_000;
-const LONGEST_RETRY: u64 = 60_000;
+const LONGEST_RETRY: u64 = 30_000;
+/// One that ends again and again begins anew no slower than that.
+const LONGEST_PAUSE: u64 = 8_000;
 /// A Retry-After counts up to an hour, in seconds.
 const LONGEST_PENALTY: u32 = 3_600;
 /// Dialogs that one SUBSCRIBE may fork into.
@@ -415,8 +417,7 @@ impl Subscription {
             Standing::Active(expires) => self.goes_on(notice, known, expires, now, random),
             Standing::Over(reason, after) => {
                 if let Some(at) = known {
-                    let followed =
-                        matches!(reason, Reason::Deactivated | Reason::Timeout | Reason::Other);
+                    let followed = matches!(reason, Reason::Deactivated | Reason::Timeout | Reason::Other);
                     self.remove(self.dialogs[at].number, followed && after.is_none());
                 }
                 if self.dialogs.is_empty() {
@@ -505,7 +506,7 @@ impl Subscription {
         }
         let wait = match self.short_lives {
             0 => 0,
-            lives => (FIRST_RETRY << lives.min(16)).min(LONGEST_RETRY),
+            lives => (FIRST_RETRY << lives.min(16)).min(LONGEST_PAUSE),
         };
         self.short_lives += 1;
         self.not_before = now + wait / 2 + part(wait / 2, random);

@@ -26,6 +26,8 @@ pub enum Feed {
     Telephony(Arc<str>),
     /// The person.
     Rich(Arc<str>),
+    /// The mailbox.
+    Messages(Arc<str>),
     /// Both, of somebody who is no user.
     Foreign(Arc<Cell>),
     /// Nobody but an admin.
@@ -38,8 +40,9 @@ impl Feed {
         match self {
             Self::Telephony(user) => (0, user),
             Self::Rich(user) => (1, user),
-            Self::Foreign(cell) => (2, &cell.user),
-            Self::Trial => (3, ""),
+            Self::Messages(user) => (2, user),
+            Self::Foreign(cell) => (3, &cell.user),
+            Self::Trial => (4, ""),
         }
     }
 }
@@ -64,7 +67,11 @@ pub fn wanted(directory: &Directory, settings: &PresenceConnector) -> Feeds {
     let mut feeds = Feeds::default();
     let users = users(directory, settings);
     if users.len() > settings.most {
-        tracing::warn!(connector = settings.name, users = users.len(), "More users than max_users: the others are not asked for");
+        tracing::warn!(
+            connector = settings.name,
+            users = users.len(),
+            "More users than max_users: the others are not asked for"
+        );
     }
     for user in users.into_iter().take(settings.most) {
         for (key, feed) in of_user(settings, user) {
@@ -85,7 +92,12 @@ pub fn of_user(settings: &PresenceConnector, user: &User) -> Vec<(Key, Feed)> {
         let key = Key { uri: Arc::clone(&address), package: Package::Presence, trial: 0 };
         (key, Feed::Rich(Arc::clone(&address)))
     });
-    telephony.into_iter().chain(rich).collect()
+    let messages = settings.messages.then(|| extension(user)).flatten().map(|number| {
+        let package = Package::MessageSummary;
+        let key = Key { uri: settings.extension(number), package, trial: 0 };
+        (key, Feed::Messages(Arc::clone(&address)))
+    });
+    telephony.into_iter().chain(rich).chain(messages).collect()
 }
 
 /// The first extension, as a URI can have it (R103).

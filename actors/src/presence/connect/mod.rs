@@ -23,10 +23,7 @@ use std::{
 
 use actix::prelude::*;
 use futures_util::FutureExt;
-use ringpost::{
-    directory::Directory,
-    settings::PresenceConnector,
-};
+use ringpost::{directory::Directory, settings::PresenceConnector};
 use tokio::sync::{Notify, mpsc, watch};
 
 use self::task::Task;
@@ -122,6 +119,11 @@ impl Connectors {
         }
     }
 
+    /// Takes back what a connector has said.
+    fn hush(&self, settings: &PresenceConnector) {
+        self.presence.hears_no_more(&[feeds::source(settings, false), feeds::source(settings, true)]);
+    }
+
     /// Runs one connector, and starts it again where it breaks (R118).
     fn run(self: &Arc<Self>, settings: Arc<PresenceConnector>) {
         let (commands, inbox) = mpsc::unbounded_channel();
@@ -139,11 +141,11 @@ impl Connectors {
                 METRICS.health.set(&part, State::Red(why.to_owned()));
                 tracing::error!(part, why, rests = too_many, "A connector has ended, and begins anew");
                 // What it has said must not outlive it.
-                connectors.presence.hears_no_more(&start.settings.name);
+                connectors.hush(&start.settings);
                 tokio::time::sleep(if too_many { REST } else { PAUSE }).await;
             }
             METRICS.health.forget(&part);
-            connectors.presence.hears_no_more(&start.settings.name);
+            connectors.hush(&start.settings);
             connectors.running().remove(&start.settings.name);
             connectors.ended.notify_one();
         });
