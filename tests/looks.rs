@@ -46,7 +46,7 @@ fn notice(kind: Kind, language: Language, name: Option<&str>) -> Notice {
     }
 }
 
-fn kinds(language: Language) -> [(&'static str, Kind); 3] {
+fn kinds(language: Language) -> [(&'static str, Kind); 4] {
     let of = |name: &str| MissedCall::of(&notice(Kind::Missed, language, Some(name)));
     let talked =
         MissedCall { talked: Some("2008-04-11T10:00:00Z".parse().expect("a timestamp")), ..of(ARABIC) };
@@ -56,7 +56,14 @@ fn kinds(language: Language) -> [(&'static str, Kind); 3] {
         duration: Duration::from_millis(64_200),
         urgent: false,
     };
-    [("missed", Kind::Missed), ("voice-mail", voice), ("missed-calls", Kind::Digest { calls })]
+    let until = "2008-04-11T09:42:33Z".parse().expect("a timestamp");
+    let locked = Kind::Locked { tries: 5, until };
+    [
+        ("missed", Kind::Missed),
+        ("voice-mail", voice),
+        ("missed-calls", Kind::Digest { calls }),
+        ("mailbox-locked", locked),
+    ]
 }
 
 fn long() -> String {
