@@ -8,10 +8,6 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-pub use caller::{caller, caller_named, strip_visual};
-pub use diverted::Diverted;
-pub use history::{HISTORY, History};
-
 use super::{Event, Leg, Why};
 use crate::{
     directory::Rebuilt,
@@ -27,6 +23,10 @@ use crate::{
         uri::{NameAddr, Uri},
     },
 };
+
+pub use caller::{caller, caller_named, strip_visual};
+pub use diverted::Diverted;
+pub use history::{HISTORY, History};
 
 /// The Reason of a leg that lost to another (PROTOCOLS §6).
 pub const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
