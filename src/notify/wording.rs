@@ -160,7 +160,9 @@ fn rows(notice: &Notice, phrases: &Phrases) -> Vec<(&'static str, String)> {
 /// One colour per kind, on a light and on a dark ground (contrast at least 4.5:1 in both).
 fn tone(kind: &Kind) -> Value {
     match kind {
-        Kind::Missed | Kind::Digest { .. } | Kind::Locked { .. } => context! { light => "#b42318", dark => "#ff9d92" },
+        Kind::Missed | Kind::Digest { .. } | Kind::Locked { .. } => {
+            context! { light => "#b42318", dark => "#ff9d92" }
+        }
         Kind::VoiceMail { .. } => context! { light => "#175cd3", dark => "#8dbcff" },
     }
 }

@@ -40,7 +40,9 @@ impl AfterTalk {
                 Kind::Digest { calls } => {
                     calls.iter().filter(|call| call.talked == Some(at)).cloned().map(line).collect()
                 }
-                Kind::Missed | Kind::VoiceMail { .. } | Kind::Locked { .. } => vec![line(MissedCall::of(&item.notice))],
+                Kind::Missed | Kind::VoiceMail { .. } | Kind::Locked { .. } => {
+                    vec![line(MissedCall::of(&item.notice))]
+                }
             },
             Self::Dropped | Self::Stays => vec![line(MissedCall::of(&before.notice))],
         }

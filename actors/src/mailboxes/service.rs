@@ -179,7 +179,8 @@ impl Mailboxes {
     /// The mailboxes that are locked now, by their users' addresses.
     pub fn locked(&self, lock: Lock) -> Vec<(Arc<str>, Tries)> {
         let (known, now) = (self.known.lock().unwrap_or_else(PoisonError::into_inner), Timestamp::now());
-        let locked = known.iter().filter(|(key, own)| !key.starts_with(SOURCE) && own.tries.is_locked(lock, now));
+        let locked =
+            known.iter().filter(|(key, own)| !key.starts_with(SOURCE) && own.tries.is_locked(lock, now));
         locked.map(|(key, own)| (Arc::clone(key), own.tries)).collect()
     }
 

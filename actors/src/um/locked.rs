@@ -33,7 +33,10 @@ impl Office {
         let number = source.filter(|source| *source != super::ANONYMOUS).map(str::to_owned);
         let caller = Caller { private: number.is_none(), number, ..Caller::default() };
         let notice = Notice {
-            kind: Kind::Locked { tries: tries.wrong, until: last.saturating_add(time).unwrap_or(Timestamp::MAX) },
+            kind: Kind::Locked {
+                tries: tries.wrong,
+                until: last.saturating_add(time).unwrap_or(Timestamp::MAX),
+            },
             user: owner.address.clone(),
             user_name: owner.name.clone(),
             mail: owner.mail.clone(),

@@ -180,7 +180,8 @@ fn t20_five_wrong_pins_lock_mailbox_and_source_over_a_restart_and_nothing_is_don
     assert_eq!(house.messages(), [("new".to_owned(), false)], "nobody has heard it");
     let mails = house.ringpost.has_mails("alice@corp.test", 2);
     assert_eq!(locked(&mails), 1);
-    let mail = mails.iter().find(|(_, mail)| mail.contains("is locked")).map(|(_, mail)| mail.replace("=\r\n", ""));
+    let mail =
+        mails.iter().find(|(_, mail)| mail.contains("is locked")).map(|(_, mail)| mail.replace("=\r\n", ""));
     let mail = mail.expect("seen above");
     assert!(mail.contains("5 wrong PINs") && mail.contains("Tried from: +4544890101"), "{mail}");
     assert!(!mail.contains("2580") && !mail.contains("tel:"), "no PIN, and nobody to call back: {mail}");

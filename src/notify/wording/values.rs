@@ -110,7 +110,9 @@ fn about_the_recording(notice: &Notice, hearing: &Hearing) -> Values {
 fn ended(notice: &Notice, phrases: &Phrases) -> String {
     match notice.kind {
         Kind::Locked { tries, until } => phrases.locked_until(tries, until, notice),
-        Kind::Missed | Kind::VoiceMail { .. } | Kind::Digest { .. } => phrases.ended(notice.outcome).to_owned(),
+        Kind::Missed | Kind::VoiceMail { .. } | Kind::Digest { .. } => {
+            phrases.ended(notice.outcome).to_owned()
+        }
     }
 }
 
