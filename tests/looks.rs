@@ -25,6 +25,7 @@ fn notice(kind: Kind, language: Language, name: Option<&str>) -> Notice {
     Notice {
         outcome: match kind {
             Kind::VoiceMail { .. } => Outcome::LeftMessage,
+            Kind::Locked { .. } => Outcome::TakenByUm,
             Kind::Missed | Kind::Digest { .. } => Outcome::GaveUpRinging,
         },
         kind,
@@ -87,7 +88,9 @@ fn linked() -> Style {
 fn mail(name: String, style: &Style, notice: &Notice) -> Value {
     let shown: Vec<&str> = match &notice.kind {
         Kind::Digest { calls } => calls.iter().filter_map(|call| call.caller.name.as_deref()).collect(),
-        Kind::Missed | Kind::VoiceMail { .. } => notice.caller.name.iter().map(String::as_str).collect(),
+        Kind::Missed | Kind::VoiceMail { .. } | Kind::Locked { .. } => {
+            notice.caller.name.iter().map(String::as_str).collect()
+        }
     };
     let direction = |text: &str| if text == ARABIC { "rtl" } else { "ltr" };
     let names: Vec<Value> =
