@@ -96,6 +96,7 @@ pub struct Running {
     lanes: Lanes,
     trunks: Trunks,
     outward: Option<Arc<Outward>>,
+    rcc: Arc<Rcc>,
     outbox: Addr<Outbox>,
     web: Web,
     calls: Arc<AtomicUsize>,
@@ -243,7 +244,7 @@ impl Running {
             registrar: Arc::clone(&registrar),
             identity,
             presence,
-            rcc,
+            rcc: Arc::clone(&rcc),
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         // Whoever has something to serve by HTTP adds its routes here.
@@ -286,7 +287,7 @@ impl Running {
             }
             Err(error) => tracing::error!(%error, "The folder of recordings cannot be read"),
         }
-        Ok(Self { directory, renewal, mirror, lanes, trunks, outward, outbox, web, calls, drain, fatal })
+        Ok(Self { directory, renewal, mirror, lanes, trunks, outward, rcc, outbox, web, calls, drain, fatal })
     }
 
     /// Waits for SIGTERM or SIGINT, then drains; SIGHUP reads the users again.
@@ -365,6 +366,7 @@ impl Running {
         if let Some(outward) = &self.outward {
             outward.stop().await;
         }
+        self.rcc.farewell().await;
         self.lanes.tell_all(|| Parcel::Stop).await;
         self.wait_for_calls(Duration::from_secs(5)).await;
         if self.outbox.send(outbox::Stop(Duration::from_secs(5))).await.is_err() {
