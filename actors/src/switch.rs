@@ -49,6 +49,7 @@ use crate::{
 use opening::Admitted;
 use registrations::Waiting;
 
+pub(crate) use call_log::say;
 pub use dialled::{Questions, change_of};
 
 /// What every lane shares.

@@ -18,6 +18,7 @@ use crate::{
     metrics::METRICS,
     outbox::{Outbox, PostAll, Record},
     policies::Policies,
+    switch::say,
 };
 
 /// Who decides and tells.
@@ -84,6 +85,7 @@ impl Telling {
             let wish = directory.wish(user, &notice, posted);
             self.post(items(&notice, &user.channels, posted, &wish), notice.call_id);
         }
+        say(&record);
         self.outbox.do_send(Record(vec![record]));
     }
 

@@ -156,7 +156,7 @@ pub const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "[store]",
         "[location.hq]\ncountry = \"Denmark\"\nrules_file = \"none.xml\"\n[[location.hq.rule]]\nname = \"one\"\npattern = '^(?=1)'\n\
          translation = \"$1\"\n[[location.hq.rule]]\npattern = '^(\\d)$'\ntranslation = \"$15\"\n[location.empty]\n[location.default]\n\
-         country = \"DK\"\n[outbound]\nlocation = \"moon\"\nrules_poll = \"10ms\"\n[store]",
+         country = \"DK\"\n[outbound]\nlocation = \"moon\"\nrules_poll = \"0s\"\n[store]",
         &[
             "site.toml:23: location.hq.country: wants the two letters of a country such as \"DK\"",
             "site.toml:24: location.hq.rules_file: none.xml cannot be read: No such file or directory (os error 2)",

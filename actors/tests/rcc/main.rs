@@ -10,6 +10,7 @@ mod features;
 mod gateway;
 mod hostile;
 mod life;
+mod missed;
 mod pbx;
 mod sample;
 
