@@ -18,12 +18,8 @@ use ringpost::{
         subscription::Package,
     },
     settings::{PublishServer, User},
-    sip::{
-        Message as SipMessage,
-        challenge::{self, Tries},
-    },
 };
-use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, mpsc};
 
 use super::{
     Order, Presence,
@@ -32,10 +28,7 @@ use super::{
 use crate::{
     entropy,
     metrics::{METRICS, State},
-    port::{
-        errand::{Asked, Errand, Reply},
-        lanes::{Lanes, Parcel},
-    },
+    port::{errand::Errand, lanes::Lanes, proof},
 };
 
 /// Longer than any transaction lasts.
@@ -179,8 +172,10 @@ impl Outward {
         let id = far.id;
         if now >= far.ask {
             far.ask = u64::MAX;
-            let asked = ask(self.lanes.clone(), far.options(), far.settings.keep_alive);
-            work.push(Box::pin(async move { Done::Lives(id, asked.await.message.is_some()) }));
+            let (lanes, errand, patience) = (self.lanes.clone(), far.options(), far.settings.keep_alive);
+            work.push(Box::pin(async move {
+                Done::Lives(id, proof::once(&lanes, errand, patience).await.message.is_some())
+            }));
         }
         while let Some((at, request)) = far.machine.next(now) {
             METRICS.publishes_sent_total.one();
@@ -326,36 +321,15 @@ struct Post {
 impl Post {
     /// Sends it, and answers challenges.
     async fn send(self, lanes: Lanes) -> Answer {
-        let (mut random, mut tries) = (entropy::source(), Tries::default());
-        let (call_id, tag) =
-            (format!("{:08x}{:08x}@ringpost", random(), random()), format!("{:08x}", random()));
-        let (mut sequence, mut header) = (0, None);
         let target = self.settings.target.to_ascii_lowercase();
         let over_tcp = ["transport=tcp", "transport=tls"].iter().any(|transport| target.contains(transport));
         let patience = if over_tcp { PATIENCE_OVER_TCP } else { PATIENCE };
-        loop {
-            sequence += 1;
-            let errand = self.errand((call_id.clone(), tag.clone(), sequence), header.take());
-            let Reply { code, message, sent } = ask(lanes.clone(), errand, patience).await;
-            let sent = sent.and_then(|(sent, _)| SipMessage::read(sent).ok());
-            match (code, &message, &sent) {
-                (401 | 407, Some(message), Some(sent)) => {
-                    let (login, cnonce) =
-                        (self.settings.login.as_ref(), format!("{:08x}{:08x}", random(), random()));
-                    match challenge::credentials(login, message, sent, &mut tries, &cnonce) {
-                        Ok(with) => header = Some(with),
-                        Err(why) => {
-                            tracing::warn!(server = self.settings.name, %why, "A challenge is not answered");
-                            return Answer::Refused(None);
-                        }
-                    }
-                }
-                _ => return Answer::read(code, message.as_ref()),
-            }
-        }
+        let who = (self.settings.name.as_str(), self.settings.login.as_ref());
+        let reply = proof::ask(&lanes, self.errand(), who, patience).await;
+        Answer::read(reply.code, reply.message.as_ref())
     }
 
-    fn errand(&self, series: (String, String, u32), header: Option<(&'static str, Vec<u8>)>) -> Errand {
+    fn errand(&self) -> Errand {
         let Request { tag, expires, body } = &self.request;
         let mut headers = vec![
             ("Event", self.package.name().as_bytes().to_vec()),
@@ -365,31 +339,16 @@ impl Post {
         if *body {
             headers.push(("Content-Type", self.package.media_type().as_bytes().to_vec()));
         }
-        headers.extend(header);
         Errand {
             method: "PUBLISH",
             uri: self.user.to_string(),
             next_hop: Some(self.settings.target.clone()),
             from: self.user.to_string(),
             to: self.user.to_string(),
-            series: Some(series),
             headers,
             body: self.body.clone(),
             ..Errand::default()
         }
-    }
-}
-
-/// Sends a request through the first lane.
-async fn ask(lanes: Lanes, errand: Errand, patience: Duration) -> Reply {
-    let (answer, answered) = oneshot::channel();
-    let nobody = |code| Reply { code, message: None, sent: None };
-    if !lanes.send(0, Parcel::Errand(Asked { errand, answer })) {
-        return nobody(503);
-    }
-    match tokio::time::timeout(patience, answered).await {
-        Ok(reply) => reply.unwrap_or_else(|_| nobody(503)),
-        Err(_) => nobody(408),
     }
 }
 

@@ -66,6 +66,11 @@ impl TransactionUser for Switch {
                 self.asking.set(Some(origin));
                 Ok(())
             }
+            Method::Notify if self.watchers.takes_counts(&directory, &origin) => {
+                self.admits_event(&required)?;
+                self.asking.set(Some(origin));
+                Ok(())
+            }
             Method::Bye => Err(Refusal::plain(481)),
             Method::Other if Self::asks_location(request) => match &required[..] {
                 b"" => Ok(()),
@@ -93,6 +98,9 @@ impl TransactionUser for Switch {
                 match (message.method(), origin) {
                     (Some(Method::Publish), Some(origin)) => {
                         self.watchers.publish(server, &message, from, &origin);
+                    }
+                    (Some(Method::Notify), Some(origin)) => {
+                        self.watchers.counted_elsewhere(server, &message, from, &origin);
                     }
                     (_, origin) => self.watchers.subscribe(server, &message, from, origin),
                 }
@@ -209,6 +217,7 @@ impl Switch {
                 self.watchers.has(request)
             }
             Some(Method::Subscribe | Method::Publish) => self.shared.presence.is_on(),
+            Some(Method::Notify) => request.to().is_some_and(|to| to.tag().is_none()),
             _ => false,
         }
     }

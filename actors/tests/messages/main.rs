@@ -1,0 +1,15 @@
+//! Message waiting in the whole program (R207): counts of our own mailboxes and of UMs elsewhere, for watchers, phones and PBXs.
+
+#[path = "../support/call/mod.rs"]
+mod support;
+
+#[path = "../presence/watcher.rs"]
+#[allow(dead_code, reason = "other packages are watched elsewhere")]
+mod watcher;
+
+#[path = "../registrar/phone.rs"]
+#[allow(dead_code, reason = "its own tests use the rest")]
+mod device;
+
+mod elsewhere;
+mod pbx;
