@@ -178,14 +178,21 @@ impl Client {
     /// The users whose lines are to be told of, each with the name of its device. Those of before stay as they are.
     pub fn follow(&mut self, wanted: impl IntoIterator<Item = (Arc<str>, String)>) {
         let wanted: BTreeMap<Arc<str>, String> = wanted.into_iter().collect();
-        let stays = |user: &Arc<str>, watched: &Watched| wanted.get(user).is_some_and(|d| *d == watched.line.device());
-        let gone: Vec<_> =
-            self.lines.iter().filter(|(user, watched)| !stays(user, watched)).map(|(user, _)| Arc::clone(user)).collect();
+        let stays = |user: &Arc<str>, watched: &Watched| {
+            wanted.get(user).is_some_and(|d| *d == watched.line.device())
+        };
+        let gone: Vec<_> = self
+            .lines
+            .iter()
+            .filter(|(user, watched)| !stays(user, watched))
+            .map(|(user, _)| Arc::clone(user))
+            .collect();
         for user in gone {
             if self.lines.remove(&user).is_some_and(|watched| watched.monitored) {
                 self.told.push_back(Do::Hide(Arc::clone(&user)));
             }
-            let of_user = self.monitors.iter().find(|(_, of)| **of == user).map(|(monitor, _)| monitor.clone());
+            let of_user =
+                self.monitors.iter().find(|(_, of)| **of == user).map(|(monitor, _)| monitor.clone());
             if let Some(monitor) = of_user {
                 self.monitors.remove(&monitor);
                 self.jobs.push_front(Job::Stop(monitor));

@@ -272,7 +272,9 @@ pub fn event(body: &[u8]) -> Result<Option<Event>, Unread> {
     let Some(shape) = SHAPES.iter().find(|shape| shape.element == name) else { return Ok(None) };
     let joined = matches!(shape.happened, Happened::Transferred | Happened::Conferenced);
     let word = root.child("localConnectionInfo").map(Node::text);
-    let to = ["newDestination", "transferredToDevice", "addedParty"].into_iter().find_map(|name| root.device(name));
+    let to = ["newDestination", "transferredToDevice", "addedParty"]
+        .into_iter()
+        .find_map(|name| root.device(name));
     Ok(Some(Event {
         connection: root.connection(shape.connection)?,
         calling: root.device("callingDevice"),

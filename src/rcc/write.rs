@@ -135,7 +135,8 @@ pub fn response_body(edition: Edition, response: &Response) -> String {
 fn snapshot(connections: &[(Connection, Local)]) -> String {
     let info = |(connection, local): &(Connection, Local)| {
         let state = one("localConnectionState", word(*local));
-        let state = format!("<localCallState><compoundCallState>{state}</compoundCallState></localCallState>");
+        let state =
+            format!("<localCallState><compoundCallState>{state}</compoundCallState></localCallState>");
         let ends = ends("connectionIdentifier", connection);
         format!("<snapshotDeviceResponseInfo>{ends}{state}</snapshotDeviceResponseInfo>")
     };

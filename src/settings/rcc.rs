@@ -71,7 +71,8 @@ impl Gateway {
             let login = one.login.as_ref();
             login.map(|with| (with.login.user.clone(), with.login.password.0.clone(), with.realm.clone()))
         };
-        let place = |one: &Self| (one.name.clone(), one.target.clone(), one.from.clone(), one.edition, one.session);
+        let place =
+            |one: &Self| (one.name.clone(), one.target.clone(), one.from.clone(), one.edition, one.session);
         place(self) == place(other) && login(self) == login(other) && self.per_user == other.per_user
     }
 

@@ -198,7 +198,10 @@ impl Lines {
 impl On {
     fn tell(&self, one: &Shown) {
         let Some(call) = self.call.clone().filter(|_| !self.lent) else { return };
-        self.rcc.call(&one.user, Live { id: Arc::clone(&self.id), look: one.look.clone(), since: one.since, call });
+        self.rcc.call(
+            &one.user,
+            Live { id: Arc::clone(&self.id), look: one.look.clone(), since: one.since, call },
+        );
     }
 
     fn is(&mut self, at: usize, state: Seen) {

@@ -18,7 +18,8 @@ pub fn rcc(mut section: Section<'_>, trunks: &[&str]) -> Option<Rcc> {
     let per_user = section.required("max_user_dialogs", |raw| raw.count(1..=1_000));
     let trusted = section.list("trunks", |raw| trunk(raw, trunks));
     let gateways = section.table("gateway").map(Section::named).unwrap_or_default();
-    let gateways = gateways.into_iter().filter_map(|(name, section)| gateway(name, section, trunks)).collect();
+    let gateways =
+        gateways.into_iter().filter_map(|(name, section)| gateway(name, section, trunks)).collect();
     let delegates = section.tables("delegate").into_iter().filter_map(delegate).collect();
     section.end();
     Some(Rcc {

@@ -9,10 +9,7 @@ use std::{
 
 use ringpost::{
     directory::Directory,
-    presence::{
-        Call, Direction, Forward, Kind, Phone, Progress, Source,
-        input::Said,
-    },
+    presence::{Call, Direction, Forward, Kind, Phone, Progress, Source, input::Said},
     rcc::{
         client::{Client, Do, Health},
         line::{How, Left, Line, Phone as Doing, State as Far},
@@ -88,7 +85,8 @@ impl Gateway {
     fn heard(&mut self, heard: Heard) {
         let directory = self.host.directory();
         let way = Way { port: &self.host.port, settings: &self.settings, domain: &directory.site.sip.domain };
-        let (Heard::Answer(tag, ..) | Heard::Request(tag, _) | Heard::Ack(tag) | Heard::Places(tag, _)) = &heard
+        let (Heard::Answer(tag, ..) | Heard::Request(tag, _) | Heard::Ack(tag) | Heard::Places(tag, _)) =
+            &heard
         else {
             return self.renew();
         };
@@ -251,7 +249,9 @@ impl Gateway {
         }
         let part = super::gateways::part(&self.settings.name);
         match &trouble {
-            Some(why) => tracing::warn!(gateway = self.settings.name, why, "A CSTA gateway does not tell of all lines"),
+            Some(why) => {
+                tracing::warn!(gateway = self.settings.name, why, "A CSTA gateway does not tell of all lines")
+            }
             None => tracing::info!(gateway = self.settings.name, "A CSTA gateway tells of all lines"),
         }
         METRICS.health.set(&part, trouble.clone().map_or(State::Green, State::Yellow));
@@ -277,9 +277,11 @@ fn lines(directory: &Directory, settings: &RccGateway) -> Vec<(Arc<str>, String)
     match &settings.users {
         None => directory.site.users.iter().filter_map(named).collect(),
         // Names that are nobody's are passed over, for a directory may bring them later.
-        Some(users) => {
-            users.iter().filter_map(|name| directory.of_uri_or_number(name)).filter_map(|user| named(user)).collect()
-        }
+        Some(users) => users
+            .iter()
+            .filter_map(|name| directory.of_uri_or_number(name))
+            .filter_map(|user| named(user))
+            .collect(),
     }
 }
 

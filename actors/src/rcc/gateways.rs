@@ -149,9 +149,8 @@ impl Gateways {
             orders,
         });
         let (host, kept) = (Rc::clone(self), Rc::clone(&wanted));
-        let task = keeper.keep(part(&settings.name), move || {
-            Gateway::new(Rc::clone(&host), Rc::clone(&kept)).run()
-        });
+        let task =
+            keeper.keep(part(&settings.name), move || Gateway::new(Rc::clone(&host), Rc::clone(&kept)).run());
         Running { wanted, task }
     }
 
@@ -202,7 +201,13 @@ impl Gateways {
     }
 
     /// An answer, or the word that none comes; false where it is for none of them.
-    pub fn answered(&self, Token(tag): Token, client: Token, code: u16, message: Option<&SipMessage>) -> bool {
+    pub fn answered(
+        &self,
+        Token(tag): Token,
+        client: Token,
+        code: u16,
+        message: Option<&SipMessage>,
+    ) -> bool {
         let of = self.open.borrow().get(&tag).cloned();
         of.is_some_and(|of| {
             of.tell(Heard::Answer(tag, client, code, message.cloned()));

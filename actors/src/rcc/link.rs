@@ -123,9 +123,11 @@ impl Link {
             return self.client.failed("its name leads nowhere", None, now, way.random());
         };
         self.place += 1;
-        let (uri, text, sent_by) = (way.settings.target.as_bytes(), Token(self.tag).text(), way.sent_by(&peer));
+        let (uri, text, sent_by) =
+            (way.settings.target.as_bytes(), Token(self.tag).text(), way.sent_by(&peer));
         let own = format!("sip:ringpost@{}", way.domain);
-        let from = way.settings.from.clone().or_else(|| self.user.as_deref().map(str::to_owned)).unwrap_or(own);
+        let from =
+            way.settings.from.clone().or_else(|| self.user.as_deref().map(str::to_owned)).unwrap_or(own);
         let lines = session_timer::offer(way.terms(self.least));
         let to = uri.split(|octet| *octet == b';').next().unwrap_or(uri);
         let asks = Request::SystemStatus { line: self.client.first_device().map(str::to_owned) };
@@ -183,7 +185,12 @@ impl Link {
 
     fn keep(&mut self, way: &Way<'_>, client: Option<Token>, octets: Option<bytes::Bytes>, peer: Peer) {
         let message = octets.and_then(|octets| SipMessage::read(octets).ok());
-        self.sent = client.zip(message).map(|(client, message)| Sent { client, message, peer, tries: Tries::default() });
+        self.sent = client.zip(message).map(|(client, message)| Sent {
+            client,
+            message,
+            peer,
+            tries: Tries::default(),
+        });
         if self.sent.is_none() {
             // The lane has no room for another transaction.
             self.refused(way, 408, None);
@@ -324,7 +331,8 @@ impl Link {
     /// A request of the gateway inside the dialog.
     pub fn requested(&mut self, way: &Way<'_>, asked: &Asked) {
         let (request, tag) = (&*asked.request, self.tag);
-        let reply = |code, more: &dyn Fn(&mut Draft), body: Option<&str>| way.reply(tag, asked, (code, more, body));
+        let reply =
+            |code, more: &dyn Fn(&mut Draft), body: Option<&str>| way.reply(tag, asked, (code, more, body));
         let Some((dialog, _)) = self.dialog.as_mut().filter(|(dialog, _)| dialog.owns(request)) else {
             return reply(481, &|_| {}, None);
         };

@@ -44,7 +44,10 @@ impl Past {
         let past = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         past.iter().any(|one| {
             let other = one.by.as_deref() != Some(by);
-            other && *one.user == *user && one.ended + SLACK >= since && is_same(one.caller.as_deref(), caller)
+            other
+                && *one.user == *user
+                && one.ended + SLACK >= since
+                && is_same(one.caller.as_deref(), caller)
         })
     }
 }
@@ -61,7 +64,9 @@ impl Rcc {
     ) -> bool {
         let is_ours = |live: &super::Live| {
             let rings = live.look.state == Seen::Rings;
-            live.look.incoming && (rings || live.since + EARLIER >= began) && is_same(live.look.other.as_deref(), caller)
+            live.look.incoming
+                && (rings || live.since + EARLIER >= began)
+                && is_same(live.look.other.as_deref(), caller)
         };
         if self.calls_of(user).iter().any(is_ours) || self.past.has(user, caller, began, gateway) {
             return true;

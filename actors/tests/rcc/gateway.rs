@@ -65,7 +65,9 @@ fn r52_off_hook_at_the_pbx_is_busy_at_once() {
 /// time it is called again, and what it finds there is shown.
 #[test]
 fn a_gateway_that_goes_leaves_nothing_behind() {
-    for (over, how) in [(Over::Udp, "BYE"), (Over::Udp, "481"), (Over::Udp, "silence"), (Over::Tcp, "connection")] {
+    for (over, how) in
+        [(Over::Udp, "BYE"), (Over::Udp, "481"), (Over::Udp, "silence"), (Over::Tcp, "connection")]
+    {
         let lines = "poll = \"1s\"\ntimeout = \"1s\"";
         let (ringpost, mut pbx) = started(over, lines, |site, _| site);
         pbx.begins(2);
@@ -137,7 +139,10 @@ fn a_gateway_that_wants_a_login_and_refreshes() {
                  from = \"sip:rcc@corp.test\"\nusers = [\"1001\"]\ndevice = \"sip:{number}@pbx.test\"";
     let ringpost = site.table(&pbx.table(lines)).user("1001", &[], "").user("1002", &[], "").start();
     let invite = pbx.peer.expect("INVITE");
-    assert!(invite.body().contains("csta/ed5\"") && invite.one("From").contains("<sip:rcc@corp.test>"), "{invite}");
+    assert!(
+        invite.body().contains("csta/ed5\"") && invite.one("From").contains("<sip:rcc@corp.test>"),
+        "{invite}"
+    );
     let challenge = "WWW-Authenticate: Digest realm=\"pbx.test\", nonce=\"n1\", qop=\"auth\"\r\n";
     pbx.peer.answer_with(&invite, 401, challenge, "");
     pbx.peer.expect("ACK");
@@ -221,7 +226,9 @@ fn t5_t6_hostile_events() {
     let mut watcher = Watcher::new(&ringpost, Over::Udp, "1002");
     watcher.subscribes("1001", "presence", "");
     let monitor = pbx.monitors[LINE].clone();
-    let of = |inside: &str| pbx.body("DeliveredEvent", &format!("<monitorCrossRefID>{monitor}</monitorCrossRefID>{inside}"));
+    let of = |inside: &str| {
+        pbx.body("DeliveredEvent", &format!("<monitorCrossRefID>{monitor}</monitorCrossRefID>{inside}"))
+    };
     let deep = format!("{}{}", "<a>".repeat(9_000), "</a>".repeat(9_000));
     let long = format!("<connection><callID>{}</callID></connection>", "9".repeat(50_000));
     for (body, code) in [

@@ -13,7 +13,9 @@ const TOLD: &str = "missed_calls = \"mail\"\nmail = \"1001@corp.test\"";
 fn started(devices: bool, user: &str, lines: &str) -> (Ringpost, Pbx, Peer, Peer) {
     let site = Site::new().maildir();
     let (pbx, caller, phone) = (Pbx::new(&site, Over::Udp), site.peer(Over::Udp), site.peer(Over::Udp));
-    let site = site.table(&pbx.table(lines)).table("[[user]]\naddress = \"sip:1002@corp.test\"\nname = \"Ben Bell\"\nnumbers = [\"1002\"]");
+    let site = site
+        .table(&pbx.table(lines))
+        .table("[[user]]\naddress = \"sip:1002@corp.test\"\nname = \"Ben Bell\"\nnumbers = [\"1002\"]");
     let phones: &[&Peer] = if devices { &[&phone] } else { &[] };
     let ringpost = site.user("1001", phones, user).start();
     (ringpost, pbx, caller, phone)
