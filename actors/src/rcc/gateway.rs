@@ -98,7 +98,9 @@ impl Gateway {
         };
         let link = &mut self.links[at];
         match heard {
-            Heard::Answer(_, client, code, message) => link.answered(&way, client, (code, message)),
+            Heard::Answer(_, client, code, message) => {
+                link.answered(&way, client, (code, message.as_deref()))
+            }
             Heard::Request(_, asked) => link.requested(&way, &asked),
             Heard::Ack(_) => link.acknowledged(&self.host.port),
             Heard::Places(_, places) => link.open(&way, &places),

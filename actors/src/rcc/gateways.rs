@@ -32,7 +32,7 @@ const FAREWELL: Duration = Duration::from_millis(800);
 
 /// What comes for a gateway's task; the number is our tag.
 pub(super) enum Heard {
-    Answer(u64, Token, u16, Option<SipMessage>),
+    Answer(u64, Token, u16, Option<Box<SipMessage>>),
     Request(u64, Asked),
     Ack(u64),
     /// Where the gateway is, as far as the DNS knows.
@@ -210,7 +210,7 @@ impl Gateways {
     ) -> bool {
         let of = self.open.borrow().get(&tag).cloned();
         of.is_some_and(|of| {
-            of.tell(Heard::Answer(tag, client, code, message.cloned()));
+            of.tell(Heard::Answer(tag, client, code, message.cloned().map(Box::new)));
             true
         })
     }

@@ -62,6 +62,9 @@ pub(super) struct Way<'w> {
     pub domain: &'w str,
 }
 
+/// A response: its code, further headers, its body.
+type Said<'s> = (u16, &'s dyn Fn(&mut Draft), Option<&'s str>);
+
 impl Way<'_> {
     fn random(&self) -> u32 {
         self.port.random()
@@ -80,12 +83,7 @@ impl Way<'_> {
         self.reply(tag, asked, (481, &|_| {}, None));
     }
 
-    fn reply(
-        &self,
-        tag: u64,
-        Asked { server, request, from }: &Asked,
-        (code, more, body): (u16, &dyn Fn(&mut Draft), Option<&str>),
-    ) {
+    fn reply(&self, tag: u64, Asked { server, request, from }: &Asked, (code, more, body): Said<'_>) {
         let tag = Token(tag).text();
         let mut draft = build::response(request, from.address, code, phrase(code).as_bytes(), &tag);
         more(&mut draft);
@@ -208,25 +206,25 @@ impl Link {
     }
 
     /// An answer has come, or will not.
-    pub fn answered(&mut self, way: &Way<'_>, client: Token, (code, message): (u16, Option<SipMessage>)) {
+    pub fn answered(&mut self, way: &Way<'_>, client: Token, (code, message): (u16, Option<&SipMessage>)) {
         if code < 200 || self.sent.as_ref().is_none_or(|sent| sent.client != client) {
             return;
         }
         let Some(mut sent) = self.sent.take() else { return };
         let Some(message) = message else { return self.refused(way, code, None) };
         if let 401 | 407 = code {
-            match self.authorize(way, &mut sent, &message) {
+            match self.authorize(way, &mut sent, message) {
                 true => return,
                 false => METRICS.rcc_gateway_refused_total.one(),
             }
         }
         match code {
-            200..300 if sent.message.method() == Some(Method::Invite) => self.taken(way, &sent, &message),
+            200..300 if sent.message.method() == Some(Method::Invite) => self.taken(way, &sent, message),
             200..300 => {
                 let answer = rcc::response(&message.body()).map_or(Answer::Unread, Answer::Said);
                 self.client.answered(answer, way.port.now(), way.random());
             }
-            _ => self.refused(way, code, Some(&message)),
+            _ => self.refused(way, code, Some(message)),
         }
     }
 
