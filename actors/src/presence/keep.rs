@@ -21,7 +21,11 @@ use super::{
     tags::TAGS,
     watchers::{KEEP, Subscription, Target, WATCH, Watcher, Watchers},
 };
-use crate::{metrics::METRICS, port::Alarm, store::{PresenceRow, Scribe}};
+use crate::{
+    metrics::METRICS,
+    port::Alarm,
+    store::{PresenceRow, Scribe},
+};
 
 /// How long a change waits for others, in milliseconds.
 const TOGETHER: u64 = 1_000;

@@ -129,7 +129,9 @@ fn r206_tags_outlive_a_kill_and_who_is_gone_is_taken_back() {
     stage.takes(&first, "before");
     let store = rusqlite::Connection::open(stage.ringpost.folder.path().join("store.db")).expect("a store");
     let kept = || -> i64 {
-        store.query_row("SELECT count(*) FROM presence WHERE name LIKE 'o %'", [], |row| row.get(0)).expect("a table")
+        store
+            .query_row("SELECT count(*) FROM presence WHERE name LIKE 'o %'", [], |row| row.get(0))
+            .expect("a table")
     };
     crate::support::until("the tag is kept", || kept() == 1);
     stage.ringpost.kill();
@@ -147,8 +149,11 @@ fn r206_tags_outlive_a_kill_and_who_is_gone_is_taken_back() {
     std::thread::sleep(Duration::from_millis(200));
     stage.ringpost.kill();
     let site = stage.ringpost.site();
-    fs::write(stage.ringpost.folder.path().join("site.toml"), site.replace("publish_gap", "users = []\npublish_gap"))
-        .expect("written");
+    fs::write(
+        stage.ringpost.folder.path().join("site.toml"),
+        site.replace("publish_gap", "users = []\npublish_gap"),
+    )
+    .expect("written");
     stage.ringpost.restart();
     let gone = stage.published();
     assert_eq!((gone.first("SIP-If-Match"), gone.one("Expires"), gone.body()), ("after", "0", ""), "{gone}");
@@ -189,7 +194,8 @@ fn t31_a_tag_larger_than_any_message_costs_one_try() {
         }
         seen += 1;
         if seen <= 2 {
-            let answer = server.response(&message, 200, "t", &format!("SIP-ETag: {huge}\r\nExpires: 600\r\n"), "");
+            let answer =
+                server.response(&message, 200, "t", &format!("SIP-ETag: {huge}\r\nExpires: 600\r\n"), "");
             server.sends(&answer.raw);
             well = Some(Instant::now());
             ringpost.is_well();

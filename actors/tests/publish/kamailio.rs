@@ -156,8 +156,7 @@ fn r206_a_kill_leaves_no_second_publication() {
         ))
         .user("1001", &[&phone], "")
         .start();
-    let (mut presence, mut dialog) =
-        (Watcher::new(&kamailio, "presence"), Watcher::new(&kamailio, "dialog"));
+    let (mut presence, mut dialog) = (Watcher::new(&kamailio, "presence"), Watcher::new(&kamailio, "dialog"));
     let _call = talk(&mut pbx, &mut phone);
     presence.sees("busy", busy);
     dialog.sees("a call", talks);
