@@ -89,6 +89,7 @@ pub struct Running {
     trunks: Trunks,
     outward: Option<Arc<Outward>>,
     connectors: Arc<Connectors>,
+    rcc: Arc<Rcc>,
     outbox: Addr<Outbox>,
     web: Web,
     calls: Arc<AtomicUsize>,
@@ -200,7 +201,7 @@ impl Running {
             registrar: Arc::clone(&registrar),
             identity,
             presence,
-            rcc,
+            rcc: Arc::clone(&rcc),
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         let routes = routes(&directory, book.as_ref());
@@ -245,6 +246,7 @@ impl Running {
             trunks,
             outward,
             connectors,
+            rcc,
             outbox,
             web,
             calls,

@@ -12,9 +12,11 @@ mod keep;
 mod list;
 pub mod outward;
 mod own;
+mod post;
 mod publish;
 mod remind;
 mod serve;
+mod tags;
 mod tell;
 mod unasked;
 pub mod watchers;
@@ -37,12 +39,13 @@ use ringpost::{
     presence::{Inputs, Source, input::Said, summary::Summary},
     settings::User,
 };
-use tokio::sync::{broadcast::error::RecvError, mpsc, watch};
+use tokio::sync::{Notify, broadcast::error::RecvError, mpsc, watch};
 
 use self::{
     cell::{Cell, Known, Publication},
     elsewhere::Elsewhere,
     keep::Restored,
+    tags::Tagged,
 };
 use crate::{
     guard::caught,
@@ -91,6 +94,10 @@ pub struct Presence {
     restored: Mutex<Vec<Vec<Restored>>>,
     /// Publications that are to be written, by their names in the store; `None`: removed.
     unwritten: Mutex<HashMap<String, Option<String>>>,
+    /// What presence servers hold of ours, by the names in the store.
+    tags: Mutex<HashMap<String, Tagged>>,
+    /// Rows that are not to wait for others.
+    hurry: Notify,
     elsewhere: Elsewhere,
     scribe: Option<Scribe>,
     /// Which NOTIFYs are for which connector.
@@ -126,6 +133,8 @@ impl Presence {
             open: AtomicUsize::new(0),
             restored: Mutex::new((0..lanes).map(|_| vec![]).collect()),
             unwritten: Mutex::default(),
+            tags: Mutex::default(),
+            hurry: Notify::new(),
             elsewhere: Elsewhere::default(),
             scribe,
             tickets: connect::Tickets::default(),
@@ -204,24 +213,16 @@ impl Presence {
         }
     }
 
-    /// A source says the same of a user for longer.
-    fn goes_on_saying(&self, cell: &Arc<Cell>, source: &Source, ends: u64) {
-        self.change(cell, |known| known.inputs.prolong(source, ends));
-    }
-
-    /// Connectors of that name say nothing of anybody any more.
-    fn hears_no_more(&self, sources: &[Source]) {
-        for cell in self.cells() {
-            let spoken: Vec<_> = sources.iter().filter(|one| cell.lock().inputs.hears(one)).collect();
-            if !spoken.is_empty() {
-                self.change(&cell, |known| spoken.iter().for_each(|source| known.inputs.remove(source)));
+    /// The same of a user who may not be one any more.
+    pub fn forgets(&self, directory: &Directory, address: &str, source: &Source) {
+        match directory.of_address(address) {
+            Some(user) => self.is_silent(user, source),
+            None => {
+                if let Some(cell) = self.find(address) {
+                    self.change(&cell, |known| known.inputs.remove(source));
+                }
             }
         }
-    }
-
-    /// Hears whenever the site was read again.
-    pub(super) fn reloads(&self) -> watch::Receiver<u64> {
-        self.reloads.subscribe()
     }
 
     /// The counts of a user's mailbox have changed.

@@ -43,5 +43,7 @@ pub fn start(
     })?;
     let office =
         Office::new(Arc::clone(directory), outbox.clone(), Arc::clone(ports), kept).map_err(config)?;
-    lane::start_um(Arc::new(office.naming(identity.clone())), socket, keeper)
+    let office = Arc::new(office.naming(identity.clone()));
+    drop(actix::spawn(Arc::clone(&office).tell_all_locked()));
+    lane::start_um(office, socket, keeper)
 }

@@ -23,11 +23,11 @@ use std::{
 
 use actix::prelude::*;
 use futures_util::FutureExt;
-use ringpost::{directory::Directory, settings::PresenceConnector};
+use ringpost::{directory::Directory, presence::Source, settings::PresenceConnector};
 use tokio::sync::{Notify, mpsc, watch};
 
 use self::task::Task;
-use super::Presence;
+use super::{Presence, cell::Cell};
 use crate::{
     guard::words,
     keeper::{Ends, Keeper},
@@ -155,4 +155,26 @@ impl Connectors {
 /// A connector's name in the health report.
 fn part(name: &str) -> String {
     format!("connector {name}")
+}
+
+impl Presence {
+    /// A source says the same of a user for longer.
+    fn goes_on_saying(&self, cell: &Arc<Cell>, source: &Source, ends: u64) {
+        self.change(cell, |known| known.inputs.prolong(source, ends));
+    }
+
+    /// These say nothing of anybody any more.
+    fn hears_no_more(&self, sources: &[Source]) {
+        for cell in self.cells() {
+            let spoken: Vec<_> = sources.iter().filter(|one| cell.lock().inputs.hears(one)).collect();
+            if !spoken.is_empty() {
+                self.change(&cell, |known| spoken.iter().for_each(|source| known.inputs.remove(source)));
+            }
+        }
+    }
+
+    /// Hears whenever the site was read again.
+    fn reloads(&self) -> watch::Receiver<u64> {
+        self.reloads.subscribe()
+    }
 }
