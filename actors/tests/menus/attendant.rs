@@ -217,10 +217,7 @@ fn r69_the_operator_gets_zero_and_who_dials_nothing_and_who_has_no_try_left() {
         lobby.operator.answer(&invite, 200);
         lobby.operator.expect("ACK");
         lobby.phone.meets(&mut lobby.pbx);
-        lobby.pbx.inside(&mut talk, "BYE", "", "");
-        lobby.pbx.expect("200");
-        let bye = lobby.operator.expect("BYE");
-        lobby.operator.answer(&bye, 200);
+        lobby.pbx.ends(&mut talk, &mut lobby.operator);
         lobby.ends();
     }
 }
@@ -256,6 +253,7 @@ fn r26_the_sample_site_leads_a_caller_to_the_extension() {
         pbx.answer(&invite, 200);
         pbx.expect("ACK");
         phone.meets(&mut pbx);
+        // Both ends are at the PBX.
         pbx.inside(&mut talk, "BYE", "", "");
         pbx.expect("200");
         let bye = pbx.expect("BYE");

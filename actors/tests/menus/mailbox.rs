@@ -218,10 +218,7 @@ fn t20_who_knows_the_pin_calls_back_as_the_owner_and_only_where_that_one_may() {
         house.out.answer(&invite, 200);
         house.out.expect("ACK");
         house.phone.meets(&mut house.pbx);
-        house.pbx.inside(&mut talk, "BYE", "", "");
-        house.pbx.expect("200");
-        let bye = house.out.expect("BYE");
-        house.out.answer(&bye, 200);
+        house.pbx.ends(&mut talk, &mut house.out);
         house.ends();
     }
 }

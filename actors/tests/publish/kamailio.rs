@@ -134,18 +134,11 @@ fn talks(body: &str) -> bool {
 fn talk(pbx: &mut Peer, phone: &mut Peer) -> Dialog {
     let invite = pbx.invite("1001");
     let ringing = phone.expect("INVITE");
-    phone.answer(&ringing, 200);
-    let mut talk = Dialog::caller(&invite, &pbx.expect("200"));
-    pbx.inside(&mut talk, "ACK", "", "");
-    phone.expect("ACK");
-    talk
+    pbx.talks(&invite, phone, &ringing)
 }
 
 fn hang_up(pbx: &mut Peer, phone: &mut Peer, mut talk: Dialog) {
-    pbx.inside(&mut talk, "BYE", "", "");
-    pbx.expect("200");
-    let bye = phone.expect("BYE");
-    phone.answer(&bye, 200);
+    pbx.ends(&mut talk, phone);
 }
 
 /// A watcher at Kamailio sees busy when a call runs through Ringpost, and free after; T31: a Kamailio that is killed in the

@@ -161,10 +161,7 @@ fn asterisk_in_front() {
     let mut dialog = Dialog::caller(&invite, &asterisk.expect("200"));
     asterisk.inside(&mut dialog, "ACK", "", "");
     desk.expect("ACK");
-    asterisk.inside(&mut dialog, "BYE", "", "");
-    asterisk.expect("200");
-    let bye = desk.expect("BYE");
-    desk.answer(&bye, 200);
+    asterisk.ends(&mut dialog, &mut desk);
     ringpost.stops_well();
 }
 

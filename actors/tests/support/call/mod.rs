@@ -4,6 +4,7 @@
 pub mod metrics;
 pub mod peer;
 pub mod ringpost;
+mod scenes;
 pub mod sip;
 pub mod sipp;
 
