@@ -31,7 +31,6 @@ pub struct Kept {
 /// One SERVICE that came.
 #[derive(Clone, Debug)]
 pub struct Served {
-    pub user: String,
     pub code: u16,
     pub operations: usize,
     pub request: String,
@@ -170,7 +169,8 @@ impl Ocs {
 
     /// Waits until it was asked so many times more whether it lives, and gives back how many SERVICEs came meanwhile.
     pub fn is_left_alone(&self, times: usize) -> usize {
-        let (asked, served) = (self.lock().asked, self.served().len());
+        let asked = self.lock().asked;
+        let served = self.served().len();
         self.until("asked whether it lives", |ocs| ocs.lock().asked >= asked + times);
         self.served().len() - served
     }
@@ -267,7 +267,6 @@ impl Inside {
         let all = elements(request.body().as_bytes()).expect("XML");
         let operations = operations(&all);
         let served = |code| Served {
-            user: request.uri().to_owned(),
             code,
             operations: operations.len(),
             request: request.body().to_owned(),

@@ -99,8 +99,6 @@ fn a_call_is_told_and_taken_back_and_nothing_is_told_twice() {
     assert_eq!(stage.ocs.is_left_alone(3), 0, "R23");
     assert!(stage.ocs.served().iter().all(|one| one.code == 200));
     assert!(stage.ocs.served().iter().all(|one| one.request.contains("expireType=\"endpoint\"")));
-    let _call = stage.call();
-    stage.ocs.until("busy", talks);
     let Stage { ocs, pbx, phone, ringpost } = stage;
     drop((pbx, phone));
     ringpost.stops_well();
