@@ -25,6 +25,7 @@ fn notice(kind: Kind, language: Language, name: Option<&str>) -> Notice {
     Notice {
         outcome: match kind {
             Kind::VoiceMail { .. } => Outcome::LeftMessage,
+            Kind::Locked { .. } => Outcome::TakenByUm,
             Kind::Missed | Kind::Digest { .. } => Outcome::GaveUpRinging,
         },
         kind,
@@ -46,7 +47,7 @@ fn notice(kind: Kind, language: Language, name: Option<&str>) -> Notice {
     }
 }
 
-fn kinds(language: Language) -> [(&'static str, Kind); 3] {
+fn kinds(language: Language) -> [(&'static str, Kind); 4] {
     let of = |name: &str| MissedCall::of(&notice(Kind::Missed, language, Some(name)));
     let talked =
         MissedCall { talked: Some("2008-04-11T10:00:00Z".parse().expect("a timestamp")), ..of(ARABIC) };
@@ -56,7 +57,14 @@ fn kinds(language: Language) -> [(&'static str, Kind); 3] {
         duration: Duration::from_millis(64_200),
         urgent: false,
     };
-    [("missed", Kind::Missed), ("voice-mail", voice), ("missed-calls", Kind::Digest { calls })]
+    let until = "2008-04-11T09:42:33Z".parse().expect("a timestamp");
+    let locked = Kind::Locked { tries: 5, until };
+    [
+        ("missed", Kind::Missed),
+        ("voice-mail", voice),
+        ("missed-calls", Kind::Digest { calls }),
+        ("mailbox-locked", locked),
+    ]
 }
 
 fn long() -> String {
@@ -80,7 +88,9 @@ fn linked() -> Style {
 fn mail(name: String, style: &Style, notice: &Notice) -> Value {
     let shown: Vec<&str> = match &notice.kind {
         Kind::Digest { calls } => calls.iter().filter_map(|call| call.caller.name.as_deref()).collect(),
-        Kind::Missed | Kind::VoiceMail { .. } => notice.caller.name.iter().map(String::as_str).collect(),
+        Kind::Missed | Kind::VoiceMail { .. } | Kind::Locked { .. } => {
+            notice.caller.name.iter().map(String::as_str).collect()
+        }
     };
     let direction = |text: &str| if text == ARABIC { "rtl" } else { "ltr" };
     let names: Vec<Value> =

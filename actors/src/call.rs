@@ -4,8 +4,10 @@ mod asking;
 mod calling;
 mod click;
 mod controlled;
+mod effects;
 mod ending;
 mod gateway;
+mod hearing;
 mod lamps;
 mod lines;
 mod naming;
@@ -31,7 +33,7 @@ use ringpost::{
     registrar::Device,
     settings::{UmServer, User},
     sip::{
-        Message as SipMessage, Method,
+        Message as SipMessage,
         relay::{self, Passport},
         token::Token,
     },
@@ -47,7 +49,7 @@ use crate::{
     identity::Seeking,
     leg::{LegActor, Say},
     outbox::Outbox,
-    port::{Alarm, Port},
+    port::Port,
     switch::Switch,
     voicemail::MediaSession,
 };
@@ -236,18 +238,6 @@ impl CallActor {
         self.perform_all(effects, message, ctx);
     }
 
-    /// Performs the effects one by one: one that panics must not take the others with it, the notice least of all.
-    fn perform_all(
-        &mut self,
-        effects: impl IntoIterator<Item = Effect>,
-        message: Option<&Arc<SipMessage>>,
-        ctx: &mut Context<Self>,
-    ) {
-        for effect in effects {
-            self.guarded(ctx, |call, ctx| call.perform(effect, message, ctx));
-        }
-    }
-
     /// Does `work`; a panic in it ends this call and no other (T39).
     fn guarded(&mut self, ctx: &mut Context<Self>, work: impl FnOnce(&mut Self, &mut Context<Self>)) {
         if let Err(fault) = caught(|| work(self, ctx)) {
@@ -267,143 +257,9 @@ impl CallActor {
         }
     }
 
-    fn perform(&mut self, effect: Effect, message: Option<&Arc<SipMessage>>, ctx: &mut Context<Self>) {
-        // A phone whose answer crosses the end is hung up at once: after Leave its leg would be gone.
-        if self.holding && matches!(effect, Effect::Refuse(_) | Effect::Reject(_) | Effect::Leave) {
-            return self.held.push(effect);
-        }
-        match effect {
-            Effect::Invite(leg) => self.invite(leg, ctx),
-            Effect::Ring(leg) => self.ring(leg, message),
-            Effect::Forwarded => {
-                self.ringing.until.get_or_insert_with(Instant::now);
-                if !self.reach.is_desk() {
-                    self.say(Leg::Caller, Say::Progress(181, None));
-                }
-            }
-            Effect::Ask(leg) => self.ask(leg, message, ctx),
-            Effect::Join(leg) => self.join(leg),
-            Effect::Cancel(leg, why) => {
-                self.end_question(leg);
-                self.sought.retain(|sought| *sought != leg);
-                self.give_up_flows(leg);
-                self.ways.retain(|(of, _)| *of != leg);
-                self.rung.stopped(leg);
-                self.put_out(leg);
-                self.take_line(leg, why);
-                self.say(leg, Say::Cancel(why));
-            }
-            Effect::Bye(leg, why) => {
-                self.end_question(leg);
-                self.say(
-                    leg,
-                    Say::Bye(why, message.filter(|said| said.method() == Some(Method::Bye)).cloned()),
-                );
-            }
-            Effect::Bridge(leg) if self.reach == Reach::Click => self.dial(leg, message, ctx),
-            Effect::Bridge(leg) => self.bridge(leg, message),
-            Effect::Refuse(leg) => match self.refusals.iter().find(|(of, _)| *of == leg) {
-                Some((_, refusal)) => {
-                    self.lines.refused(refusal.code().unwrap_or(480));
-                    self.say(Leg::Caller, Say::Refuse(Arc::clone(refusal)));
-                }
-                None => self.say(Leg::Caller, Say::Reject(if self.gateways_failed() { 503 } else { 480 })),
-            },
-            Effect::Reject(code) => {
-                self.lines.refused(code);
-                self.say(Leg::Caller, Say::Reject(self.rejection(code)));
-            }
-            Effect::Start(timer) => self.start_timer(timer),
-            Effect::Stop(timer) => self.timers[timer as usize] += 1,
-            Effect::Report(outcome) => self.report(outcome, ctx),
-            Effect::Leave => self.leave(ctx),
-        }
-    }
-
     fn say(&self, leg: Leg, say: Say) {
         if let Some((_, actor)) = self.legs.iter().find(|(of, _)| *of == leg) {
             actor.do_send(say);
-        }
-    }
-
-    fn start_timer(&mut self, timer: Timer) {
-        let after = match timer {
-            Timer::NoAnswer => self.machine.ring_for(),
-            Timer::Delegates => self.machine.plan().join_after,
-            Timer::UmSilent => self.directory.site.um.ring_limit,
-        };
-        let which = timer as usize;
-        self.timers[which] += 1;
-        let number = self.timers[which] << 2 | which as u32;
-        self.port.alarm(after.as_millis() as u64, Alarm { owner: self.token, number });
-    }
-
-    fn leave(&mut self, ctx: &mut Context<Self>) {
-        self.left = true;
-        self.put_all_out();
-        self.end_lines();
-        self.drop_claim();
-        self.legs.iter().for_each(|(_, leg)| leg.do_send(Say::Leave));
-        self.switch.forget_call(self.token);
-        ctx.stop();
-    }
-
-    /// The leg that talks with this one.
-    fn other(&self, leg: Leg) -> Option<Leg> {
-        match leg {
-            Leg::Caller => self.bridged,
-            Leg::Phone(_) | Leg::Um(_) => self.bridged.filter(|one| *one == leg).map(|_| Leg::Caller),
-        }
-    }
-
-    fn told(&mut self, Told { leg, by, what }: Told, ctx: &mut Context<Self>) {
-        let own = matches!(what, What::Event(..) | What::Inside(..) | What::Referred(_));
-        if own && by.is_some_and(|by| self.gone.contains(&by)) {
-            return;
-        }
-        let Some(what) = self.while_asked(leg, what, ctx) else { return };
-        let Some(what) = self.while_claimed(what) else { return };
-        let other = self.other(leg).or_else(|| self.early_other(leg, &what));
-        if self.lines.are_on() {
-            self.lines.hold(leg, &what);
-        }
-        match (what, other) {
-            (What::Event(Event::Refused(leg, code), message), _)
-                if self.goes_on(leg, code, message.as_deref())
-                    || self.tries_another_flow(leg, code, message.as_deref()) =>
-            {
-                self.invite(leg, ctx);
-            }
-            (What::Event(event, message), _) => self.happen(event, message.as_ref(), ctx),
-            (What::Referred(refer), _) => self.referred(leg, *refer),
-            (What::Returned(actor), _) if self.reach == Reach::Click => self.dialled_in_vain(leg, actor, ctx),
-            (What::Returned(actor), _) => self.returned(leg, actor),
-            (What::GivesPlace(newcomer), _) => self.gives_place((leg, by), *newcomer),
-            (What::Claimed(claim), _) => self.claimed(leg, *claim, ctx),
-            // The other party is on its way to somebody else, or somebody else to it.
-            (What::Inside(server, _), Some(_)) if self.lent || self.claim.is_some() => {
-                self.say(leg, Say::Deny(server, 491));
-            }
-            (What::Inside(server, request), Some(other)) => {
-                self.say(other, Say::Pass(server, request, self.passport_to(other)));
-            }
-            (What::Inside(server, _), None) => self.say(leg, Say::Deny(server, 480)),
-            (What::Replied(server, said), Some(other)) => self.say(other, Say::Reply(server, said)),
-            (What::Denied(server, code), Some(other)) => self.say(other, Say::Deny(server, code)),
-            (What::Acknowledged(of, ack), Some(other)) => {
-                let of = of.or_else(|| self.renewed_by(leg));
-                self.say(other, Say::Acknowledge(self.acknowledged_as(of), ack));
-            }
-            (What::Pracked(prack), Some(other)) => self.say(other, Say::Prack(prack)),
-            (What::Withdrawn(server), Some(other)) => self.say(other, Say::Withdraw(server)),
-            (
-                What::Replied(..)
-                | What::Denied(..)
-                | What::Acknowledged(..)
-                | What::Pracked(_)
-                | What::Withdrawn(_),
-                None,
-            ) => {}
         }
     }
 }
@@ -438,14 +294,6 @@ impl Drop for CallActor {
             self.switch.policies().came_back(&self.user, self.planned.outside);
         }
         self.switch.forget_call(self.token);
-    }
-}
-
-impl Handler<Told> for CallActor {
-    type Result = ();
-
-    fn handle(&mut self, told: Told, ctx: &mut Context<Self>) {
-        self.guarded(ctx, |call, ctx| call.told(told, ctx));
     }
 }
 

@@ -17,7 +17,7 @@
 //! - [`keeper`]: starts again what lives longer than a call and ended.
 //! - [`policies`]: what users have changed by feature codes; tells the store.
 //! - [`mailboxes`]: how many messages each mailbox holds, for message waiting; the [`store`] tells it.
-//! - [`presence`]: what is known of users, and who is told; asks the [`store`], tells watchers through the port.
+//! - [`presence`]: what is known of users, and who is told; asks the [`store`], tells watchers and PBXs through the port.
 //! - [`metrics`]: numbers and health, for whoever watches; any part bumps them. [`status`]: the same for an admin.
 //! - [`book`]: makes the address book every day and keeps its files; served by [`web`].
 //! - [`web`]: the HTTP server for what devices fetch; has a thread of its own, and its routes from others.

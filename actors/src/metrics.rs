@@ -140,6 +140,8 @@ numbers! {
     Counter subscribes_total: "SUBSCRIBE requests of watchers that were let in.";
     Counter subscriptions_refused_total: "Those of them that were refused.";
     Counter publishes_total: "PUBLISH requests that were let in.";
+    Counter forwarded_counts_total: "Message counts that UM servers at trunks have told (presence.messages_from).";
+    Counter forwarded_counts_refused_total: "NOTIFY requests of theirs that were refused.";
     Counter notifies_total: "NOTIFY requests sent to watchers.";
     Counter notify_failures_total: "Subscriptions that ended because their watcher did not take a NOTIFY.";
     Gauge publications_out: "Publications of ours at presence servers ([presence.publish.NAME]).";

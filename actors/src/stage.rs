@@ -1,20 +1,19 @@
 //! The only place where actors are wired together.
 
+mod channels;
 mod lane;
 mod presence;
 mod renewal;
 mod rules_files;
+mod running;
 mod sockets;
 mod tell_um;
+mod um;
 
 use std::{
-    collections::HashMap,
     path::PathBuf,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, atomic::AtomicUsize},
+    time::Duration,
 };
 
 use actix::prelude::*;
@@ -22,49 +21,42 @@ use arc_swap::ArcSwap;
 use ringpost::{
     directory::Directory,
     outbox::ChannelName,
-    settings::{Area, Site, UmServer},
+    settings::{Area, Site},
 };
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::{Notify, mpsc},
-};
+use tokio::sync::{Notify, mpsc};
 
 use crate::{
     book::{self, Book},
-    channel::{self, Letters, SipInfo, token::Tokens},
+    channel::Letters,
     control::{self, Ears},
     directory::keep::{self, Order},
     identity::Identity,
     keeper::Keeper,
-    load,
     mailboxes::Mailboxes,
     metrics,
     names::{self, Names},
-    outbox::{self, ChannelUse, Channels, Outbox},
+    outbox::Outbox,
     policies::Policies,
     pool::Prober,
-    port::{
-        door::Gatehouse,
-        lanes::{Lanes, Parcel},
-        tls::Tls,
-    },
+    port::{door::Gatehouse, lanes::Lanes, tls::Tls},
     presence::outward::Outward,
     rcc::Rcc,
     registrar::Registrar,
     retention,
-    store::{Scribe, Sqlite},
+    store::{Late, Scribe, Sqlite},
     switch::{Questions, Shared},
     trunks::Trunks,
-    um::{Office, tell_recovered},
-    voicemail::{self, Greetings, PortPool},
+    um::tell_recovered,
+    voicemail::{self, Greetings},
     web::{self, Routes, Web},
 };
 use renewal::Renewal;
-pub use renewal::joined;
 use tell_um::UmTeller;
 
-/// INFOs to UM under way at once.
-const UM_AT_ONCE: usize = 32;
+pub use renewal::joined;
+pub(crate) use running::Signals;
+pub(crate) use um::uses_embedded_um;
+
 /// Orders to the mirror of the directory that may wait.
 const ORDERS: usize = 8;
 
@@ -116,26 +108,6 @@ pub fn run(site: Site, site_file: PathBuf) -> Result<(), StartError> {
     })
 }
 
-/// What an admin or a service manager says.
-pub(crate) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    pub(crate) fn listen() -> Result<Self, StartError> {
-        let listen = |kind| {
-            signal(kind).map_err(|source| StartError::Io { doing: "waiting for signals".into(), source })
-        };
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-            hang_up: listen(SignalKind::hangup())?,
-        })
-    }
-}
-
 impl Running {
     /// Opens everything and starts the actors; when it returns, calls may come.
     ///
@@ -146,28 +118,15 @@ impl Running {
         let sockets = sockets::bind(&site)?;
         let web_sockets = web::bind(&site).map_err(StartError::Config)?;
         let (keeper, fatal) = Keeper::new();
-        if let Some(address) = site.metrics.listen {
-            metrics::http::serve(address, &keeper).map_err(|error| {
-                StartError::Config(format!("metrics.listen: {address} cannot be opened: {error}"))
-            })?;
-        }
+        serve_metrics(&site, &keeper)?;
         let (scribe, late) = open_store(&site)?;
         let drain = site.sip.drain;
-        let embedded = uses_embedded_um(&site);
-        let um_socket = embedded.then(sockets::bind_um).transpose()?;
+        let um_socket = uses_embedded_um(&site).then(sockets::bind_um).transpose()?;
         let um_uri = um_socket.as_ref().map(|(_, address)| Arc::from(format!("sip:um@{address}")));
         let recovered = voicemail::recover(&site.voicemail.recordings);
         let (lanes, inboxes) = Lanes::new(site.sip.lanes);
-        let (mut channels, tokens) = (Channels::default(), Tokens::default());
         let letters = Letters::new(Arc::clone(&site.style));
-        let mut contacts = HashMap::new();
-        for one in &site.channels {
-            let made = channel::channel(one, &tokens, &letters).map_err(config)?;
-            contacts.extend(Arc::clone(&made).contacts().map(|contacts| (one.name.clone(), contacts)));
-            let used =
-                ChannelUse { channel: Some(made), at_once: one.at_once, schedule: one.schedule.clone() };
-            channels = channels.with(one.name.as_str(), used);
-        }
+        let (channels, contacts) = channels::open(&site, &letters)?;
         let outbox_settings = site.outbox.clone();
         let registrar = Arc::new(Registrar::new(&site, Some(scribe.clone())));
         let listeners = site.sip.listen.len();
@@ -180,12 +139,8 @@ impl Running {
         let swept = Arc::clone(&registrar);
         keeper.keep("registrar".to_owned(), move || Arc::clone(&swept).sweep());
         let teller = UmTeller::new(lanes.clone(), Arc::clone(&directory), Option::clone(&um_uri));
-        let um = ChannelUse {
-            channel: Some(Arc::new(SipInfo::new(Arc::new(teller)))),
-            at_once: UM_AT_ONCE,
-            schedule: outbox_settings.clone(),
-        };
-        let channels = channels.with(ChannelName::um().as_str(), um);
+        let to_um = channels::to_um(teller, &outbox_settings);
+        let channels = channels.with(ChannelName::um().as_str(), to_um);
         let asks = Identity::start(Arc::clone(&directory), &contacts);
         let identity = asks.map_err(|source| StartError::Io {
             doing: "starting the thread that asks for names".into(),
@@ -204,25 +159,24 @@ impl Running {
         let has_book = directory.load().site.book.enabled && !web_sockets.is_empty();
         let book =
             has_book.then(|| Book::of(Arc::clone(&directory), Box::new(book::Site(Arc::clone(&directory)))));
-        if let Some(path) = &directory.load().site.store.path {
-            let (outbox, directory, mirror) = (outbox.clone(), Arc::clone(&directory), mirror.clone());
-            let ears = Ears { outbox, directory, mirror, book: book.clone() };
-            control::serve(path, ears, &keeper).map_err(|error| {
-                let socket = control::socket_of(path);
-                StartError::Config(format!("store.path: {} cannot be opened: {error}", socket.display()))
-            })?;
-        }
+        let ears = Ears {
+            outbox: outbox.clone(),
+            directory: Arc::clone(&directory),
+            mirror: mirror.clone(),
+            book: book.clone(),
+        };
+        serve_control(ears, &keeper)?;
         let deleted = Arc::new(Notify::new());
         let kept = (Arc::clone(&directory), kept_by.clone(), Arc::clone(&deleted));
         keeper.keep("retention".into(), move || {
             retention::run(Arc::clone(&kept.0), kept.1.clone(), Arc::clone(&kept.2))
         });
         let calls = Arc::new(AtomicUsize::new(0));
-        let ports = rtp_ports(&directory.load().site);
+        let ports = um::rtp_ports(&directory.load().site);
         if let Some((socket, _)) = um_socket {
             let mailboxes = Mailboxes::load(kept_by.clone(), Arc::clone(&deleted)).await;
             let kept = (Arc::clone(&policies), mailboxes);
-            start_um(&directory, (&outbox, &ports, &identity), kept, socket, keeper.clone())?;
+            um::start(&directory, (&outbox, &ports, &identity), kept, socket, keeper.clone())?;
         }
         let gatehouse = Gatehouse::new(Arc::clone(&directory));
         let (names, orders) = Names::new(directory.load().site.dns.clone());
@@ -246,13 +200,7 @@ impl Running {
             rcc,
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
-        // Whoever has something to serve by HTTP adds its routes here.
-        let routes = Routes::new(Arc::clone(&directory))
-            .with(Area::Locations, web::locations::routes(Arc::clone(&directory)));
-        let routes = match &book {
-            Some(book) => routes.with(Area::Book, book::routes(Arc::clone(book))),
-            None => routes,
-        };
+        let routes = routes(&directory, book.as_ref());
         if let Some(book) = book {
             keeper.keep(book::part(), move || Arc::clone(&book).run());
         }
@@ -288,97 +236,6 @@ impl Running {
         }
         Ok(Self { directory, renewal, mirror, lanes, trunks, outward, outbox, web, calls, drain, fatal })
     }
-
-    /// Waits for SIGTERM or SIGINT, then drains; SIGHUP reads the users again.
-    pub(crate) async fn until_told(
-        mut self,
-        site_file: &std::path::Path,
-        Signals { mut terminate, mut interrupt, mut hang_up }: Signals,
-    ) -> Result<(), StartError> {
-        let mut watched = rules_files::Watched::of(&self.directory.load().site);
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hang_up.recv() => {
-                    self.reload(site_file).await;
-                    watched = rules_files::Watched::of(&self.directory.load().site);
-                }
-                () = watched.wait() => {
-                    if watched.have_changed() {
-                        tracing::info!("A rules file has changed");
-                        self.reload(site_file).await;
-                        watched.follow(&self.directory.load().site);
-                    }
-                }
-                Some(part) = self.fatal.recv() => return self.escalate(part).await,
-            }
-        }
-        tokio::select! {
-            () = self.stop() => {}
-            _ = terminate.recv() => tracing::warn!("Told twice: stopping at once"),
-            _ = interrupt.recv() => tracing::warn!("Told twice: stopping at once"),
-        }
-        Ok(())
-    }
-
-    /// A part cannot be kept alive: what can be saved is, and the program ends for its own keeper to start it afresh.
-    async fn escalate(self, part: String) -> Result<(), StartError> {
-        tracing::error!(part, "Ringpost ends, because a part of it ended again and again");
-        self.lanes.tell_all(|| Parcel::Stop).await;
-        self.wait_for_calls(Duration::from_secs(2)).await;
-        // The outbox may be that part.
-        let stopped = self.outbox.send(outbox::Stop(Duration::from_secs(2)));
-        let _ = tokio::time::timeout(Duration::from_secs(5), stopped).await;
-        Err(StartError::Broken(part))
-    }
-
-    /// Reads the site file again; users, trunks and UM plans change, listeners and the store need a restart. With a large
-    /// directory that takes seconds, so a thread of its own does it.
-    async fn reload(&self, site_file: &std::path::Path) {
-        let (renewal, site_file) = (Arc::clone(&self.renewal), site_file.to_owned());
-        let renewed = move || load::site(&site_file).map(|site| (site.users.len(), renewal.site(site)).0);
-        let Ok(read) = tokio::task::spawn_blocking(renewed).await else {
-            tracing::error!("Reading the site file again has failed: the users stay as they were");
-            return;
-        };
-        match read {
-            Ok(users) => {
-                // Full: it has been told already.
-                self.mirror.iter().for_each(|mirror| drop(mirror.try_send(Order::Reread)));
-                tracing::info!(users, "Read the site file again");
-            }
-            Err(problems) => {
-                problems.iter().for_each(|problem| tracing::error!("{problem}"));
-                tracing::error!("The site file has errors: the users stay as they were");
-            }
-        }
-    }
-
-    /// No new calls; running ones may finish up to the limit; then everything is written and closed.
-    pub async fn stop(&self) {
-        self.lanes.drain().await;
-        tracing::info!(calls = self.calls.load(Ordering::Relaxed), "Draining");
-        self.trunks.stop().await;
-        self.web.stop().await;
-        self.wait_for_calls(self.drain).await;
-        if let Some(outward) = &self.outward {
-            outward.stop().await;
-        }
-        self.lanes.tell_all(|| Parcel::Stop).await;
-        self.wait_for_calls(Duration::from_secs(5)).await;
-        if self.outbox.send(outbox::Stop(Duration::from_secs(5))).await.is_err() {
-            tracing::error!("The outbox had ended before");
-        }
-        tracing::info!("Stopped");
-    }
-
-    async fn wait_for_calls(&self, limit: Duration) {
-        let until = Instant::now() + limit;
-        while self.calls.load(Ordering::Relaxed) > 0 && Instant::now() < until {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
 }
 
 /// What an admin looks for first: where Ringpost listens and what it serves.
@@ -392,41 +249,36 @@ fn announce(directory: &Directory) {
     tracing::info!(users = site.users.len(), trunks, plans, mail = site.mail.is_some(), "Ready for calls");
 }
 
-fn open_store(
-    site: &Site,
-) -> Result<(Scribe, tokio::sync::mpsc::UnboundedReceiver<crate::store::Late>), StartError> {
+/// Serves `GET /metrics` and `GET /health` where the site wants that.
+fn serve_metrics(site: &Site, keeper: &Keeper) -> Result<(), StartError> {
+    let Some(address) = site.metrics.listen else { return Ok(()) };
+    metrics::http::serve(address, keeper)
+        .map_err(|error| StartError::Config(format!("metrics.listen: {address} cannot be opened: {error}")))
+}
+
+/// Opens the control socket beside the store, where that is a file.
+fn serve_control(ears: Ears, keeper: &Keeper) -> Result<(), StartError> {
+    let Some(path) = ears.directory.load().site.store.path.clone() else { return Ok(()) };
+    control::serve(&path, ears, keeper).map_err(|error| {
+        let socket = control::socket_of(&path);
+        StartError::Config(format!("store.path: {} cannot be opened: {error}", socket.display()))
+    })
+}
+
+/// Whoever has something to serve by HTTP adds its routes here.
+fn routes(directory: &Arc<ArcSwap<Directory>>, book: Option<&Arc<Book>>) -> Routes {
+    let routes = Routes::new(Arc::clone(directory))
+        .with(Area::Locations, web::locations::routes(Arc::clone(directory)));
+    match book {
+        Some(book) => routes.with(Area::Book, book::routes(Arc::clone(book))),
+        None => routes,
+    }
+}
+
+fn open_store(site: &Site) -> Result<(Scribe, mpsc::UnboundedReceiver<Late>), StartError> {
     let store = Sqlite::open(site.store.path.as_deref()).map_err(config)?;
     Scribe::start(Box::new(store))
         .map_err(|source| StartError::Io { doing: "starting the store's thread".into(), source })
-}
-
-/// Whether Ringpost answers calls itself: as UM, as an attendant, or to say that a feature code is taken.
-pub(crate) fn uses_embedded_um(site: &Site) -> bool {
-    // It also says that a feature code is taken, and is every attendant.
-    !site.feature_codes.0.is_empty()
-        || !site.attendants.is_empty()
-        || site.plans.iter().any(|plan| plan.servers.contains(&UmServer::Embedded))
-}
-
-fn rtp_ports(site: &Site) -> Arc<PortPool> {
-    let voicemail = &site.voicemail;
-    PortPool::new(voicemail.address, voicemail.address, voicemail.rtp_ports)
-}
-
-fn start_um(
-    directory: &Arc<ArcSwap<Directory>>,
-    (outbox, ports, identity): (&Addr<Outbox>, &Arc<PortPool>, &Option<Arc<Identity>>),
-    kept: (Arc<Policies>, Arc<Mailboxes>),
-    socket: std::net::UdpSocket,
-    keeper: Keeper,
-) -> Result<(), StartError> {
-    let voicemail = directory.load().site.voicemail.clone();
-    std::fs::create_dir_all(&voicemail.recordings).map_err(|error| {
-        StartError::Config(format!("{} cannot be made: {error}", voicemail.recordings.display()))
-    })?;
-    let office =
-        Office::new(Arc::clone(directory), outbox.clone(), Arc::clone(ports), kept).map_err(config)?;
-    lane::start_um(Arc::new(office.naming(identity.clone())), socket, keeper)
 }
 
 fn config(error: impl std::fmt::Display) -> StartError {

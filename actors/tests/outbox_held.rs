@@ -54,7 +54,7 @@ fn told(mail: &Recorded) -> Vec<Vec<String>> {
 fn calls(item: &Item) -> Vec<String> {
     match &item.notice.kind {
         Kind::Digest { calls } => calls.iter().map(|call| call.call_id.clone()).collect(),
-        Kind::Missed | Kind::VoiceMail { .. } => vec![item.notice.call_id.clone()],
+        Kind::Missed | Kind::VoiceMail { .. } | Kind::Locked { .. } => vec![item.notice.call_id.clone()],
     }
 }
 

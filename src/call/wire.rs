@@ -1,26 +1,32 @@
 //! SIP to events and back: who is called, who calls, and the messages of a call's legs.
 
-use std::{net::SocketAddr, time::Duration};
+mod caller;
+mod diverted;
+mod history;
+
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 
 use super::{Event, Leg, Why};
 use crate::{
-    address::Caller,
     directory::Rebuilt,
-    notify::Filter,
     settings::Transport,
     sip::{
         Message, Name,
         build::{Draft, phrase, response},
         message::Field,
         outside::Outside,
-        relay::{ALLOW, Passport, SUPPORTED, SUPPORTED_WITHOUT_OFFER, copy_crossing, crosses, is_private},
+        relay::{ALLOW, Passport, SUPPORTED, SUPPORTED_WITHOUT_OFFER, copy_crossing, crosses},
         text::number,
         token::{MAGIC, Token},
         uri::{NameAddr, Uri},
     },
 };
+
+pub use caller::{caller, caller_named, strip_visual};
+pub use diverted::Diverted;
+pub use history::{HISTORY, History};
 
 /// The Reason of a leg that lost to another (PROTOCOLS §6).
 pub const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
@@ -46,57 +52,6 @@ pub fn event(leg: Leg, code: u16) -> Option<Event> {
         200..300 => Some(Event::Answered(leg)),
         300.. => Some(Event::Refused(leg, code)),
     }
-}
-
-/// Who calls: P-Asserted-Identity (where `trusted`), else Remote-Party-ID (where `trusted`), else From (RFC 3325 §9);
-/// nobody where the caller wants that.
-pub fn caller(invite: &Message, trusted: bool) -> Caller {
-    if is_private(invite) {
-        return Caller { private: true, ..Caller::default() };
-    }
-    caller_named(invite, trusted)
-}
-
-/// Who calls, privacy or not: for those alone who are trusted with it.
-pub fn caller_named(invite: &Message, trusted: bool) -> Caller {
-    let from = invite.from();
-    let asserted =
-        trusted.then(|| invite.list(Name::PAssertedIdentity).chain(invite.list(Name::RemotePartyId)));
-    let asserted: Vec<NameAddr<'_>> = asserted.into_iter().flatten().filter_map(NameAddr::read).collect();
-    let mut caller =
-        asserted.iter().chain(from.iter()).map(identity).find(|c| c.uri.is_some()).unwrap_or_default();
-    let mut names = asserted.iter().chain(from.iter()).filter_map(NameAddr::display_text);
-    caller.name = names.find(|name| Some(name) != caller.number.as_ref() && !is_anonymous(name));
-    caller.private = caller.uri.is_none() && from.is_some_and(|from| is_anonymous(&lossy(from.uri)));
-    caller
-}
-
-fn identity(address: &NameAddr<'_>) -> Caller {
-    let Some(uri) = Uri::read(address.uri) else { return Caller::default() };
-    let user = uri.number().unwrap_or_default();
-    let unknown = ["", "unknown", "unavailable", "restricted", "asterisk", "anonymous"];
-    if unknown.contains(&user.to_ascii_lowercase().as_str()) || is_anonymous(&lossy(uri.host)) {
-        return Caller::default();
-    }
-    let bare = user.split(';').next().unwrap_or(&user);
-    let is_number =
-        bare.strip_prefix('+').unwrap_or(bare).chars().all(|c| c.is_ascii_digit() || "-.()*#".contains(c));
-    let number = if is_number { strip_visual(&user) } else { format!("{user}@{}", lossy(uri.host)) };
-    Caller { name: None, number: Some(number), uri: Some(lossy(address.uri)), ..Caller::default() }
-}
-
-/// A number without visual separators (RFC 3966 §5.1.1).
-pub fn strip_visual(number: &str) -> String {
-    number.chars().filter(|c| !"-.()".contains(*c)).collect()
-}
-
-fn is_anonymous(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    text == "anonymous" || text.contains("anonymous.invalid") || text.contains(":anonymous@")
-}
-
-fn lossy(octets: &[u8]) -> String {
-    String::from_utf8_lossy(octets).into_owned()
 }
 
 /// The user part that a Request-URI dials, without its own parameters but an extension; `None` where there is none.
@@ -294,132 +249,4 @@ pub fn as_answer(request: &Message) -> Option<Message> {
     let mut draft = Draft::status(200, phrase(200).as_bytes());
     draft.copy(request, Name::ContentType).copy(request, Name::ContentEncoding);
     Message::read(draft.body(&request.body())).ok().filter(Message::has_body)
-}
-
-/// Why a call goes to UM, as Diversion's reason (RFC 5806).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Diverted {
-    /// Nobody answered in time.
-    NoAnswer,
-    /// A device was busy.
-    Busy,
-    /// The user declined.
-    Declined,
-    /// No device is there.
-    Unavailable,
-    /// The user forwards every call.
-    Unconditional,
-    /// The user does not want to be disturbed.
-    DoNotDisturb,
-}
-
-impl Diverted {
-    /// From what the devices said, of which there are `devices`: a 6xx speaks for the user; busy counts where no device
-    /// was left to ring on until the user's time-out.
-    pub fn by(refusals: &[u16], devices: usize) -> Self {
-        let any = |codes: &[u16]| refusals.iter().any(|code| codes.contains(code));
-        if any(&[603, 607]) {
-            Self::Declined
-        } else if any(&[600]) || (refusals.len() >= devices && any(&[486])) {
-            Self::Busy
-        } else {
-            Self::NoAnswer
-        }
-    }
-
-    /// The cause parameter of RFC 4458 §5.
-    pub fn cause(self) -> u16 {
-        match self {
-            Self::NoAnswer => 408,
-            Self::Busy => 486,
-            Self::Declined => 480,
-            Self::Unavailable => 503,
-            Self::Unconditional | Self::DoNotDisturb => 302,
-        }
-    }
-
-    /// The value of Diversion towards UM: exactly one, the user, without URI parameters (PROTOCOLS §2).
-    pub fn header(self, user: &str) -> Vec<u8> {
-        let reason = match self {
-            Self::NoAnswer => "no-answer",
-            Self::Busy => "user-busy",
-            Self::Declined => "deflection",
-            Self::Unavailable => "unavailable",
-            Self::Unconditional => "unconditional",
-            Self::DoNotDisturb => "do-not-disturb",
-        };
-        format!("<{user}>;reason={reason};counter=1;privacy=off").into_bytes()
-    }
-}
-
-/// The header that tells Ringpost's own UM what happened before it was called.
-pub const HISTORY: &str = "X-Ringpost-Call";
-
-/// What happened to a call before UM had it: an external UM cannot know it, Ringpost's own need not guess.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct History {
-    /// The Call-ID of the caller's leg.
-    pub call_id: String,
-    /// When the INVITE came in, Unix time in milliseconds.
-    pub came_in: i64,
-    /// How long the devices rang.
-    pub rang_for: Duration,
-    /// The user's filter that the call is caught by.
-    pub filter: Option<Filter>,
-}
-
-impl History {
-    /// The value of the header: numbers first, then the filter, the Call-ID to the end of the line.
-    pub fn write(&self) -> Vec<u8> {
-        let filter = self.filter.map_or("-", Filter::as_str);
-        format!("{} {} {filter} {}", self.came_in, self.rang_for.as_millis(), self.call_id).into_bytes()
-    }
-
-    /// Reads the header back; `None` where it is missing or not ours.
-    pub fn read(message: &Message) -> Option<Self> {
-        let field =
-            message.fields().find(|f| message.written_name(f).eq_ignore_ascii_case(HISTORY.as_bytes()))?;
-        let value = std::str::from_utf8(message.value(field)).ok()?;
-        let mut parts = value.splitn(4, ' ');
-        let came_in = parts.next()?.parse().ok()?;
-        let rang_for = Duration::from_millis(parts.next()?.parse().ok()?);
-        let filter = parts.next()?;
-        let filter = Filter::ALL.into_iter().find(|known| known.as_str() == filter);
-        Some(Self { call_id: parts.next()?.to_owned(), came_in, rang_for, filter })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_devices_say_why_a_call_is_diverted() {
-        let rows: [(&[u16], usize, Diverted); 8] = [
-            (&[], 2, Diverted::NoAnswer),
-            (&[486], 2, Diverted::NoAnswer),
-            (&[486, 486], 2, Diverted::Busy),
-            (&[486, 503], 2, Diverted::Busy),
-            (&[480, 408], 2, Diverted::NoAnswer),
-            (&[600], 2, Diverted::Busy),
-            (&[486, 603], 2, Diverted::Declined),
-            (&[603], 3, Diverted::Declined),
-        ];
-        for (refusals, devices, reason) in rows {
-            assert_eq!(Diverted::by(refusals, devices), reason, "{refusals:?} of {devices}");
-        }
-        assert_eq!(Diverted::Busy.header("sip:1@h"), b"<sip:1@h>;reason=user-busy;counter=1;privacy=off");
-    }
-
-    #[test]
-    fn what_happened_before_um_is_told_to_our_own_um() {
-        for filter in Filter::ALL.map(Some).into_iter().chain([None]) {
-            let rang_for = Duration::from_millis(1_500);
-            let history = History { call_id: "a b@c".into(), came_in: 1_777_777, rang_for, filter };
-            let line = String::from_utf8(history.write()).expect("text");
-            let text = format!("INVITE sip:u@h SIP/2.0\r\nX-Ringpost-Call: {line}\r\n\r\n");
-            let message = Message::read(Bytes::from(text)).expect("a request");
-            assert_eq!(History::read(&message), Some(history));
-        }
-    }
 }

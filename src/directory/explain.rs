@@ -164,9 +164,9 @@ impl Directory {
         let number = match &origin {
             Origin::User(_) => self.normal(&question.dialled, by),
             Origin::Trunk(_) => called
-                .clone()
-                .and_then(|(written, meaning)| meaning.number(&written))
-                .and_then(|meant| self.site.outbound.numbering.normal(&meant)),
+                .as_ref()
+                .and_then(|(written, meaning)| meaning.number(written))
+                .and_then(|meant| self.site.outbound.numbering.normal(meant)),
         };
         let shown = number.as_deref().unwrap_or_default();
         let mut ways = match &origin {

@@ -55,9 +55,9 @@ impl Meaning {
     }
 
     /// The number that it stands for, `written` where it means what it says; `None` where it means nothing.
-    pub fn number(self, written: &str) -> Option<String> {
+    pub fn number<'a>(&'a self, written: &'a str) -> Option<&'a str> {
         match self {
-            Self::AsWritten => Some(written.to_owned()),
+            Self::AsWritten => Some(written),
             Self::Line(number) | Self::Is(number) | Self::MayBe(number) => Some(number),
             Self::Nothing => None,
         }
@@ -189,7 +189,7 @@ impl Directory {
             _ => caller.uri,
         };
         // Whoever a rule makes nobody of has called all the same.
-        let number = meaning.number(number).or(caller.number);
+        let number = meaning.number(number).map(str::to_owned).or(caller.number);
         Caller { number, uri, ..caller }
     }
 
@@ -209,10 +209,9 @@ impl Directory {
             let space: &[u8] = if display.is_empty() { b"" } else { b" " };
             [display, space, b"<", self.uri_of(line).as_bytes(), b">"].concat()
         });
-        let to = match self.called_number(invite.uri(), origin) {
-            Some((_, Meaning::Line(line))) => Some(format!("<{}>", self.uri_of(&line)).into_bytes()),
-            _ => None,
-        };
+        let written = Uri::read(invite.uri()).and_then(|uri| uri.number().map(Cow::into_owned));
+        let to = written.and_then(|written| trunk.rules.line(&trunk.rules.cut(&written)));
+        let to = to.map(|line| format!("<{}>", self.uri_of(&line)).into_bytes());
         (from.is_some() || to.is_some()).then_some(Rebuilt { from, to })
     }
 

@@ -1,6 +1,7 @@
 //! Who is called, and what a number is called: the site's users under all their numbers.
 
 mod attendant;
+mod behind;
 pub mod dial_plan;
 mod door;
 pub mod explain;
@@ -211,6 +212,11 @@ impl Directory {
             }
             SourceKind::Contacts { .. } => None,
         }
+    }
+
+    /// The trunks, in the order of the site.
+    pub fn trunks(&self) -> impl Iterator<Item = &Arc<Trunk>> {
+        self.trunks.iter()
     }
 
     /// The trunk that an address belongs to.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Directory, Fit, Origin, Passage, routes::Routes};
+use super::{Directory, Fit, Meaning, Origin, Passage, routes::Routes};
 use crate::{
     address::Caller,
     call::wire::{Diverted, caller_named},
@@ -81,8 +81,8 @@ impl Directory {
 
     /// The one normal form in which a dialled number is looked up; `None` where it is no number.
     pub fn normal(&self, dialled: &str, by: Behalf<'_>) -> Option<String> {
-        let meant = by.user.map(|user| self.meaning_for(user, dialled).number(dialled));
-        self.site.outbound.numbering.normal(meant.map_or(Some(dialled.to_owned()), |meant| meant)?.as_str())
+        let meaning = by.user.map_or(Meaning::AsWritten, |user| self.meaning_for(user, dialled));
+        self.site.outbound.numbering.normal(meaning.number(dialled)?)
     }
 
     /// Every way to a number outside that is not down, in the order in which they are tried: by the routes of the site, or
@@ -207,14 +207,19 @@ pub struct Exit {
 }
 
 impl Directory {
-    /// Where a call of `origin` to a number that is no user leaves.
+    /// Where a call of `origin` to a number that is no user leaves; `called`: what it dials, see [`Directory::called_number`].
     ///
     /// # Errors
     /// Why it does not: a trunk that may not call through us gets the same answer as for any unknown number.
-    pub fn exit(&self, invite: &Message, origin: &Origin, now: u64) -> Result<Exit, NoWay> {
-        let (written, meaning) = self.called_number(invite.uri(), origin).ok_or(NoWay::Unserved)?;
-        let meant = meaning.number(&written).ok_or(NoWay::Unserved)?;
-        let number = self.site.outbound.numbering.normal(&meant).ok_or(NoWay::Unserved)?;
+    pub fn exit(
+        &self,
+        (invite, origin): (&Message, &Origin),
+        called: Option<&(String, Meaning)>,
+        now: u64,
+    ) -> Result<Exit, NoWay> {
+        let (written, meaning) = called.ok_or(NoWay::Unserved)?;
+        let meant = meaning.number(written).ok_or(NoWay::Unserved)?;
+        let number = self.site.outbound.numbering.normal(meant).ok_or(NoWay::Unserved)?;
         let ways = match origin {
             Origin::User(user) => self.ways_to(&number, Behalf::of(user), now)?,
             Origin::Trunk(trunk) if trunk.transit => {
@@ -237,8 +242,13 @@ impl Directory {
     }
 
     /// The user whom an INVITE of `origin` calls. A provider calls the Contact that we registered: whom it means is then
-    /// in To, where that names a user.
-    pub fn called(&self, invite: &Message, origin: &Origin) -> Option<Arc<User>> {
+    /// in To, where that names a user. `called`: what it dials, see [`Directory::called_number`].
+    pub fn called(
+        &self,
+        invite: &Message,
+        origin: &Origin,
+        called: Option<&(String, Meaning)>,
+    ) -> Option<Arc<User>> {
         let registered = match origin {
             Origin::Trunk(trunk) => trunk.far.as_ref().and_then(|far| far.registration.as_ref()),
             Origin::User(_) => None,
@@ -250,7 +260,8 @@ impl Directory {
                 return meant;
             }
         }
-        self.callee(invite.uri(), origin)
+        let (written, meaning) = called?;
+        self.meant(written, meaning).cloned()
     }
 
     /// Who calls, towards a trunk: of a user the number that the world knows, whatever its device says.

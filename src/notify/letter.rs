@@ -73,7 +73,7 @@ impl<'n> Letter<'n> {
         match self.notice.kind {
             Kind::Missed | Kind::Digest { .. } => Form::MissedCall,
             Kind::VoiceMail { .. } if self.plays => Form::VoiceMail,
-            Kind::VoiceMail { .. } => Form::Mail,
+            Kind::VoiceMail { .. } | Kind::Locked { .. } => Form::Mail,
         }
     }
 }

@@ -107,7 +107,7 @@ pub(super) fn headers(letter: &Letter<'_>, caller: &Shown) -> Vec<(&'static str,
     }
     headers.extend(letter.form().content_class().map(|class| ("Content-Class", class.to_owned())));
     match &notice.kind {
-        Kind::Missed | Kind::Digest { .. } => {}
+        Kind::Missed | Kind::Digest { .. } | Kind::Locked { .. } => {}
         Kind::VoiceMail { duration, .. } => {
             headers.push(("X-VoiceMessageDuration", duration.as_millis().div_ceil(1000).to_string()));
             headers.push(("X-VoiceMessageSenderName", caller.who.clone()));

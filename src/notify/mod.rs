@@ -99,6 +99,13 @@ pub enum Kind {
         /// In the order in which they came.
         calls: Vec<MissedCall>,
     },
+    /// The user's mailbox is locked after wrong PINs (T20). The notice's caller is who tried the last of them, and when.
+    Locked {
+        /// How many were wrong.
+        tries: u32,
+        /// Until when.
+        until: Timestamp,
+    },
 }
 
 /// One of several missed calls.

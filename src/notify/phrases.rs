@@ -28,6 +28,11 @@ pub struct Phrases {
     /// Several of several callers: `{n}` calls of `{m}`.
     pub missed_calls_of: &'static str,
     pub callers: &'static str,
+    /// The mailbox, after wrong PINs (T20).
+    pub locked: &'static str,
+    pub last_try: &'static str,
+    pub tried_by: &'static str,
+    locked_until: &'static str,
     one_call: &'static str,
     many_calls: &'static str,
     talked: &'static str,
@@ -59,6 +64,12 @@ impl Phrases {
             1 => self.one_call.to_owned(),
             many => self.many_calls.replace("{n}", &many.to_string()),
         }
+    }
+
+    /// That a mailbox is locked after `{n}` wrong PINs, until `{at}`, as sentences.
+    pub fn locked_until(&self, tries: u32, until: Timestamp, notice: &Notice) -> String {
+        let until = dates::moment(until, &notice.time_zone, notice.language);
+        self.locked_until.replace("{n}", &tries.to_string()).replace("{at}", &until)
     }
 
     /// When the two have talked since, as a sentence.
@@ -103,6 +114,10 @@ static EN: Phrases = Phrases {
     missed_calls_from: "{n} missed calls from {who}",
     missed_calls_of: "{n} missed calls from {m} callers",
     callers: "{m} callers",
+    locked: "Your mailbox is locked",
+    last_try: "Last try",
+    tried_by: "Tried from",
+    locked_until: "Somebody entered {n} wrong PINs at your mailbox. It cannot be opened by PIN until {at}. If that was not you, your messages have not been heard; change your PIN if it is easy to guess.",
     one_call: "1 call",
     many_calls: "{n} calls",
     talked: "You have talked since, on {at}.",
@@ -136,6 +151,10 @@ static DE: Phrases = Phrases {
     missed_calls_from: "{n} verpasste Anrufe von {who}",
     missed_calls_of: "{n} verpasste Anrufe von {m} Anrufern",
     callers: "{m} Anrufer",
+    locked: "Ihre Mailbox ist gesperrt",
+    last_try: "Letzter Versuch",
+    tried_by: "Versucht von",
+    locked_until: "Jemand hat an Ihrer Mailbox {n} falsche PINs eingegeben. Bis {at} lässt sie sich nicht mit der PIN öffnen. Wenn Sie das nicht waren: Ihre Nachrichten wurden nicht abgehört; ändern Sie Ihre PIN, wenn sie leicht zu erraten ist.",
     one_call: "1 Anruf",
     many_calls: "{n} Anrufe",
     talked: "Sie haben seitdem miteinander gesprochen: {at}.",
@@ -169,6 +188,10 @@ static FR: Phrases = Phrases {
     missed_calls_from: "{n} appels manqués de {who}",
     missed_calls_of: "{n} appels manqués de {m} correspondants",
     callers: "{m} correspondants",
+    locked: "Votre messagerie est verrouillée",
+    last_try: "Dernier essai",
+    tried_by: "Essai depuis",
+    locked_until: "Quelqu’un a saisi {n} codes erronés sur votre messagerie. Elle ne s’ouvrira pas avec le code avant le {at}. Si ce n’était pas vous : vos messages n’ont pas été écoutés ; changez votre code s’il est facile à deviner.",
     one_call: "1 appel",
     many_calls: "{n} appels",
     talked: "Vous vous êtes parlé depuis, le {at}.",
@@ -202,6 +225,10 @@ static DA: Phrases = Phrases {
     missed_calls_from: "{n} mistede opkald fra {who}",
     missed_calls_of: "{n} mistede opkald fra {m} opkaldere",
     callers: "{m} opkaldere",
+    locked: "Din telefonsvarer er låst",
+    last_try: "Sidste forsøg",
+    tried_by: "Forsøgt fra",
+    locked_until: "Nogen har indtastet {n} forkerte pinkoder til din telefonsvarer. Den kan ikke åbnes med pinkoden før {at}. Hvis det ikke var dig: Dine beskeder er ikke blevet hørt; skift din pinkode, hvis den er let at gætte.",
     one_call: "1 opkald",
     many_calls: "{n} opkald",
     talked: "I har talt sammen siden, {at}.",
@@ -235,6 +262,10 @@ static ES: Phrases = Phrases {
     missed_calls_from: "{n} llamadas perdidas de {who}",
     missed_calls_of: "{n} llamadas perdidas de {m} personas",
     callers: "{m} personas",
+    locked: "Su buzón de voz está bloqueado",
+    last_try: "Último intento",
+    tried_by: "Intento desde",
+    locked_until: "Alguien introdujo {n} PIN incorrectos en su buzón de voz. No se podrá abrir con el PIN hasta el {at}. Si no fue usted: nadie ha escuchado sus mensajes; cambie su PIN si es fácil de adivinar.",
     one_call: "1 llamada",
     many_calls: "{n} llamadas",
     talked: "Han hablado desde entonces, el {at}.",

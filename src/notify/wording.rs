@@ -74,6 +74,7 @@ pub(super) fn subject(notice: &Notice) -> String {
         Kind::Missed => phrases.missed_from,
         Kind::VoiceMail { .. } => phrases.voice_mail_from,
         Kind::Digest { calls } => return digest::subject(notice, calls, phrases),
+        Kind::Locked { .. } => phrases.locked,
     };
     subject.replace("{who}", &isolated(&Shown::of(notice).who))
 }
@@ -139,6 +140,10 @@ impl Shown {
 }
 
 fn rows(notice: &Notice, phrases: &Phrases) -> Vec<(&'static str, String)> {
+    if let Kind::Locked { .. } = notice.kind {
+        let last = dates::moment(notice.came_in, &notice.time_zone, notice.language);
+        return vec![(phrases.last_try, last), (phrases.tried_by, isolated(&Shown::of(notice).who))];
+    }
     let mut rows = vec![
         (phrases.came_in, dates::moment(notice.came_in, &notice.time_zone, notice.language)),
         (phrases.rang_for, values::rang_for(notice, phrases)),
@@ -155,7 +160,9 @@ fn rows(notice: &Notice, phrases: &Phrases) -> Vec<(&'static str, String)> {
 /// One colour per kind, on a light and on a dark ground (contrast at least 4.5:1 in both).
 fn tone(kind: &Kind) -> Value {
     match kind {
-        Kind::Missed | Kind::Digest { .. } => context! { light => "#b42318", dark => "#ff9d92" },
+        Kind::Missed | Kind::Digest { .. } | Kind::Locked { .. } => {
+            context! { light => "#b42318", dark => "#ff9d92" }
+        }
         Kind::VoiceMail { .. } => context! { light => "#175cd3", dark => "#8dbcff" },
     }
 }

@@ -17,6 +17,7 @@ impl Key {
         let (calls, kind) = match &notice.kind {
             Kind::Missed => (vec![notice.call_id.as_str()], "missed"),
             Kind::VoiceMail { .. } => (vec![notice.call_id.as_str()], "voice-mail"),
+            Kind::Locked { .. } => (vec![notice.call_id.as_str()], "locked"),
             // Of its calls: the same ones make the same digest.
             Kind::Digest { calls } => (calls.iter().map(|call| call.call_id.as_str()).collect(), "digest"),
         };

@@ -40,7 +40,9 @@ impl AfterTalk {
                 Kind::Digest { calls } => {
                     calls.iter().filter(|call| call.talked == Some(at)).cloned().map(line).collect()
                 }
-                Kind::Missed | Kind::VoiceMail { .. } => vec![line(MissedCall::of(&item.notice))],
+                Kind::Missed | Kind::VoiceMail { .. } | Kind::Locked { .. } => {
+                    vec![line(MissedCall::of(&item.notice))]
+                }
             },
             Self::Dropped | Self::Stays => vec![line(MissedCall::of(&before.notice))],
         }
@@ -59,7 +61,7 @@ pub fn after_talk(item: &Item, with: &[String], at: Timestamp) -> AfterTalk {
     let mut item = item.clone();
     match &mut item.notice.kind {
         // What was said on the tape was not said in the talk.
-        Kind::VoiceMail { .. } => AfterTalk::Stays,
+        Kind::VoiceMail { .. } | Kind::Locked { .. } => AfterTalk::Stays,
         Kind::Missed if !is_meant(0, item.notice.came_in) => AfterTalk::Stays,
         Kind::Missed if returned.fate == Fate::Drop => AfterTalk::Dropped,
         Kind::Missed => {

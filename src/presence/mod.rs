@@ -8,6 +8,7 @@
 //! - [`access`]: what a watcher may see.
 //! - [`subscription`]: SUBSCRIBE, PUBLISH and NOTIFY as far as nobody's socket is needed.
 //! - [`pidf`], [`dialog_info`], [`rlmi`], [`summary`]: the documents, written strictly and read leniently.
+//! - [`forwarded`], [`unasked`]: message counts of UMs elsewhere, and for PBXs that have not asked.
 //! - [`published`]: a document of somebody else as inputs.
 //! - [`microsoft`]: documents of Microsoft's enhanced presence, and what a server holds of it.
 //! - [`publication`], [`publishing`]: PUBLISH the other way: one publication of ours at a server, and all of them.
@@ -17,6 +18,7 @@
 pub mod access;
 pub mod aggregate;
 pub mod dialog_info;
+pub mod forwarded;
 pub mod input;
 pub mod microsoft;
 pub mod pidf;
@@ -27,6 +29,7 @@ pub mod rlmi;
 pub mod state;
 pub mod subscription;
 pub mod summary;
+pub mod unasked;
 
 pub use access::{Access, Sight};
 pub use input::{Calendar, Device, Forward, Inputs, Kind, Manual, Own, Phone, Slot, SlotKind, Source};

@@ -26,6 +26,17 @@ impl Summary {
         Self { waiting: voice.new > 0, account: Some(account.to_owned()), voice: Some(voice) }
     }
 
+    /// With another mailbox of the same user, of which only that is known. A count that nobody has told is not made up.
+    #[must_use]
+    pub fn and(self, waiting: bool, voice: Option<Counts>) -> Self {
+        let voice = match (self.voice, voice) {
+            (Some(own), Some(other)) => Some(own.and(other)),
+            (own, None) if waiting => own.filter(|own| own.is_waiting()),
+            (own, other) => own.or(other),
+        };
+        Self { waiting: self.waiting || waiting, voice, ..self }
+    }
+
     /// The document.
     pub fn write(&self) -> String {
         let mut body = String::new();

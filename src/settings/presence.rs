@@ -23,6 +23,12 @@ pub struct Presence {
     pub idle: Idle,
     /// `unsolicited_messages`: whether registered devices are told their message counts unasked (R207). Default false.
     pub unsolicited: bool,
+    /// `messages_from`: trunks whose unasked NOTIFYs of users' message counts are believed (R207). Default none.
+    pub messages_from: Vec<String>,
+    /// `messages_last`: for how long. Default 7 days.
+    pub messages_last: Duration,
+    /// `messages_to`: trunks to which users' counts are told unasked whose phones hang there. Default none.
+    pub messages_to: Vec<String>,
     /// `publishers`: trunks that may publish for users (R63). Default none.
     pub publishers: Vec<String>,
     /// `users`, `trunks`, `full`, `reduced`, `polite`, `block`: who sees what of a user.

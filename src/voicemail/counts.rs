@@ -23,6 +23,17 @@ impl Counts {
         self.new > 0
     }
 
+    /// The messages of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            new: self.new.saturating_add(other.new),
+            old: self.old.saturating_add(other.old),
+            urgent_new: self.urgent_new.saturating_add(other.urgent_new),
+            urgent_old: self.urgent_old.saturating_add(other.urgent_old),
+        }
+    }
+
     /// One message more.
     pub fn add(&mut self, state: State, urgent: bool) {
         let (all, pressing) = match state {

@@ -10,6 +10,7 @@ mod limits;
 pub mod mailbox;
 pub mod menu;
 pub mod pin;
+mod recording;
 mod reel;
 pub mod rtp;
 pub mod sound;
@@ -30,6 +31,7 @@ use crate::sip::sdp::Agreed;
 use dtmf::{Key, Keypad};
 use g711::Codec;
 use latch::Latch;
+use recording::Recording;
 use reel::{Keys, Reel};
 use speaker::{Playing, Speaker};
 use take::{Take, Worth};
@@ -130,16 +132,6 @@ enum Phase {
     /// A menu speaks.
     Reel(Reel),
     Over(Option<Take>),
-}
-
-#[derive(Debug)]
-struct Recording {
-    codec: Codec,
-    began: Duration,
-    take: Take,
-    sign_of_life: Duration,
-    /// Where a menu records: what has settled so far.
-    kept: Option<Vec<u8>>,
 }
 
 /// How often silence is sent while recording, so that no media watchdog or NAT on the way gives up (RFC 6263).
@@ -281,25 +273,6 @@ impl Session {
         Some(Ending { rest, worth, is_message: self.limits.is_message(worth) })
     }
 
-    fn record(&mut self, codec: Codec, header: rtp::Header, octets: &[u8], now: Duration) -> Vec<Effect> {
-        let rtp::Header { ssrc, timestamp, .. } = header;
-        let Phase::Recording(recording) = &mut self.phase else { return vec![] };
-        let settled = if codec == recording.codec {
-            recording.take.place(ssrc, timestamp, octets, now)
-        } else {
-            let mut octets = octets.to_vec();
-            codec.transcode(recording.codec, &mut octets);
-            recording.take.place(ssrc, timestamp, &octets, now)
-        };
-        match (settled, &mut recording.kept) {
-            (Some(octets), Some(kept)) => {
-                kept.extend(octets);
-                vec![]
-            }
-            (settled, _) => settled.map(Effect::Append).into_iter().collect(),
-        }
-    }
-
     fn pressed(&mut self, key: Key, now: Duration) -> Vec<Effect> {
         let mut effects = Vec::new();
         match self.phase {
@@ -359,17 +332,6 @@ impl Session {
         }
     }
 
-    fn listen(&mut self, codec: Codec, now: Duration, effects: &mut Vec<Effect>) {
-        self.speaker.pause();
-        let take = Take::new(codec, now);
-        let kept = (self.script == Script::Menu).then(Vec::new);
-        if kept.is_none() {
-            effects.push(Effect::StartRecording(codec));
-        }
-        let sign_of_life = now + SIGN_OF_LIFE;
-        self.phase = Phase::Recording(Recording { codec, began: now, take, sign_of_life, kept });
-    }
-
     fn show_life(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let sign_of_life = match &mut self.phase {
             Phase::Recording(recording) => &mut recording.sign_of_life,
@@ -397,25 +359,5 @@ impl Session {
         };
         self.phase = Phase::Over(take);
         effects.push(Effect::HangUp(reason));
-    }
-}
-
-impl Recording {
-    fn is_enough(&self, limits: &Limits, held: bool, now: Duration) -> Option<Reason> {
-        if now >= self.began + limits.max_message {
-            return Some(Reason::MessageLimit);
-        }
-        let quiet = !held && now >= self.take.last_voice + limits.silence;
-        let alive = self.take.last_packet.is_some_and(|last| now < last + limits.silence);
-        quiet.then_some(if alive { Reason::Silence } else { Reason::NoMedia })
-    }
-
-    fn wake_at(&self, limits: &Limits, held: bool) -> Duration {
-        let quiet = (!held).then_some(self.take.last_voice + limits.silence);
-        [self.sign_of_life, self.began + limits.max_message]
-            .into_iter()
-            .chain(quiet)
-            .min()
-            .unwrap_or_default()
     }
 }

@@ -7,6 +7,7 @@ mod microsoft;
 mod publishing;
 mod sums;
 mod truth;
+mod waiting;
 mod wire;
 
 use std::path::PathBuf;

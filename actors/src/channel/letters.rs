@@ -45,7 +45,7 @@ impl Letters {
             Kind::VoiceMail { recording, .. } if style.encloses(notice) => {
                 sound(recording.clone(), style.manner(&notice.user).audio).await?
             }
-            Kind::VoiceMail { .. } | Kind::Missed | Kind::Digest { .. } => None,
+            Kind::VoiceMail { .. } | Kind::Missed | Kind::Digest { .. } | Kind::Locked { .. } => None,
         };
         let letter = style.letter(notice, recording).map_err(never)?;
         complain(&letter.faults);

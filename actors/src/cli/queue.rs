@@ -145,6 +145,7 @@ fn line(one: &Listed) -> String {
         Kind::Missed => "missed",
         Kind::VoiceMail { .. } => "voice-mail",
         Kind::Digest { .. } => "digest",
+        Kind::Locked { .. } => "locked",
     };
     let changed = one.changed.round(Unit::Second).unwrap_or(Timestamp::UNIX_EPOCH).to_string();
     let (id, status, tries) = (one.id, one.status.as_str(), one.effort.tries);

@@ -2,13 +2,13 @@
 
 use ringpost::{
     presence::{Access, Standard, aggregate::Idle, subscription::Terms},
-    settings::{Presence, PresenceList, Seen},
+    settings::{Presence, PresenceList, Seen, Trunk},
 };
 
 use super::{publish, raw::Raw, section::Section, uri};
 
-/// Reads `[presence]`; `None` after a problem. `trunks` are the site's, by name.
-pub fn presence(mut section: Section<'_>, trunks: &[&str]) -> Option<Presence> {
+/// Reads `[presence]`; `None` after a problem. `trunks` are the site's.
+pub fn presence(mut section: Section<'_>, trunks: &[Trunk]) -> Option<Presence> {
     let enabled = section.required("enabled", Raw::flag);
     let seconds = |raw: &Raw<'_>| raw.duration().map(|time| time.as_secs().max(1));
     let expires = section.required("expires", seconds);
@@ -21,10 +21,22 @@ pub fn presence(mut section: Section<'_>, trunks: &[&str]) -> Option<Presence> {
     let inactive = section.required("inactive_after", seconds);
     let away = section.required("away_after", seconds);
     let unsolicited = section.required("unsolicited_messages", Raw::flag);
-    let publishers = section.list("publishers", |raw| match raw.text()? {
-        name if trunks.contains(&name) => Ok(name.to_owned()),
-        name => Err(format!("there is no trunk {name:?}")),
-    });
+    let messages_last = section.required("messages_last", Raw::duration);
+    let mut named = |key: &'static str, callable: bool| {
+        section.list(key, |raw| {
+            let name = raw.text()?;
+            match trunks.iter().find(|trunk| trunk.name == name) {
+                Some(trunk) if callable && trunk.far.is_none() => {
+                    Err(format!("trunk {name:?} has no target"))
+                }
+                Some(_) => Ok(name.to_owned()),
+                None => Err(format!("there is no trunk {name:?}")),
+            }
+        })
+    };
+    let publishers = named("publishers", false);
+    let messages_from = named("messages_from", false);
+    let messages_to = named("messages_to", true);
     let seen = seen(&mut section);
     let states = section.tables("state").into_iter().filter_map(state).collect();
     let longest_list = section.required("max_list", |raw| raw.count(1..=10_000));
@@ -47,6 +59,9 @@ pub fn presence(mut section: Section<'_>, trunks: &[&str]) -> Option<Presence> {
         publications: usize::try_from(publications?).ok()?,
         idle: Idle { inactive: inactive?, away: away? },
         unsolicited: unsolicited?,
+        messages_from,
+        messages_last: messages_last?,
+        messages_to,
         publishers,
         seen,
         states,

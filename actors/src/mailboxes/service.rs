@@ -46,6 +46,8 @@ pub enum Verdict {
     Admitted,
     /// Mailbox or PIN is wrong.
     Refused,
+    /// It is wrong, and the last one that was: the mailbox is locked from now on.
+    Locks(Tries),
     /// Too many were wrong.
     Locked,
 }
@@ -135,9 +137,16 @@ impl Mailboxes {
         if keys.iter().flatten().any(|key| self.own(key).tries.is_locked(lock, now)) {
             return Verdict::Locked;
         }
-        let mut last = false;
+        let (mut last, mut locks) = (false, None);
         for key in keys.iter().flatten() {
-            self.keep(key, |own| last |= own.tries.count(lock, now)).await;
+            let mine = user.is_some_and(|user| user.address == **key);
+            self.keep(key, |own| {
+                if own.tries.count(lock, now) {
+                    last = true;
+                    locks = locks.or(mine.then_some(own.tries));
+                }
+            })
+            .await;
         }
         let kept = user.map(|user| (self.own(&user.address).pin, user.pin.clone()));
         let right = tokio::task::spawn_blocking(move || match kept {
@@ -153,7 +162,7 @@ impl Mailboxes {
                 tracing::warn!("A mailbox or its caller is locked after too many wrong PINs");
                 tracing::debug!(user = user.map(|user| user.address.as_str()), source, "Locked");
             }
-            return Verdict::Refused;
+            return locks.map_or(Verdict::Refused, Verdict::Locks);
         }
         for key in keys.iter().flatten() {
             let mine = user.is_some_and(|user| user.address == **key);
@@ -165,6 +174,14 @@ impl Mailboxes {
             .await;
         }
         Verdict::Admitted
+    }
+
+    /// The mailboxes that are locked now, by their users' addresses.
+    pub fn locked(&self, lock: Lock) -> Vec<(Arc<str>, Tries)> {
+        let (known, now) = (self.known.lock().unwrap_or_else(PoisonError::into_inner), Timestamp::now());
+        let locked =
+            known.iter().filter(|(key, own)| !key.starts_with(SOURCE) && own.tries.is_locked(lock, now));
+        locked.map(|(key, own)| (Arc::clone(key), own.tries)).collect()
     }
 
     /// Another PIN; false where the disk refused.

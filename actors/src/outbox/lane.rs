@@ -1,6 +1,8 @@
 //! One channel's queue: what is tried next, what rests while a server is down, and how much is under way.
 
+mod held_back;
 mod queue;
+mod verdict;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -9,23 +11,20 @@ use std::{
 };
 
 use ringpost::{
-    outbox::{Breaker, ChannelName, OF_A_DESTINATION, OF_A_SERVER, Towards, Turn},
+    outbox::{Breaker, ChannelName, OF_A_SERVER, Towards},
     settings,
 };
 use tokio::time::Instant;
-use tracing::{info, warn};
 
 use super::trip::Tried;
 use crate::{
     channel::Channel,
-    metrics::{METRICS, State, channels::Numbers},
+    metrics::{METRICS, channels::Numbers},
     store::ItemId,
 };
 pub use queue::Whom;
 use queue::{Entry, Moment, NOBODY, Place, Queue, millis};
 
-/// Items counted as waiting at once: each costs the store a read and a write.
-const COUNTED: usize = 32;
 /// Items moved or looked at in one go, so that a million of them hold up no post.
 const MOVED: usize = 10_000;
 
@@ -264,156 +263,6 @@ impl Lane {
             down: self.breaker.is_open(),
             doubt: self.queue.get(id).is_some_and(|entry| entry.doubt),
         });
-    }
-
-    /// Whether anything is held back because somebody is down.
-    fn is_down(&self) -> bool {
-        self.breaker.is_open() || self.queue.resting() > 0
-    }
-
-    /// Looks for items that have been held back for all the time they may wait, so that they can move on or be given up, and
-    /// for those whose waiting has not been written down for long. Gives the moment at which to go on.
-    fn sweep(&mut self, now: Moment, due: &mut Vec<Start>) -> Option<Moment> {
-        if now < self.sweep.1 {
-            return Some(self.sweep.1);
-        }
-        let (mut looked, mut over, mut to) = (0, Vec::new(), None);
-        let often = u64::from(millis(self.used.schedule.give_up_after / 8)).max(1);
-        for (id, entry) in self.queue.from(self.sweep.0) {
-            if looked >= MOVED || self.counting + over.len() >= COUNTED {
-                to = Some(id);
-                break;
-            }
-            looked += 1;
-            let Some((since, why)) = self.holds(entry) else { continue };
-            let held = now - since.max(entry.at).min(now);
-            if held > u64::from(entry.left).min(often) {
-                over.push((id, Duration::from_millis(held), why.to_owned()));
-            }
-        }
-        self.counting += over.len();
-        for (id, held, why) in over {
-            self.queue.take(id);
-            self.start(id, Some((held, why)), due);
-        }
-        match to {
-            // Where too many are being counted, the next that is done comes back here.
-            Some(id) => self.sweep.0 = id,
-            None => self.sweep = (0, now + u64::from(self.round())),
-        }
-        match to {
-            Some(_) if self.counting >= COUNTED => None,
-            Some(_) => Some(now),
-            None => Some(self.sweep.1),
-        }
-    }
-
-    /// Since when an item is held back by somebody who is down, and why.
-    fn holds(&self, entry: &Entry) -> Option<(Moment, &str)> {
-        if entry.place != Place::Due {
-            return None;
-        }
-        if self.breaker.is_open() {
-            return Some((self.since, &self.why));
-        }
-        let crowd = self.queue.crowd(entry.whom);
-        crowd.breaker.is_open().then_some((crowd.since, &*crowd.why))
-    }
-
-    /// The pause between two looks at all that are held back.
-    fn round(&self) -> u32 {
-        let shortest = self.used.schedule.longest_retry.min(self.used.schedule.patience);
-        millis(shortest / 4).clamp(10, 30_000)
-    }
-
-    /// A try has ended, and its place is free.
-    pub fn freed(&mut self, id: ItemId, whom: Whom, tried: Tried) {
-        if matches!(tried, Tried::Counted) {
-            self.counting -= 1;
-            return;
-        }
-        self.sending -= 1;
-        self.queue.end(whom);
-        match tried {
-            Tried::Counted | Tried::No => {}
-            Tried::Taken => {
-                self.reached();
-                self.answers(whom);
-            }
-            Tried::Deferred { reason } => {
-                self.reached();
-                self.defers(id, whom, reason);
-            }
-            Tried::Down { reason, rest } => {
-                self.failed(id, &reason, rest);
-                self.defers(id, whom, reason);
-            }
-        }
-    }
-
-    fn reached(&mut self) {
-        if self.breaker.reached() == Turn::Closed {
-            info!(channel = %self.name, open = self.queue.len(), "A channel is up again");
-            METRICS.health.set(&self.part(), State::Green);
-            self.numbers.down.set(0);
-            // What the channel's fault was is no destination's.
-            self.queue.absolve();
-        }
-    }
-
-    fn failed(&mut self, id: ItemId, reason: &str, rest: Option<Duration>) {
-        // What was under way when it opened says nothing new.
-        if self.breaker.is_open() && id != self.probe.1 {
-            return;
-        }
-        let turn = self.breaker.failed(id);
-        let pause = self
-            .breaker
-            .pause(&self.used.schedule, OF_A_SERVER, fastrand::f64())
-            .max(rest.unwrap_or_default());
-        let now = self.now();
-        self.probe.0 = now + u64::from(millis(pause));
-        reason.clone_into(&mut self.why);
-        if turn == Turn::Opened {
-            (self.since, self.sweep) = (now, (0, now + u64::from(self.round())));
-            warn!(channel = %self.name, why = self.why, open = self.queue.len(), "A channel is down: one notice at a time is tried");
-            METRICS.health.set(&self.part(), State::Yellow(self.why.clone()));
-            self.numbers.down.set(1);
-        }
-    }
-
-    /// The destination has decided about a notice, so it works.
-    fn answers(&mut self, whom: Whom) {
-        let now = self.now();
-        let mut turn = Turn::None;
-        self.queue.judge(whom, now, |breaker| {
-            turn = breaker.reached();
-            None
-        });
-        if turn == Turn::Closed {
-            info!(channel = %self.name, "A destination takes notices again");
-        }
-    }
-
-    /// The destination took a notice not now. Many in a row make it rest, so that it does not take the tries of others.
-    fn defers(&mut self, id: ItemId, whom: Whom, reason: String) {
-        if whom == NOBODY || self.breaker.is_open() || self.queue.is_stale(whom, id) {
-            return;
-        }
-        let (now, schedule, mut turn) = (self.now(), &self.used.schedule, Turn::None);
-        self.queue.judge(whom, now, |breaker| {
-            turn = breaker.failed(id);
-            Some(breaker.pause(schedule, OF_A_DESTINATION, fastrand::f64()))
-        });
-        if turn == Turn::Opened {
-            info!(channel = %self.name, reason, "A destination defers everything: one notice at a time is tried");
-            tracing::debug!(channel = %self.name, destination = self.queue.name(whom), "That destination");
-        }
-        self.queue.explain(whom, format!("its destination defers everything: {reason}"));
-    }
-
-    fn part(&self) -> String {
-        format!("channel {}", self.name)
     }
 
     fn now(&self) -> Moment {

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::Port;
 
 /// One request.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Errand {
     /// Method.
     pub method: &'static str,

@@ -7,6 +7,7 @@ pub mod errand;
 mod incoming;
 pub mod lanes;
 mod locate;
+pub mod proof;
 mod reach;
 mod secure;
 pub mod stream;

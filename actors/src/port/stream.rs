@@ -1,5 +1,7 @@
-//! TCP, TLS and WebSockets: connections that are accepted or opened when a message needs one (RFC 3261 §18).
+//! TCP, TLS and WebSockets: a lane's connections, those that it accepts and what they carry (RFC 3261 §18).
 
+mod handshake;
+mod opening;
 mod reading;
 
 use std::{
@@ -14,9 +16,9 @@ use std::{
 use bytes::Bytes;
 use ringpost::{
     security::source_of,
-    settings::{Tls, Transport},
+    settings::Transport,
     sip::{
-        peer::{CERTIFIED, Peer, Transmit},
+        peer::{CERTIFIED, Peer},
         transaction::timer::T1_64,
     },
 };
@@ -27,15 +29,15 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{Port, lanes::Parcel};
+use super::Port;
 use crate::{keeper::Keeper, metrics::METRICS};
+
+pub(super) use handshake::Handshake;
 
 /// How many messages may wait for one connection; a peer that reads more slowly is cut off.
 const WAITING: usize = 256;
 /// A message that has begun must be complete within this time (64*T1).
 pub(super) const UNFINISHED: Duration = Duration::from_millis(T1_64);
-/// How long opening a connection may take.
-const CONNECT: Duration = Duration::from_secs(5);
 
 /// A lane's connections.
 pub struct Streams {
@@ -132,38 +134,6 @@ impl Connection {
     }
 }
 
-/// Counts a handshake for as long as it lasts.
-pub(super) struct Handshake<'s>(&'s Streams, (u64, bool));
-
-impl<'s> Handshake<'s> {
-    /// `None`, and counted, where strangers have too many under way already.
-    pub(super) fn begin(streams: &'s Streams, ip: IpAddr, stranger: bool, tls: &Tls) -> Option<Self> {
-        let source = source_of(ip);
-        if stranger {
-            let strangers = streams.handshakes.borrow().iter().filter(|(_, stranger)| *stranger).count();
-            if strangers >= tls.handshakes {
-                METRICS.handshakes_refused_total.one();
-                return None;
-            }
-            if streams.handshakes_of(source) >= tls.handshakes_per_source {
-                METRICS.source_handshakes_refused_total.one();
-                return None;
-            }
-        }
-        streams.handshakes.borrow_mut().push((source, stranger));
-        Some(Self(streams, (source, stranger)))
-    }
-}
-
-impl Drop for Handshake<'_> {
-    fn drop(&mut self) {
-        let mut under_way = self.0.handshakes.borrow_mut();
-        if let Some(at) = under_way.iter().position(|one| *one == self.1) {
-            under_way.swap_remove(at);
-        }
-    }
-}
-
 /// Binds one listening socket; `shared` where several lanes bind the same address.
 ///
 /// # Errors
@@ -251,103 +221,6 @@ impl Port {
                 && (door.is_banned(ip)
                     || self.streams.of_source(ip) >= door.settings().connections && !door.is_proven(ip))
         })
-    }
-
-    /// Sends on the peer's connection, on another one to its address, or on a new one.
-    pub(super) fn send_on_stream(self: &Rc<Self>, peer: Peer, bytes: Bytes) {
-        let lane = (peer.connection >> 56) as u8;
-        if peer.has_connection() && self.is_elsewhere(lane) {
-            self.lanes.send(lane, Parcel::Transmit(Transmit { peer, bytes }));
-            return;
-        }
-        match self.streams.find(&peer) {
-            Some(outgoing) => {
-                if let Err(
-                    mpsc::error::TrySendError::Full(bytes) | mpsc::error::TrySendError::Closed(bytes),
-                ) = outgoing.try_send(bytes)
-                {
-                    tracing::warn!(to = %peer.address, "A connection does not take messages any more");
-                    let port = Rc::clone(self);
-                    actix::spawn(async move { port.guarded(|| port.undeliverable(bytes)) });
-                }
-            }
-            // A device opens its WebSocket; nobody else can.
-            None if peer.is_by_its_connection_only() || peer.transport.is_web() => {
-                self.later_undeliverable(bytes)
-            }
-            None => match self.opened_by(&peer) {
-                Some(peer) => self.send_on_stream(peer, bytes),
-                None => self.connect(peer, bytes),
-            },
-        }
-    }
-
-    /// The peer by a connection that it has opened itself and wants to be called on (RFC 5923), on whatever lane.
-    fn opened_by(&self, peer: &Peer) -> Option<Peer> {
-        let connection = peer.wanted_name().and_then(|_| self.tls()?.opened_by(peer))?;
-        Some(Peer { connection, ..*peer }.by_its_connection_only())
-    }
-
-    fn connect(self: &Rc<Self>, peer: Peer, bytes: Bytes) {
-        if self.streams.is_full() {
-            METRICS.connections_refused_total.one();
-            tracing::warn!(to = %peer.address.ip(), "Opened no connection: the limit is reached");
-            return self.later_undeliverable(bytes);
-        }
-        let wanted = peer;
-        let (connection, queue) = self.streams.add(&peer, peer.transport.is_secure());
-        let peer = Peer { connection, ..peer };
-        if let Some(outgoing) = self.streams.find(&peer) {
-            // The queue is new and empty.
-            let _ = outgoing.try_send(bytes);
-        }
-        let port = Rc::clone(self);
-        actix::spawn(async move {
-            let patience = match wanted.back_to_udp() {
-                Some(_) => port.streams.limits.udp_fallback,
-                None => CONNECT,
-            };
-            let stream = match tokio::time::timeout(patience, TcpStream::connect(peer.address)).await {
-                Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => return port.finds_nobody(wanted, peer, queue, &error.to_string()),
-                Err(_) => {
-                    return port.finds_nobody(wanted, peer, queue, "no answer to the connection attempt");
-                }
-            };
-            match peer.transport.is_secure() {
-                true => port.connect_tls(stream, wanted, peer, queue).await,
-                false => port.carry_tcp(stream, peer, queue).await,
-            }
-        });
-    }
-
-    /// Whoever sends hears of the failure when it has done with sending.
-    fn later_undeliverable(self: &Rc<Self>, bytes: Bytes) {
-        let port = Rc::clone(self);
-        actix::spawn(async move { port.guarded(|| port.undeliverable(bytes)) });
-    }
-
-    /// Nobody takes a connection. What waits for it only because of its size goes by UDP.
-    fn finds_nobody(
-        self: &Rc<Self>,
-        wanted: Peer,
-        peer: Peer,
-        mut queue: mpsc::Receiver<Bytes>,
-        reason: &str,
-    ) {
-        if let Some(back) = wanted.back_to_udp() {
-            queue.close();
-            while let Ok(bytes) = queue.try_recv() {
-                self.guarded(|| self.undeliverable_by_tcp(bytes, back));
-            }
-        }
-        self.give_up(peer, queue, reason);
-    }
-
-    pub(super) fn give_up(self: &Rc<Self>, peer: Peer, queue: mpsc::Receiver<Bytes>, reason: &str) {
-        tracing::info!(to = %peer.address, reason, "Could not connect");
-        self.streams.open.borrow_mut().remove(&peer.connection);
-        self.return_all(queue);
     }
 
     /// What waited for a connection that has gone comes back.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Presence,
     cell::Publication,
+    elsewhere::COUNTS,
     list::{self, Members},
     lock, serve,
     watchers::{KEEP, Subscription, Target, WATCH, Watcher, Watchers},
@@ -104,6 +105,7 @@ impl Presence {
         for (name, body) in rows {
             let taken = match name.strip_prefix(PUBLICATION) {
                 Some(publication) => self.republish(publication, &body, now),
+                None if name.starts_with(COUNTS) => self.restore_count(&body, now),
                 None => self.resubscribe(&name, &body, now),
             };
             if taken.is_none() {

@@ -5,6 +5,7 @@
 //! lives on the lane of its dialog ([`watchers`]), as a leg does.
 
 pub mod cell;
+mod elsewhere;
 mod keep;
 mod list;
 pub mod outward;
@@ -13,6 +14,7 @@ mod publish;
 mod remind;
 mod serve;
 mod tell;
+mod unasked;
 pub mod watchers;
 
 pub(crate) use self::serve::way;
@@ -37,6 +39,7 @@ use tokio::sync::{broadcast::error::RecvError, mpsc};
 
 use self::{
     cell::{Cell, Known, Publication},
+    elsewhere::Elsewhere,
     keep::Restored,
 };
 use crate::{
@@ -86,6 +89,7 @@ pub struct Presence {
     restored: Mutex<Vec<Vec<Restored>>>,
     /// Publications that are to be written, by their names in the store; `None`: removed.
     unwritten: Mutex<HashMap<String, Option<String>>>,
+    elsewhere: Elsewhere,
     scribe: Option<Scribe>,
 }
 
@@ -113,6 +117,7 @@ impl Presence {
             open: AtomicUsize::new(0),
             restored: Mutex::new((0..lanes).map(|_| vec![]).collect()),
             unwritten: Mutex::default(),
+            elsewhere: Elsewhere::default(),
             scribe,
         })
     }
@@ -188,10 +193,14 @@ impl Presence {
         let directory = self.directory.load();
         let Some(user) = directory.of_address(address).filter(|_| self.is_on()) else { return };
         let reminds = directory.site.presence.unsolicited;
-        let found = if reminds { Some(self.of(user)) } else { self.find(address) };
+        let tells = !directory.site.presence.messages_to.is_empty();
+        let found = if reminds || tells { Some(self.of(user)) } else { self.find(address) };
         let Some(cell) = found else { return };
         let summary = self.summary(&directory, user);
         self.change(&cell, |known| known.summary = summary);
+        if tells {
+            self.owe(&cell.user);
+        }
         if reminds {
             // A lane that has ended reminds nobody.
             let _ = self.lanes[0].send(Order::Remind(cell));
@@ -203,7 +212,7 @@ impl Presence {
         let counts = self.scribe.as_ref().map(|scribe| scribe.counts().of(&user.address)).unwrap_or_default();
         let pilot = directory.site.um.pilots.first();
         let account = pilot.map(|pilot| format!("sip:{pilot}@{}", directory.site.sip.domain));
-        Summary::of(account.as_deref().unwrap_or(&user.address), counts)
+        self.with_others(&user.address, Summary::of(account.as_deref().unwrap_or(&user.address), counts))
     }
 
     /// Hears what mailboxes hold, until the program ends.
@@ -242,6 +251,7 @@ impl Presence {
                     );
                 }
             }
+            self.expire_counts(now);
             // By whomever it was read again: an admin, or a directory of users.
             let directory = self.directory.load_full();
             if !Arc::ptr_eq(&directory, &seen) {
@@ -310,6 +320,7 @@ impl Presence {
     fn reload(&self) {
         let directory = self.directory.load_full();
         self.enabled.store(directory.site.presence.enabled, Ordering::Relaxed);
+        self.judge_counts(&directory);
         for cell in self.cells() {
             if let Some(user) = directory.of_address(&cell.user) {
                 let own = self.own(&directory, user);
@@ -323,6 +334,7 @@ impl Presence {
         for lane in &self.lanes {
             let _ = lane.send(Order::Judge);
         }
+        self.elsewhere.owes.notify_one();
     }
 
     /// What [`outward`] is in place of a lane's number.

@@ -46,6 +46,8 @@ pub fn publish(presence: &Arc<Presence>, lanes: &Lanes, keeper: &Keeper) -> Opti
     let outward = Outward::new(Arc::clone(presence), lanes.clone())?;
     let kept = Arc::clone(&outward);
     keeper.keep("publishing".into(), move || Arc::clone(&kept).run());
+    let (told, lanes) = (Arc::clone(presence), lanes.clone());
+    keeper.keep("message counts for PBXs".into(), move || Arc::clone(&told).tell_pbxs(lanes.clone()));
     Some(outward)
 }
 

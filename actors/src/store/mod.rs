@@ -147,6 +147,7 @@ impl Row {
             Kind::Missed => "missed",
             Kind::VoiceMail { .. } => "voice-mail",
             Kind::Digest { .. } => "digest",
+            Kind::Locked { .. } => "locked",
         };
         let body = serde_json::to_string(&item)?;
         let wish = (!item.wish.is_none()).then(|| serde_json::to_string(&item.wish)).transpose()?;

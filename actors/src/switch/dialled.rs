@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc};
 
 use ringpost::{
     address::Language,
-    directory::{Behalf, Directory, Exit, Mailbox, NoWay, Origin, Target},
+    directory::{Behalf, Directory, Exit, Mailbox, Meaning, NoWay, Origin, Target},
     policy::{Change, codes::Wrong},
     registrar::Device,
     settings::{Feature, To, User},
@@ -88,12 +88,21 @@ impl Switch {
         origin: &Origin,
     ) -> Result<Dialled, Refusal> {
         let user = |user, reach| Ok(Dialled::User { user, reach, ways: vec![] });
-        if let Some(called) = self.called(directory, invite, origin) {
+        let instance = self.called_by_instance(directory, invite);
+        if let Some(Some(called)) = instance {
             return user(called, Reach::Rings);
         }
-        let (number, meaning) = directory.called_number(invite.uri(), origin).unwrap_or_default();
+        // Rules may be many: what is dialled is read once.
+        let dialled = directory.called_number(invite.uri(), origin);
+        if instance.is_none()
+            && let Some(called) = directory.called(invite, origin, dialled.as_ref())
+        {
+            return user(called, Reach::Rings);
+        }
+        let nothing = (String::new(), Meaning::default());
+        let (number, meaning) = dialled.as_ref().unwrap_or(&nothing);
         let stated = || directory.mailbox(meaning.stated()?);
-        match directory.mailbox_by(&number, origin).or_else(stated) {
+        match directory.mailbox_by(number, origin).or_else(stated) {
             Some(Mailbox::Reception(reception)) => {
                 return user(Arc::clone(&reception.user), Reach::Attendant);
             }
@@ -116,10 +125,10 @@ impl Switch {
             }
             None => {}
         }
-        if let Some((feature, number)) = directory.site.feature_codes.read(&number) {
+        if let Some((feature, number)) = directory.site.feature_codes.read(number) {
             return code(directory, (invite, origin), feature, number).map_err(Refusal::plain);
         }
-        match directory.exit(invite, origin, now()) {
+        match directory.exit((invite, origin), dialled.as_ref(), now()) {
             Ok(Exit { callee, ways }) => Ok(Dialled::User { user: callee, reach: Reach::Rings, ways }),
             // PROTOCOLS §10: digits that no rule knows may be too few of them.
             Err(NoWay::Unserved) if Directory::is_dial_string(invite.uri()) => Err(Refusal::plain(484)),

@@ -46,8 +46,9 @@ impl Switch {
     }
 
     pub(super) fn admits_invite(&self, invite: &SipMessage, origin: Origin) -> Result<Admitted, Refusal> {
-        let controls = !relay::takes_body(invite) && self.directory().site.rcc.enabled && is_csta(invite);
-        if !controls && !relay::takes_body(invite) {
+        let offers = relay::takes_body(invite);
+        let controls = !offers && self.directory().site.rcc.enabled && is_csta(invite);
+        if !controls && !offers {
             return Err(Refusal::with(415, "Accept", b"application/sdp, multipart/mixed"));
         }
         if wire::max_forwards(invite) == 0 {

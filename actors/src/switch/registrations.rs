@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use ringpost::{
-    directory::{Directory, Origin},
+    directory::Directory,
     registrar::{Flow, Refused},
     settings::User,
     sip::{Message as SipMessage, build, peer::Peer, relay, token::Token},
@@ -74,19 +74,16 @@ impl Switch {
         Ok(())
     }
 
-    /// The user whom an INVITE calls: a temporary GRUU's device knows only the registrar.
-    pub(super) fn called(
+    /// The user whom an INVITE calls, where it calls an instance: a temporary GRUU's device knows only the registrar. The
+    /// inner `None`: it calls one of nobody.
+    pub(super) fn called_by_instance(
         &self,
         directory: &Directory,
         invite: &SipMessage,
-        origin: &Origin,
-    ) -> Option<Arc<User>> {
-        if directory.door.is_some()
-            && let Some((Some(address), _)) = self.shared.registrar.instance(invite.uri())
-        {
-            return directory.of_address(&address).cloned();
-        }
-        directory.called(invite, origin)
+    ) -> Option<Option<Arc<User>>> {
+        directory.door.as_ref()?;
+        let (address, _) = self.shared.registrar.instance(invite.uri())?;
+        Some(directory.of_address(&address?).cloned())
     }
 
     /// Whether a device's connection is still open.

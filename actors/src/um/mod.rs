@@ -1,6 +1,7 @@
 //! Ringpost's own Unified Messaging: a SIP user agent with a port of its own, which the call machine cannot tell from
 //! any other UM.
 
+mod locked;
 mod menu;
 mod office;
 mod owner;
@@ -52,6 +53,9 @@ pub const DONE: &str = "done";
 /// The user part of the desk with the mailboxes; `target` (RFC 4458) is whose phone it is, `proven` says that its device has
 /// shown so.
 pub const MAILBOX: &str = "mailbox";
+
+/// Who calls the mailboxes without a number that may be shown.
+const ANONYMOUS: &str = "anonymous";
 
 /// The desk: takes calls and notifications.
 pub struct Desk {
@@ -147,7 +151,7 @@ impl Desk {
         if desk.as_deref() == Some(MAILBOX) {
             let (owner, proven) = self.visitor(&invite);
             let caller = wire::caller(&invite, true);
-            let source = caller.number.filter(|_| !caller.private).unwrap_or_else(|| "anonymous".to_owned());
+            let source = caller.number.filter(|_| !caller.private).unwrap_or_else(|| ANONYMOUS.to_owned());
             METRICS.mailbox_visits_total.one();
             return self.welcome(server, invite, from, Service::Visit(owner, proven, source));
         }

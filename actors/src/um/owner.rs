@@ -157,6 +157,13 @@ impl UmSession {
     ) {
         let event = match verdict {
             Verdict::Refused => Event::Refused,
+            Verdict::Locks(tries) => {
+                let source = self.visit().map(|visit| visit.source.clone());
+                if let Some(owner) = owner {
+                    actix::spawn(async move { office.tell_locked(&owner, tries, source.as_deref()).await });
+                }
+                Event::Refused
+            }
             Verdict::Locked => Event::Locked,
             Verdict::Admitted => {
                 let Some(mut visit) = self.take_visit() else { return };

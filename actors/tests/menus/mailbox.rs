@@ -167,12 +167,24 @@ fn t20_five_wrong_pins_lock_mailbox_and_source_over_a_restart_and_nothing_is_don
         drop(talk.take());
     }
     house.ringpost.logs("is locked after too many wrong PINs");
+    // The owner is told, once: also after a restart, and though the lock is met again.
+    let locked = |mails: &[(String, String)]| {
+        mails.iter().filter(|(_, mail)| mail.contains("Subject: Your mailbox is locked")).count()
+    };
+    until("the owner is told", || locked(&house.ringpost.mails("alice@corp.test")) == 1);
     house.killed();
     let _talk = house.comes_in("2580");
     house.phone.hears(&["locked", "goodbye"]);
     house.is_hung_up();
     house.out.silent_for(Duration::from_millis(50));
     assert_eq!(house.messages(), [("new".to_owned(), false)], "nobody has heard it");
+    let mails = house.ringpost.has_mails("alice@corp.test", 2);
+    assert_eq!(locked(&mails), 1);
+    let mail =
+        mails.iter().find(|(_, mail)| mail.contains("is locked")).map(|(_, mail)| mail.replace("=\r\n", ""));
+    let mail = mail.expect("seen above");
+    assert!(mail.contains("5 wrong PINs") && mail.contains("Tried from: +4544890101"), "{mail}");
+    assert!(!mail.contains("2580") && !mail.contains("tel:"), "no PIN, and nobody to call back: {mail}");
     let store = fs::read(house.ringpost.folder.path().join("store.db")).expect("a store");
     assert!(!store.windows(4).any(|some| some == b"4444"), "no PIN that was tried is kept");
     house.ends();

@@ -51,6 +51,11 @@ fn every_language_has_its_mails() {
                 urgent: false,
             },
         ),
+        (
+            "locked",
+            Outcome::TakenByUm,
+            Kind::Locked { tries: 5, until: "2008-04-11T09:42:33Z".parse().expect("a timestamp") },
+        ),
     ];
     for language in Language::ALL {
         for (name, outcome, kind) in kinds.clone() {

@@ -101,7 +101,9 @@ impl Style {
 
     fn hearing(&self, notice: &Notice) -> Hearing {
         match (&notice.kind, self.manner(&notice.user).voicemail) {
-            (Kind::Missed | Kind::Digest { .. }, _) | (_, Recordings::Attach) => Hearing::Attached,
+            (Kind::Missed | Kind::Digest { .. } | Kind::Locked { .. }, _) | (_, Recordings::Attach) => {
+                Hearing::Attached
+            }
             (Kind::VoiceMail { .. }, Recordings::None) => Hearing::Kept,
             (Kind::VoiceMail { recording, .. }, Recordings::Link) => {
                 // Only names that Ringpost gives are fit for a URL.

@@ -197,6 +197,8 @@ impl Templates {
             Kind::Missed => KINDS[0],
             Kind::VoiceMail { .. } => KINDS[1],
             Kind::Digest { .. } => KINDS[2],
+            // Ringpost's own business: no template is wanted for it.
+            Kind::Locked { .. } => return None,
         };
         let file = self.file(kind, notice.language.code(), part)?;
         Some(self.render(file, part, values))

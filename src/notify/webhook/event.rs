@@ -108,6 +108,7 @@ pub fn event(letter: &Letter<'_>, posted: Timestamp) -> Vec<u8> {
         Kind::Missed => ("ringpost.missed-call", None),
         Kind::VoiceMail { duration, .. } => ("ringpost.voice-mail", Some(duration.as_secs())),
         Kind::Digest { .. } => ("ringpost.missed-calls", None),
+        Kind::Locked { .. } => ("ringpost.mailbox-locked", None),
     };
     let key = Key::of(notice);
     let event = Event {

@@ -144,6 +144,7 @@ fn values(letter: &Letter<'_>) -> Value {
         Kind::Missed => ("missed-call", None),
         Kind::VoiceMail { duration, .. } => ("voice-mail", Some(duration.as_secs())),
         Kind::Digest { .. } => ("missed-calls", None),
+        Kind::Locked { .. } => ("mailbox-locked", None),
     };
     let count = if let Kind::Digest { calls } = &notice.kind { calls.len() } else { 1 };
     context! {

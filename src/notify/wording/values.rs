@@ -48,6 +48,7 @@ fn about_the_call(notice: &Notice) -> Values {
         Kind::Missed => ("missed", phrases.missed),
         Kind::VoiceMail { .. } => ("voice-mail", phrases.voice_mail),
         Kind::Digest { .. } => ("missed-calls", phrases.missed_calls),
+        Kind::Locked { .. } => ("mailbox-locked", phrases.locked),
     };
     BTreeMap::from([
         ("kind", kind.into()),
@@ -60,7 +61,7 @@ fn about_the_call(notice: &Notice) -> Values {
         ("rang_for", rang_for(notice, phrases).into()),
         ("rang_seconds", notice.rang_for.as_secs().into()),
         ("outcome", notice.outcome.name().into()),
-        ("ended", phrases.ended(notice.outcome).into()),
+        ("ended", ended(notice, phrases).into()),
         ("talked", notice.talked.map(|at| phrases.talked(at, notice)).into()),
         ("rows", rows(notice, phrases).into()),
         ("tone", tone(&notice.kind)),
@@ -81,7 +82,8 @@ fn about_people(notice: &Notice, medium: Medium) -> Values {
         ("who", own(caller.who).into()),
         ("name", caller.name.map(own).into()),
         ("number", caller.number.map(own).into()),
-        ("link", caller.link.into()),
+        // Nobody calls back who has guessed PINs.
+        ("link", caller.link.filter(|_| !matches!(notice.kind, Kind::Locked { .. })).into()),
         ("count", calls.len().max(1).into()),
         ("lines", digest::lines(notice, calls, Phrases::of(notice.language), medium).into()),
     ])
@@ -91,7 +93,7 @@ fn about_people(notice: &Notice, medium: Medium) -> Values {
 fn about_the_recording(notice: &Notice, hearing: &Hearing) -> Values {
     let phrases = Phrases::of(notice.language);
     let length = match &notice.kind {
-        Kind::Missed | Kind::Digest { .. } => None,
+        Kind::Missed | Kind::Digest { .. } | Kind::Locked { .. } => None,
         Kind::VoiceMail { duration, .. } => Some(*duration),
     };
     let hearing = length.map(|_| hearing);
@@ -102,6 +104,16 @@ fn about_the_recording(notice: &Notice, hearing: &Hearing) -> Values {
         ("recording_link", hearing.and_then(Hearing::link).into()),
         ("recording_note", hearing.and_then(|hearing| hearing.note(phrases)).into()),
     ])
+}
+
+/// What has happened, as sentences.
+fn ended(notice: &Notice, phrases: &Phrases) -> String {
+    match notice.kind {
+        Kind::Locked { tries, until } => phrases.locked_until(tries, until, notice),
+        Kind::Missed | Kind::VoiceMail { .. } | Kind::Digest { .. } => {
+            phrases.ended(notice.outcome).to_owned()
+        }
+    }
 }
 
 /// How long the user's devices rang, in words.

@@ -1,8 +1,10 @@
 //! SUBSCRIBE, NOTIFY (RFC 6665) and PUBLISH (RFC 3903), as far as they can be decided without a socket.
 
+mod counts;
 mod notify;
 mod publish;
 
+pub use counts::counts;
 pub use notify::{Fate, Pace, State, Step, Track, decimal, fate, notify};
 pub use publish::Publish;
 use serde::{Deserialize, Serialize};

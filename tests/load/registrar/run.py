@@ -8,9 +8,14 @@ retransmissions, memory; then the ratio. Phases: "first" (every device for the f
 refreshes go on while calls are made to the devices. Ringpost has every binding on the disk before it answers; Kamailio keeps
 them in memory. Needs sipp and kamailio; only loopback is used. Figures of one run can be compared, of two runs they cannot.
 """
-import argparse, csv, glob, os, signal, socket, subprocess, sys, tempfile, time
+import argparse, os, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(HERE))
+import servers
+from servers import cpu_us, free_port, memory_kib, result, sipp
+
 SITE = """[sip]
 listen = ["udp:127.0.0.1:{port}"]
 domain = "corp.test"
@@ -25,63 +30,10 @@ path = "store.db"
 USER = '[[user]]\naddress = "sip:{0}@corp.test"\npassword = "secret"\nmissed_calls = "off"\n'
 
 
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def tree(pid):
-    found = [pid]
-    for file in glob.glob(f"/proc/{pid}/task/*/children"):
-        for child in open(file).read().split():
-            found += tree(int(child))
-    return found
-
-
-def cpu_us(pid):
-    """What the live threads have run, in microseconds."""
-    total = 0
-    for process in tree(pid):
-        for file in glob.glob(f"/proc/{process}/task/*/schedstat"):
-            total += int(open(file).read().split()[0])
-    return total // 1000
-
-
-def memory_kib(pid):
-    lines = (line for process in tree(pid) for line in open(f"/proc/{process}/smaps_rollup"))
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-
-
-def sipp(folder, name, scenario, port, extra):
-    stat = os.path.join(folder, f"{name}.csv")
-    command = ["sipp", f"127.0.0.1:{port}", "-sf", os.path.join(HERE, scenario), "-i", "127.0.0.1", "-p", str(free_port()),
-               "-nostdin", "-trace_stat", "-stf", stat, "-fd", "1", "-timeout", "300", *extra]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), stat
-
-
-def result(stat):
-    rows = [row for row in csv.DictReader(open(stat), delimiter=";") if row.get("TotalCallCreated")]
-    last = rows[-1] if rows else {}
-    number = lambda key: int(last.get(key) or 0)
-    return {"done": number("SuccessfulCall(C)"), "failed": number("FailedCall(C)"), "again": number("Retransmissions(C)")}
-
-
-def start(system, options, folder, users, port):
+def command(system, options, folder, users, port):
     if system == "ringpost":
-        site = os.path.join(folder, "site.toml")
-        with open(site, "w") as file:
-            file.write(SITE.format(port=port) + "".join(USER.format(user) for user in users))
-        command = [os.path.abspath(options.ringpost), "serve", "--config", site, "--log-level", "warn"]
-    else:
-        command = ["kamailio", "-DD", "-E", "-m", "256", "-f", os.path.join(HERE, "kamailio.cfg"), "-A",
-                   f"NCHILD={system.split()[1]}", "-l", f"udp:127.0.0.1:{port}", "-Y", folder, "-w", folder, "-P",
-                   os.path.join(folder, "pid")]
-    process = subprocess.Popen(command, cwd=folder, stdout=open(os.path.join(folder, "log"), "w"), stderr=subprocess.STDOUT)
-    time.sleep(2)
-    if process.poll() is not None:
-        sys.exit(f"{system} does not start:\n" + open(os.path.join(folder, "log")).read()[-2000:])
-    return process
+        return servers.ringpost(options.ringpost, folder, SITE.format(port=port) + "".join(USER.format(user) for user in users))
+    return servers.kamailio(folder, os.path.join(HERE, "kamailio.cfg"), port, "-m", "256", "-A", f"NCHILD={system.split()[1]}")
 
 
 def measure(system, options):
@@ -93,19 +45,14 @@ def measure(system, options):
             file.write("SEQUENTIAL\n" + "".join(
                 f"{user};[authentication username={user} password=secret]\n" for user in users))
         port, devices = free_port(), free_port()
-        process = start(system, options, folder, users, port)
-        phones = subprocess.Popen(["sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", str(devices), "-nostdin"], cwd=folder,
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            for phase, rounds in (("first", 1), ("refresh", options.rounds), ("with calls", options.rounds)):
-                figures[phase] = one_phase((system, phase), options, folder, (port, devices, inf, process.pid), rounds)
-        finally:
-            for one in (phones, process):
-                one.send_signal(signal.SIGTERM)
-                try:
-                    one.wait(10)
-                except subprocess.TimeoutExpired:
-                    one.kill()
+        uas = ["sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", str(devices), "-nostdin"]
+        with servers.running(system, command(system, options, folder, users, port), folder) as process:
+            phones = subprocess.Popen(uas, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                for phase, rounds in (("first", 1), ("refresh", options.rounds), ("with calls", options.rounds)):
+                    figures[phase] = one_phase((system, phase), options, folder, (port, devices, inf, process.pid), rounds)
+            finally:
+                servers.end(phones, patience=10)
     return figures
 
 
@@ -115,11 +62,11 @@ def one_phase(names, options, folder, place, rounds):
     calls = None
     if phase == "with calls":
         seconds = count // options.rate
-        calls = sipp(folder, "calls", "call.xml", port, ["-inf", inf, "-r", str(options.calls), "-m",
+        calls = sipp(folder, "calls", port, ["-sf", os.path.join(HERE, "call.xml"), "-inf", inf, "-r", str(options.calls), "-m",
                                                          str(options.calls * seconds), "-l", "2000"])
     before = cpu_us(pid)
-    refresh = sipp(folder, phase.replace(" ", "-"), "register.xml", port,
-                   ["-inf", inf, "-r", str(options.rate), "-m", str(count), "-l", "5000", "-key", "devices", str(devices)])
+    refresh = sipp(folder, phase.replace(" ", "-"), port,
+                   ["-sf", os.path.join(HERE, "register.xml"), "-inf", inf, "-r", str(options.rate), "-m", str(count), "-l", "5000", "-key", "devices", str(devices)])
     refresh[0].wait(300)
     # What is written behind the answers belongs to them.
     time.sleep(1)

@@ -33,10 +33,8 @@ impl Service {
         let settings = Arc::clone(&self.settings);
         let PublishTo::Sip(sip) = &settings.to;
         for _ in 0..TRIES {
-            let Some(reply) = answered(&lanes, &settings.name, sip, || self.errand(sip)).await else {
-                return self.ended(Answer::Refused(None));
-            };
-            if let code @ (400..=407 | 409..=499) = reply.code
+            let reply = answered(&lanes, &settings.name, sip, self.errand(sip)).await;
+            if let code @ (400 | 402..=406 | 409..=499) = reply.code
                 && let Some(message) = &reply.message
             {
                 match self.batch.refused(&message.body()) {

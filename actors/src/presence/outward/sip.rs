@@ -9,19 +9,12 @@ use ringpost::{
         subscription::Package,
     },
     settings::{PublishServer, PublishTo, SipServer},
-    sip::{
-        Message as SipMessage,
-        challenge::{self, Tries},
-    },
 };
-use tokio::sync::oneshot;
 
-use crate::{
-    entropy,
-    port::{
-        errand::{Asked, Errand, Reply},
-        lanes::{Lanes, Parcel},
-    },
+use crate::port::{
+    errand::{Errand, Reply},
+    lanes::Lanes,
+    proof,
 };
 
 /// Longer than any transaction lasts.
@@ -39,7 +32,7 @@ pub async fn lives(lanes: Lanes, sip: SipServer) -> bool {
         to,
         ..Errand::default()
     };
-    ask(lanes, options, sip.keep_alive).await.message.is_some()
+    proof::once(&lanes, options, sip.keep_alive).await.message.is_some()
 }
 
 /// One PUBLISH.
@@ -55,10 +48,8 @@ impl Post {
     /// Sends it.
     pub async fn send(self, lanes: Lanes) -> Answer {
         let PublishTo::Sip(sip) = &self.settings.to;
-        match answered(&lanes, &self.settings.name, sip, || self.errand(sip)).await {
-            Some(Reply { code, message, .. }) => Answer::read(code, message.as_ref()),
-            None => Answer::Refused(None),
-        }
+        let reply = answered(&lanes, &self.settings.name, sip, self.errand(sip)).await;
+        Answer::read(reply.code, reply.message.as_ref())
     }
 
     fn errand(&self, sip: &SipServer) -> Errand {
@@ -84,49 +75,10 @@ impl Post {
     }
 }
 
-/// What a request is answered in the end, once challenges have been; `None`: one of them could not be.
-pub async fn answered(
-    lanes: &Lanes,
-    name: &str,
-    sip: &SipServer,
-    errand: impl Fn() -> Errand,
-) -> Option<Reply> {
-    let (mut random, mut tries) = (entropy::source(), Tries::default());
-    let (call_id, tag) = (format!("{:08x}{:08x}@ringpost", random(), random()), format!("{:08x}", random()));
-    let (mut sequence, mut credentials) = (0, None);
+/// What a request is answered in the end, once challenges have been.
+pub async fn answered(lanes: &Lanes, name: &str, sip: &SipServer, errand: Errand) -> Reply {
     let target = sip.target.to_ascii_lowercase();
     let over_tcp = ["transport=tcp", "transport=tls"].iter().any(|transport| target.contains(transport));
     let patience = if over_tcp { PATIENCE_OVER_TCP } else { PATIENCE };
-    loop {
-        sequence += 1;
-        let mut errand = errand();
-        errand.series = Some((call_id.clone(), tag.clone(), sequence));
-        errand.headers.extend(credentials.take());
-        let reply = ask(lanes.clone(), errand, patience).await;
-        let sent = reply.sent.as_ref().and_then(|(sent, _)| SipMessage::read(sent.clone()).ok());
-        let (401 | 407, Some(message), Some(sent)) = (reply.code, &reply.message, &sent) else {
-            return Some(reply);
-        };
-        let cnonce = format!("{:08x}{:08x}", random(), random());
-        match challenge::credentials(sip.login.as_ref(), message, sent, &mut tries, &cnonce) {
-            Ok(with) => credentials = Some(with),
-            Err(why) => {
-                tracing::warn!(server = name, %why, "A challenge is not answered");
-                return None;
-            }
-        }
-    }
-}
-
-/// Sends a request through the first lane.
-async fn ask(lanes: Lanes, errand: Errand, patience: Duration) -> Reply {
-    let (answer, answered) = oneshot::channel();
-    let nobody = |code| Reply { code, message: None, sent: None };
-    if !lanes.send(0, Parcel::Errand(Asked { errand, answer })) {
-        return nobody(503);
-    }
-    match tokio::time::timeout(patience, answered).await {
-        Ok(reply) => reply.unwrap_or_else(|_| nobody(503)),
-        Err(_) => nobody(408),
-    }
+    proof::ask(lanes, errand, (name, sip.login.as_ref()), patience).await
 }
