@@ -123,7 +123,8 @@ impl Schedule {
         let ahead = (self.start.as_second() - older.start.as_second()) / SLOT.as_secs();
         let Ok(ahead) = usize::try_from(ahead) else { return true };
         let of_now = |event: &&Event| event.until > self.start && event.from < older.end();
-        let events = |schedule: &Self| -> Vec<Event> { schedule.events.iter().filter(of_now).cloned().collect() };
+        let events =
+            |schedule: &Self| -> Vec<Event> { schedule.events.iter().filter(of_now).cloned().collect() };
         let rest = older.slots.get(ahead..).unwrap_or_default();
         rest.is_empty() || !self.slots.starts_with(rest) || events(self) != events(older)
     }

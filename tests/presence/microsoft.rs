@@ -79,8 +79,11 @@ fn is_of_the_form(ours: &str, path: &str) {
 
 #[test]
 fn states_are_of_the_form_of_the_samples() {
-    let phone =
-        State { availability: availability(Standard::Busy), activity: Some(ON_THE_PHONE), ..State::default() };
+    let phone = State {
+        availability: availability(Standard::Busy),
+        activity: Some(ON_THE_PHONE),
+        ..State::default()
+    };
     is_of_the_form(&element(Kind::Phone, &phone), "state-element_1-1.xml");
     let meeting = State {
         activity: Some(IN_A_MEETING),
@@ -102,7 +105,11 @@ fn states_are_of_the_form_of_the_samples() {
             month: 11,
             day: "Sunday".into(),
         })),
-        periods: vec![Period { days: "Monday Tuesday Wednesday Thursday Friday".into(), start: 480, end: 1_020 }],
+        periods: vec![Period {
+            days: "Monday Tuesday Wednesday Thursday Friday".into(),
+            start: 480,
+            end: 1_020,
+        }],
     };
     is_of_the_form(
         &calendar::hours("bob@contoso.com", &hours),
@@ -155,8 +162,21 @@ fn shown(batch: &Batch) -> Vec<(String, String)> {
     publications
         .map(|one| {
             let of = |name| one.attribute(name).unwrap_or_default();
-            let key = format!("{} {:08x} {}", of("categoryName"), of("instance").parse::<u32>().expect("a number"), of("container"));
-            (key, format!("v{} {}{}", of("version"), of("expireType"), one.attribute("expires").unwrap_or_default()))
+            let key = format!(
+                "{} {:08x} {}",
+                of("categoryName"),
+                of("instance").parse::<u32>().expect("a number"),
+                of("container")
+            );
+            (
+                key,
+                format!(
+                    "v{} {}{}",
+                    of("version"),
+                    of("expireType"),
+                    one.attribute("expires").unwrap_or_default()
+                ),
+            )
         })
         .collect()
 }
@@ -209,7 +229,8 @@ fn a_user_is_published_whole_at_first_and_by_what_changes_then() {
     let times = shown(&ledger.batch(&picture(FRAME, &of(&[]), &summary, Some(&known)), false));
     let keys: Vec<_> = times.iter().map(|(key, what)| format!("{key} {what}")).collect();
     let of = |instance: &'static str, kind: &'static str| {
-        [200, 300, 400, 1, 100, 32_000].map(move |container| format!("calendarData {instance} {container} v0 {kind}"))
+        [200, 300, 400, 1, 100, 32_000]
+            .map(move |container| format!("calendarData {instance} {container} v0 {kind}"))
     };
     assert_eq!(keys, [of("40000007", "endpoint"), of("00000000", "static")].concat());
 }
@@ -223,9 +244,13 @@ fn r82_out_of_office_is_away_and_takes_the_place_of_busy() {
         let one = pieces.iter().find(|one| one.key.instance >> 28 == nibble).expect("a state");
         one.content.clone()
     };
-    let pieces = picture(Frame { calendar: false, ..FRAME }, &presence, &Summary::default(), Some(&schedule()));
+    let pieces =
+        picture(Frame { calendar: false, ..FRAME }, &presence, &Summary::default(), Some(&schedule()));
     let oof = text(&pieces, 5).expect("out of office");
-    assert!(oof.contains("token=\"out-of-office\" minAvailability=\"12000\"/>") && oof.contains(">15500<"), "{oof}");
+    assert!(
+        oof.contains("token=\"out-of-office\" minAvailability=\"12000\"/>") && oof.contains(">15500<"),
+        "{oof}"
+    );
     assert!(oof.contains("uri=\"tu@contoso.com\""), "{oof}");
     assert_eq!(text(&pieces, 4), None);
     assert!(text(&pieces, 2).expect("chosen").contains("manual=\"true\"") && text(&pieces, 3).is_some());

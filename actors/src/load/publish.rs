@@ -46,10 +46,7 @@ fn server(name: String, mut section: Section<'_>) -> Option<PublishServer> {
     })
 }
 
-fn sip(
-    section: &mut Section<'_>,
-    what: impl FnOnce(&mut Section<'_>) -> PublishWhat,
-) -> Option<SipServer> {
+fn sip(section: &mut Section<'_>, what: impl FnOnce(&mut Section<'_>) -> PublishWhat) -> Option<SipServer> {
     let server = section.required("server", target);
     let login = login(section, server.as_ref().map_or("", |(_, host)| host));
     let what = what(section);

@@ -188,6 +188,18 @@ impl Presence {
         }
     }
 
+    /// The same of a user who may not be one any more.
+    pub fn forgets(&self, directory: &Directory, address: &str, source: &Source) {
+        match directory.of_address(address) {
+            Some(user) => self.is_silent(user, source),
+            None => {
+                if let Some(cell) = self.find(address) {
+                    self.change(&cell, |known| known.inputs.remove(source));
+                }
+            }
+        }
+    }
+
     /// The counts of a user's mailbox have changed.
     fn counted(&self, address: &str) {
         let directory = self.directory.load();

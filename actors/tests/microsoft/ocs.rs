@@ -261,16 +261,13 @@ impl Inside {
         if let Some(realm) = self.realm
             && request.first("Authorization").is_empty()
         {
-            let challenge = format!("WWW-Authenticate: Digest realm=\"{realm}\", nonce=\"n1\", qop=\"auth\"\r\n");
+            let challenge =
+                format!("WWW-Authenticate: Digest realm=\"{realm}\", nonce=\"n1\", qop=\"auth\"\r\n");
             return Some(response(request, 401, &challenge, ""));
         }
         let all = elements(request.body().as_bytes()).expect("XML");
         let operations = operations(&all);
-        let served = |code| Served {
-            code,
-            operations: operations.len(),
-            request: request.body().to_owned(),
-        };
+        let served = |code| Served { code, operations: operations.len(), request: request.body().to_owned() };
         match self.next.pop_front() {
             Some(Next::Silent) => {
                 self.served.push(served(0));
@@ -290,7 +287,11 @@ impl Inside {
             .filter_map(|(at, one)| {
                 let known = self.kept.held.get(&one.key(request.uri())).map_or(0, |(version, _)| *version);
                 (known != one.version).then(|| {
-                    format!("<operation index=\"{}\" version=\"{}\" curVersion=\"{known}\"/>", at + 1, one.version)
+                    format!(
+                        "<operation index=\"{}\" version=\"{}\" curVersion=\"{known}\"/>",
+                        at + 1,
+                        one.version
+                    )
                 })
             })
             .collect();
@@ -365,6 +366,7 @@ fn response(request: &Sip, code: u16, lines: &str, body: &str) -> String {
     for name in ["From", "Call-ID", "CSeq"] {
         text += &format!("{name}: {}\r\n", request.one(name));
     }
-    text += &format!("To: {};tag=ocs\r\n{lines}Content-Length: {}\r\n\r\n{body}", request.one("To"), body.len());
+    text +=
+        &format!("To: {};tag=ocs\r\n{lines}Content-Length: {}\r\n\r\n{body}", request.one("To"), body.len());
     text
 }

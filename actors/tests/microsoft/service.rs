@@ -119,16 +119,18 @@ fn every_answer_leads_to_the_present_state() {
     stage.ocs.until("free", |ocs| ocs.state(USER, PHONE).is_none());
     assert!(stage.ocs.served().iter().any(|one| one.code == 409));
     let deep = "<a>".repeat(100_000);
-    let endless = |n: u32| {
-        Next::Says(409, "", wrong_delta(&format!("<operation index=\"1\" curVersion=\"{n}\"/>")))
-    };
+    let endless =
+        |n: u32| Next::Says(409, "", wrong_delta(&format!("<operation index=\"1\" curVersion=\"{n}\"/>")));
     for (what, next) in [
         ("WrongDelta without an end", (50..54).map(endless).collect::<Vec<_>>()),
         ("500", vec![Next::Says(500, "", String::new())]),
         ("503", vec![Next::Says(503, "Retry-After: 1\r\n", String::new())]),
         ("entities", vec![Next::Says(409, "", "<!DOCTYPE a [<!ENTITY b \"b\">]><a>&b;</a>".into())]),
         ("depth", vec![Next::Says(409, "", deep)]),
-        ("another code", vec![Next::Says(400, "", "\u{FEFF}<?xml version=\"1.0\" encoding=\"UTF-16\"?><a/>".into())]),
+        (
+            "another code",
+            vec![Next::Says(400, "", "\u{FEFF}<?xml version=\"1.0\" encoding=\"UTF-16\"?><a/>".into())],
+        ),
         ("no body", vec![Next::Says(409, "", String::new())]),
     ] {
         let before = stage.ocs.served().len();

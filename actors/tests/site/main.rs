@@ -372,6 +372,7 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
             "attendant",
             "location",
             "presence.publish",
+            "rcc.gateway",
         ];
         if !named.contains(&path.as_str()) {
             found.push((path, table.iter().map(|(key, _)| key.to_owned()).collect()));
@@ -381,8 +382,9 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
 }
 
 fn add_unknown(table: &mut Table) {
-    let plans =
-        ["main", "relay", "suppliers", "standard", "hq", "front"].iter().any(|name| table.contains_key(name));
+    let plans = ["main", "relay", "suppliers", "standard", "hq", "front", "pbx"]
+        .iter()
+        .any(|name| table.contains_key(name));
     for (_, item) in table.iter_mut() {
         match item {
             Item::Table(table) => add_unknown(table),

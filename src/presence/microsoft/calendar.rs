@@ -89,10 +89,13 @@ pub fn hours(mailbox: &str, hours: &Hours) -> String {
     // A zone without summer time changes its clocks on the first of January, by nothing.
     let never = || Change { time: "00:00:00".into(), order: 1, month: 1, day: "Sunday".into(), bias: 0 };
     let changes = hours.changes.clone().unwrap_or_else(|| [never(), never()]);
-    for (name, Change { bias, time, order, month, day }) in ["StandardTime", "DaylightTime"].iter().zip(&changes) {
+    for (name, Change { bias, time, order, month, day }) in
+        ["StandardTime", "DaylightTime"].iter().zip(&changes)
+    {
         write!(body, "<{name}><Bias>{bias}</Bias>").expect("a String takes every text");
         element(&mut body, "Time", time);
-        write!(body, "<DayOrder>{order}</DayOrder><Month>{month}</Month>").expect("a String takes every text");
+        write!(body, "<DayOrder>{order}</DayOrder><Month>{month}</Month>")
+            .expect("a String takes every text");
         element(&mut body, "DayOfWeek", day);
         write!(body, "</{name}>").expect("a String takes every text");
     }

@@ -148,7 +148,8 @@ impl Batch {
     /// The document ([`TYPE`]).
     pub fn write(&self) -> String {
         let mut body = String::with_capacity(512 * (1 + self.operations.len()));
-        let mut add = |text: std::fmt::Arguments<'_>| body.write_fmt(text).expect("a String takes every text");
+        let mut add =
+            |text: std::fmt::Arguments<'_>| body.write_fmt(text).expect("a String takes every text");
         add(format_args!(
             "<publish xmlns=\"http://schemas.microsoft.com/2006/09/sip/rich-presence\"><publications uri=\"{}\">",
             escaped(&self.uri)

@@ -5,9 +5,7 @@ use jiff::Timestamp;
 use super::{
     calendar::{self, EMPTY, TOLD},
     ledger::{Category, Key, Piece},
-    state::{
-        CONTAINERS, IN_A_MEETING, Kind, ON_THE_PHONE, OUT_OF_OFFICE, State, availability, element,
-    },
+    state::{CONTAINERS, IN_A_MEETING, Kind, ON_THE_PHONE, OUT_OF_OFFICE, State, availability, element},
 };
 use crate::{
     calendar::Schedule,
@@ -34,7 +32,8 @@ pub struct Frame {
 pub fn endpoint(server: &str, user: &str) -> u32 {
     // FNV-1a, whose numbers will never be others.
     let octets = server.bytes().chain([0]).chain(user.bytes());
-    octets.fold(0x811C_9DC5_u32, |hash, octet| (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193)) & 0x0FFF_FFFF
+    octets.fold(0x811C_9DC5_u32, |hash, octet| (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193))
+        & 0x0FFF_FFFF
 }
 
 /// The publications about a user, in the same order each time.
@@ -47,7 +46,8 @@ pub fn picture(
     let mut pieces = Vec::with_capacity(24);
     for kind in Kind::ALL {
         let content = state(kind, presence, schedule).map(|state| element(kind, &state));
-        let key = |container| Key { category: Category::State, instance: kind.instance(frame.endpoint), container };
+        let key =
+            |container| Key { category: Category::State, instance: kind.instance(frame.endpoint), container };
         pieces.extend(CONTAINERS.map(|container| Piece {
             key: key(container),
             content: content.clone(),
@@ -75,7 +75,9 @@ fn state(kind: Kind, presence: &Presence, schedule: Option<&Schedule>) -> Option
     let mailbox = || schedule.map(|known| known.mailbox.to_string());
     let text = |text: &Option<std::sync::Arc<str>>| text.as_deref().map(str::to_owned);
     match kind {
-        Kind::User => presence.apart.user.map(|chosen| State { custom: text(&presence.rich.custom), ..is(chosen) }),
+        Kind::User => {
+            presence.apart.user.map(|chosen| State { custom: text(&presence.rich.custom), ..is(chosen) })
+        }
         Kind::Machine => presence.apart.device.map(is),
         // Whoever is not there is not busy there.
         Kind::Calendar if does(Activity::OutOfOffice) => None,
@@ -85,7 +87,10 @@ fn state(kind: Kind, presence: &Presence, schedule: Option<&Schedule>) -> Option
                 (false, true) => is(Standard::Busy),
                 (false, false) => return None,
             };
-            let since = presence.apart.since.and_then(|since| Timestamp::from_second(i64::try_from(since).ok()?).ok());
+            let since = presence
+                .apart
+                .since
+                .and_then(|since| Timestamp::from_second(i64::try_from(since).ok()?).ok());
             let (subject, location) = (text(&presence.rich.subject), text(&presence.rich.location));
             Some(State { mailbox: mailbox(), since, subject, location, ..busy })
         }

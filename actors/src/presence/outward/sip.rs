@@ -25,13 +25,8 @@ const PATIENCE_OVER_TCP: Duration = Duration::from_secs(4);
 /// Whether a server answers at all.
 pub async fn lives(lanes: Lanes, sip: SipServer) -> bool {
     let to = sip.target.split(';').next().unwrap_or_default().to_owned();
-    let options = Errand {
-        method: "OPTIONS",
-        uri: sip.target.clone(),
-        from: to.clone(),
-        to,
-        ..Errand::default()
-    };
+    let options =
+        Errand { method: "OPTIONS", uri: sip.target.clone(), from: to.clone(), to, ..Errand::default() };
     proof::once(&lanes, options, sip.keep_alive).await.message.is_some()
 }
 
