@@ -64,6 +64,12 @@ pub enum PublishWhat {
 }
 
 impl PublishServer {
+    /// Where it is.
+    pub fn target(&self) -> &str {
+        let PublishTo::Sip(sip) = &self.to;
+        &sip.target
+    }
+
     /// What its publications need to know of it.
     pub fn terms(&self) -> Terms {
         let lasts = match &self.to {

@@ -20,10 +20,10 @@ use ringpost::{
 };
 
 use super::{
-    super::cell::Told,
+    super::{cell::Told, tags::Tagged},
     Outcome,
+    post::{Post, lives},
     service::Service,
-    sip::{Post, lives},
 };
 use crate::{
     metrics::{METRICS, State},
@@ -124,13 +124,40 @@ impl Far {
     /// Publishes that user's documents from now on.
     pub fn publishes(&mut self, user: &Arc<str>) {
         for topic in topics(&self.settings) {
-            if !self.numbers.contains_key(&(Arc::clone(user), topic)) {
-                let at = self.machine.add();
-                let ledger = Ledger::new(Arc::clone(user));
-                self.ours.push(Ours { user: Arc::clone(user), topic, known: None, version: 0, ledger });
-                self.numbers.insert((Arc::clone(user), topic), at);
-            }
+            self.number(user, topic);
         }
+    }
+
+    /// The number of a publication.
+    fn number(&mut self, user: &Arc<str>, topic: Topic) -> usize {
+        *self.numbers.entry((Arc::clone(user), topic)).or_insert_with(|| {
+            let ledger = Ledger::new(Arc::clone(user));
+            self.ours.push(Ours { user: Arc::clone(user), topic, known: None, version: 0, ledger });
+            self.machine.add()
+        })
+    }
+
+    /// The server holds something of a run before; what is not to be published any more is taken back.
+    pub fn restores(&mut self, one: &Tagged, now: u64, seconds: u64) {
+        let at = self.number(&Arc::from(&*one.user), Topic::Package(one.package));
+        let left = one.ends.saturating_sub(seconds).saturating_mul(1_000);
+        self.machine.restore(at, &one.tag, now.saturating_add(left));
+    }
+
+    /// What the server holds of a publication that has an entity tag, and whether it holds anything.
+    pub fn tagged(&self, at: usize, now: u64, seconds: u64) -> Option<(Tagged, bool)> {
+        let (ours, held) = (&self.ours[at], self.machine.kept(at));
+        let Topic::Package(package) = ours.topic else { return None };
+        let (tag, ends) = held.unwrap_or_default();
+        let one = Tagged {
+            server: self.settings.name.as_str().into(),
+            target: self.settings.target().into(),
+            user: (&*ours.user).into(),
+            package,
+            tag: tag.into(),
+            ends: seconds + ends.saturating_sub(now) / 1_000,
+        };
+        Some((one, held.is_some()))
     }
 
     /// That is known of a user now.

@@ -1,9 +1,9 @@
 //! Tells other servers what is known of users: one task that hears of changes as a lane does, and plays the machine of each
-//! server ([`ringpost::presence::publishing`]). [`far`] is one server; [`sip`] and [`service`] are the ways to tell it.
+//! server ([`ringpost::presence::publishing`]). [`far`] is one server; [`post`] and [`service`] are the ways to tell it.
 
 mod far;
+mod post;
 mod service;
-mod sip;
 
 use std::{
     collections::HashSet,
@@ -71,6 +71,7 @@ impl Outward {
             // Whatever is left ends by itself.
             let _ = tokio::time::timeout(FAREWELL, self.ended.notified()).await;
         }
+        self.presence.write_last().await;
     }
 
     /// Works until the end of the program.
@@ -80,7 +81,7 @@ impl Outward {
         let now = || began.elapsed().as_millis() as u64;
         let (mut fars, mut work, mut random) = (vec![], Work::new(), entropy::source());
         let (mut stops, mut ids) = (false, 0..);
-        self.renew(&mut fars, &mut ids);
+        self.renew(&mut fars, &mut ids, now());
         loop {
             let at = now();
             for far in &mut fars {
@@ -96,10 +97,16 @@ impl Outward {
                     Some(Order::Remind(_)) => {}
                     Some(_) if stops => {}
                     Some(Order::Tell(cell)) => self.tell(&mut fars, &cell),
-                    Some(Order::Judge) => self.renew(&mut fars, &mut ids),
+                    Some(Order::Judge) => self.renew(&mut fars, &mut ids, now()),
                     None => return std::future::pending().await,
                 },
-                Some(done) = work.next() => done.told(&mut fars, now(), random()),
+                Some(done) = work.next() => {
+                    if let Some((far, at)) = done.told(&mut fars, now(), random())
+                        && let Some((one, held)) = far.tagged(at, now(), self.presence.now())
+                    {
+                        self.presence.keep_tag(one, held);
+                    }
+                }
                 () = until(wake.map(|wake| wake.saturating_sub(at))) => {}
                 () = self.ends.notified() => {
                     stops = true;
@@ -116,7 +123,7 @@ impl Outward {
     }
 
     /// The site was read: servers and users may have come and gone.
-    fn renew(&self, fars: &mut Vec<Far>, ids: &mut RangeFrom<u64>) {
+    fn renew(&self, fars: &mut Vec<Far>, ids: &mut RangeFrom<u64>, now: u64) {
         let directory = self.presence.directory.load_full();
         let presence = &directory.site.presence;
         let wanted = if presence.enabled { &presence.publish[..] } else { &[] };
@@ -127,7 +134,12 @@ impl Outward {
         for settings in wanted {
             let mut far = match before.iter().position(|far| far.is(settings)) {
                 Some(at) => before.swap_remove(at),
-                None => Far::new(settings.clone(), ids.next().unwrap_or_default()),
+                None => {
+                    let mut new = Far::new(settings.clone(), ids.next().unwrap_or_default());
+                    let known = self.presence.tags_of(&settings.name, settings.target());
+                    known.iter().for_each(|one| new.restores(one, now, self.presence.now()));
+                    new
+                }
             };
             far.adjust(settings);
             let users = users(&directory, settings);
@@ -166,23 +178,29 @@ impl Outward {
 }
 
 impl Done {
-    /// Tells the server's machine.
-    fn told(self, fars: &mut [Far], now: u64, random: u32) {
+    /// Tells the server's machine; the publication that was answered.
+    fn told(self, fars: &mut [Far], now: u64, random: u32) -> Option<(&Far, usize)> {
         let (Self::Published(id, ..) | Self::Lives(id, _)) = self;
         // A server that is not the site's any more.
-        let Some(far) = fars.iter_mut().find(|far| far.id == id) else { return };
-        match self {
-            Self::Lives(_, lives) => far.lives(lives, now),
+        let which = fars.iter().position(|far| far.id == id)?;
+        let far = &mut fars[which];
+        let published = match self {
+            Self::Lives(_, lives) => {
+                far.lives(lives, now);
+                None
+            }
             Self::Published(_, at, outcome) => {
                 if !matches!(outcome.answer, Answer::Taken(..)) {
                     METRICS.publish_failures_total.one();
                     tracing::debug!(part = far.part(), answer = ?outcome.answer, "A publication was not taken");
                 }
                 far.published(at, outcome, now, random);
+                Some(at)
             }
-        }
+        };
         let held = fars.iter().map(|far| far.machine.held()).sum::<usize>();
         METRICS.publications_out.set(held as u64);
+        Some((&fars[which], published?))
     }
 }
 

@@ -10,7 +10,7 @@ use ringpost::{
     settings::{PublishServer, PublishTo, SipServer},
 };
 
-use super::{Outcome, sip::answered};
+use super::{Outcome, post::answered};
 use crate::port::{errand::Errand, lanes::Lanes};
 
 /// How often one state of a user is sent with versions that the server has told. Others may write the same all the time.

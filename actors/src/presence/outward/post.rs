@@ -1,4 +1,4 @@
-//! PUBLISH (RFC 3903), and what every request to a SIP server of ours needs.
+//! One PUBLISH of ours at a presence server (RFC 3903 §4), and what every request to a SIP server of ours needs.
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,6 +30,14 @@ pub async fn lives(lanes: Lanes, sip: SipServer) -> bool {
     proof::once(&lanes, options, sip.keep_alive).await.message.is_some()
 }
 
+/// What a request is answered in the end, once challenges have been.
+pub async fn answered(lanes: &Lanes, name: &str, sip: &SipServer, errand: Errand) -> Reply {
+    let target = sip.target.to_ascii_lowercase();
+    let over_tcp = ["transport=tcp", "transport=tls"].iter().any(|transport| target.contains(transport));
+    let patience = if over_tcp { PATIENCE_OVER_TCP } else { PATIENCE };
+    proof::ask(lanes, errand, (name, sip.login.as_ref()), patience).await
+}
+
 /// One PUBLISH.
 pub struct Post {
     pub settings: Arc<PublishServer>,
@@ -40,7 +48,7 @@ pub struct Post {
 }
 
 impl Post {
-    /// Sends it.
+    /// Sends it, and answers challenges.
     pub async fn send(self, lanes: Lanes) -> Answer {
         let PublishTo::Sip(sip) = &self.settings.to;
         let reply = answered(&lanes, &self.settings.name, sip, self.errand(sip)).await;
@@ -68,12 +76,4 @@ impl Post {
             ..Errand::default()
         }
     }
-}
-
-/// What a request is answered in the end, once challenges have been.
-pub async fn answered(lanes: &Lanes, name: &str, sip: &SipServer, errand: Errand) -> Reply {
-    let target = sip.target.to_ascii_lowercase();
-    let over_tcp = ["transport=tcp", "transport=tls"].iter().any(|transport| target.contains(transport));
-    let patience = if over_tcp { PATIENCE_OVER_TCP } else { PATIENCE };
-    proof::ask(lanes, errand, (name, sip.login.as_ref()), patience).await
 }
