@@ -349,7 +349,7 @@ fn a_list_is_one_subscription_whose_resources_have_states_of_their_own() {
     assert_eq!((&*sent.uri, sent.list.as_deref()), ("sip:all@pbx.test", Some(&[][..])));
     assert!(world.next().is_none());
     world.answer(&sent, Answer::Taken(Some(600)));
-    let mut say = |world: &mut World, version, full, resources: &[(&str, &str, &str)]| {
+    let say = |world: &mut World, version, full, resources: &[(&str, &str, &str)]| {
         let (head, body) = rlmi(version, full, resources);
         world.notify(sent.tag, "s", &head, &body)
     };

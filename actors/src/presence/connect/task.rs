@@ -252,7 +252,8 @@ impl Task {
     fn play(&mut self, now: u64) {
         if now >= self.ask && self.ends.is_none() {
             self.ask = u64::MAX;
-            let (lanes, options) = (self.connectors.lanes.clone(), outward::options(&self.settings.target));
+            let (lanes, options) =
+                (self.connectors.lanes.clone(), outward::post::options(&self.settings.target));
             let patience = self.settings.keep_alive;
             self.work.push(Box::pin(async move {
                 let reply = proof::once(&lanes, options, patience).await;
