@@ -8,4 +8,5 @@ mod support;
 mod watcher;
 
 mod pbx;
+mod reload;
 mod single;
