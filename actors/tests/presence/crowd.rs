@@ -146,9 +146,9 @@ impl Crowd {
         since.elapsed()
     }
 
-    /// Closes its sockets: whoever writes there is told by ICMP that nobody is.
-    pub fn leaves(&mut self) {
-        for (socket, _) in &mut self.sockets {
+    /// Closes the sockets of those with odd numbers: whoever writes there is told by ICMP that nobody is.
+    pub fn half_leaves(&mut self) {
+        for (socket, _) in self.sockets.iter_mut().skip(1).step_by(2) {
             *socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
             socket.set_nonblocking(true).expect("a socket");
         }
