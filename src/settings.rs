@@ -49,7 +49,7 @@ pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use presence::{List as PresenceList, Presence, Seen, Watcher};
 pub use publish::PublishServer;
-pub use rcc::{Controller, Delegate, Rcc};
+pub use rcc::{Controller, Delegate, Gateway as RccGateway, Rcc};
 pub use registrar::{Registrar, UserLogin};
 pub use route::{Route, Routing, VoicePolicy};
 pub use security::Security;

@@ -141,7 +141,7 @@ impl CallActor {
         let caller = directory.named(directory.readable(wire::caller(&invite, trusted), &origin));
         let mut ways = if ways.is_empty() { vec![] } else { vec![(Leg::Phone(0), Ways::new(ways))] };
         ways.extend(policy::ways(&planned));
-        let lines = match directory.site.rcc.enabled {
+        let lines = match directory.site.rcc.follows_calls() {
             true => {
                 let line = arrival.as_ref().and_then(|arrival| arrival.line.clone());
                 lines::Lines::of(switch.rcc(), line.unwrap_or_else(|| format!("{:016x}", token.0).into()))

@@ -13,7 +13,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     guard::words,
@@ -54,8 +54,13 @@ impl Keeper {
         (Self { fatal }, told)
     }
 
-    /// Runs what `start` gives on this thread, again and again; `part` is its name in the health report.
-    pub fn keep<F: Future<Output = ()> + 'static>(&self, part: String, start: impl Fn() -> F + 'static) {
+    /// Runs what `start` gives on this thread, again and again; `part` is its name in the health report. What is returned
+    /// ends it for good.
+    pub fn keep<F: Future<Output = ()> + 'static>(
+        &self,
+        part: String,
+        start: impl Fn() -> F + 'static,
+    ) -> JoinHandle<()> {
         let keeper = self.clone();
         actix::spawn(async move {
             let mut ends = Ends::default();
@@ -74,7 +79,7 @@ impl Keeper {
                 }
                 tokio::time::sleep(PAUSE).await;
             }
-        });
+        })
     }
 
     /// Notes that a part has ended; true where it must not start again, because the program ends.

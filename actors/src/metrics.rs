@@ -136,6 +136,11 @@ numbers! {
     Counter rcc_refused_total: "Those of them that were refused.";
     Counter rcc_events_total: "Events that such programs were told.";
     Counter rcc_dialogs_lost_total: "Dialogs that ended because their program did not answer.";
+    Gauge rcc_lines: "Telephones that PBXs' CSTA gateways tell of now.";
+    Counter rcc_gateway_events_total: "Events that such gateways have told.";
+    Counter rcc_gateway_failures_total: "Requests that such gateways have refused or not answered.";
+    Counter rcc_gateway_refused_total: "Challenges of such gateways that were not answered.";
+    Counter rcc_missed_total: "Notices of calls that were missed at PBXs' telephones and never came here.";
     Gauge publications: "Publications of users' presence and calls that are valid now.";
     Counter subscribes_total: "SUBSCRIBE requests of watchers that were let in.";
     Counter subscriptions_refused_total: "Those of them that were refused.";

@@ -88,6 +88,7 @@ pub struct Running {
     lanes: Lanes,
     trunks: Trunks,
     outward: Option<Arc<Outward>>,
+    rcc: Arc<Rcc>,
     outbox: Addr<Outbox>,
     web: Web,
     calls: Arc<AtomicUsize>,
@@ -197,7 +198,7 @@ impl Running {
             registrar: Arc::clone(&registrar),
             identity,
             presence,
-            rcc,
+            rcc: Arc::clone(&rcc),
         };
         lane::start_all(&lanes, inboxes, sockets, &shared, &keeper)?;
         let routes = routes(&directory, book.as_ref());
@@ -234,7 +235,7 @@ impl Running {
             }
             Err(error) => tracing::error!(%error, "The folder of recordings cannot be read"),
         }
-        Ok(Self { directory, renewal, mirror, lanes, trunks, outward, outbox, web, calls, drain, fatal })
+        Ok(Self { directory, renewal, mirror, lanes, trunks, outward, rcc, outbox, web, calls, drain, fatal })
     }
 }
 

@@ -43,12 +43,13 @@ use crate::{
     policies::Policies,
     port::{Port, door::Gatehouse, tls::Tls},
     presence::{Presence, watchers::Watchers},
-    rcc::{Rcc, dialogs::Dialogs},
+    rcc::{Rcc, dialogs::Dialogs, gateways::Gateways},
     registrar::{self, Registrar},
 };
 use opening::Admitted;
 use registrations::Waiting;
 
+pub(crate) use call_log::say;
 pub use dialled::{Questions, change_of};
 
 /// What every lane shares.
@@ -107,6 +108,8 @@ pub struct Switch {
     watchers: Rc<Watchers>,
     /// Whoever controls users' telephones.
     dialogs: Rc<Dialogs>,
+    /// PBXs that tell what users' telephones do.
+    gateways: Rc<Gateways>,
     /// REGISTERs whose 200 waits for the disk, and what the disk has refused.
     registered: RefCell<Vec<Waiting>>,
     unwritten: RefCell<Vec<Arc<registrar::Cell>>>,
@@ -118,6 +121,9 @@ impl Switch {
         let lane = port.lane;
         let watchers = Watchers::new(Rc::clone(&port), Arc::clone(&shared.presence));
         let both = (Arc::clone(&shared.rcc), Arc::clone(&shared.policies));
+        let told = (Arc::clone(&shared.presence), Arc::clone(&shared.rcc));
+        let tells = (Arc::clone(&shared.policies), shared.outbox.clone());
+        let gateways = Gateways::new(Rc::clone(&port), Arc::clone(&shared.directory), told, tells);
         let dialogs = Dialogs::new(Rc::clone(&port), both.0, both.1);
         Rc::new_cyclic(|this| Self {
             this: Weak::clone(this),
@@ -133,6 +139,7 @@ impl Switch {
             asking: Cell::default(),
             watchers,
             dialogs,
+            gateways,
             registered: RefCell::default(),
             unwritten: RefCell::default(),
         })
@@ -151,6 +158,11 @@ impl Switch {
     /// Whoever controls users' telephones from this lane.
     pub fn dialogs(&self) -> &Rc<Dialogs> {
         &self.dialogs
+    }
+
+    /// PBXs that tell what users' telephones do.
+    pub fn gateways(&self) -> &Rc<Gateways> {
+        &self.gateways
     }
 
     /// The calls of users whose telephones programs may see.

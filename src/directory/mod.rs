@@ -225,6 +225,11 @@ impl Directory {
         named.or_else(|| self.registered_at(source))
     }
 
+    /// The trunk of that name.
+    pub fn trunk_called(&self, name: &str) -> Option<&Arc<Trunk>> {
+        self.trunks.iter().find(|trunk| trunk.name == name)
+    }
+
     /// The trunk that a verified certificate of these names is of.
     pub fn trunk_named(&self, names: &[String]) -> Option<&Arc<Trunk>> {
         let wildcards = self.site.tls.wildcards;

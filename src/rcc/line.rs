@@ -5,11 +5,26 @@
 
 use std::collections::BTreeMap;
 
-use super::{Event, Happened, Local};
+use super::{Connection, Event, Happened, Local};
 use crate::call::wire::strip_visual;
 
 /// Calls of one device that are followed; a gateway that names more is not believed.
 const MOST: usize = 64;
+
+/// Causes of a call that somebody else has taken, and of one that rings elsewhere from now on (ECMA-269 §12.2.15); vendors add
+/// words of their own.
+const PICKED_UP: [&str; 4] = ["callPickup", "pickup", "answeredElsewhere", "callCompletedElsewhere"];
+const SENT_ON: [&str; 9] = [
+    "redirected",
+    "callForward",
+    "callForwardAlways",
+    "callForwardImmediate",
+    "callForwardBusy",
+    "callForwardNoAnswer",
+    "distributed",
+    "overflow",
+    "transfer",
+];
 
 /// A monitored device.
 #[derive(Clone, Debug, Default)]
@@ -22,21 +37,35 @@ pub struct Line {
     pub forwarded: Option<String>,
 }
 
-#[derive(Clone, Debug)]
-struct Call {
-    state: State,
-    caller: Option<String>,
+/// A call of the device.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Call {
+    /// How far it is.
+    pub state: State,
+    /// The other side, where it is known.
+    pub other: Option<String>,
+    /// The device is called; else it calls.
+    pub incoming: bool,
     /// More than two talk.
-    many: bool,
+    pub many: bool,
+    /// When it began, in the milliseconds of whoever tells the events.
+    began: u64,
 }
 
+/// How far a call is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum State {
+pub enum State {
+    /// The device is off the hook, or a number is dialled.
     Dialling,
+    /// It rings at the device.
     RingsHere,
+    /// It rings at the other end.
     RingsThere,
+    /// They talk.
     Talks,
+    /// It is on hold.
     Held,
+    /// It could not be.
     Failed,
 }
 
@@ -63,6 +92,10 @@ pub struct Left {
     pub call: String,
     /// Who called.
     pub caller: Option<String>,
+    /// When it began, in milliseconds.
+    pub began: u64,
+    /// For how long it was there, in milliseconds.
+    pub lasted: u64,
     /// How.
     pub how: How,
 }
@@ -86,6 +119,16 @@ impl Line {
         Self { device: device.into(), ..Self::default() }
     }
 
+    /// Its name.
+    pub fn device(&self) -> &str {
+        &self.device
+    }
+
+    /// Its calls, by their `callID`s.
+    pub fn calls(&self) -> impl Iterator<Item = (&str, &Call)> {
+        self.calls.iter().map(|(id, call)| (id.as_str(), call))
+    }
+
     /// What the phone is doing.
     pub fn phone(&self) -> Phone {
         let phone = |call: &Call| match call.state {
@@ -103,79 +146,135 @@ impl Line {
         *self = Self::new(std::mem::take(&mut self.device));
     }
 
-    /// Takes an event in; tells of a call that has left.
-    pub fn on(&mut self, event: &Event) -> Option<Left> {
+    /// Takes in what the gateway says of all connections of the device; whether it was news. Calls that are not among them
+    /// have ended without a word.
+    pub fn is_as(&mut self, connections: &[(Connection, Local)], now: u64) -> bool {
+        let before = self.calls.clone();
+        let ours: Vec<_> = connections
+            .iter()
+            .filter(|(connection, local)| *local != Local::Null && self.has(connection))
+            .collect();
+        self.calls.retain(|id, _| ours.iter().any(|(connection, _)| connection.call == *id));
+        for (Connection { call, .. }, local) in ours {
+            let known = self.calls.get(call).map(|call| call.state);
+            let state = match local {
+                // Who waits for an answer is connected as well.
+                Local::Connected if known == Some(State::RingsThere) => State::RingsThere,
+                Local::Connected if known == Some(State::Dialling) => State::Dialling,
+                Local::Connected => State::Talks,
+                Local::Alerting => State::RingsHere,
+                Local::Hold => State::Held,
+                Local::Initiated => State::Dialling,
+                Local::Queued => State::RingsThere,
+                Local::Fail | Local::Null => State::Failed,
+            };
+            self.put(call, (state, None), now);
+        }
+        before != self.calls
+    }
+
+    /// Takes an event in, at `now` milliseconds; tells of a call that has left.
+    pub fn on(&mut self, event: &Event, now: u64) -> Option<Left> {
         match event.happened {
             Happened::DoNotDisturb => self.do_not_disturb = event.on,
             Happened::Forwarding => {
                 self.forwarded = event.to.clone().filter(|_| event.on == Some(true));
             }
-            Happened::ServiceInitiated | Happened::Originated => self.is(event, State::Dialling),
+            Happened::ServiceInitiated | Happened::Originated => self.is(event, State::Dialling, now),
             Happened::Delivered => {
                 let here = event.device.as_deref().unwrap_or(&event.connection.device);
                 let state = if self.is_here(here) { State::RingsHere } else { State::RingsThere };
-                self.is(event, state);
+                self.is(event, state, now);
             }
-            Happened::Established => return self.established(event),
-            Happened::Held if self.is_ours(event) => self.is(event, State::Held),
-            Happened::Retrieved if self.is_ours(event) => self.is(event, State::Talks),
-            Happened::Failed => self.is(event, State::Failed),
-            Happened::Conferenced => {
-                if let Some(call) = self.calls.get_mut(&event.connection.call) {
-                    call.many = true;
-                }
-            }
+            Happened::Established => return self.established(event, now),
+            Happened::Held if self.is_ours(event) => self.is(event, State::Held, now),
+            Happened::Retrieved if self.is_ours(event) => self.is(event, State::Talks, now),
+            Happened::Failed => self.is(event, State::Failed, now),
+            Happened::Conferenced => self.joins(event, true),
             Happened::Diverted if self.is_ours(event) => {
-                return self.leaves(event, How::Diverted(event.to.clone()));
+                return self.leaves(event, How::Diverted(event.to.clone()), now);
             }
             Happened::ConnectionCleared if self.is_ours(event) || event.local == Some(Local::Null) => {
-                let taken = matches!(event.cause.as_str(), "callPickup" | "answeredElsewhere");
-                return self.leaves(event, if taken { How::Elsewhere } else { How::Missed });
+                let how = match event.cause.as_str() {
+                    cause if PICKED_UP.contains(&cause) => How::Elsewhere,
+                    cause if SENT_ON.contains(&cause) => How::Diverted(event.to.clone()),
+                    _ => How::Missed,
+                };
+                return self.leaves(event, how, now);
             }
             Happened::Transferred if event.device.as_deref().is_some_and(|by| self.is_here(by)) => {
-                return self.leaves(event, How::Done);
+                event.second.iter().for_each(|second| drop(self.calls.remove(&second.call)));
+                return self.leaves(event, How::Done, now);
             }
+            // The other party is somebody else from now on, and the call may have another name.
+            Happened::Transferred => self.joins(event, false),
             // The other side's doing: ours is as it was.
-            Happened::Held
-            | Happened::Retrieved
-            | Happened::Diverted
-            | Happened::ConnectionCleared
-            | Happened::Transferred => {}
+            Happened::Held | Happened::Retrieved | Happened::Diverted | Happened::ConnectionCleared => {}
         }
         None
     }
 
-    fn established(&mut self, event: &Event) -> Option<Left> {
+    fn established(&mut self, event: &Event, now: u64) -> Option<Left> {
         let call = self.calls.get(&event.connection.call);
         let rang_here = call.is_some_and(|call| call.state == State::RingsHere);
         let by_another = event.device.as_deref().is_some_and(|by| !self.is_here(by));
         if event.local == Some(Local::Null) || rang_here && by_another {
-            return self.leaves(event, How::Elsewhere);
+            return self.leaves(event, How::Elsewhere, now);
         }
-        self.is(event, State::Talks);
+        self.is(event, State::Talks, now);
         None
     }
 
-    fn is(&mut self, event: &Event, state: State) {
-        let id = &event.connection.call;
+    /// The calls of a transfer or conference are one from now on.
+    fn joins(&mut self, event: &Event, conference: bool) {
+        let old = [Some(&event.connection), event.second.as_ref()];
+        let known = old.into_iter().flatten().filter_map(|old| self.calls.remove(&old.call));
+        let Some(call) = known.reduce(|one, other| if other.began < one.began { other } else { one }) else {
+            return;
+        };
+        let ours = event.joined.iter().find(|one| !one.device.is_empty() && self.is_here(&one.device));
+        let name = ours.or(event.joined.first()).map_or(&event.connection.call, |one| &one.call);
+        let name = if name.is_empty() { &event.connection.call } else { name };
+        // A gateway that does not list the parties has at least said what it is.
+        let many = conference && (event.joined.is_empty() || event.joined.len() > 2);
+        let other = event.to.clone().filter(|_| !conference).or(call.other);
+        let state = if event.local == Some(Local::Hold) { State::Held } else { State::Talks };
+        self.calls.insert(name.clone(), Call { state, many, other, ..call });
+    }
+
+    fn is(&mut self, event: &Event, state: State, now: u64) {
+        let ours = |party: &&str| !self.is_here(party);
+        let other = event.calling.as_deref().filter(ours).or(event.called.as_deref().filter(ours));
+        let other = other.map(str::to_owned);
+        self.put(&event.connection.call, (state, other), now);
+    }
+
+    fn put(&mut self, id: &str, (state, other): (State, Option<String>), now: u64) {
         if let Some(call) = self.calls.get_mut(id) {
+            call.incoming |= state == State::RingsHere;
             call.state = state;
-            call.caller = call.caller.take().or_else(|| event.calling.clone());
+            call.other = call.other.take().or(other);
         } else if self.calls.len() < MOST {
-            self.calls.insert(id.clone(), Call { state, caller: event.calling.clone(), many: false });
+            let incoming = state == State::RingsHere;
+            self.calls.insert(id.to_owned(), Call { state, other, incoming, many: false, began: now });
         }
     }
 
     /// Takes the call out; `how` counts where it rang here and nobody answered.
-    fn leaves(&mut self, event: &Event, how: How) -> Option<Left> {
-        let Call { state, caller, .. } = self.calls.remove(&event.connection.call)?;
+    fn leaves(&mut self, event: &Event, how: How, now: u64) -> Option<Left> {
+        let Call { state, other, began, .. } = self.calls.remove(&event.connection.call)?;
         let how = if state == State::RingsHere { how } else { How::Done };
-        Some(Left { call: event.connection.call.clone(), caller, how })
+        let (call, lasted) = (event.connection.call.clone(), now.saturating_sub(began));
+        Some(Left { call, caller: other, began, lasted, how })
     }
 
     /// Whether the event's connection is the device's own.
     fn is_ours(&self, event: &Event) -> bool {
-        event.connection.device.is_empty() || self.is_here(&event.connection.device)
+        self.has(&event.connection)
+    }
+
+    fn has(&self, connection: &Connection) -> bool {
+        connection.device.is_empty() || self.is_here(&connection.device)
     }
 
     fn is_here(&self, device: &str) -> bool {

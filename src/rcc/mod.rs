@@ -1,8 +1,9 @@
 //! Remote call control (RCC): CSTA phase III in XML (ECMA-323) as SIP carries it (uaCSTA, ECMA TR/87).
 //!
-//! `read` and `write` hold every format, `line` follows a monitored device by its events, and `view` tells events of
-//! our own calls. A gateway's edition of the standard is that of its peer ([`Edition`]).
+//! `read` and `write` hold every format, `client` asks a PBX's gateway to tell of lines, `line` follows one of them by its
+//! events, and `view` tells events of our own calls. A gateway's edition of the standard is that of its peer ([`Edition`]).
 
+pub mod client;
 pub mod line;
 mod read;
 pub mod view;
@@ -50,6 +51,11 @@ pub enum Request {
     /// Tell what happens at a device.
     MonitorStart {
         /// `deviceObject`.
+        device: String,
+    },
+    /// Which calls a device has.
+    SnapshotDevice {
+        /// `snapshotObject`.
         device: String,
     },
     /// No more.
@@ -138,6 +144,8 @@ pub enum Response {
         /// `monitorCrossRefID`.
         monitor: String,
     },
+    /// The connections of a device, and how far each is.
+    Snapshot(Vec<(Connection, Local)>),
     /// It calls.
     MakeCall(Connection),
     /// How calls are forwarded, one entry for each kind that is on.
@@ -191,6 +199,10 @@ pub struct Event {
     pub calling: Option<String>,
     /// `calledDevice`.
     pub called: Option<String>,
+    /// `secondaryOldCall` of a transfer or conference.
+    pub second: Option<Connection>,
+    /// The connections that there are after one (`transferredConnections`, `conferenceConnections`).
+    pub joined: Vec<Connection>,
     /// `newDestination` of a call that was diverted, `forwardTo` where calls are forwarded from now on.
     pub to: Option<String>,
     /// `forwardStatus`, `doNotDisturbOn`.
@@ -306,7 +318,7 @@ const SHAPES: [Shape; 11] = [
         "releasingDevice",
         false,
     ),
-    shape(Happened::Transferred, "TransferredEvent", "primaryOldCall", "transferringDevice", false),
+    shape(Happened::Transferred, "TransferedEvent", "primaryOldCall", "transferringDevice", false),
     shape(Happened::Conferenced, "ConferencedEvent", "primaryOldCall", "conferencingDevice", false),
 ];
 

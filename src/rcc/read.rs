@@ -83,14 +83,25 @@ impl<'d> Node<'d> {
         }
     }
 
+    /// All elements of that name in it, at any depth.
+    fn all(self, name: &'d str) -> impl Iterator<Item = Self> {
+        (1..self.0.len()).filter(move |at| self.0[*at].name == name).map(move |at| {
+            let (whole, depth) = (&self.0[at..], self.0[at].depth);
+            let inside = whole[1..].iter().position(|element| element.depth <= depth);
+            Self(&whole[..inside.map_or(whole.len(), |inside| inside + 1)])
+        })
+    }
+
     /// A connection under that name; its device may be missing where the call says enough.
     fn connection(self, name: &'static str) -> Result<Connection, Unread> {
-        let child = self.child(name).ok_or(Unread::Missing(name))?;
-        let of = |part| child.child(part).and_then(|child| identifier(child.text())).unwrap_or_default();
-        match (of("callID"), of("deviceID")) {
-            (call, device) if call.is_empty() && device.is_empty() => Err(Unread::Missing(name)),
-            (call, device) => Ok(Connection { call, device }),
-        }
+        self.child(name).and_then(Self::whole).ok_or(Unread::Missing(name))
+    }
+
+    /// The connection that this is.
+    fn whole(self) -> Option<Connection> {
+        let of = |part| self.child(part).and_then(|child| identifier(child.text())).unwrap_or_default();
+        let (call, device) = (of("callID"), of("deviceID"));
+        (!call.is_empty() || !device.is_empty()).then_some(Connection { call, device })
     }
 
     /// A device of an event: its `deviceIdentifier`, or the text itself; none where it is `notKnown` or `notRequired`.
@@ -120,6 +131,7 @@ pub fn request(body: &[u8]) -> Result<(Edition, Request), Unread> {
             let object = root.child("monitorObject").ok_or(Unread::Missing("monitorObject"))?;
             Request::MonitorStart { device: object.word("deviceObject")? }
         }
+        "SnapshotDevice" => Request::SnapshotDevice { device: root.word("snapshotObject")? },
         "MonitorStop" => Request::MonitorStop { monitor: root.word("monitorCrossRefID")? },
         "MakeCall" => {
             Request::MakeCall { device: device("callingDevice")?, called: device("calledDirectoryNumber")? }
@@ -171,6 +183,7 @@ pub fn response(body: &[u8]) -> Result<Response, Unread> {
         }
         "GetCSTAFeaturesResponse" => Response::Features,
         "MonitorStartResponse" => Response::MonitorStart { monitor: root.word("monitorCrossRefID")? },
+        "SnapshotDeviceResponse" => Response::Snapshot(snapshot(root)),
         "MakeCallResponse" => Response::MakeCall(root.connection("callingDevice")?),
         "GetForwardingResponse" => Response::Forwarding(forwardings(root)),
         "GetDoNotDisturbResponse" => Response::DoNotDisturb { on: root.flag("doNotDisturbOn")? },
@@ -192,6 +205,36 @@ fn forwardings(root: Node<'_>) -> Vec<(Forwarding, String)> {
     list.children().filter(is_on).filter_map(read).collect()
 }
 
+/// The connections of a `SnapshotDeviceResponse`; those in a state that has no name here are left out.
+fn snapshot(root: Node<'_>) -> Vec<(Connection, Local)> {
+    root.all("snapshotDeviceResponseInfo")
+        .filter_map(|info| {
+            let state = info.child("localCallState")?;
+            let local = state.0.iter().find_map(|element| local(element.text.trim()))?;
+            Some((info.connection("connectionIdentifier").ok()?, local))
+        })
+        .collect()
+}
+
+/// A connection's state, in the words of `localConnectionInfo` or of a whole call's state (ECMA-269 §6.1.6).
+fn local(word: &str) -> Option<Local> {
+    let whole = || {
+        let rest = word.strip_prefix("call")?;
+        Some(match rest {
+            "Null" => Local::Null,
+            "Pending" | "Originated" => Local::Initiated,
+            "Delivered" => Local::Queued,
+            "Received" | "ReceivedOnHold" => Local::Alerting,
+            "Established" | "EstablishedOnHold" => Local::Connected,
+            "DeliveredHeld" | "EstablishedHeld" | "QueuedHeld" | "FailedHeld" => Local::Hold,
+            "Queued" => Local::Queued,
+            "Failed" | "Blocked" => Local::Fail,
+            _ => return None,
+        })
+    };
+    Local::ALL.into_iter().find(|(_, name)| *name == word).map(|(local, _)| local).or_else(whole)
+}
+
 /// What has happened at a monitored device; `None`: something that is not followed.
 ///
 /// # Errors
@@ -208,6 +251,8 @@ pub fn event(body: &[u8]) -> Result<Option<Event>, Unread> {
         device,
         calling: None,
         called: None,
+        second: None,
+        joined: vec![],
         to,
         on,
         local: None,
@@ -222,13 +267,21 @@ pub fn event(body: &[u8]) -> Result<Option<Event>, Unread> {
         "DoNotDisturbEvent" => return feature(Happened::DoNotDisturb, "doNotDisturbOn"),
         _ => {}
     }
-    let Some(shape) = SHAPES.iter().find(|shape| shape.element == root.name()) else { return Ok(None) };
+    // The standard's own spelling is read as well as the usual one.
+    let name = if root.name() == "TransferredEvent" { "TransferedEvent" } else { root.name() };
+    let Some(shape) = SHAPES.iter().find(|shape| shape.element == name) else { return Ok(None) };
+    let joined = matches!(shape.happened, Happened::Transferred | Happened::Conferenced);
     let word = root.child("localConnectionInfo").map(Node::text);
+    let to = ["newDestination", "transferredToDevice", "addedParty"]
+        .into_iter()
+        .find_map(|name| root.device(name));
     Ok(Some(Event {
         connection: root.connection(shape.connection)?,
         calling: root.device("callingDevice"),
         called: root.device("calledDevice"),
+        second: root.connection("secondaryOldCall").ok(),
+        joined: if joined { root.all("newConnection").filter_map(Node::whole).collect() } else { vec![] },
         local: Local::ALL.into_iter().find(|(_, name)| Some(*name) == word).map(|(local, _)| local),
-        ..lone(shape.happened, root.device(shape.device), None, root.device("newDestination"))
+        ..lone(shape.happened, root.device(shape.device), None, to)
     }))
 }

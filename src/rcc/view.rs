@@ -115,6 +115,8 @@ fn event(
         device: of.map(str::to_owned),
         calling,
         called,
+        second: None,
+        joined: vec![],
         to: None,
         on: None,
         local: Some(local),

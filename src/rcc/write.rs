@@ -63,6 +63,7 @@ pub fn request_body(edition: Edition, request: &Request) -> String {
         Request::MonitorStart { device } => {
             ("MonitorStart", format!("<monitorObject>{}</monitorObject>", one("deviceObject", device)))
         }
+        Request::SnapshotDevice { device } => ("SnapshotDevice", one("snapshotObject", device)),
         Request::MonitorStop { monitor } => ("MonitorStop", one("monitorCrossRefID", monitor)),
         Request::MakeCall { device, called } => {
             let called = one("calledDirectoryNumber", called) + &one("autoOriginate", "doNotPrompt");
@@ -112,6 +113,7 @@ pub fn response_body(edition: Edition, response: &Response) -> String {
         Response::MonitorStart { monitor } => {
             ("MonitorStartResponse".to_owned(), one("monitorCrossRefID", monitor))
         }
+        Response::Snapshot(connections) => ("SnapshotDeviceResponse".to_owned(), snapshot(connections)),
         Response::MakeCall(call) => ("MakeCallResponse".to_owned(), ends("callingDevice", call)),
         Response::Forwarding(list) => {
             let item = |(kind, to): &(Forwarding, String)| {
@@ -130,12 +132,29 @@ pub fn response_body(edition: Edition, response: &Response) -> String {
     document(edition, &root, &inside)
 }
 
+fn snapshot(connections: &[(Connection, Local)]) -> String {
+    let info = |(connection, local): &(Connection, Local)| {
+        let state = one("localConnectionState", word(*local));
+        let state =
+            format!("<localCallState><compoundCallState>{state}</compoundCallState></localCallState>");
+        let ends = ends("connectionIdentifier", connection);
+        format!("<snapshotDeviceResponseInfo>{ends}{state}</snapshotDeviceResponseInfo>")
+    };
+    let data: String = connections.iter().map(info).collect();
+    format!("<crossRefIDorSnapshotData><snapshotData>{data}</snapshotData></crossRefIDorSnapshotData>")
+}
+
+fn word(local: Local) -> &'static str {
+    Local::ALL.into_iter().find(|(known, _)| *known == local).map_or("", |(_, word)| word)
+}
+
 fn features() -> String {
     let list = |name: &str, of: &[&str]| format!("<{name}>{}</{name}>", empty(of));
     let services = list("callControlServList", &CALLS)
         + &list("capExchangeServList", &["getCSTAFeatures"])
         + &list("logicalServList", &LOGICAL)
         + &list("monitoringServList", &["monitorStart", "monitorStop"])
+        + &list("snapshotServList", &["snapshotDevice"])
         + &list("systemStatServList", &["requestSystemStatus"]);
     let events = list("callControlEvtsList", &EVENTS);
     format!("<supportedServices>{services}</supportedServices><supportedEvents>{events}</supportedEvents>")
@@ -173,11 +192,24 @@ pub fn event_body(edition: Edition, event: &Event) -> String {
         };
     };
     let mut inside = monitor + &ends(shape.connection, &event.connection);
+    if let Some(second) = &event.second {
+        inside += &ends("secondaryOldCall", second);
+    }
     if shape.device != "callingDevice" {
         inside += &device(shape.device, event.device.as_deref());
     }
     if event.happened == Happened::Diverted {
         inside += &device("newDestination", event.to.as_deref());
+    }
+    if let Happened::Transferred | Happened::Conferenced = event.happened {
+        let (party, list) = match event.happened {
+            Happened::Transferred => ("transferredToDevice", "transferredConnections"),
+            _ => ("addedParty", "conferenceConnections"),
+        };
+        let item = |one| format!("<connectionListItem>{}</connectionListItem>", ends("newConnection", one));
+        let items: String = event.joined.iter().map(item).collect();
+        inside += &device(party, event.to.as_deref());
+        inside += &format!("<{list}>{items}</{list}>");
     }
     if shape.parties {
         inside += &device("callingDevice", event.calling.as_deref());
@@ -189,10 +221,8 @@ pub fn event_body(edition: Edition, event: &Event) -> String {
     ) {
         inside += "<lastRedirectionDevice><notRequired/></lastRedirectionDevice>";
     }
-    if let Some(word) =
-        event.local.and_then(|local| Local::ALL.into_iter().find(|(known, _)| *known == local))
-    {
-        inside += &one("localConnectionInfo", word.1);
+    if let Some(local) = event.local {
+        inside += &one("localConnectionInfo", word(local));
     }
     inside += &one("cause", &event.cause);
     document(edition, shape.element, &inside)

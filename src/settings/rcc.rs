@@ -1,6 +1,9 @@
-//! `[rcc]`: who may control telephones.
+//! `[rcc]`: who may control telephones, and which PBXs tell what telephones do.
 
-use super::User;
+use std::time::Duration;
+
+use super::{TrunkLogin, User};
+use crate::rcc::{Edition, client::Terms};
 
 /// `[rcc]`.
 #[derive(Clone, Debug)]
@@ -17,6 +20,71 @@ pub struct Rcc {
     pub trunks: Vec<String>,
     /// `[[rcc.delegate]]`.
     pub delegates: Vec<Delegate>,
+    /// `[rcc.gateway.NAME]`: by name. They count also where `enabled` is false.
+    pub gateways: Vec<Gateway>,
+}
+
+/// `[rcc.gateway.NAME]`: a PBX's CSTA gateway that tells what users' telephones do (R52, R114).
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    /// NAME: in the health report, and as the source of what it tells.
+    pub name: String,
+    /// `server`: its SIP URI, as it is written.
+    pub target: String,
+    /// `login`, `password_file`, `realm`: what its challenges are answered with.
+    pub login: Option<TrunkLogin>,
+    /// `from`: the URI in From. Default `sip:ringpost@` and the domain.
+    pub from: Option<String>,
+    /// `users`: by number or address; `None`: all who have a number.
+    pub users: Option<Vec<String>>,
+    /// `device`: how it calls a user's telephone, with `{number}` and `{address}`. Default `tel:{number}`.
+    pub device: String,
+    /// `trunk`: the trunk by whose rules the numbers in its events are read.
+    pub trunk: Option<String>,
+    /// `dialog_per_user`: whether each line has a dialog of its own. Default false.
+    pub per_user: bool,
+    /// `edition`: of ECMA-323, in which it is spoken to. Default 3.
+    pub edition: Edition,
+    /// `session`: how long a dialog lasts without a refresh, in seconds. Default 30 min.
+    pub session: u32,
+    /// `poll`: how often it is asked whether it works. Default 1 min.
+    pub poll: Duration,
+    /// `monitor_gap`: the time between two monitors that begin. Default 20 ms.
+    pub gap: Duration,
+    /// `timeout`: how long an answer may take. Default 8 s.
+    pub timeout: Duration,
+    /// `retry`, `longest_retry`: how soon it is tried again, at first and at last. Default 1 s and 2 min.
+    pub retry: (Duration, Duration),
+}
+
+impl Gateway {
+    /// How it is asked.
+    pub fn terms(&self) -> Terms {
+        let ms = |time: Duration| time.as_millis() as u64;
+        let retry = (ms(self.retry.0), ms(self.retry.1));
+        Terms { gap: ms(self.gap), poll: ms(self.poll), patience: ms(self.timeout), retry }
+    }
+
+    /// Whether a dialog that was opened by the other one may stay.
+    pub fn is_called_as(&self, other: &Self) -> bool {
+        let login = |one: &Self| {
+            let login = one.login.as_ref();
+            login.map(|with| (with.login.user.clone(), with.login.password.0.clone(), with.realm.clone()))
+        };
+        let place =
+            |one: &Self| (one.name.clone(), one.target.clone(), one.from.clone(), one.edition, one.session);
+        place(self) == place(other) && login(self) == login(other) && self.per_user == other.per_user
+    }
+
+    /// How it calls the telephone of a user; `None`: by a number, and the user has none.
+    pub fn device_of(&self, user: &User) -> Option<String> {
+        let number = user.numbers.first();
+        if self.device.contains("{number}") && number.is_none() {
+            return None;
+        }
+        let device = self.device.replace("{number}", number.map_or("", String::as_str));
+        Some(device.replace("{address}", &user.address))
+    }
 }
 
 /// `[[rcc.delegate]]`: a user who controls the telephones of others.
@@ -48,6 +116,11 @@ impl Rcc {
                 self.delegates.iter().filter(named).any(|one| one.lines.iter().any(|line| is(of, line)))
             }
         }
+    }
+
+    /// Whether the calls of users are followed: for programs, or to know which of them a PBX tells of too.
+    pub fn follows_calls(&self) -> bool {
+        self.enabled || !self.gateways.is_empty()
     }
 
     /// Whether a trunk controls every user.

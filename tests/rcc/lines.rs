@@ -16,6 +16,8 @@ fn told(happened: Happened, of: &str, cause: &str) -> Event {
         device: Some(of.into()),
         calling: Some("tel:+4511".into()),
         called: Some(US.into()),
+        second: None,
+        joined: vec![],
         to: None,
         on: None,
         local: None,
@@ -80,7 +82,7 @@ fn r52_events_amount_to_a_phones_state() {
         let mut line = Line::new(US);
         let mut left = None;
         for ((happened, of, cause), state) in script.iter().zip(states) {
-            left = left.or(line.on(&told(*happened, of, cause)));
+            left = left.or(line.on(&told(*happened, of, cause), 0));
             assert_eq!(line.phone(), *state, "{happened:?} of {script:?}");
         }
         assert_eq!(left.map(|left| left.how), how, "{script:?}");
@@ -90,22 +92,22 @@ fn r52_events_amount_to_a_phones_state() {
 #[test]
 fn two_calls_are_two_and_features_and_conferences_are_known() {
     let mut line = Line::new(US);
-    line.on(&told(Happened::Delivered, US, ""));
-    line.on(&told(Happened::Established, US, ""));
+    line.on(&told(Happened::Delivered, US, ""), 0);
+    line.on(&told(Happened::Established, US, ""), 0);
     let mut second = told(Happened::Delivered, US, "");
     second.connection.call = "c2".into();
-    line.on(&second);
+    line.on(&second, 0);
     assert_eq!(line.phone(), Phone::Talking);
-    assert_eq!(line.on(&told(Happened::ConnectionCleared, US, "")).map(|left| left.how), Some(How::Done));
+    assert_eq!(line.on(&told(Happened::ConnectionCleared, US, ""), 0).map(|left| left.how), Some(How::Done));
     assert_eq!(line.phone(), Phone::Ringing);
     second.happened = Happened::Established;
-    line.on(&second);
+    line.on(&second, 0);
     second.happened = Happened::Conferenced;
-    line.on(&second);
+    line.on(&second, 0);
     assert_eq!(line.phone(), Phone::Conference);
     let quiet = Event { on: Some(true), ..told(Happened::DoNotDisturb, US, "") };
-    line.on(&quiet);
-    line.on(&Event { on: Some(true), to: Some("tel:9".into()), ..told(Happened::Forwarding, US, "") });
+    line.on(&quiet, 0);
+    line.on(&Event { on: Some(true), to: Some("tel:9".into()), ..told(Happened::Forwarding, US, "") }, 0);
     assert_eq!((line.do_not_disturb, line.forwarded.as_deref()), (Some(true), Some("tel:9")));
     line.forget();
     assert_eq!((line.phone(), line.do_not_disturb, line.forwarded), (Phone::Idle, None, None));
@@ -117,12 +119,12 @@ fn no_gateway_fills_the_memory() {
     for call in 0..10_000 {
         let mut ringing = told(Happened::Delivered, US, "");
         ringing.connection.call = call.to_string();
-        line.on(&ringing);
+        line.on(&ringing, 0);
     }
     let left = (0..10_000).filter_map(|call: u32| {
         let mut cleared = told(Happened::ConnectionCleared, US, "");
         cleared.connection.call = call.to_string();
-        line.on(&cleared)
+        line.on(&cleared, 0)
     });
     assert_eq!(left.count(), 64);
 }
@@ -186,7 +188,7 @@ fn our_own_calls_are_understood_by_a_client() {
                     told.local == Some(Local::Null),
                     matches!(state, Seen::Over(_)) && told.happened != Happened::Failed
                 );
-                left = left.or(line.on(&told));
+                left = left.or(line.on(&told, 0));
             }
             assert_eq!(events("m", Some(&view), &view), [], "nothing has changed");
             assert_eq!(line.phone(), phone, "{states:?} at {state:?}");

@@ -1,7 +1,7 @@
 //! What programs see of a call that control users' telephones: one connection for each user, however many devices ring.
 //! Nothing is done, but for one look at a flag, where the site has no remote call control.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use actix::Addr;
 use ringpost::{
@@ -58,6 +58,7 @@ impl Ask {
 
 struct Shown {
     user: Arc<str>,
+    since: Instant,
     legs: SmallVec<[Leg; 2]>,
     look: Look,
 }
@@ -197,7 +198,10 @@ impl Lines {
 impl On {
     fn tell(&self, one: &Shown) {
         let Some(call) = self.call.clone().filter(|_| !self.lent) else { return };
-        self.rcc.call(&one.user, Live { id: Arc::clone(&self.id), look: one.look.clone(), call });
+        self.rcc.call(
+            &one.user,
+            Live { id: Arc::clone(&self.id), look: one.look.clone(), since: one.since, call },
+        );
     }
 
     fn is(&mut self, at: usize, state: Seen) {
@@ -352,7 +356,8 @@ impl CallActor {
             return one.legs.push(leg);
         }
         let look = Look { incoming, other, state };
-        let shown = Shown { user: user.address.as_str().into(), legs: SmallVec::from_slice(&[leg]), look };
+        let (user, legs) = (user.address.as_str().into(), SmallVec::from_slice(&[leg]));
+        let shown = Shown { user, since: Instant::now(), legs, look };
         on.tell(&shown);
         on.shown.push(shown);
     }

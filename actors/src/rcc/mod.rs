@@ -1,10 +1,16 @@
-//! Remote call control (R52, R55; ECMA-323 in SIP, TR/87): programs see and control users' telephones.
+//! Remote call control (R52, R55; ECMA-323 in SIP, TR/87): programs see and control users' telephones ([`dialogs`]), and
+//! PBXs tell what telephones of theirs do ([`gateways`]).
 //!
 //! The calls of users who have any are noted here by their actors; a lane whose dialogs monitor a user hears of every
 //! change, in order. A dialog lives on the lane of its Call-ID ([`dialogs`]).
 
 mod calls;
 pub mod dialogs;
+mod gateway;
+pub mod gateways;
+mod link;
+mod missed;
+mod past;
 mod requests;
 mod services;
 mod tell;
@@ -17,6 +23,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use actix::Addr;
@@ -26,11 +33,13 @@ use ringpost::{
     rcc::view::{Seen, View},
 };
 use smallvec::SmallVec;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::{call::CallActor, metrics::METRICS};
 
 const SHARDS: usize = 16;
+/// How long the end of the dialogs with PBXs is waited for when Ringpost stops.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A call as it is for one user's telephones.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -75,6 +84,8 @@ pub struct Live {
     pub id: Arc<str>,
     /// How far it is.
     pub look: Look,
+    /// When it began.
+    pub since: Instant,
     /// Who carries it.
     pub call: Addr<CallActor>,
 }
@@ -106,6 +117,16 @@ pub struct Rcc {
     /// Dialogs in all, and of each user or trunk.
     open: AtomicUsize,
     of_each: Mutex<HashMap<Box<str>, usize, ahash::RandomState>>,
+    /// Calls that ended a moment ago, where PBXs tell of theirs.
+    past: past::Past,
+    farewell: Farewell,
+}
+
+/// Has the dialogs with PBXs end, and says when they have.
+#[derive(Default)]
+struct Farewell {
+    ends: Notify,
+    ended: Notify,
 }
 
 impl Rcc {
@@ -120,6 +141,8 @@ impl Rcc {
             inboxes: Mutex::new(receivers.into_iter().map(Some).collect()),
             open: AtomicUsize::new(0),
             of_each: Mutex::default(),
+            past: past::Past::default(),
+            farewell: Farewell::default(),
         })
     }
 
@@ -136,7 +159,12 @@ impl Rcc {
         match (at, matches!(look.state, Seen::Over(_))) {
             (Some(at), false) => line.calls[at] = live,
             (None, false) => line.calls.push(live),
-            (Some(at), true) => drop(line.calls.remove(at)),
+            (Some(at), true) => {
+                line.calls.remove(at);
+                if look.incoming && !self.directory.load().site.rcc.gateways.is_empty() {
+                    self.past.ended(user, look.other.clone(), None);
+                }
+            }
             (None, true) => return,
         }
         // Under the lock, so that every lane hears of the changes in their order.
@@ -210,6 +238,14 @@ impl Rcc {
             _ => drop(of_each.remove(name)),
         }
         METRICS.rcc_dialogs.set(self.open.fetch_sub(1, Ordering::Relaxed) as u64 - 1);
+    }
+
+    /// Ends the dialogs with PBXs, as far as that is quickly done.
+    pub async fn farewell(&self) {
+        if !self.directory.load().site.rcc.gateways.is_empty() {
+            self.farewell.ends.notify_one();
+            let _ = tokio::time::timeout(FAREWELL, self.farewell.ended.notified()).await;
+        }
     }
 
     /// The inbox of a lane; once.

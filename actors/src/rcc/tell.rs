@@ -177,6 +177,8 @@ impl Monitor {
             device: Some(self.device.clone()),
             calling: None,
             called: None,
+            second: None,
+            joined: vec![],
             to,
             on: Some(on),
             local: None,

@@ -84,6 +84,10 @@ fn start(
             Rc::clone(&dialogs).work(Rc::clone(&orders))
         });
     }
+    if lane == 0 {
+        let (gateways, kept) = (Rc::clone(switch.gateways()), keeper.clone());
+        keeper.keep("rcc gateways".to_owned(), move || Rc::clone(&gateways).run(kept.clone()));
+    }
     let inbox = Rc::new(Mutex::new(inbox));
     keeper.keep(format!("{name} inbox"), move || {
         unpack(Rc::clone(&port), Rc::clone(&switch), Rc::clone(&inbox))

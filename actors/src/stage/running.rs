@@ -108,6 +108,7 @@ impl Running {
         if let Some(outward) = &self.outward {
             outward.stop().await;
         }
+        self.rcc.farewell().await;
         self.lanes.tell_all(|| Parcel::Stop).await;
         self.wait_for_calls(Duration::from_secs(5)).await;
         if self.outbox.send(outbox::Stop(Duration::from_secs(5))).await.is_err() {

@@ -37,7 +37,7 @@ impl Switch {
 }
 
 /// The line that the log gets for a call (R211).
-fn say(call: &CallRecord) {
+pub(crate) fn say(call: &CallRecord) {
     let CallRecord { call_id, came_in, rang_for, outcome, verdict, .. } = call;
     tracing::info!(call = call_id, came_in = %format_args!("{came_in:.3}"), ?outcome, action = ?verdict.action, reason = %verdict.reason,
         rang_ms = rang_for.as_millis() as u64, "Call ended");

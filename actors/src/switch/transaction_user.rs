@@ -105,6 +105,9 @@ impl TransactionUser for Switch {
                     (_, origin) => self.watchers.subscribe(server, &message, from, origin),
                 }
             }
+            News::Request { server, message, from } if self.gateways.has(&message) => {
+                self.gateways.requested(server, message, from);
+            }
             News::Request { server, message, from } if self.dialogs.has(&message) => {
                 self.dialogs.inside(self, server, message, from);
             }
@@ -117,12 +120,20 @@ impl TransactionUser for Switch {
                 Some(Method::Other) => self.tells_location(server, &message, from),
                 _ => self.options(server, &message, from),
             },
+            News::Ack { message } if self.gateways.has(&message) => self.gateways.acknowledged(&message),
             News::Ack { message } if self.dialogs.has(&message) => self.dialogs.acknowledged(&message),
             News::Unacknowledged { owner: Owner::Control(tag) } => self.dialogs.unacknowledged(tag),
-            News::Response { owner: Owner::Control(tag), message, .. } => {
-                self.dialogs.answered(tag, message.code().unwrap_or(500));
+            News::Response { owner: Owner::Control(tag), client, message } => {
+                let code = message.code().unwrap_or(500);
+                if !self.gateways.answered(tag, client, code, Some(&message)) {
+                    self.dialogs.answered(tag, code);
+                }
             }
-            News::Failed { owner: Owner::Control(tag), code, .. } => self.dialogs.answered(tag, code),
+            News::Failed { owner: Owner::Control(tag), client, code } => {
+                if !self.gateways.answered(tag, client, code, None) {
+                    self.dialogs.answered(tag, code);
+                }
+            }
             News::Ack { message } => self.give(self.leg_of(&message), LegNews::Ack(message)),
             News::Cancelled { owner, message } => self.give(self.owner(owner), LegNews::Cancelled(message)),
             News::Unacknowledged { owner } => self.give(self.owner(owner), LegNews::Unacknowledged),
@@ -180,7 +191,7 @@ impl Switch {
         if request.method() == Some(Method::Subscribe) && self.watchers.has(request) {
             return Ok(());
         }
-        if self.dialogs.has(request) {
+        if self.dialogs.has(request) || self.gateways.has(request) {
             return Ok(());
         }
         if self.leg_of(request).is_none() {

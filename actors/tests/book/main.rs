@@ -3,8 +3,10 @@
 #[allow(dead_code, reason = "a part of it serves here")]
 #[path = "../transports/authority.rs"]
 mod authority;
+mod desk;
 mod fetch;
 mod fetching;
+mod listed;
 mod making;
 mod server;
 #[path = "../support/call/mod.rs"]

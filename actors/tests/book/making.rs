@@ -1,170 +1,22 @@
 //! The address book over days: versions, changes, what breaks off and what breaks. Time is an argument.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::{Arc, Mutex},
-};
+use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt, path::Path, process::Command, sync::Arc};
 
 use arc_swap::ArcSwap;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use ringpost::{
     book::{
         Entry, EntryId, Hide, Kind, Number,
-        state::{Has, State, Take},
+        state::{Has, Take},
     },
     directory::Directory,
 };
 use ringpost_actors::{
-    book::{Book, Entries, Failure, Site, Source, apply, stored},
+    book::{Book, Entries, Failure, Source},
     load,
 };
-use rusqlite::Connection;
 
-/// Entries as a test wants them; `Err` where they break off.
-#[derive(Clone, Default)]
-struct Given(Arc<Mutex<Vec<Result<Entry, String>>>>);
-
-impl Given {
-    fn set(&self, entries: impl IntoIterator<Item = Entry>) {
-        let mut entries: Vec<Entry> = entries.into_iter().collect();
-        entries.sort_by_key(|entry| entry.id);
-        *self.0.lock().expect("nobody panics here") = entries.into_iter().map(Ok).collect();
-    }
-
-    fn breaks_off(&self, after: usize) {
-        let mut entries = self.0.lock().expect("nobody panics here");
-        entries.truncate(after);
-        entries.push(Err("the connection was cut".to_owned()));
-    }
-}
-
-impl Source for Given {
-    fn entries(&self, _: &[Hide]) -> Result<Entries, String> {
-        let entries = self.0.lock().expect("nobody panics here").clone();
-        Ok(Box::new(entries.into_iter()))
-    }
-}
-
-/// A book in a folder of its own.
-struct Desk {
-    folder: PathBuf,
-    given: Given,
-    book: Arc<Book>,
-}
-
-impl Desk {
-    fn at(folder: &Path) -> Self {
-        let site = format!("[store]\npath = {:?}\n", folder.join("store.db"));
-        let site = load::text(Path::new("site.toml"), &site).expect("a site");
-        let given = Given::default();
-        let directory = Arc::new(ArcSwap::from_pointee(Directory::of(site)));
-        let book = Book::of(directory, Box::new(given.clone()));
-        Self { folder: folder.join("book"), given, book }
-    }
-
-    fn state(&self) -> Arc<State> {
-        self.book.published().expect("it was made")
-    }
-
-    fn file(&self, path: &str) -> PathBuf {
-        self.folder.join(stored(&self.state(), path))
-    }
-
-    /// The names of all files but the ledger's.
-    fn files(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.folder).expect("a folder").flatten();
-        let mut names: Vec<String> =
-            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-        names.retain(|name| !name.starts_with("book.db"));
-        names.sort();
-        names
-    }
-}
-
-/// All that a full file says, without what it calls its kind.
-fn dump(file: &Path) -> Vec<Vec<String>> {
-    let db = Connection::open(file).expect("a file of ours");
-    let check: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("checked");
-    assert_eq!(check, "ok", "{}", file.display());
-    let tables = [
-        "SELECT * FROM entry ORDER BY id",
-        "SELECT * FROM number ORDER BY entry, place",
-        "SELECT * FROM meta ORDER BY key",
-    ];
-    tables
-        .iter()
-        .flat_map(|table| {
-            let mut rows = db.prepare(table).expect("a table");
-            let columns = rows.column_count();
-            let row = |row: &rusqlite::Row<'_>| {
-                (0..columns)
-                    .map(|at| {
-                        row.get_ref(at)
-                            .map(|value| value.as_str().map_or_else(|_| format!("{value:?}"), str::to_owned))
-                    })
-                    .collect()
-            };
-            rows.query_map([], row).expect("rows").collect::<Result<Vec<Vec<String>>, _>>().expect("values")
-        })
-        .collect()
-}
-
-/// A reader has what there is.
-fn same(one: &Path, other: &Path) {
-    let (one, other) = (dump(one), dump(other));
-    let odd: Vec<_> = one
-        .iter()
-        .filter(|row| !other.contains(row))
-        .chain(other.iter().filter(|row| !one.contains(row)))
-        .collect();
-    assert!(odd.is_empty() && one.len() == other.len(), "{odd:?}");
-}
-
-fn person(id: u8, name: &str, numbers: &[&str]) -> Entry {
-    let numbers =
-        numbers.iter().map(|number| Number { kind: Kind::Work, number: (*number).into(), ext: None });
-    Entry { id: EntryId([id; 16]), name: name.into(), numbers: numbers.collect(), ..Entry::default() }
-}
-
-fn at(text: &str) -> Timestamp {
-    text.parse().expect("a timestamp")
-}
-
-/// A reader's copy.
-struct Reader {
-    file: PathBuf,
-    has: Option<(String, u64)>,
-    fulls: usize,
-    deltas: usize,
-}
-
-impl Reader {
-    fn new(file: PathBuf) -> Self {
-        Self { file, has: None, fulls: 0, deltas: 0 }
-    }
-
-    fn fetches(&mut self, desk: &Desk) {
-        let state = desk.state();
-        let has = self.has.as_ref().map(|(series, version)| Has { series, version: *version });
-        match state.take(has) {
-            Take::Nothing => {}
-            Take::Delta(file) => {
-                apply(&self.file, &desk.file(&file.path)).expect("a delta");
-                self.deltas += 1;
-            }
-            Take::Full(file) => {
-                fs::copy(desk.file(&file.path), &self.file).expect("copied");
-                self.fulls += 1;
-            }
-        }
-        self.has = Some((state.series.clone(), state.version));
-        same(&self.file, &desk.file("full.sqlite"));
-    }
-}
+use crate::desk::{Desk, Reader, at, dump, person};
 
 #[test]
 fn r75_whoever_applies_the_changes_has_todays_book_and_after_thirty_days_takes_all_of_it() {
@@ -250,82 +102,6 @@ fn what_has_not_changed_is_not_written_again_and_keeps_its_version() {
     // Another process finds all of it.
     let again = Desk::at(folder.path());
     assert_eq!(again.state(), desk.state());
-}
-
-/// R24, R69: an entry has the extension behind its main number; and whoever is hidden by a number is hidden however that number is
-/// written where it comes from. All of it is personal data, so nobody else on the machine reads it.
-#[test]
-fn lines_keep_their_extensions_hidden_numbers_are_hidden_and_files_are_private() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = folder.path().join("store.db");
-    let site = format!(
-        r#"
-        [store]
-        path = {store:?}
-        [outbound]
-        country = "45"
-        national_prefix = ""
-        location = "hq"
-        [location.hq]
-        country = "DK"
-        [[location.hq.rule]]
-        pattern = '^7(\d\d)$'
-        translation = '+45448970$1'
-        [book]
-        hide = ["+453311*", "+4544897042", "+4544890101;ext=202"]
-        [[user]]
-        address = "sip:tor@corp.test"
-        line = "tel:+4544890101;ext=200"
-        missed_calls = "off"
-        [[user]]
-        address = "sip:bo@corp.test"
-        line = "tel:+4544890101;ext=202"
-        missed_calls = "off"
-        [[user]]
-        address = "sip:ada@corp.test"
-        numbers = ["1001", "004533221122"]
-        missed_calls = "off"
-        [[user]]
-        address = "sip:eva@corp.test"
-        numbers = ["004533111122"]
-        missed_calls = "off"
-        [[user]]
-        address = "sip:fay@corp.test"
-        numbers = ["33111123"]
-        missed_calls = "off"
-        [[user]]
-        address = "sip:gus@corp.test"
-        numbers = ["742"]
-        missed_calls = "off"
-        "#
-    );
-    let site = load::text(Path::new("site.toml"), &site).expect("a site");
-    let directory = Arc::new(ArcSwap::from_pointee(Directory::of(site)));
-    let book = Book::of(Arc::clone(&directory), Box::new(Site(directory)));
-    book.make(at("2026-11-21T00:00:01Z")).expect("made");
-    let state = book.published().expect("it was made");
-    let db = Connection::open(folder.path().join("book").join(stored(&state, "full.sqlite"))).expect("ours");
-    let mut rows = db
-        .prepare("SELECT e.name, n.number, n.ext FROM entry e JOIN number n ON n.entry = e.id ORDER BY e.name, n.place")
-        .expect("tables");
-    let rows: Vec<(String, String, Option<String>)> = rows
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .expect("rows")
-        .collect::<Result<_, _>>()
-        .expect("values");
-    let row = |name: &str, number: &str, ext: Option<&str>| {
-        (name.to_owned(), number.to_owned(), ext.map(str::to_owned))
-    };
-    assert_eq!(
-        rows,
-        [row("ada", "1001", None), row("ada", "+4533221122", None), row("tor", "+4544890101", Some("200"))]
-    );
-    let mode = |path: &Path| fs::metadata(path).expect("it is there").mode() & 0o777;
-    let made = folder.path().join("book");
-    assert_eq!(mode(&made), 0o700);
-    for file in fs::read_dir(&made).expect("a folder").flatten() {
-        assert_eq!(mode(&file.path()), 0o600, "{}", file.path().display());
-    }
 }
 
 #[test]
@@ -444,89 +220,6 @@ fn a_full_disk_and_a_folder_that_cannot_be_written_leave_what_is_served() {
     fs::write(folder.path().join("book"), "in the way").expect("a file");
     let desk = Desk::at(folder.path());
     assert!(matches!(desk.book.make(at("2026-11-22T00:00:01Z")), Err(Failure::Files(_))));
-}
-
-#[test]
-fn the_site_file_and_the_directory_make_one_list_with_one_entry_for_each() {
-    use ringpost::directory::{
-        ldap::Id,
-        people::{People, Roster},
-        person::{self, Person},
-        reverse::Rule,
-    };
-    let folder = tempfile::tempdir().expect("a folder");
-    let site = format!(
-        "[store]\npath = {:?}\n[outbound]\ncountry = \"49\"\n\
-         [[user]]\naddress = \"sip:ada@corp.test\"\nname = \"Ada of the file\"\nnumbers = [\"11\"]\n\
-         [[user]]\naddress = \"sip:boss@corp.test\"\nnumbers = [\"12\"]\n\
-         [[user]]\naddress = \"sip:lobby@corp.test\"\nnumbers = [\"13\"]\n\
-         [book]\nhide = [\"department=Secret\", \"12\", \"flag=TRUE\"]\n",
-        folder.path().join("store.db")
-    );
-    let site = load::text(Path::new("site.toml"), &site).expect("a site");
-    let person = |id: u8, name: &str, sip: Option<&str>| Person {
-        id: Id([id; 16]),
-        name: name.into(),
-        sip: sip.map(str::to_owned),
-        department: Some(if id == 4 { "Secret" } else { "Sales" }.to_owned()),
-        disabled: id == 5,
-        further: vec![("Flag".into(), if id == 6 { "true" } else { "false" }.into())],
-        numbers: vec![
-            person::Number { kind: person::Kind::Line, text: format!("tel:+4930123{id};ext={id}") },
-            person::Number { kind: person::Kind::Mobile, text: format!("0170 / 55-{id}") },
-        ],
-        ..Person::default()
-    };
-    let persons = [
-        person(1, "Ada of the directory", Some("sip:Ada@corp.test")),
-        person(2, "Boss", Some("sip:boss@corp.test")),
-        person(3, "Nobody's phone", None),
-        person(4, "Agent", None),
-        person(5, "Disabled", None),
-        person(6, "Flagged", None),
-        person(255, "", None),
-    ];
-    let roster = Roster::of(persons, vec![], vec![1]);
-    let rule = Rule { normal: &|number| Some(number.to_owned()), last_digits: 0 };
-    let people = Arc::new(People::of(Arc::new(roster), &rule));
-    let directory = joined(site, people);
-    let source = ringpost_actors::book::Site(Arc::new(ArcSwap::from_pointee(directory)));
-    let hide = source.0.load().site.book.hide.clone();
-    let entries: Vec<Entry> =
-        source.entries(&hide).expect("entries").collect::<Result<_, _>>().expect("all of them");
-    let told = |entry: &Entry| {
-        let numbers: Vec<&str> = entry.numbers.iter().map(Number::dialled).collect();
-        format!("{}: {}", entry.name, numbers.join(" "))
-    };
-    let mut told: Vec<String> = entries.iter().map(told).collect();
-    assert!(entries.windows(2).all(|pair| pair[0].id < pair[1].id), "in order");
-    told.sort();
-    assert_eq!(
-        told,
-        [
-            "+4930123255: 255 +4917055255",
-            "Ada of the file: 11 1 +49170551",
-            "Nobody's phone: 3 +49170553",
-            "lobby: 13"
-        ]
-    );
-}
-
-#[test]
-fn a_directory_that_has_not_been_read_takes_nobody_out_of_the_book() {
-    let site =
-        load::text(Path::new("site.toml"), "[[user]]\naddress = \"sip:ada@corp.test\"").expect("a site");
-    let source = |directory| ringpost_actors::book::Site(Arc::new(ArcSwap::from_pointee(directory)));
-    assert_eq!(source(Directory::of(site.clone())).entries(&[]).map(Iterator::count), Ok(1));
-    let unread = source(joined(site, Arc::default())).entries(&[]).map(Iterator::count);
-    assert_eq!(unread, Err("the directory has not been read yet, or has no persons".to_owned()));
-}
-
-/// A site that has such people, as it is joined with a directory.
-fn joined(site: ringpost::settings::Site, people: Arc<ringpost::directory::people::People>) -> Directory {
-    let ldap = "[directory]\nservers = [\"ldap://127.0.0.1\"]\nbases = [\"dc=corp\"]\n";
-    let other = load::text(Path::new("site.toml"), ldap).expect("a site with a directory");
-    Directory::joined(Arc::new(ringpost::settings::Site { ldap: other.ldap, ..site }), people).0
 }
 
 /// Times a large book: `RINGPOST_BOOK_ENTRIES=500000`.

@@ -11,6 +11,7 @@ mod authority;
 #[allow(dead_code, reason = "each test binary uses its part")]
 mod http;
 
+mod baresip;
 mod channels;
 mod dialogs;
 mod durable;

@@ -10,7 +10,7 @@ use std::{
 use ringpost::voicemail::{g711::Codec, rtp};
 
 use crate::{
-    phones::{files, tone},
+    baresip::{files, tone},
     support::{Over, Site, peer::Dialog, within},
 };
 

@@ -3,7 +3,7 @@
 use std::{thread, time::Duration};
 
 use crate::{
-    phones::{Phone, seconds_at},
+    baresip::{Phone, seconds_at},
     support::{Over, SDP, Site, peer::Dialog, until},
 };
 

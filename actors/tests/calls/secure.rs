@@ -9,8 +9,8 @@ use std::{
 
 use crate::{
     authority::Authority,
+    baresip::{Phone, files, seconds_at},
     linphone::Linphone,
-    phones::{Phone, files, seconds_at},
     support::{Ringpost, Site, metrics::number, ports, until},
 };
 

@@ -3,8 +3,8 @@
 use std::{thread, time::Duration};
 
 use crate::{
+    baresip::{Phone, files, seconds_at},
     linphone::Linphone,
-    phones::{Phone, files, seconds_at},
     support::{Over, Site, peer::Dialog, until},
 };
 

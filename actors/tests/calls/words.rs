@@ -12,9 +12,9 @@ use mail_parser::MessageParser;
 use ringpost::voicemail::g711::Codec;
 
 use crate::{
+    baresip::files,
     media::{HASH, Voice, media_address},
     office::refuses,
-    phones::files,
     support::{Over, Site, peer::Dialog, until, within},
 };
 

@@ -58,12 +58,25 @@ const FAULTS: &[Fault] = &[
     (
         "telephones controlled for too short a time, by a trunk that is not there and by a user for nobody",
         "[store]",
-        "[rcc]\nsession = \"30s\"\nmax_dialogs = 0\ntrunks = [\"pbx2\"]\n[[rcc.delegate]]\nuser = \"1001\"\nlines = []\n[store]",
+        "[rcc]\nsession = \"30s\"\nmax_dialogs = 0\ntrunks = [\"pbx2\"]\n[[rcc.delegate]]\nuser = \"1001\"\nlines = []\n\
+         [rcc.gateway.one]\nserver = \"tel:5\"\nlogin = \"x\"\ndevice = \"x\"\ntrunk = \"pbx2\"\nedition = 0\nsession = \"1m\"\n\
+         poll = \"10ms\"\nretry = \"5m\"\nlines = []\n[rcc.gateway.two]\n[store]",
         &[
             "site.toml:23: rcc.session: a session lasts 90 s at least (RFC 4028)",
             "site.toml:24: rcc.max_dialogs: wants a number from 1 to 1000000",
             "site.toml:25: rcc.trunks[0]: there is no trunk \"pbx2\"",
             "site.toml:28: rcc.delegate[0].lines: needs at least one entry",
+            "site.toml:30: rcc.gateway.one.server: wants a SIP URI such as \"sip:desk@192.0.2.7:5060\"",
+            "site.toml:31: rcc.gateway.one.login: needs password_file as well",
+            "site.toml:32: rcc.gateway.one.device: wants {number} or {address} in it, such as \"tel:{number}\"",
+            "site.toml:33: rcc.gateway.one.trunk: there is no trunk \"pbx2\"",
+            "site.toml:34: rcc.gateway.one.edition: wants a number from 1 to 99",
+            "site.toml:35: rcc.gateway.one.session: a session lasts 90 s at least (RFC 4028)",
+            "site.toml:36: rcc.gateway.one.poll: must be 1000 ms or longer",
+            "site.toml:37: rcc.gateway.one.retry: must not be longer than longest_retry",
+            "site.toml:38: rcc.gateway.one.lines: unknown key; known here: server, login, password_file, realm, from, users, device, trunk, \
+             dialog_per_user, edition, session, poll, monitor_gap, timeout, retry, longest_retry",
+            "site.toml:39: rcc.gateway.two.server: is missing",
         ],
     ),
     (

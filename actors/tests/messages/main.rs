@@ -11,5 +11,15 @@ mod watcher;
 #[allow(dead_code, reason = "its own tests use the rest")]
 mod device;
 
+#[path = "../menus/phone.rs"]
+#[allow(dead_code, reason = "the menus themselves are tested elsewhere")]
+mod phone;
+
+#[path = "../calls/baresip.rs"]
+#[allow(dead_code, reason = "whole calls are tested elsewhere")]
+mod baresip;
+
 mod elsewhere;
+mod live;
 mod pbx;
+mod sipsak;

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     crowd::{Crowd, Manner},
-    support::{Over, Peer, Ringpost, Site, faketime, metrics, peer::Dialog, ports, within},
+    support::{Over, Peer, Ringpost, Site, faketime, metrics, ports, within},
     watcher::site,
 };
 
@@ -23,15 +23,9 @@ fn talks(pbx: &mut Peer, (user, phone): (&str, &mut Peer), during: impl FnOnce()
     let ringing = phone.expect("INVITE");
     phone.answer(&ringing, 180);
     pbx.expect("180");
-    phone.answer(&ringing, 200);
-    let mut talk = Dialog::caller(&invite, &pbx.expect("200"));
-    pbx.inside(&mut talk, "ACK", "", "");
-    phone.expect("ACK");
+    let mut talk = pbx.talks(&invite, phone, &ringing);
     during();
-    pbx.inside(&mut talk, "BYE", "", "");
-    pbx.expect("200");
-    let bye = phone.expect("BYE");
-    phone.answer(&bye, 200);
+    pbx.ends(&mut talk, phone);
 }
 
 /// Has a user called, time and again, as long as something goes on: each call has to get through. How many they were.

@@ -7,6 +7,13 @@ mod client;
 mod control;
 mod events;
 mod features;
+mod gateway;
 mod hostile;
 mod life;
+mod missed;
+mod pbx;
 mod sample;
+
+#[path = "../presence/watcher.rs"]
+#[allow(dead_code, reason = "its own tests use the rest")]
+mod watcher;

@@ -1,24 +1,21 @@
 //! Site files and what becomes of them.
 
+mod mail;
+mod users;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs,
     net::IpAddr,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
 use ringpost::um::{health::Probe, pool::Strategy};
 use ringpost::{
-    address::{Caller, Language, UserClass},
-    directory::{Directory, Origin},
-    notify::{Tell, hours::Days},
-    settings::{
-        Audio, Listen, MailTls, MailUrl, Manner, Network, Notices, Recordings, Secret, Site, Transport,
-        UmServer,
-    },
+    address::{Language, UserClass},
+    settings::{Listen, MailUrl, Network, Site, Transport, UmServer},
 };
 use ringpost_actors::load::{self, DEFAULTS, Problem};
 use toml_edit::{DocumentMut, Item, Table, value};
@@ -116,59 +113,6 @@ fn what_a_site_leaves_out_has_its_documented_default() {
 }
 
 #[test]
-fn what_goes_along_is_as_the_user_says_or_the_site() {
-    let site = loaded(
-        "[notices]\nvoicemail = \"link\"\nlink = \"https://v.test/{id}.wav\"\naudio = \"opus\"\n\
-         [[user]]\naddress = \"sip:1@localhost\"\n\
-         [[user]]\naddress = \"sip:2@localhost\"\n[user.notices]\nvoicemail = \"none\"\nvcard = false\n",
-    );
-    let manner = |voicemail, vcard| Manner { voicemail, audio: Audio::Opus, vcard };
-    assert_eq!(site.style.manner("sip:1@localhost"), manner(Recordings::Link, true));
-    assert_eq!(site.style.manner("sip:2@localhost"), manner(Recordings::None, false));
-    let plain = loaded("[[user]]\naddress = \"sip:1@localhost\"\n");
-    assert_eq!(plain.style.manner("sip:1@localhost"), Manner::default());
-}
-
-#[test]
-fn who_tells_a_missed_call_follows_from_what_the_user_has() {
-    for (settings, expected) in [
-        ("", Ok(UserClass::Off)),
-        ("mail = \"a@b.test\"", Ok(UserClass::Mail)),
-        ("um_plan = \"p\"", Ok(UserClass::Um)),
-        ("um_plan = \"p\"\nmail = \"a@b.test\"", Ok(UserClass::Um)),
-        ("um_plan = \"p\"\nmail = \"a@b.test\"\nmissed_calls = \"mail\"", Ok(UserClass::Mail)),
-        ("um_plan = \"p\"\nmissed_calls = \"pbx\"", Ok(UserClass::Pbx)),
-        ("um_plan = \"own\"\nmail = \"a@b.test\"", Ok(UserClass::Um)),
-        (
-            "um_plan = \"own\"",
-            Err("s:7: user[0].mail: is missing: the embedded UM sends its messages by mail"),
-        ),
-        ("missed_calls = \"mail\"", Err("s:7: user[0].mail: is missing: missed calls are told by mail")),
-        ("mail_if_um_refuses = true", Err("s:7: user[0].mail: is missing: mail_if_um_refuses is set")),
-        ("missed_calls = \"um\"", Err("s:9: user[0].missed_calls: \"um\" needs an um_plan")),
-        ("forward = \"voicemail\"", Err("s:9: user[0].forward: \"voicemail\" needs an um_plan")),
-    ] {
-        let text = format!(
-            "[um.plan]\np.servers = [\"sip:um@h\"]\nown.servers = [\"embedded\"]\n\
-             [mail]\nurl = \"smtp://localhost\"\nfrom = \"r@b.test\"\n\
-             [[user]]\naddress = \"sip:1@localhost\"\n{settings}\n"
-        );
-        let read = load::text(Path::new("s"), &text).map(|site| site.users[0].missed_calls);
-        let expected = expected.map_err(|what| vec![what.to_owned()]);
-        assert_eq!(read.map_err(told), expected, "{settings}");
-    }
-    let without_mail = "[[user]]\naddress = \"sip:1@localhost\"\nmail = \"a@b.test\"\n";
-    let expected = ["s:3: user[0].mail: the site has no [mail] section: missed calls are told by mail"];
-    assert_eq!(
-        told(load::text(Path::new("s"), without_mail).expect_err("nobody carries its mail")),
-        expected
-    );
-    // With a UM that tells, the address alone needs no [mail]: there is only nobody to step in for the UM.
-    let told_by_um = format!("[um.plan]\np.servers = [\"sip:um@h\"]\n{without_mail}um_plan = \"p\"\n");
-    assert!(!loaded(&told_by_um).users[0].mail_if_um_refuses);
-}
-
-#[test]
 fn inline_tables_are_as_good_as_headed_ones() {
     let text =
         "trunk = [{ name = \"a\", sources = [\"192.0.2.1\"] },\n  { name = \"b\",\n sources = [\n\"x\"] }]\n";
@@ -207,86 +151,6 @@ fn no_file_whatever_it_holds_makes_the_loader_fall_over() {
 }
 
 #[test]
-fn a_mail_url_is_read_or_refused() {
-    use MailTls::{Implicit, Never, Opportunistic, Required};
-    let smtp = |host: &str, port, tls, login: Option<(&str, &str)>| {
-        let login = login.map(|(user, password)| (user.to_owned(), Secret(password.to_owned())));
-        Some(MailUrl::Smtp { host: host.to_owned(), port, tls, login })
-    };
-    for (url, password, expected) in [
-        ("smtp://127.0.0.1:1025", None, smtp("127.0.0.1", 1025, Never, None)),
-        ("smtp://[::1]", None, smtp("::1", 25, Never, None)),
-        ("smtp://LocalHost/", None, smtp("LocalHost", 25, Never, None)),
-        ("smtp://localhost?starttls=required", None, smtp("localhost", 25, Required, None)),
-        ("smtp://mail.test", None, smtp("mail.test", 25, Opportunistic, None)),
-        ("smtp://mail.test:26?starttls=never", None, smtp("mail.test", 26, Never, None)),
-        ("smtps://mail.test", None, smtp("mail.test", 465, Implicit, None)),
-        ("smtp://me@mail.test:587", Some("p w"), smtp("mail.test", 587, Required, Some(("me", "p w")))),
-        ("smtp://me%40home@[::1]", Some("p"), smtp("::1", 25, Never, Some(("me@home", "p")))),
-        ("smtp://me:p%20w@mail.test", None, smtp("mail.test", 25, Required, Some(("me", "p w")))),
-        ("maildir:/var/mail/x", None, Some(MailUrl::Maildir(PathBuf::from("/var/mail/x")))),
-        ("maildir:", None, None),
-        ("smtp://me@mail.test?starttls=never", Some("p"), None),
-        ("smtp://me@mail.test?starttls=opportunistic", Some("p"), None),
-        ("smtp://me@mail.test", None, None),
-        ("smtp://mail.test", Some("p"), None),
-        ("smtps://mail.test?starttls=required", None, None),
-        ("smtp://mail.test?tls=yes", None, None),
-        ("smtp://mail.test/path", None, None),
-        ("smtp://mail.test:99999", None, None),
-        ("smtp://", None, None),
-        ("smtp:mail.test", None, None),
-        ("lmtp://mail.test", None, None),
-        ("mail.test", None, None),
-    ] {
-        let mut variables = vec![("RINGPOST_MAIL__URL", url), ("RINGPOST_MAIL__FROM", "r@b.test")];
-        variables.extend(password.map(|password| ("RINGPOST_MAIL__PASSWORD", password)));
-        let read = with_environment("", &variables);
-        assert_eq!(read.ok().and_then(|site| site.mail).map(|mail| mail.url), expected, "{url}");
-    }
-}
-
-/// RFC 6531: a domain beyond ASCII has a form in it; a mailbox has none, and needs a server that takes it.
-#[test]
-fn a_mail_address_has_the_domain_that_every_server_takes() {
-    for (given, read) in [
-        ("tu@contoso.com", "tu@contoso.com"),
-        ("tu@m\u{fc}ller.test", "tu@xn--mller-kva.test"),
-        ("s\u{f8}ren@contoso.com", "s\u{f8}ren@contoso.com"),
-        ("s\u{f8}ren@m\u{fc}ller.test", "s\u{f8}ren@xn--mller-kva.test"),
-    ] {
-        let user = format!("[[user]]\naddress = \"sip:1@x.test\"\nnumbers = [\"1\"]\nmail = {given:?}\n");
-        let site = loaded(&format!("{user}[mail]\nurl = \"maildir:mail\"\nfrom = {given:?}\n"));
-        assert_eq!(site.users[0].mail.as_deref(), Some(read));
-        assert_eq!(site.mail.expect("[mail]").from, read);
-    }
-}
-
-#[test]
-fn a_password_comes_from_its_file_and_is_never_shown() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    fs::write(folder.path().join("word"), "hunter2\r\nsecond line\n").expect("the folder can be written");
-    let text =
-        |password: &str| format!("[mail]\nurl = \"smtp://me@mail.test\"\nfrom = \"r@b.test\"\n{password}\n");
-    let read = |password: &str| load::text(&folder.path().join("site.toml"), &text(password));
-    let site = read("password_file = \"word\"").expect("the file holds a password");
-    assert!(!format!("{site:?}").contains("hunter2"), "{site:?}");
-    let MailUrl::Smtp { login: Some((user, password)), .. } = site.mail.expect("the site has mail").url
-    else {
-        panic!("the URL was for SMTP with a login");
-    };
-    assert_eq!((user.as_str(), password.0.as_str()), ("me", "hunter2"));
-    for refused in ["password_file = \"none\"", "password_file = \".\"", "password = \"hunter2\""] {
-        let problems = told(read(refused).expect_err(refused));
-        assert_eq!(problems.len(), 1, "{refused}: {problems:?}");
-        assert!(
-            problems[0].contains("site.toml:4: mail.password") && !problems[0].contains("hunter2"),
-            "{problems:?}"
-        );
-    }
-}
-
-#[test]
 fn the_environment_wins_over_the_file() {
     let variables = [
         ("RINGPOST_SIP__LISTEN", "udp:127.0.0.1:7060, tcp:127.0.0.1:7060"),
@@ -304,109 +168,6 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(site.store.path, None);
     // A relative path counts from the current folder here, not from the site file's.
     assert_eq!(site.mail.map(|mail| mail.url), Some(MailUrl::Maildir(PathBuf::from("here"))));
-}
-
-#[test]
-fn channels_are_the_users_own_or_the_sites_and_reach_the_user() {
-    let site = loaded(
-        r#"
-        [mail]
-        url = "maildir:mail"
-        from = "a@x.test"
-        [channel.hook]
-        kind = "webhook"
-        url = "https://hooks.x.test/in"
-        at_once = 3
-        patience = "90s"
-        [channel.files]
-        kind = "maildir"
-        path = "files"
-        from = "a@x.test"
-        [notices]
-        channels = [["files", "hook"], "mail"]
-        [[user]]
-        address = "sip:1@x.test"
-        mail = "1@x.test"
-        [[user]]
-        address = "sip:2@x.test"
-        [[user]]
-        address = "sip:3@x.test"
-        channels = ["hook"]
-        missed_calls = "off"
-        "#,
-    );
-    let own = |user: usize| {
-        let chains = site.users[user].channels.iter();
-        let names = chains.map(|chain| chain.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(">"));
-        names.collect::<Vec<_>>().join(" ")
-    };
-    // Who has no mail address is left out by the channels that write mails.
-    assert_eq!([own(0), own(1), own(2)], ["files>hook mail", "hook", "hook"]);
-    let classes: Vec<_> = site.users.iter().map(|user| user.missed_calls).collect();
-    assert_eq!(classes, [UserClass::Mail, UserClass::Mail, UserClass::Off]);
-    let mut paces: Vec<_> =
-        site.channels.iter().map(|one| (one.name.as_str(), one.at_once, one.schedule.patience)).collect();
-    paces.sort();
-    let ten = Duration::from_secs(600);
-    assert_eq!(paces, [("files", 8, ten), ("hook", 3, Duration::from_secs(90)), ("mail", 8, ten)]);
-}
-
-#[test]
-fn r209_a_users_word_on_notices_stands_in_place_of_the_sites_key_by_key() {
-    let site = loaded(
-        "[notices]\nskip = [\"internal\"]\nskip_numbers = [\"+49900*\"]\nquiet = [\"22:00-07:00\"]\nmin_ring = \"2s\"\n\
-         work_days = [\"mon\"]\ntell = \"all\"\nskip_voice_mail = true\n\
-         [[user]]\naddress = \"sip:1@localhost\"\n\
-         [[user]]\naddress = \"sip:2@localhost\"\nmin_ring = \"1s\"\n[user.notices]\nskip = [\"spam\"]\nquiet = []\n\
-         work_days = [\"mon\", \"tue\"]\ntell = \"last\"",
-    );
-    let [usual, own] = [0, 1].map(|at: usize| &site.users[at]);
-    assert_eq!((usual.min_ring, own.min_ring), (Duration::from_secs(2), Duration::from_secs(1)));
-    let (usual, own) = (&usual.notices, &own.notices);
-    assert!(usual.filters.internal && !usual.filters.spam && own.filters.spam && !own.filters.internal);
-    assert!(usual.filters.voice_mail && own.filters.voice_mail, "the site's alone");
-    assert_eq!(usual.filters.numbers, own.filters.numbers);
-    assert_eq!((usual.hours.quiet.len(), own.hours.quiet.len()), (1, 0));
-    assert_eq!(own.hours.work_days, Days::named(["tue", "mon"]));
-    assert_eq!((&usual.tell, &own.tell), (&Tell::All, &Tell::Last));
-    let nothing = loaded("[[user]]\naddress = \"sip:1@localhost\"\n");
-    assert_eq!(
-        *nothing.users[0].notices,
-        Notices::default(),
-        "every call is told of, at once, to who was called"
-    );
-    // A group's address needs a way there.
-    let group = "[[user]]\naddress = \"sip:1@localhost\"\n[user.notices]\ntell = \"sales@b.test\"\n";
-    let expected = [
-        "s:3: user[0].notices: tell names an address: that needs channels, and the user's mail where they write mails",
-    ];
-    assert_eq!(told(load::text(Path::new("s"), group).expect_err("nothing carries its mail")), expected);
-}
-
-#[test]
-fn r209_which_user_calls_is_known_from_devices_and_from_trunks_that_are_believed() {
-    let directory = Directory::of(loaded(
-        "[[trunk]]\nname = \"pbx\"\nsources = [\"127.0.0.1\"]\n\
-         [[trunk]]\nname = \"world\"\nsources = [\"127.0.0.2\"]\ntrust_identity = false\n\
-         [[user]]\naddress = \"sip:ada@localhost\"\nnumbers = [\"1001\", \"+4930123\"]\n",
-    ));
-    let trunk = |ip: &str| {
-        Origin::Trunk(Arc::clone(directory.trunk(ip.parse().expect("an address")).expect("a trunk")))
-    };
-    let device = Origin::User(Arc::clone(directory.user("1001").expect("a user")));
-    for (origin, number, known) in [
-        (&device, None, true),
-        (&trunk("127.0.0.1"), Some("1001"), true),
-        (&trunk("127.0.0.1"), Some("+49-30-123"), true),
-        (&trunk("127.0.0.1"), Some("1002"), false),
-        (&trunk("127.0.0.1"), None, false),
-        // Anybody could say that of himself.
-        (&trunk("127.0.0.2"), Some("1001"), false),
-    ] {
-        let caller = Caller { number: number.map(str::to_owned), ..Caller::default() };
-        let calling = directory.user_calling(&caller, origin).map(|user| user.address.as_str());
-        assert_eq!(calling, known.then_some("sip:ada@localhost"), "{number:?} by {}", origin.name());
-    }
 }
 
 #[test]
@@ -611,6 +372,7 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
             "attendant",
             "location",
             "presence.publish",
+            "rcc.gateway",
         ];
         if !named.contains(&path.as_str()) {
             found.push((path, table.iter().map(|(key, _)| key.to_owned()).collect()));
@@ -620,8 +382,9 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
 }
 
 fn add_unknown(table: &mut Table) {
-    let plans =
-        ["main", "relay", "suppliers", "standard", "hq", "front"].iter().any(|name| table.contains_key(name));
+    let plans = ["main", "relay", "suppliers", "standard", "hq", "front", "pbx"]
+        .iter()
+        .any(|name| table.contains_key(name));
     for (_, item) in table.iter_mut() {
         match item {
             Item::Table(table) => add_unknown(table),

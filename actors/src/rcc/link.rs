@@ -1,0 +1,424 @@
+//! The SIP of one dialog with a PBX's gateway: what the machine wants is sent, and what comes is told to the machine.
+
+use std::{rc::Rc, sync::Arc};
+
+use ringpost::{
+    call::wire,
+    rcc::{
+        self, DISPOSITION, MEDIA_TYPE, Refusal, Request, Response, Unread,
+        client::{Answer, Client},
+    },
+    settings::RccGateway,
+    sip::{
+        Message as SipMessage, Method, Name,
+        build::{self, Draft, phrase},
+        challenge::{self, Tries},
+        dialog::Dialog,
+        peer::Peer,
+        session_timer::{self, Terms},
+        text::number,
+        token::{MAGIC, Token},
+        transaction::Owner,
+    },
+};
+
+use super::requests::{Asked, is_csta};
+use crate::{metrics::METRICS, port::Port};
+
+/// What inside the dialog is understood.
+const ALLOW: &[u8] = b"INVITE, ACK, BYE, INFO, UPDATE, OPTIONS";
+
+/// One dialog, or the wish for one.
+pub(super) struct Link {
+    pub client: Client,
+    /// Our tag; zero: it was never opened.
+    pub tag: u64,
+    /// The user whose line is the only one, where each has a dialog.
+    pub user: Option<Arc<str>>,
+    /// When the machine wants to be asked again, as the gateway's task has noted it.
+    pub wake: u64,
+    dialog: Option<(Dialog, Peer)>,
+    sent: Option<Sent>,
+    /// The next of the gateway's places that is tried.
+    place: usize,
+    /// The least session that it takes.
+    least: u32,
+    /// A re-INVITE of the gateway whose ACK has not come yet.
+    unheard: Option<Token>,
+}
+
+/// The request that has no final answer yet.
+struct Sent {
+    client: Token,
+    message: SipMessage,
+    peer: Peer,
+    tries: Tries,
+}
+
+/// Who carries it: the lane, the gateway as the site names it, and the domain.
+pub(super) struct Way<'w> {
+    pub port: &'w Rc<Port>,
+    pub settings: &'w RccGateway,
+    pub domain: &'w str,
+}
+
+/// A response: its code, further headers, its body.
+type Said<'s> = (u16, &'s dyn Fn(&mut Draft), Option<&'s str>);
+
+impl Way<'_> {
+    fn random(&self) -> u32 {
+        self.port.random()
+    }
+
+    fn sent_by(&self, peer: &Peer) -> Arc<[u8]> {
+        Arc::from(&self.port.listeners[usize::from(peer.listener)].sent_by[..])
+    }
+
+    fn contact(&self, draft: &mut Draft, peer: &Peer) {
+        draft.header("Contact", &[&wire::contact(peer.transport, b"rcc", &self.sent_by(peer), None)]);
+    }
+
+    /// Whoever had that dialog has no more to do with it.
+    pub fn gone(&self, tag: u64, asked: &Asked) {
+        self.reply(tag, asked, (481, &|_| {}, None));
+    }
+
+    fn reply(&self, tag: u64, Asked { server, request, from }: &Asked, (code, more, body): Said<'_>) {
+        let tag = Token(tag).text();
+        let mut draft = build::response(request, from.address, code, phrase(code).as_bytes(), &tag);
+        more(&mut draft);
+        let octets = match body {
+            Some(body) => carried(draft, body),
+            None => draft.empty(),
+        };
+        self.port.respond(*server, code, octets);
+    }
+
+    fn terms(&self, least: u32) -> Terms {
+        Terms { expires: Some(self.settings.session.max(least)), least: session_timer::FLOOR }
+    }
+}
+
+impl Link {
+    pub fn new(client: Client, user: Option<Arc<str>>) -> Self {
+        Self {
+            client,
+            tag: 0,
+            user,
+            wake: u64::MAX,
+            dialog: None,
+            sent: None,
+            place: 0,
+            least: 0,
+            unheard: None,
+        }
+    }
+
+    /// The INVITE that asks whether the gateway works, to one of the places that its name leads to.
+    pub fn open(&mut self, way: &Way<'_>, places: &[Peer]) {
+        let now = way.port.now();
+        let Some(peer) = places.get(self.place % places.len().max(1)).copied() else {
+            return self.client.failed("its name leads nowhere", None, now, way.random());
+        };
+        self.place += 1;
+        let (uri, text, sent_by) =
+            (way.settings.target.as_bytes(), Token(self.tag).text(), way.sent_by(&peer));
+        let own = format!("sip:ringpost@{}", way.domain);
+        let from =
+            way.settings.from.clone().or_else(|| self.user.as_deref().map(str::to_owned)).unwrap_or(own);
+        let lines = session_timer::offer(way.terms(self.least));
+        let to = uri.split(|octet| *octet == b';').next().unwrap_or(uri);
+        let asks = Request::SystemStatus { line: self.client.first_device().map(str::to_owned) };
+        let body = rcc::request_body(way.settings.edition, &asks);
+        let mut draft = Draft::request(b"INVITE", uri);
+        self.send_invite(way, peer, |branch| {
+            way.port.via(&mut draft, &peer, branch);
+            draft.header("Max-Forwards", &[b"70"]).header("From", &[b"<", from.as_bytes(), b">;tag=", &text]);
+            draft.header("To", &[b"<", to, b">"]).header("Call-ID", &[b"rcc-", &text, b"@", &sent_by]);
+            draft.header("CSeq", &[b"1 INVITE"]);
+            way.contact(&mut draft, &peer);
+            draft.header("Allow", &[ALLOW]).header("Supported", &[b"timer"]);
+            draft.lines(&lines);
+            carried(draft, &body)
+        });
+    }
+
+    fn send_invite(&mut self, way: &Way<'_>, peer: Peer, build: impl FnOnce(Token) -> bytes::Bytes) {
+        let mut octets = None;
+        let client = way.port.invite(peer, Owner::Control(Token(self.tag)), |branch| {
+            let built = build(branch);
+            octets = Some(built.clone());
+            built
+        });
+        self.keep(way, client, octets, peer);
+    }
+
+    /// Asks by INFO.
+    pub fn ask(&mut self, way: &Way<'_>, asks: &Request) {
+        let body = rcc::request_body(way.settings.edition, asks);
+        let Some((dialog, peer)) = &mut self.dialog else { return };
+        let (peer, mut draft, mut octets) = (*peer, dialog.request(b"INFO"), None);
+        let client = way.port.ask(peer, Owner::Control(Token(self.tag)), |branch| {
+            way.port.via(&mut draft, &peer, branch);
+            way.contact(&mut draft, &peer);
+            let built = carried(draft, &body);
+            octets = Some(built.clone());
+            built
+        });
+        self.keep(way, client, octets, peer);
+    }
+
+    /// Refreshes the session by re-INVITE.
+    pub fn refresh(&mut self, way: &Way<'_>) {
+        let Some((dialog, peer)) = &mut self.dialog else { return };
+        let (peer, mut draft) = (*peer, dialog.request(b"INVITE"));
+        let lines = session_timer::offer(way.terms(self.least));
+        self.send_invite(way, peer, |branch| {
+            way.port.via(&mut draft, &peer, branch);
+            way.contact(&mut draft, &peer);
+            draft.header("Allow", &[ALLOW]).header("Supported", &[b"timer"]).lines(&lines);
+            draft.empty()
+        });
+    }
+
+    fn keep(&mut self, way: &Way<'_>, client: Option<Token>, octets: Option<bytes::Bytes>, peer: Peer) {
+        let message = octets.and_then(|octets| SipMessage::read(octets).ok());
+        self.sent = client.zip(message).map(|(client, message)| Sent {
+            client,
+            message,
+            peer,
+            tries: Tries::default(),
+        });
+        if self.sent.is_none() {
+            // The lane has no room for another transaction.
+            self.refused(way, 408, None);
+        }
+    }
+
+    /// Ends the dialog by BYE.
+    pub fn close(&mut self, way: &Way<'_>) {
+        let Some((mut dialog, peer)) = self.dialog.take() else { return };
+        let mut draft = dialog.request(b"BYE");
+        way.port.ask(peer, Owner::Nobody, |branch| {
+            way.port.via(&mut draft, &peer, branch);
+            draft.empty()
+        });
+    }
+
+    /// An answer has come, or will not.
+    pub fn answered(&mut self, way: &Way<'_>, client: Token, (code, message): (u16, Option<&SipMessage>)) {
+        if code < 200 || self.sent.as_ref().is_none_or(|sent| sent.client != client) {
+            return;
+        }
+        let Some(mut sent) = self.sent.take() else { return };
+        let Some(message) = message else { return self.refused(way, code, None) };
+        if let 401 | 407 = code {
+            match self.authorize(way, &mut sent, message) {
+                true => return,
+                false => METRICS.rcc_gateway_refused_total.one(),
+            }
+        }
+        match code {
+            200..300 if sent.message.method() == Some(Method::Invite) => self.taken(way, &sent, message),
+            200..300 => {
+                let answer = rcc::response(&message.body()).map_or(Answer::Unread, Answer::Said);
+                self.client.answered(answer, way.port.now(), way.random());
+            }
+            _ => self.refused(way, code, Some(message)),
+        }
+    }
+
+    /// Sends the request once more, with credentials; false where there are none for that challenge.
+    fn authorize(&mut self, way: &Way<'_>, sent: &mut Sent, challenged: &SipMessage) -> bool {
+        let cnonce = format!("{:08x}{:08x}", way.random(), way.random());
+        let login = way.settings.login.as_ref();
+        let with = challenge::credentials(login, challenged, &sent.message, &mut sent.tries, &cnonce);
+        let (name, value) = match with {
+            Ok(with) => with,
+            Err(why) => {
+                tracing::warn!(gateway = way.settings.name, %why, "A challenge of a CSTA gateway is not answered");
+                return false;
+            }
+        };
+        let sequence = match &mut self.dialog {
+            Some((dialog, _)) => {
+                // It takes the next number, as every request in the dialog does.
+                drop(dialog.request(b"INFO"));
+                dialog.local_seq()
+            }
+            None => sent.message.cseq().map_or(1, |(sequence, _)| sequence + 1),
+        };
+        let (peer, owner, sent_by) = (sent.peer, Owner::Control(Token(self.tag)), way.sent_by(&sent.peer));
+        let mut octets = None;
+        let build = |branch: Token| {
+            let via: [&[u8]; 2] = [MAGIC, &branch.text()];
+            let again =
+                challenge::again(&sent.message, sequence, (peer.transport, &sent_by, &via), (name, &value));
+            octets = Some(again.clone());
+            again
+        };
+        let client = match sent.message.method() {
+            Some(Method::Invite) => way.port.invite(peer, owner, build),
+            _ => way.port.ask(peer, owner, build),
+        };
+        let again = octets.and_then(|octets| SipMessage::read(octets).ok());
+        match client.zip(again) {
+            Some((client, message)) => {
+                self.sent = Some(Sent { client, message, peer, tries: sent.tries });
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// An INVITE was taken: the dialog is open, or goes on.
+    fn taken(&mut self, way: &Way<'_>, sent: &Sent, answer: &SipMessage) {
+        let (now, agreed) = (way.port.now(), session_timer::agreed(answer));
+        let sequence = sent.message.cseq().map_or(1, |(sequence, _)| sequence);
+        let is_first = self.dialog.is_none();
+        if is_first {
+            let Some(dialog) = Dialog::uac(&sent.message, answer) else {
+                return self.refused(way, 500, None);
+            };
+            // Over a connection everything goes the way it came.
+            let hop = way.port.peer(dialog.next_hop()).filter(|_| !sent.peer.is_reliable());
+            self.dialog = Some((dialog, hop.unwrap_or(sent.peer)));
+        }
+        let Some((dialog, peer)) = &mut self.dialog else { return };
+        if !is_first {
+            dialog.refresh_target(answer);
+        }
+        let mut ack = dialog.ack(sequence);
+        let branch = Token(sent.client.0 ^ u64::from(way.random())).text();
+        ack.via(peer.transport, &way.sent_by(peer), &[MAGIC, &branch, b"a"]);
+        way.port.acknowledge(sent.client, *peer, ack.empty());
+        if is_first {
+            let said = rcc::response(&answer.body());
+            let works = matches!(said, Ok(Response::SystemStatus { normal: true }));
+            self.client.opened(works, agreed, now, way.random());
+        } else {
+            self.client.refreshed(agreed, now);
+        }
+    }
+
+    fn refused(&mut self, way: &Way<'_>, code: u16, message: Option<&SipMessage>) {
+        let (now, random) = (way.port.now(), way.random());
+        METRICS.rcc_gateway_failures_total.one();
+        if self.dialog.is_some() {
+            return self.client.answered(Answer::Refused(code), now, random);
+        }
+        let why = match code {
+            401 | 403 | 407 => "it does not let us in",
+            404 | 480 | 604 => "nobody is there under that URI",
+            408 => "it does not answer",
+            415 | 488 => "it does not know CSTA",
+            422 => "it wants longer sessions",
+            503 => "it is not in service",
+            _ => "it refuses",
+        };
+        let rest = message.and_then(|said| said.first(Name::RetryAfter)).and_then(|value| {
+            let digits = value.iter().take_while(|octet| octet.is_ascii_digit()).count();
+            number(&value[..digits])
+        });
+        if let (422, Some(said)) = (code, message) {
+            self.least = session_timer::least_of(said);
+        }
+        self.client.failed(why, rest.map(|seconds: u32| u64::from(seconds) * 1_000), now, random);
+    }
+
+    /// A request of the gateway inside the dialog.
+    pub fn requested(&mut self, way: &Way<'_>, asked: &Asked) {
+        let (request, tag) = (&*asked.request, self.tag);
+        let reply =
+            |code, more: &dyn Fn(&mut Draft), body: Option<&str>| way.reply(tag, asked, (code, more, body));
+        let Some((dialog, _)) = self.dialog.as_mut().filter(|(dialog, _)| dialog.owns(request)) else {
+            return reply(481, &|_| {}, None);
+        };
+        if !dialog.in_order(request) {
+            return reply(500, &|_| {}, None);
+        }
+        let allow = |draft: &mut Draft| {
+            draft.header("Allow", &[ALLOW]);
+        };
+        match request.method().unwrap_or(Method::Other) {
+            Method::Bye => {
+                reply(200, &|_| {}, None);
+                self.dialog = None;
+                self.client.gone(way.port.now(), way.random());
+            }
+            Method::Info => {
+                let (code, body) = self.informed(way, request);
+                let accept = |draft: &mut Draft| {
+                    if code == 415 {
+                        draft.header("Accept", &[MEDIA_TYPE.as_bytes()]);
+                    }
+                };
+                reply(code, &accept, body.as_deref());
+            }
+            method @ (Method::Invite | Method::Update) => {
+                dialog.refresh_target(request);
+                let agreed = session_timer::answer(request, way.terms(0));
+                let more = |draft: &mut Draft| {
+                    way.contact(draft, &asked.from);
+                    draft.copy(request, Name::RecordRoute).header("Allow", &[ALLOW]);
+                    draft.header("Supported", &[b"timer"]);
+                    if let Some((_, lines)) = &agreed {
+                        draft.lines(lines);
+                    }
+                };
+                reply(200, &more, None);
+                if method == Method::Invite {
+                    way.port.adopt(asked.server, Owner::Control(Token(tag)));
+                    self.unheard = Some(asked.server);
+                }
+                self.client.prolonged(agreed.as_ref().map(|(session, _)| *session), way.port.now());
+            }
+            Method::Options => reply(200, &allow, None),
+            _ => reply(405, &allow, None),
+        }
+    }
+
+    /// What an INFO of the gateway is answered with: an event as a rule; some ask whether we work.
+    fn informed(&mut self, way: &Way<'_>, request: &SipMessage) -> (u16, Option<String>) {
+        if !request.has_body() {
+            return (200, None);
+        }
+        if !is_csta(request) {
+            return (415, None);
+        }
+        METRICS.rcc_gateway_events_total.one();
+        match rcc::event(&request.body()) {
+            Ok(event) => {
+                event.iter().for_each(|event| self.client.event(event, way.port.now()));
+                (200, None)
+            }
+            Err(Unread::Xml(_) | Unread::Foreign) => (400, None),
+            Err(Unread::Missing(_)) => match rcc::request(&request.body()) {
+                Ok((edition, Request::SystemStatus { .. })) => {
+                    (200, Some(rcc::response_body(edition, &Response::SystemStatus { normal: true })))
+                }
+                Ok((edition, _)) => (200, Some(rcc::error_body(edition, Refusal::NotSupported))),
+                Err(_) => (200, None),
+            },
+        }
+    }
+
+    /// The ACK of a re-INVITE has come.
+    pub fn acknowledged(&mut self, port: &Port) {
+        if let Some(server) = self.unheard.take() {
+            port.acknowledged(server);
+        }
+    }
+
+    /// Nothing of the dialog counts any more; what it is answered yet is put in order without us.
+    pub fn forget(&mut self, port: &Port) {
+        self.sent.iter().for_each(|sent| port.orphan(sent.client, None));
+        (self.dialog, self.sent, self.unheard) = (None, None, None);
+    }
+}
+
+fn carried(mut draft: Draft, body: &str) -> bytes::Bytes {
+    draft.header("Content-Type", &[MEDIA_TYPE.as_bytes()]);
+    draft.header("Content-Disposition", &[DISPOSITION.as_bytes()]);
+    draft.body(body.as_bytes())
+}

@@ -1,0 +1,135 @@
+//! Calls that a telephone at a PBX has missed: Ringpost tells their users itself, though the calls never came here (R10).
+
+use std::{sync::Arc, time::Duration};
+
+use actix::Addr;
+use jiff::Timestamp;
+use ringpost::{
+    address::{Caller, UserClass},
+    call::Outcome,
+    directory::{Directory, Origin},
+    notify::{Action, CallRecord, Facts, Kind, Notice, Verdict, decide, filter::Seen},
+    outbox::items,
+    rcc::line::{Device, Left},
+    settings::{RccGateway, User},
+};
+
+use crate::{
+    metrics::METRICS,
+    outbox::{Outbox, PostAll, Record},
+    policies::Policies,
+    switch::say,
+};
+
+/// Who decides and tells.
+#[derive(Clone)]
+pub(super) struct Telling {
+    pub policies: Arc<Policies>,
+    pub outbox: Addr<Outbox>,
+}
+
+/// Who has called, as the event of a gateway names it.
+pub(super) fn caller(directory: &Directory, gateway: &RccGateway, device: Option<&str>) -> Caller {
+    let Some(device) = device else { return Caller::default() };
+    let Device { number, extension } = Device::of(device);
+    let digits = number.strip_prefix('+').unwrap_or(&number);
+    let is_number = !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_digit());
+    let written = extension.map_or(number.clone(), |extension| format!("{number};ext={extension}"));
+    let uri = device.contains(':').then(|| device.to_owned());
+    let caller = Caller { number: is_number.then_some(written), uri, ..Caller::default() };
+    let trunk = gateway.trunk.as_ref().and_then(|name| directory.trunk_called(name));
+    let caller = match trunk {
+        Some(trunk) => directory.readable(caller, &Origin::Trunk(Arc::clone(trunk))),
+        None => caller,
+    };
+    directory.named(caller)
+}
+
+impl Telling {
+    /// Decides, and has the notice written; the call log gets its line.
+    pub fn missed(&self, directory: &Directory, gateway: &RccGateway, user: &User, left: &Left) {
+        let rang_for = Duration::from_millis(left.lasted);
+        let posted = Timestamp::now();
+        let came_in = posted.checked_sub(rang_for).unwrap_or(posted);
+        let outcome = Outcome::GaveUpRinging;
+        let caller = caller(directory, gateway, left.caller.as_deref());
+        let verdict = self.verdict(directory, user, (&caller, rang_for), outcome);
+        let notice = Notice {
+            kind: Kind::Missed,
+            user: user.address.clone(),
+            user_name: user.name.clone(),
+            mail: user.mail.clone(),
+            language: user.language,
+            time_zone: user.time_zone.clone(),
+            // A gateway that starts afresh may count its calls from the beginning.
+            call_id: format!("{}-{}-{}", gateway.name, left.call, came_in.as_millisecond()),
+            caller,
+            came_in,
+            rang_for,
+            outcome,
+            talked: None,
+            called: None,
+        };
+        let record = CallRecord {
+            call_id: notice.call_id.clone(),
+            user: notice.user.clone(),
+            caller: notice.caller.clone(),
+            came_in,
+            rang_for,
+            outcome,
+            verdict,
+            answered_by: None,
+        };
+        if verdict.action == Action::Mail {
+            METRICS.rcc_missed_total.one();
+            let wish = directory.wish(user, &notice, posted);
+            self.post(items(&notice, &user.channels, posted, &wish), notice.call_id);
+        }
+        say(&record);
+        self.outbox.do_send(Record(vec![record]));
+    }
+
+    /// The users' UM knows nothing of a call that it could not have had, so Ringpost tells those users too.
+    fn verdict(
+        &self,
+        directory: &Directory,
+        user: &User,
+        (caller, rang_for): (&Caller, Duration),
+        outcome: Outcome,
+    ) -> Verdict {
+        let class = match user.missed_calls {
+            _ if self.policies.is_silent(user) => UserClass::Off,
+            UserClass::Um => UserClass::Mail,
+            class => class,
+        };
+        // The PBX knows its own telephones.
+        let from = caller.number.as_deref().and_then(|number| directory.user(number));
+        let seen = Seen {
+            caller,
+            internal: from.is_some(),
+            own: from.is_some_and(|from| from.address == user.address),
+            invite: None,
+            unwanted: false,
+        };
+        let facts = Facts {
+            rang_for,
+            min_ring: user.min_ring,
+            has_um_plan: false,
+            has_channel: !user.channels.is_empty(),
+            filter: user.notices.filters.catch(&seen, &directory.site.outbound.numbering),
+            others_told: false,
+        };
+        decide(class, outcome, facts)
+    }
+
+    fn post(&self, items: Vec<ringpost::outbox::Item>, call: String) {
+        let taken = self.outbox.send(PostAll(items));
+        actix::spawn(async move {
+            match taken.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(call, %error, "A notice could not be written"),
+                Err(error) => tracing::error!(call, %error, "The outbox does not take notices"),
+            }
+        });
+    }
+}

@@ -1,0 +1,508 @@
+//! The client's side of a dialog with a PBX's gateway (R52; TR/87), as a machine: it opens the dialog, has every line
+//! monitored one after the other, asks from time to time whether all is as it seems, and begins anew where nobody answers.
+//!
+//! Time is in milliseconds. Nothing is known of a line without a monitor: whatever ends the dialog hides all of them.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+};
+
+use super::{
+    Event, Request, Response,
+    line::{Left, Line},
+};
+use crate::sip::session_timer::Session;
+
+/// Events that come before the answer that names their monitor.
+const EARLY: usize = 16;
+/// Monitors that are stopped one by one when all of them end; BYE ends the rest.
+const STOPS: usize = 32;
+/// A gateway that has refused so many snapshots in a row knows none.
+const SNAPSHOTS: u8 = 3;
+const SILENT: &str = "it does not answer";
+/// How long before the end of its session a dialog is refreshed, in milliseconds.
+const AHEAD: u64 = 60_000;
+
+/// How a gateway is asked; all in milliseconds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Terms {
+    /// The shortest time between two monitors that begin.
+    pub gap: u64,
+    /// How often it is asked whether it works.
+    pub poll: u64,
+    /// How long an answer may take.
+    pub patience: u64,
+    /// How soon it is tried again, at first and at last.
+    pub retry: (u64, u64),
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Do {
+    /// Send the INVITE that asks whether it works.
+    Open,
+    /// Ask by INFO.
+    Ask(Request),
+    /// Refresh the session by re-INVITE.
+    Refresh,
+    /// Send BYE; there is no dialog any more.
+    Close,
+    /// Something has changed at the line of that user.
+    Show(Arc<str>),
+    /// Nothing is known of it any more.
+    Hide(Arc<str>),
+    /// A call has left it.
+    Left(Arc<str>, Left),
+}
+
+/// What came of an INFO.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Answer {
+    /// 2xx with that body.
+    Said(Response),
+    /// 2xx with something else.
+    Unread,
+    /// Another final answer, or none: 408.
+    Refused(u16),
+}
+
+/// How it goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Health {
+    /// There is no line, or the first answer is still to come.
+    Fresh,
+    /// It tells of every line.
+    Well,
+    /// It does not tell of so many.
+    Lacks(usize),
+    /// There is no dialog.
+    Down(&'static str),
+}
+
+/// A gateway, and the lines that it is to tell of.
+#[derive(Debug)]
+pub struct Client {
+    terms: Terms,
+    stage: Stage,
+    lines: BTreeMap<Arc<str>, Watched>,
+    monitors: HashMap<String, Arc<str>>,
+    jobs: VecDeque<Job>,
+    early: VecDeque<Event>,
+    told: VecDeque<Do>,
+    failures: u32,
+    trouble: Option<&'static str>,
+    ends: bool,
+}
+
+#[derive(Debug)]
+struct Watched {
+    line: Line,
+    monitored: bool,
+    /// It was refused, and is asked for again then.
+    again: Option<u64>,
+}
+
+#[derive(Debug, Eq, PartialEq)]
+enum Job {
+    Start(Arc<str>),
+    Snapshot(Arc<str>),
+    Stop(String),
+}
+
+#[derive(Debug)]
+enum Stage {
+    Resting(u64),
+    /// Until then it may answer.
+    Opening(u64),
+    Open(Open),
+    Over,
+}
+
+#[derive(Debug)]
+struct Open {
+    since: u64,
+    /// What it is asked, and until when it may answer.
+    asking: Option<(Asking, u64)>,
+    /// When the next monitor may begin.
+    next: u64,
+    poll: u64,
+    refresh: u64,
+    ends: u64,
+    knows_features: bool,
+    snapshots_refused: u8,
+}
+
+#[derive(Debug)]
+enum Asking {
+    Features,
+    Status,
+    Refresh,
+    Start(Arc<str>),
+    Snapshot(Arc<str>),
+    Stop,
+}
+
+impl Client {
+    /// A gateway that is first called at `first`.
+    pub fn new(terms: Terms, first: u64) -> Self {
+        Self {
+            terms,
+            stage: Stage::Resting(first),
+            lines: BTreeMap::new(),
+            monitors: HashMap::new(),
+            jobs: VecDeque::new(),
+            early: VecDeque::new(),
+            told: VecDeque::new(),
+            failures: 0,
+            trouble: None,
+            ends: false,
+        }
+    }
+
+    /// How it is asked from now on.
+    pub fn adjust(&mut self, terms: Terms) {
+        self.terms = terms;
+    }
+
+    /// The line of a user.
+    pub fn line(&self, user: &str) -> Option<&Line> {
+        self.lines.get(user).map(|watched| &watched.line)
+    }
+
+    /// Any of the lines: Microsoft's clients name the one that a dialog is for when they open it.
+    pub fn first_device(&self) -> Option<&str> {
+        self.lines.values().next().map(|watched| watched.line.device())
+    }
+
+    /// The users whose lines are to be told of, each with the name of its device. Those of before stay as they are.
+    pub fn follow(&mut self, wanted: impl IntoIterator<Item = (Arc<str>, String)>) {
+        let wanted: BTreeMap<Arc<str>, String> = wanted.into_iter().collect();
+        let stays = |user: &Arc<str>, watched: &Watched| {
+            wanted.get(user).is_some_and(|d| *d == watched.line.device())
+        };
+        let gone: Vec<_> = self
+            .lines
+            .iter()
+            .filter(|(user, watched)| !stays(user, watched))
+            .map(|(user, _)| Arc::clone(user))
+            .collect();
+        for user in gone {
+            if self.lines.remove(&user).is_some_and(|watched| watched.monitored) {
+                self.told.push_back(Do::Hide(Arc::clone(&user)));
+            }
+            let of_user =
+                self.monitors.iter().find(|(_, of)| **of == user).map(|(monitor, _)| monitor.clone());
+            if let Some(monitor) = of_user {
+                self.monitors.remove(&monitor);
+                self.jobs.push_front(Job::Stop(monitor));
+            }
+        }
+        for (user, device) in wanted {
+            if !self.lines.contains_key(&user) {
+                self.jobs.push_back(Job::Start(Arc::clone(&user)));
+                self.lines.insert(user, Watched { line: Line::new(device), monitored: false, again: None });
+            }
+        }
+    }
+
+    /// All of it ends.
+    pub fn end(&mut self) {
+        self.ends = true;
+        self.follow([]);
+        self.jobs.truncate(STOPS);
+    }
+
+    /// Whether there is a dialog, or soon will be.
+    pub fn has_dialog(&self) -> bool {
+        matches!(self.stage, Stage::Opening(_) | Stage::Open(_))
+    }
+
+    /// Whether nothing is to be done any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over) && self.told.is_empty()
+    }
+
+    /// What is to be done now; asked until there is nothing.
+    pub fn next(&mut self, now: u64, random: u32) -> Option<Do> {
+        if let Some(told) = self.told.pop_front() {
+            return Some(told);
+        }
+        match &mut self.stage {
+            Stage::Resting(_) if self.ends => {
+                self.stage = Stage::Over;
+                None
+            }
+            Stage::Resting(until) if *until <= now && !self.lines.is_empty() => {
+                self.stage = Stage::Opening(now + self.terms.patience);
+                Some(Do::Open)
+            }
+            Stage::Opening(until) if *until <= now => {
+                self.failed(SILENT, None, now, random);
+                None
+            }
+            Stage::Open(Open { asking: Some((_, until)), .. }) if *until <= now => {
+                self.lose(SILENT, true, now, random);
+                self.told.pop_front()
+            }
+            Stage::Open(open) if open.asking.is_none() => {
+                if open.ends <= now {
+                    self.lose("its session was not refreshed", true, now, random);
+                    return self.told.pop_front();
+                }
+                self.due(now)
+            }
+            Stage::Resting(_) | Stage::Opening(_) | Stage::Open(_) | Stage::Over => None,
+        }
+    }
+
+    fn due(&mut self, now: u64) -> Option<Do> {
+        if self.lines.is_empty() && self.jobs.is_empty() {
+            self.stage = Stage::Resting(now);
+            return Some(Do::Close);
+        }
+        let Stage::Open(open) = &mut self.stage else { return None };
+        let (asking, what) = if !open.knows_features {
+            (Asking::Features, Do::Ask(Request::Features))
+        } else if open.refresh <= now {
+            (Asking::Refresh, Do::Refresh)
+        } else if open.poll <= now {
+            open.poll = now + self.terms.poll;
+            let snapshots = open.snapshots_refused < SNAPSHOTS;
+            for (user, watched) in &mut self.lines {
+                if watched.again.take_if(|again| *again <= now).is_some() {
+                    self.jobs.push_back(Job::Start(Arc::clone(user)));
+                } else if snapshots && watched.monitored && watched.line.calls().next().is_some() {
+                    self.jobs.push_back(Job::Snapshot(Arc::clone(user)));
+                }
+            }
+            (Asking::Status, Do::Ask(Request::SystemStatus { line: None }))
+        } else {
+            self.job(now)?
+        };
+        if let Stage::Open(open) = &mut self.stage {
+            open.asking = Some((asking, now + self.terms.patience));
+        }
+        Some(what)
+    }
+
+    fn job(&mut self, now: u64) -> Option<(Asking, Do)> {
+        let Stage::Open(open) = &mut self.stage else { return None };
+        loop {
+            match self.jobs.front()? {
+                Job::Stop(_) => {}
+                Job::Start(user) | Job::Snapshot(user) if !self.lines.contains_key(user) => {
+                    self.jobs.pop_front();
+                    continue;
+                }
+                Job::Start(_) | Job::Snapshot(_) if open.next > now => return None,
+                Job::Start(_) | Job::Snapshot(_) => open.next = now + self.terms.gap,
+            }
+            let device = |user: &Arc<str>| self.lines.get(user).map(|one| one.line.device().to_owned());
+            return match self.jobs.pop_front()? {
+                Job::Stop(monitor) => Some((Asking::Stop, Do::Ask(Request::MonitorStop { monitor }))),
+                Job::Start(user) => {
+                    let device = device(&user)?;
+                    Some((Asking::Start(user), Do::Ask(Request::MonitorStart { device })))
+                }
+                Job::Snapshot(user) => {
+                    let device = device(&user)?;
+                    Some((Asking::Snapshot(user), Do::Ask(Request::SnapshotDevice { device })))
+                }
+            };
+        }
+    }
+
+    /// When there may be something to do; `None`: not before something happens.
+    pub fn wake(&self) -> Option<u64> {
+        if !self.told.is_empty() {
+            return Some(0);
+        }
+        match &self.stage {
+            Stage::Resting(until) => (self.ends || !self.lines.is_empty()).then_some(*until),
+            Stage::Opening(until) => Some(*until),
+            Stage::Open(Open { asking: Some((_, until)), .. }) => Some(*until),
+            Stage::Open(open) => {
+                let job = match self.jobs.front() {
+                    Some(Job::Stop(_)) => 0,
+                    Some(Job::Start(_) | Job::Snapshot(_)) => open.next,
+                    None if self.lines.is_empty() => 0,
+                    None => u64::MAX,
+                };
+                Some(job.min(open.poll).min(open.refresh).min(open.ends))
+            }
+            Stage::Over => None,
+        }
+    }
+
+    /// The INVITE was answered: whether the gateway says that it works, and the session that it has agreed to.
+    pub fn opened(&mut self, works: bool, session: Option<Session>, now: u64, random: u32) {
+        if !works {
+            self.told.push_back(Do::Close);
+            return self.failed("it says that it does not work", None, now, random);
+        }
+        self.stage = Stage::Open(Open {
+            since: now,
+            asking: None,
+            next: now,
+            poll: now + self.terms.poll,
+            refresh: u64::MAX,
+            ends: u64::MAX,
+            knows_features: false,
+            snapshots_refused: 0,
+        });
+        self.trouble = None;
+        self.prolonged(session, now);
+        self.jobs = self.lines.keys().cloned().map(Job::Start).collect();
+    }
+
+    /// The INVITE was not taken; `rest`: how long the gateway wants to be left alone.
+    pub fn failed(&mut self, why: &'static str, rest: Option<u64>, now: u64, random: u32) {
+        let (first, longest) = self.terms.retry;
+        let pause = first.checked_shl(self.failures.min(32)).unwrap_or(longest).clamp(1, longest.max(1));
+        self.failures += 1;
+        // Many clients of one gateway do not come back at the same time.
+        let pause = pause / 2 + u64::from(random) % (pause / 2 + 1);
+        self.stage = Stage::Resting(now + pause.max(rest.unwrap_or(0)));
+        self.trouble = Some(why);
+    }
+
+    /// Either end has refreshed the session.
+    pub fn prolonged(&mut self, session: Option<Session>, now: u64) {
+        let Stage::Open(open) = &mut self.stage else { return };
+        (open.refresh, open.ends) = match session {
+            Some(session) => {
+                let whole = u64::from(session.interval) * 1_000;
+                let after = if session.ours { whole.saturating_sub(AHEAD).max(whole / 2) } else { u64::MAX };
+                (now.saturating_add(after), now + session.ends_after().as_millis() as u64)
+            }
+            None => (u64::MAX, u64::MAX),
+        };
+    }
+
+    /// The re-INVITE was taken.
+    pub fn refreshed(&mut self, session: Option<Session>, now: u64) {
+        if let Stage::Open(open) = &mut self.stage {
+            open.asking = None;
+        }
+        self.prolonged(session, now);
+    }
+
+    /// An INFO was answered, or a re-INVITE was refused.
+    pub fn answered(&mut self, answer: Answer, now: u64, random: u32) {
+        let Stage::Open(open) = &mut self.stage else { return };
+        let Some((asking, _)) = open.asking.take() else { return };
+        match (asking, answer) {
+            (_, Answer::Refused(481)) => self.lose("it knows the dialog no more", false, now, random),
+            (_, Answer::Refused(408)) => self.lose(SILENT, true, now, random),
+            (_, Answer::Refused(401 | 407)) => self.lose("it does not take the login", true, now, random),
+            (_, Answer::Refused(503)) => self.lose("it answers 503", true, now, random),
+            (Asking::Features, _) => open.knows_features = true,
+            (Asking::Start(user), Answer::Said(Response::MonitorStart { monitor })) => {
+                self.begun(user, monitor, now);
+            }
+            (Asking::Start(user), _) => {
+                let again = now + self.terms.retry.1;
+                self.lines.entry(user).and_modify(|watched| watched.again = Some(again));
+            }
+            (Asking::Snapshot(user), Answer::Said(Response::Snapshot(connections))) => {
+                open.snapshots_refused = 0;
+                if self.lines.get_mut(&user).is_some_and(|one| one.line.is_as(&connections, now)) {
+                    self.told.push_back(Do::Show(user));
+                }
+            }
+            (Asking::Snapshot(_), _) => {
+                open.snapshots_refused = open.snapshots_refused.saturating_add(1);
+                if open.snapshots_refused >= SNAPSHOTS {
+                    self.jobs.retain(|job| !matches!(job, Job::Snapshot(_)));
+                }
+            }
+            (Asking::Status, Answer::Said(Response::SystemStatus { normal: false })) => {
+                self.lose("it says that it does not work", true, now, random);
+            }
+            // Both ends have tried at once (RFC 3261 §14.1).
+            (Asking::Refresh, Answer::Refused(491)) => open.refresh = now + 1_000 + u64::from(random % 1_000),
+            // It lasts as long as it lasts.
+            (Asking::Refresh, _) => open.refresh = u64::MAX,
+            (Asking::Status | Asking::Stop, _) => {}
+        }
+    }
+
+    fn begun(&mut self, user: Arc<str>, monitor: String, now: u64) {
+        let Some(watched) = self.lines.get_mut(&user) else {
+            // Nobody wants it any more.
+            return self.jobs.push_front(Job::Stop(monitor));
+        };
+        (watched.monitored, watched.again) = (true, None);
+        self.monitors.insert(monitor.clone(), Arc::clone(&user));
+        self.told.push_back(Do::Show(Arc::clone(&user)));
+        if let Stage::Open(Open { snapshots_refused: ..SNAPSHOTS, .. }) = self.stage {
+            self.jobs.push_front(Job::Snapshot(user));
+        }
+        let early: Vec<_> = self.early.drain(..).filter(|event| event.monitor == monitor).collect();
+        early.iter().for_each(|event| self.event(event, now));
+    }
+
+    /// Something has happened at a line.
+    pub fn event(&mut self, event: &Event, now: u64) {
+        let Stage::Open(open) = &self.stage else { return };
+        let Some(user) = self.monitors.get(&event.monitor) else {
+            // It has overtaken the answer that names its monitor.
+            if matches!(open.asking, Some((Asking::Start(_), _))) && self.early.len() < EARLY {
+                self.early.push_back(event.clone());
+            }
+            return;
+        };
+        if let Some(watched) = self.lines.get_mut(user) {
+            let left = watched.line.on(event, now);
+            self.told.push_back(Do::Show(Arc::clone(user)));
+            self.told.extend(left.map(|left| Do::Left(Arc::clone(user), left)));
+        }
+    }
+
+    /// The gateway has ended the dialog.
+    pub fn gone(&mut self, now: u64, random: u32) {
+        if let Stage::Open(_) = self.stage {
+            self.lose("it has ended the dialog", false, now, random);
+        }
+    }
+
+    fn lose(&mut self, why: &'static str, close: bool, now: u64, random: u32) {
+        if let Stage::Open(open) = &self.stage
+            && now.saturating_sub(open.since) >= self.terms.retry.1
+        {
+            self.failures = 0;
+        }
+        for (user, watched) in &mut self.lines {
+            watched.line.forget();
+            watched.again = None;
+            if std::mem::take(&mut watched.monitored) {
+                self.told.push_back(Do::Hide(Arc::clone(user)));
+            }
+        }
+        self.monitors.clear();
+        self.jobs.clear();
+        self.early.clear();
+        if close {
+            self.told.push_back(Do::Close);
+        }
+        self.failed(why, None, now, random);
+    }
+
+    /// How it goes.
+    pub fn health(&self) -> Health {
+        match (&self.stage, self.trouble) {
+            (Stage::Open(_), _) => match self.lines.values().filter(|one| one.again.is_some()).count() {
+                0 => Health::Well,
+                lacking => Health::Lacks(lacking),
+            },
+            (_, Some(why)) if !self.lines.is_empty() => Health::Down(why),
+            (_, _) => Health::Fresh,
+        }
+    }
+
+    /// How many lines are monitored.
+    pub fn monitored(&self) -> usize {
+        self.monitors.len()
+    }
+}
