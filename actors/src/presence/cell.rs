@@ -13,9 +13,12 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use ringpost::presence::{
-    Inputs, Presence, Sight, Source, aggregate::Idle, dialog_info, pidf, subscription::Package,
-    summary::Summary,
+use ringpost::{
+    calendar::Schedule,
+    presence::{
+        Inputs, Presence, Sight, Source, aggregate::Idle, dialog_info, pidf, subscription::Package,
+        summary::Summary,
+    },
 };
 use smallvec::SmallVec;
 
@@ -41,6 +44,8 @@ pub struct Known {
     pub publications: Vec<Publication>,
     /// The mailbox.
     pub summary: Summary,
+    /// Free and busy times.
+    pub schedule: Option<Arc<Schedule>>,
     /// The lanes that have watchers: how many, and whether each knows already that there is something to tell.
     lanes: SmallVec<[(u8, u32, bool); 2]>,
     /// When it changed last, if it has not been summed up since, and by which settings that is to be done.
@@ -69,7 +74,10 @@ pub struct Told {
     since: u64,
     /// All of it.
     pub presence: Presence,
-    summary: Summary,
+    /// What waits in the mailbox.
+    pub summary: Summary,
+    /// Free and busy times, where a calendar is asked for them.
+    pub schedule: Option<Arc<Schedule>>,
     bodies: [OnceLock<Document>; 7],
 }
 
@@ -94,8 +102,9 @@ impl Document {
 }
 
 impl Told {
-    fn new(version: u64, since: u64, presence: Presence, summary: Summary) -> Self {
-        Self { version, since, presence, summary, bodies: Default::default() }
+    fn new(version: u64, since: u64, presence: Presence, known: (Summary, Option<Arc<Schedule>>)) -> Self {
+        let (summary, schedule) = known;
+        Self { version, since, presence, summary, schedule, bodies: Default::default() }
     }
 
     /// The body of a package for a watcher; written when the first one wants it.
@@ -139,9 +148,9 @@ impl Cell {
         (presence, summary): (Presence, Summary),
         now: u64,
     ) -> Self {
-        let told = Told::new(inputs.version(), now, presence, summary.clone());
-        let (lanes, unsummed) = (SmallVec::new(), None);
-        let known = Known { inputs, publications: vec![], summary, lanes, unsummed };
+        let told = Told::new(inputs.version(), now, presence, (summary.clone(), None));
+        let (schedule, lanes, unsummed) = (None, SmallVec::new(), None);
+        let known = Known { inputs, publications: vec![], summary, schedule, lanes, unsummed };
         Self {
             id,
             user,
@@ -199,11 +208,16 @@ impl Cell {
         self.stale.store(false, Ordering::Release);
         let presence = known.inputs.sum(idle, now);
         let old = self.told.load();
-        if old.presence == presence && old.summary == known.summary {
+        let same_schedule = match (&old.schedule, &known.schedule) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        if old.presence == presence && old.summary == known.summary && same_schedule {
             return false;
         }
         let version = known.inputs.changed();
-        self.told.store(Arc::new(Told::new(version, now, presence, known.summary.clone())));
+        let beside = (known.summary.clone(), known.schedule.clone());
+        self.told.store(Arc::new(Told::new(version, now, presence, beside)));
         true
     }
 
