@@ -476,8 +476,8 @@ impl Client {
         };
         if let Some(watched) = self.lines.get_mut(user) {
             let left = watched.line.on(event, now);
-            self.told.push_back(Do::Show(Arc::clone(user)));
             self.told.extend(left.map(|left| Do::Left(Arc::clone(user), left)));
+            self.told.push_back(Do::Show(Arc::clone(user)));
         }
     }
 
