@@ -18,6 +18,9 @@ const LONGEST_RETRY: u64 = 10 * 60 * 1_000;
 /// A Retry-After counts up to an hour.
 const LONGEST_PENALTY: u32 = 3_600;
 
+/// The mark of no document.
+const UNKNOWN: u64 = 0;
+
 /// What a publication needs to know of its server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Terms {
@@ -130,9 +133,19 @@ pub struct Publication {
 }
 
 impl Publication {
-    /// From now on that document is to be published; `None`: nothing.
+    /// From now on that document is to be published; `None`: nothing. The mark is not zero.
     pub fn wants(&mut self, mark: Option<u64>) {
         self.wanted = mark;
+    }
+
+    /// The server holds something that a run before has published: nobody knows what it says.
+    pub fn restore(&mut self, tag: &str, ends: u64) {
+        self.held = Some(Held { tag: Some(tag.into()), mark: UNKNOWN, refresh: 0, ends });
+    }
+
+    /// The entity tag that the server knows it by, and when it ends there.
+    pub fn kept(&self) -> Option<(&str, u64)> {
+        self.held.as_ref().and_then(|held| Some((held.tag.as_deref()?, held.ends)))
     }
 
     /// The server may have lost it: it is prolonged at the next chance.

@@ -96,6 +96,18 @@ impl Server {
         self.all.len() - 1
     }
 
+    /// The server holds a publication of a run before.
+    pub fn restore(&mut self, at: usize, tag: &str, ends: u64) {
+        self.holds += usize::from(!self.all[at].publication.is_held());
+        self.all[at].publication.restore(tag, ends);
+        self.look(at);
+    }
+
+    /// See [`Publication::kept`].
+    pub fn kept(&self, at: usize) -> Option<(&str, u64)> {
+        self.all[at].publication.kept()
+    }
+
     /// How the server is.
     pub fn health(&self) -> Health {
         self.health

@@ -342,3 +342,24 @@ fn after_any_history_the_server_knows_the_state() {
         }
     }
 }
+
+/// What a run before has published is changed by its tag, or taken back; at its end it is forgotten.
+#[test]
+fn r206_a_publication_of_a_run_before_is_changed_and_not_doubled() {
+    let mut one = Publication::default();
+    one.restore("old", 50_000);
+    assert_eq!(one.kept(), Some(("old", 50_000)));
+    one.wants(Some(7));
+    assert_eq!(sends(&mut one, 0), request(Some("old"), 600, true));
+    one.answered(Answer::Taken(Some("new".into()), Some(600)), &TERMS, 1, 0);
+    assert_eq!((one.kept(), one.is_settled()), (Some(("new", 600_000)), true));
+    let mut gone = Publication::default();
+    gone.restore("old", 50_000);
+    assert_eq!(sends(&mut gone, 0), request(Some("old"), 0, false));
+    gone.answered(Answer::Taken(None, Some(0)), &TERMS, 1, 0);
+    assert_eq!((gone.kept(), gone.is_settled()), (None, true));
+    let mut late = Publication::default();
+    late.restore("old", 50_000);
+    late.wants(Some(7));
+    assert_eq!(sends(&mut late, 50_000), request(None, 600, true));
+}

@@ -18,12 +18,19 @@ use super::{
     elsewhere::COUNTS,
     list::{self, Members},
     lock, serve,
+    tags::TAGS,
     watchers::{KEEP, Subscription, Target, WATCH, Watcher, Watchers},
 };
-use crate::{metrics::METRICS, port::Alarm, store::PresenceRow};
+use crate::{
+    metrics::METRICS,
+    port::Alarm,
+    store::{PresenceRow, Scribe},
+};
 
 /// How long a change waits for others, in milliseconds.
 const TOGETHER: u64 = 1_000;
+/// The same for what is not to wait.
+const SOON: u64 = 50;
 /// What stands before the names of publications in the store; those of subscriptions are 16 digits.
 const PUBLICATION: &str = "p ";
 
@@ -79,13 +86,31 @@ impl Presence {
     pub async fn write_publications(self: Arc<Self>) {
         let Some(scribe) = &self.scribe else { return std::future::pending().await };
         loop {
-            tokio::time::sleep(Duration::from_millis(TOGETHER)).await;
-            let rows = std::mem::take(&mut *lock(&self.unwritten));
-            if !rows.is_empty() && !scribe.keep_presence(rows.clone().into_iter().collect()).await {
-                let mut unwritten = lock(&self.unwritten);
-                for (name, body) in rows {
-                    unwritten.entry(name).or_insert(body);
-                }
+            let soon = async {
+                self.hurry.notified().await;
+                tokio::time::sleep(Duration::from_millis(SOON)).await;
+            };
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(TOGETHER)) => {}
+                () = soon => {}
+            }
+            self.write_gathered(scribe).await;
+        }
+    }
+
+    /// Writes what is not written yet, when Ringpost stops.
+    pub(super) async fn write_last(&self) {
+        if let Some(scribe) = &self.scribe {
+            self.write_gathered(scribe).await;
+        }
+    }
+
+    async fn write_gathered(&self, scribe: &Scribe) {
+        let rows = std::mem::take(&mut *lock(&self.unwritten));
+        if !rows.is_empty() && !scribe.keep_presence(rows.clone().into_iter().collect()).await {
+            let mut unwritten = lock(&self.unwritten);
+            for (name, body) in rows {
+                unwritten.entry(name).or_insert(body);
             }
         }
     }
@@ -105,6 +130,7 @@ impl Presence {
         for (name, body) in rows {
             let taken = match name.strip_prefix(PUBLICATION) {
                 Some(publication) => self.republish(publication, &body, now),
+                None if name.starts_with(TAGS) => self.restore_tag(&body, now),
                 None if name.starts_with(COUNTS) => self.restore_count(&body, now),
                 None => self.resubscribe(&name, &body, now),
             };

@@ -10,9 +10,11 @@ mod keep;
 mod list;
 pub mod outward;
 mod own;
+mod post;
 mod publish;
 mod remind;
 mod serve;
+mod tags;
 mod tell;
 mod unasked;
 pub mod watchers;
@@ -35,12 +37,13 @@ use ringpost::{
     presence::{Inputs, Source, input::Said, summary::Summary},
     settings::User,
 };
-use tokio::sync::{broadcast::error::RecvError, mpsc};
+use tokio::sync::{Notify, broadcast::error::RecvError, mpsc};
 
 use self::{
     cell::{Cell, Known, Publication},
     elsewhere::Elsewhere,
     keep::Restored,
+    tags::Tagged,
 };
 use crate::{
     guard::caught,
@@ -89,6 +92,10 @@ pub struct Presence {
     restored: Mutex<Vec<Vec<Restored>>>,
     /// Publications that are to be written, by their names in the store; `None`: removed.
     unwritten: Mutex<HashMap<String, Option<String>>>,
+    /// What presence servers hold of ours, by the names in the store.
+    tags: Mutex<HashMap<String, Tagged>>,
+    /// Rows that are not to wait for others.
+    hurry: Notify,
     elsewhere: Elsewhere,
     scribe: Option<Scribe>,
 }
@@ -117,6 +124,8 @@ impl Presence {
             open: AtomicUsize::new(0),
             restored: Mutex::new((0..lanes).map(|_| vec![]).collect()),
             unwritten: Mutex::default(),
+            tags: Mutex::default(),
+            hurry: Notify::new(),
             elsewhere: Elsewhere::default(),
             scribe,
         })

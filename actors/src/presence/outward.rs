@@ -8,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use futures_util::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 use ringpost::{
     directory::Directory,
@@ -24,6 +23,8 @@ use tokio::sync::{Mutex, Notify, mpsc};
 use super::{
     Order, Presence,
     cell::{Cell, Told},
+    post::Post,
+    tags::Tagged,
 };
 use crate::{
     entropy,
@@ -31,10 +32,6 @@ use crate::{
     port::{errand::Errand, lanes::Lanes, proof},
 };
 
-/// Longer than any transaction lasts.
-const PATIENCE: Duration = Duration::from_secs(35);
-/// How long an answer over a connection may take: where the connection has gone nothing is sent again.
-const PATIENCE_OVER_TCP: Duration = Duration::from_secs(4);
 /// How long the end of the publications is waited for when Ringpost stops.
 const FAREWELL: Duration = Duration::from_millis(800);
 
@@ -92,6 +89,7 @@ impl Outward {
             // Whatever is left ends by itself.
             let _ = tokio::time::timeout(FAREWELL, self.ended.notified()).await;
         }
+        self.presence.write_last().await;
     }
 
     /// Works until the end of the program.
@@ -101,7 +99,7 @@ impl Outward {
         let now = || began.elapsed().as_millis() as u64;
         let (mut fars, mut work, mut random) = (vec![], Work::new(), entropy::source());
         let (mut stops, mut ids) = (false, 0..);
-        self.renew(&mut fars, &mut ids);
+        self.renew(&mut fars, &mut ids, now());
         loop {
             let at = now();
             fars.iter_mut().for_each(|far| self.play(far, at, &work));
@@ -115,10 +113,14 @@ impl Outward {
                     Some(Order::Remind(_)) => {}
                     Some(_) if stops => {}
                     Some(Order::Tell(cell)) => self.tell(&mut fars, &cell),
-                    Some(Order::Judge) => self.renew(&mut fars, &mut ids),
+                    Some(Order::Judge) => self.renew(&mut fars, &mut ids, now()),
                     None => return std::future::pending().await,
                 },
-                Some(done) = work.next() => done.told(&mut fars, now(), random()),
+                Some(done) = work.next() => {
+                    if let Some((far, at)) = done.told(&mut fars, now(), random()) {
+                        self.keep(far, at, now());
+                    }
+                }
                 () = until(wake.map(|wake| wake.saturating_sub(at))) => {}
                 () = self.ends.notified() => {
                     stops = true;
@@ -135,7 +137,7 @@ impl Outward {
     }
 
     /// The site was read: servers and users may have come and gone.
-    fn renew(&self, fars: &mut Vec<Far>, ids: &mut RangeFrom<u64>) {
+    fn renew(&self, fars: &mut Vec<Far>, ids: &mut RangeFrom<u64>, now: u64) {
         let directory = self.presence.directory.load_full();
         let presence = &directory.site.presence;
         let wanted = if presence.enabled { &presence.publish[..] } else { &[] };
@@ -148,7 +150,12 @@ impl Outward {
                 |far: &Far| far.settings.name == settings.name && far.settings.target == settings.target;
             let mut far = match before.iter().position(same) {
                 Some(at) => before.swap_remove(at),
-                None => Far::new(settings.clone(), ids.next().unwrap_or_default()),
+                None => {
+                    let mut new = Far::new(settings.clone(), ids.next().unwrap_or_default());
+                    let known = self.presence.tags_of(&settings.name, &settings.target);
+                    known.iter().for_each(|one| new.restores(one, now, self.presence.now()));
+                    new
+                }
             };
             far.settings = Arc::new(settings.clone());
             far.machine.adjust(settings.terms(), settings.at_once);
@@ -165,6 +172,21 @@ impl Outward {
             fars.push(far);
         }
         before.iter().for_each(|gone| METRICS.health.forget(&gone.part()));
+    }
+
+    /// Keeps what a server holds after an answer.
+    fn keep(&self, far: &Far, at: usize, now: u64) {
+        let (ours, held) = (&far.ours[at], far.machine.kept(at));
+        let (tag, ends) = held.unwrap_or_default();
+        let one = Tagged {
+            server: far.settings.name.as_str().into(),
+            target: far.settings.target.as_str().into(),
+            user: (&*ours.user).into(),
+            package: ours.package,
+            tag: tag.into(),
+            ends: self.presence.now() + ends.saturating_sub(now) / 1_000,
+        };
+        self.presence.keep_tag(one, held.is_some());
     }
 
     /// Sends what is to be sent.
@@ -214,12 +236,23 @@ impl Far {
     /// Publishes that user's documents from now on.
     fn publishes(&mut self, user: &Arc<str>) {
         for package in self.settings.packages.clone() {
-            if !self.numbers.contains_key(&(Arc::clone(user), package)) {
-                let at = self.machine.add();
-                self.ours.push(Ours { user: Arc::clone(user), package, known: None, version: 0 });
-                self.numbers.insert((Arc::clone(user), package), at);
-            }
+            self.number(user, package);
         }
+    }
+
+    /// The number of a publication.
+    fn number(&mut self, user: &Arc<str>, package: Package) -> usize {
+        *self.numbers.entry((Arc::clone(user), package)).or_insert_with(|| {
+            self.ours.push(Ours { user: Arc::clone(user), package, known: None, version: 0 });
+            self.machine.add()
+        })
+    }
+
+    /// The server holds something of a run before; what is not to be published any more is taken back.
+    fn restores(&mut self, one: &Tagged, now: u64, seconds: u64) {
+        let at = self.number(&Arc::from(&*one.user), one.package);
+        let left = one.ends.saturating_sub(seconds).saturating_mul(1_000);
+        self.machine.restore(at, &one.tag, now.saturating_add(left));
     }
 
     /// That is known of a user now.
@@ -286,15 +319,17 @@ impl Far {
 }
 
 impl Done {
-    /// Tells the server's machine.
-    fn told(self, fars: &mut [Far], now: u64, random: u32) {
+    /// Tells the server's machine; the publication that was answered.
+    fn told(self, fars: &mut [Far], now: u64, random: u32) -> Option<(&Far, usize)> {
         let (Self::Published(id, ..) | Self::Lives(id, _)) = self;
         // A server that is not the site's any more.
-        let Some(far) = fars.iter_mut().find(|far| far.id == id) else { return };
-        match self {
+        let which = fars.iter().position(|far| far.id == id)?;
+        let far = &mut fars[which];
+        let published = match self {
             Self::Lives(_, lives) => {
                 far.machine.answers(lives);
                 far.ask = now + far.settings.keep_alive.as_millis() as u64;
+                None
             }
             Self::Published(_, at, answer) => {
                 if !matches!(answer, Answer::Taken(..)) {
@@ -302,53 +337,12 @@ impl Done {
                     tracing::debug!(server = far.settings.name, ?answer, "A PUBLISH was not taken");
                 }
                 far.machine.answered(at, answer, now, random);
+                Some(at)
             }
-        }
+        };
         let held = fars.iter().map(|far| far.machine.held()).sum::<usize>();
         METRICS.publications_out.set(held as u64);
-    }
-}
-
-/// One PUBLISH.
-struct Post {
-    settings: Arc<PublishServer>,
-    user: Arc<str>,
-    package: Package,
-    request: Request,
-    body: Bytes,
-}
-
-impl Post {
-    /// Sends it, and answers challenges.
-    async fn send(self, lanes: Lanes) -> Answer {
-        let target = self.settings.target.to_ascii_lowercase();
-        let over_tcp = ["transport=tcp", "transport=tls"].iter().any(|transport| target.contains(transport));
-        let patience = if over_tcp { PATIENCE_OVER_TCP } else { PATIENCE };
-        let who = (self.settings.name.as_str(), self.settings.login.as_ref());
-        let reply = proof::ask(&lanes, self.errand(), who, patience).await;
-        Answer::read(reply.code, reply.message.as_ref())
-    }
-
-    fn errand(&self) -> Errand {
-        let Request { tag, expires, body } = &self.request;
-        let mut headers = vec![
-            ("Event", self.package.name().as_bytes().to_vec()),
-            ("Expires", expires.to_string().into_bytes()),
-        ];
-        headers.extend(tag.iter().map(|tag| ("SIP-If-Match", tag.as_bytes().to_vec())));
-        if *body {
-            headers.push(("Content-Type", self.package.media_type().as_bytes().to_vec()));
-        }
-        Errand {
-            method: "PUBLISH",
-            uri: self.user.to_string(),
-            next_hop: Some(self.settings.target.clone()),
-            from: self.user.to_string(),
-            to: self.user.to_string(),
-            headers,
-            body: self.body.clone(),
-            ..Errand::default()
-        }
+        Some((&fars[which], published?))
     }
 }
 

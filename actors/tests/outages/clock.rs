@@ -70,13 +70,7 @@ impl Office {
         let ring = self.desk.expect("INVITE");
         self.desk.answer(&ring, 180);
         self.pbx.expect("180");
-        self.pbx.cancel(&invite, "");
-        self.pbx.expect("200");
-        let cancel = self.desk.expect("CANCEL");
-        self.desk.answer(&cancel, 200);
-        self.desk.answer(&ring, 487);
-        self.desk.expect("ACK");
-        self.pbx.refused(&invite, 487);
+        self.pbx.gives_up(&invite, &mut self.desk, &ring);
         invite.one("Call-ID").to_owned()
     }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    support::{Over, Peer, Ringpost, Sip, metrics, peer::Dialog, ports, within},
+    support::{Over, Peer, Ringpost, Sip, metrics, ports, within},
     watcher::site,
 };
 
@@ -126,15 +126,9 @@ fn talks(pbx: &mut Peer, phone: &mut Peer, during: impl FnOnce()) {
     let ringing = phone.expect("INVITE");
     phone.answer(&ringing, 180);
     pbx.expect("180");
-    phone.answer(&ringing, 200);
-    let mut talk = Dialog::caller(&invite, &pbx.expect("200"));
-    pbx.inside(&mut talk, "ACK", "", "");
-    phone.expect("ACK");
+    let mut talk = pbx.talks(&invite, phone, &ringing);
     during();
-    pbx.inside(&mut talk, "BYE", "", "");
-    pbx.expect("200");
-    let bye = phone.expect("BYE");
-    phone.answer(&bye, 200);
+    pbx.ends(&mut talk, phone);
 }
 
 #[test]

@@ -55,18 +55,11 @@ impl Stage {
     fn call(&mut self) -> Dialog {
         let invite = self.pbx.invite("1001");
         let ringing = self.phone.expect("INVITE");
-        self.phone.answer(&ringing, 200);
-        let mut talk = Dialog::caller(&invite, &self.pbx.expect("200"));
-        self.pbx.inside(&mut talk, "ACK", "", "");
-        self.phone.expect("ACK");
-        talk
+        self.pbx.talks(&invite, &mut self.phone, &ringing)
     }
 
     fn hang_up(&mut self, mut talk: Dialog) {
-        self.pbx.inside(&mut talk, "BYE", "", "");
-        self.pbx.expect("200");
-        let bye = self.phone.expect("BYE");
-        self.phone.answer(&bye, 200);
+        self.pbx.ends(&mut talk, &mut self.phone);
     }
 }
 
@@ -119,6 +112,96 @@ fn every_answer_leads_to_the_present_state() {
     }
     drop((stage.pbx, stage.phone, stage.server));
     stage.ringpost.stops_well();
+}
+
+/// Killed, it goes on with the tags that it has: also of a user whom the site does not publish any more.
+#[test]
+fn r206_tags_outlive_a_kill_and_who_is_gone_is_taken_back() {
+    let mut stage = started("keep_alive = \"30s\"");
+    let first = stage.published();
+    stage.takes(&first, "before");
+    let store = rusqlite::Connection::open(stage.ringpost.folder.path().join("store.db")).expect("a store");
+    let kept = || -> i64 {
+        store
+            .query_row("SELECT count(*) FROM presence WHERE name LIKE 'o %'", [], |row| row.get(0))
+            .expect("a table")
+    };
+    crate::support::until("the tag is kept", || kept() == 1);
+    stage.ringpost.kill();
+    stage.ringpost.restart();
+    let again = stage.published();
+    assert_eq!((again.first("SIP-If-Match"), again.one("Expires")), ("before", "600"), "{again}");
+    assert!(again.body().contains(">available</own:telephony>"), "{again}");
+    assert_ne!(again.one("Call-ID"), first.one("Call-ID"));
+    // A server that knows it no more is told anew.
+    stage.server.answer_with(&again, 412, "", "");
+    let anew = stage.published();
+    assert!(anew.first("SIP-If-Match").is_empty() && anew.body().contains("available"), "{anew}");
+    stage.takes(&anew, "after");
+    crate::support::until("the tag is kept", || kept() == 1);
+    std::thread::sleep(Duration::from_millis(200));
+    stage.ringpost.kill();
+    let site = stage.ringpost.site();
+    fs::write(
+        stage.ringpost.folder.path().join("site.toml"),
+        site.replace("publish_gap", "users = []\npublish_gap"),
+    )
+    .expect("written");
+    stage.ringpost.restart();
+    let gone = stage.published();
+    assert_eq!((gone.first("SIP-If-Match"), gone.one("Expires"), gone.body()), ("after", "0", ""), "{gone}");
+    stage.server.answer_with(&gone, 200, "SIP-ETag: none\r\nExpires: 0\r\n", "");
+    crate::support::until("nothing is kept", || kept() == 0);
+    stage.ringpost.is_well();
+}
+
+/// T31: a tag of 100 KB, which no message may hold, and an answer that never comes whole, over TCP: the server counts as silent
+/// until it answers otherwise, and has the present state within five seconds then.
+#[test]
+fn t31_a_tag_larger_than_any_message_costs_one_try() {
+    let site = Site::new();
+    let mut server = Peer::new(Over::Tcp, "127.0.0.24", site.sip);
+    let (mut pbx, mut phone) = (site.peer(Over::Udp), site.peer(Over::Udp));
+    let ringpost = site
+        .table(&format!(
+            "[presence]\nenabled = true\n[presence.publish.front]\nserver = \"sip:{};transport=tcp\"\npublish_gap = \"10ms\"\n\
+             keep_alive = \"1s\"",
+            server.address
+        ))
+        .user("1001", &[&phone], "")
+        .start();
+    let huge = "e".repeat(100_000);
+    let mut seen = 0;
+    let invite = pbx.invite("1001");
+    let ringing = phone.expect("INVITE");
+    phone.answer(&ringing, 200);
+    let mut talk = Dialog::caller(&invite, &pbx.expect("200"));
+    pbx.inside(&mut talk, "ACK", "", "");
+    phone.expect("ACK");
+    let mut well = None;
+    let taken = loop {
+        let message = server.expect_any();
+        if message.what() == "OPTIONS" {
+            server.answer(&message, 200);
+            continue;
+        }
+        seen += 1;
+        if seen <= 2 {
+            let answer =
+                server.response(&message, 200, "t", &format!("SIP-ETag: {huge}\r\nExpires: 600\r\n"), "");
+            server.sends(&answer.raw);
+            well = Some(Instant::now());
+            ringpost.is_well();
+        } else {
+            server.answer_with(&message, 200, "SIP-ETag: short\r\nExpires: 600\r\n", "");
+            break message;
+        }
+    };
+    assert!(taken.body().contains(">busy</own:telephony>"), "{taken}");
+    let took = well.expect("it was answered so").elapsed();
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    ringpost.is_well();
+    assert!(!ringpost.log().contains("panicked"));
 }
 
 /// A foreign realm gets no password; a server that refuses costs nothing but tries that become rare.

@@ -134,18 +134,54 @@ fn talks(body: &str) -> bool {
 fn talk(pbx: &mut Peer, phone: &mut Peer) -> Dialog {
     let invite = pbx.invite("1001");
     let ringing = phone.expect("INVITE");
-    phone.answer(&ringing, 200);
-    let mut talk = Dialog::caller(&invite, &pbx.expect("200"));
-    pbx.inside(&mut talk, "ACK", "", "");
-    phone.expect("ACK");
-    talk
+    pbx.talks(&invite, phone, &ringing)
+}
+
+/// A Ringpost that is killed in a call and started again changes what it has published, and leaves no second publication
+/// there: Kamailio tells the dialogs of all of them together.
+#[test]
+fn r206_a_kill_leaves_no_second_publication() {
+    let address = SocketAddr::from(([127, 0, 0, 22], ports(1)));
+    let Some(kamailio) = Kamailio::start(address) else { return };
+    let site = Site::new();
+    let (mut pbx, mut phone) = (site.peer(Over::Udp), site.peer(Over::Udp));
+    let mut ringpost = site
+        .table(&format!(
+            "[presence]\nenabled = true\n[presence.publish.front]\nserver = \"sip:{address}\"\naccess = \"full\"\n\
+             packages = [\"presence\", \"dialog\"]\nusers = [\"1001\"]\npublish_gap = \"50ms\"\nkeep_alive = \"1s\""
+        ))
+        .user("1001", &[&phone], "")
+        .start();
+    let (mut presence, mut dialog) = (Watcher::new(&kamailio, "presence"), Watcher::new(&kamailio, "dialog"));
+    let _call = talk(&mut pbx, &mut phone);
+    presence.sees("busy", busy);
+    dialog.sees("a call", talks);
+    let store = rusqlite::Connection::open(ringpost.folder.path().join("store.db")).expect("a store");
+    let kept = || -> Vec<String> {
+        let mut rows = store.prepare("SELECT body FROM presence WHERE name LIKE 'o %'").expect("a table");
+        let rows = rows.query_map([], |row| row.get(0)).expect("readable");
+        rows.collect::<Result<_, _>>().expect("rows")
+    };
+    // Each publication has changed once: the second tag is on the disk some hundredths of a second after its answer.
+    let first = kept();
+    until("both tags are kept", || kept().len() == 2);
+    std::thread::sleep(Duration::from_millis(if first == kept() { 300 } else { 600 }));
+    ringpost.kill();
+    ringpost.restart();
+    presence.sees("free", free);
+    dialog.sees("no call", |body| !talks(body));
+    // Its publications are one again: the next call shows, and goes.
+    let call = talk(&mut pbx, &mut phone);
+    dialog.sees("a call", |body| body.matches("<state>confirmed</state>").count() == 1);
+    hang_up(&mut pbx, &mut phone, call);
+    dialog.sees("no call", |body| !talks(body));
+    drop((pbx, phone));
+    ringpost.stops_well();
+    assert!(kept().is_empty(), "what is taken back has no tag: {:?}", kept());
 }
 
 fn hang_up(pbx: &mut Peer, phone: &mut Peer, mut talk: Dialog) {
-    pbx.inside(&mut talk, "BYE", "", "");
-    pbx.expect("200");
-    let bye = phone.expect("BYE");
-    phone.answer(&bye, 200);
+    pbx.ends(&mut talk, phone);
 }
 
 /// A watcher at Kamailio sees busy when a call runs through Ringpost, and free after; T31: a Kamailio that is killed in the

@@ -41,10 +41,7 @@ fn a_call_comes_in() {
         assert_eq!(value(&established, "callID"), value(&delivered, "callID"));
         let since = Instant::now();
         let mut called = Dialog::callee(&ringing, &ok);
-        phone.inside(&mut called, "BYE", "", "");
-        phone.expect("200");
-        let bye = pbx.expect("BYE");
-        pbx.answer(&bye, 200);
+        phone.ends(&mut called, &mut pbx);
         let cleared = client.hears_at_once("ConnectionClearedEvent", since);
         assert!(cleared.contains("<droppedConnection>"), "{cleared}");
         client.does("MonitorStop", &format!("<monitorCrossRefID>{monitor}</monitorCrossRefID>"));
@@ -107,10 +104,7 @@ fn the_user_calls_and_two_monitors_see_it() {
     // A monitor that begins in the middle of a call hears of its end.
     boss.monitors("tel:1001");
     let since = Instant::now();
-    desk.inside(&mut talk, "BYE", "", "");
-    desk.expect("200");
-    let bye = phone.expect("BYE");
-    phone.answer(&bye, 200);
+    desk.ends(&mut talk, &mut phone);
     own.hears_at_once("ConnectionClearedEvent", since);
     boss.hears("ConnectionClearedEvent");
     boss.hears("ConnectionClearedEvent");
@@ -132,19 +126,13 @@ fn a_fork_is_one_connection() {
     pbx.expect("180");
     two.answer(&second, 180);
     client.hears("DeliveredEvent");
-    two.answer(&second, 200);
-    let mut talk = Dialog::caller(&invite, &pbx.expect("200"));
-    pbx.inside(&mut talk, "ACK", "", "");
-    two.expect("ACK");
+    let mut talk = pbx.talks(&invite, &mut two, &second);
     let cancel = one.expect("CANCEL");
     one.answer(&cancel, 200);
     one.answer(&first, 487);
     one.expect("ACK");
     client.hears("EstablishedEvent");
-    pbx.inside(&mut talk, "BYE", "", "");
-    pbx.expect("200");
-    let bye = two.expect("BYE");
-    two.answer(&bye, 200);
+    pbx.ends(&mut talk, &mut two);
     client.hears("ConnectionClearedEvent");
     // Given up by the caller.
     let invite = pbx.invite("1001");

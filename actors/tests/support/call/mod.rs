@@ -4,11 +4,14 @@
 pub mod metrics;
 pub mod peer;
 pub mod ringpost;
+mod scenes;
 pub mod sip;
 pub mod sipp;
 
 use std::{
+    fs,
     net::{TcpListener, UdpSocket},
+    path::Path,
     sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
@@ -52,4 +55,16 @@ pub fn ports(count: u16) -> u16 {
             return FIRST + offset;
         }
     }
+}
+
+/// RTP ports that nobody else has, as a site names them.
+pub fn rtp_ports() -> String {
+    let first = (ports(24) + 1) & !1;
+    format!("rtp_ports = \"{first}-{}\"", first + 21)
+}
+
+/// A sample site as it stands.
+pub fn sample(name: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/sites").join(name);
+    fs::read_to_string(file).expect("the sample is there")
 }
