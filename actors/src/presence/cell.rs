@@ -13,8 +13,9 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use ringpost::presence::{
-    Inputs, Presence, Sight, Source, dialog_info, pidf, subscription::Package, summary::Summary,
+use ringpost::{
+    calendar::Schedule,
+    presence::{Inputs, Presence, Sight, Source, dialog_info, pidf, subscription::Package, summary::Summary},
 };
 use smallvec::SmallVec;
 
@@ -38,6 +39,8 @@ pub struct Known {
     pub publications: Vec<Publication>,
     /// The mailbox.
     pub summary: Summary,
+    /// Free and busy times.
+    pub schedule: Option<Arc<Schedule>>,
     /// The lanes that have watchers: how many, and whether each knows already that there is something to tell.
     lanes: SmallVec<[(u8, u32, bool); 2]>,
 }
@@ -64,7 +67,10 @@ pub struct Told {
     since: u64,
     /// All of it.
     pub presence: Presence,
-    summary: Summary,
+    /// What waits in the mailbox.
+    pub summary: Summary,
+    /// Free and busy times, where a calendar is asked for them.
+    pub schedule: Option<Arc<Schedule>>,
     bodies: [OnceLock<Document>; 7],
 }
 
@@ -89,8 +95,9 @@ impl Document {
 }
 
 impl Told {
-    fn new(version: u64, since: u64, presence: Presence, summary: Summary) -> Self {
-        Self { version, since, presence, summary, bodies: Default::default() }
+    fn new(version: u64, since: u64, presence: Presence, known: (Summary, Option<Arc<Schedule>>)) -> Self {
+        let (summary, schedule) = known;
+        Self { version, since, presence, summary, schedule, bodies: Default::default() }
     }
 
     /// The body of a package for a watcher; written when the first one wants it.
@@ -134,8 +141,8 @@ impl Cell {
         (presence, summary): (Presence, Summary),
         now: u64,
     ) -> Self {
-        let told = Told::new(inputs.version(), now, presence, summary.clone());
-        let known = Known { inputs, publications: vec![], summary, lanes: SmallVec::new() };
+        let told = Told::new(inputs.version(), now, presence, (summary.clone(), None));
+        let known = Known { inputs, publications: vec![], summary, schedule: None, lanes: SmallVec::new() };
         Self {
             id,
             user,
@@ -167,11 +174,16 @@ impl Cell {
         let done = change(&mut known);
         let (presence, due) = sum(&known.inputs);
         let old = self.told.load();
-        if old.presence == presence && old.summary == known.summary {
+        let same_schedule = match (&old.schedule, &known.schedule) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        if old.presence == presence && old.summary == known.summary && same_schedule {
             return (done, SmallVec::new(), due);
         }
         let version = known.inputs.changed();
-        self.told.store(Arc::new(Told::new(version, now, presence, known.summary.clone())));
+        let beside = (known.summary.clone(), known.schedule.clone());
+        self.told.store(Arc::new(Told::new(version, now, presence, beside)));
         let mut lanes = SmallVec::new();
         for (lane, watchers, knows) in &mut known.lanes {
             if *watchers > 0 && !std::mem::replace(knows, true) {

@@ -10,7 +10,6 @@ mod keep;
 mod list;
 pub mod outward;
 mod own;
-mod post;
 mod publish;
 mod remind;
 mod serve;
