@@ -84,9 +84,11 @@ fn the_dialog_is_refreshed_a_minute_before_its_end_and_polled_in_between() {
         }
     }
     // Each poll looks at a line besides, whatever it does.
-    let looks = asked.iter().filter(|(_, what)| matches!(what, Do::Ask(Request::SnapshotDevice { .. }))).count();
+    let looks =
+        asked.iter().filter(|(_, what)| matches!(what, Do::Ask(Request::SnapshotDevice { .. }))).count();
     assert!((15..=30).contains(&looks), "{looks}");
-    let polls = asked.iter().filter(|(_, what)| *what == Do::Ask(Request::SystemStatus { line: None })).count();
+    let polls =
+        asked.iter().filter(|(_, what)| *what == Do::Ask(Request::SystemStatus { line: None })).count();
     let refreshes: Vec<u64> =
         asked.iter().filter(|(_, what)| *what == Do::Refresh).map(|(at, _)| *at).collect();
     assert_eq!((polls, refreshes.as_slice()), (30, &[1_740_000][..]));
@@ -218,7 +220,10 @@ fn events_that_come_early() {
 fn everything_ends() {
     let mut client = open();
     client.end();
-    assert_eq!(all(&mut client, 30), [Do::Hide(user(0)), Do::Ask(Request::MonitorStop { monitor: "m0".into() })]);
+    assert_eq!(
+        all(&mut client, 30),
+        [Do::Hide(user(0)), Do::Ask(Request::MonitorStop { monitor: "m0".into() })]
+    );
     client.answered(Answer::Said(Response::Done("MonitorStop".into())), 31, 7);
     assert_eq!(all(&mut client, 31), [Do::Close]);
     assert!(client.is_over());
@@ -298,7 +303,9 @@ fn random_histories_end_in_the_truth() {
                         asked = Some((Some(request), now + 10));
                     }
                     Do::Refresh => asked = Some((None, now + 10)),
-                    Do::Close => (dialog, asked, gateway.open) = (false, None, gateway.open && dice.next(2) == 0),
+                    Do::Close => {
+                        (dialog, asked, gateway.open) = (false, None, gateway.open && dice.next(2) == 0)
+                    }
                     Do::Show(user) => shown[index(&user)] = true,
                     Do::Hide(user) => shown[index(&user)] = false,
                     Do::Left(..) => {}
@@ -322,7 +329,9 @@ fn random_histories_end_in_the_truth() {
                 match answer {
                     _ if lost(&mut dice) => {}
                     Some(answer) => client.answered(answer, now, dice.next(1 << 31) as u32),
-                    None if gateway.open => client.refreshed(Some(Session { interval: 600, ours: true }), now),
+                    None if gateway.open => {
+                        client.refreshed(Some(Session { interval: 600, ours: true }), now)
+                    }
                     None => client.answered(Answer::Refused(481), now, 7),
                 }
             }

@@ -247,8 +247,11 @@ fn transfers_and_conferences() {
         let mut line = Line::new(US);
         line.on(&told(Happened::Delivered, US, ""), 0);
         line.on(&told(Happened::Established, US, ""), 0);
-        let consulted =
-            Event { connection: new("c2", US), calling: Some(US.into()), ..told(Happened::Originated, US, "") };
+        let consulted = Event {
+            connection: new("c2", US),
+            calling: Some(US.into()),
+            ..told(Happened::Originated, US, "")
+        };
         line.on(&consulted, 0);
         let event = Event {
             second: Some(new("c2", US)),

@@ -105,9 +105,8 @@ impl Lines {
     /// A party refers the other one to that URI; `None`: that led nowhere.
     pub(super) fn refers(&mut self, by: Option<(Leg, &[u8])>) {
         if let Some(on) = &mut self.on {
-            on.referred = by.map(|(leg, uri)| {
-                (leg, Uri::read(uri).and_then(|uri| uri.number()).map(Cow::into_owned))
-            });
+            on.referred =
+                by.map(|(leg, uri)| (leg, Uri::read(uri).and_then(|uri| uri.number()).map(Cow::into_owned)));
         }
     }
 

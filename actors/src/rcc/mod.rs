@@ -161,7 +161,8 @@ impl Rcc {
             (None, false) => line.calls.push(live),
             (Some(at), true) => {
                 line.calls.remove(at);
-                if look.incoming && live.call.is_some() && !self.directory.load().site.rcc.gateways.is_empty() {
+                if look.incoming && live.call.is_some() && !self.directory.load().site.rcc.gateways.is_empty()
+                {
                     self.past.ended(user, look.other.clone(), None);
                 }
             }

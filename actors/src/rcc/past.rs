@@ -81,7 +81,9 @@ impl Rcc {
     /// Whether a call that a gateway tells of now is one that comes or goes through Ringpost as well.
     pub(super) fn carries(&self, user: &str, incoming: bool, other: Option<&str>) -> bool {
         self.calls_of(user).iter().any(|live| {
-            live.call.is_some() && live.look.incoming == incoming && is_same(live.look.other.as_deref(), other)
+            live.call.is_some()
+                && live.look.incoming == incoming
+                && is_same(live.look.other.as_deref(), other)
         })
     }
 }

@@ -60,7 +60,11 @@ fn off_hook_at_the_desk_shows_on_the_softphone() {
     assert_eq!((value(&rings, "localConnectionInfo"), value(&rings, "deviceIdentifier")), ("alerting", LINE));
     assert!(rings.contains("tel:+4544890101"), "{rings}");
     let connection = format!("<callID>{}</callID><deviceID>{LINE}</deviceID>", value(&rings, "callID"));
-    softphone.is_denied("AnswerCall", &format!("<callToBeAnswered>{connection}</callToBeAnswered>"), "invalidFeature");
+    softphone.is_denied(
+        "AnswerCall",
+        &format!("<callToBeAnswered>{connection}</callToBeAnswered>"),
+        "invalidFeature",
+    );
     let snapshot = softphone.does("SnapshotDevice", &format!("<snapshotObject>{LINE}</snapshotObject>"));
     assert_eq!(value(&snapshot, "localConnectionState"), "alerting");
     pbx.talks(LINE, "in");
@@ -140,7 +144,10 @@ fn r114_cti_beats_sip_and_its_details_are_shown() {
     pbx.rings(LINE, "c1", "tel:1002");
     pbx.talks(LINE, "c1");
     let talks = lamps.sees("confirmed");
-    assert!(lamp(&talks) == "confirmed" && talks.body().contains("User 1002") && !talks.body().contains("d1"), "{talks}");
+    assert!(
+        lamp(&talks) == "confirmed" && talks.body().contains("User 1002") && !talks.body().contains("d1"),
+        "{talks}"
+    );
     watcher.sees(">busy</own:telephony>");
     pbx.clears(LINE, "c1", "normalClearing");
     watcher.sees(">available</own:telephony>");

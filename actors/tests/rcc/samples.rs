@@ -11,7 +11,8 @@ use crate::{
 
 /// The bodies by their names; `None`, and a word about it, where they are missing.
 fn samples() -> Option<impl Fn(&str) -> String> {
-    let folder = env::var_os("RINGPOST_CORPORA").map_or_else(|| PathBuf::from("../../shared/corpora"), PathBuf::from);
+    let folder =
+        env::var_os("RINGPOST_CORPORA").map_or_else(|| PathBuf::from("../../shared/corpora"), PathBuf::from);
     let folder = folder.join("uacsta");
     if !folder.is_dir() {
         println!("skipped: the shared uaCSTA samples are missing");
@@ -41,7 +42,10 @@ fn the_shared_samples_are_answered() {
     let text = client.invite("", &sample("RequestSystemStatus"));
     client.peer.send(text.as_bytes());
     let ok = client.peer.expect("200");
-    assert_eq!((root(&ok).as_str(), value(ok.body(), "systemStatus")), ("RequestSystemStatusResponse", "normal"));
+    assert_eq!(
+        (root(&ok).as_str(), value(ok.body(), "systemStatus")),
+        ("RequestSystemStatusResponse", "normal")
+    );
     client.dialog = Some(Dialog::caller(&crate::support::Sip::new(text.as_bytes()), &ok));
     client.inside("ACK", "", "");
     let says = |client: &mut Client, body: &str| {
@@ -56,7 +60,8 @@ fn the_shared_samples_are_answered() {
         }
     };
     // Answers and events are no services.
-    for name in ["DeliveredEvent", "MakeCallResponse", "MonitorStartResponse", "RequestSystemStatusResponse"] {
+    for name in ["DeliveredEvent", "MakeCallResponse", "MonitorStartResponse", "RequestSystemStatusResponse"]
+    {
         let (element, body) = says(&mut client, &sample(name));
         assert!(element == "CSTAErrorCode" && body.contains(">invalidFeature<"), "{name}: {body}");
     }
