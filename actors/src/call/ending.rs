@@ -98,7 +98,7 @@ impl CallActor {
         if filters.are_none() {
             return None;
         }
-        let from = self.directory.user_calling(&self.caller, &self.origin);
+        let from = self.user_calling();
         let seen = Seen {
             caller: &self.caller,
             internal: from.is_some(),
