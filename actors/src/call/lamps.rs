@@ -65,7 +65,9 @@ impl Drop for Lamps {
 impl CallActor {
     /// The call begins: its caller's lamp.
     pub(super) fn light_caller(&mut self) {
-        let found = match self.directory.user_calling(&self.caller, &self.origin) {
+        // Whoever has referred the caller here talks no more.
+        let origin = self.origin_of(Leg::Caller);
+        let found = match self.directory.user_calling(&self.caller, &origin) {
             Some(user) if self.lamps.are_on() => Arc::clone(user),
             _ => return,
         };

@@ -242,7 +242,8 @@ impl CallActor {
         if self.reach == Reach::Code {
             return;
         }
-        let Some(user) = self.directory.user_calling(&self.caller, &self.origin).cloned() else { return };
+        let origin = self.origin_of(Leg::Caller);
+        let Some(user) = self.directory.user_calling(&self.caller, &origin).cloned() else { return };
         let clicked = (self.reach == Reach::Click).then(|| self.caller.number.clone()).flatten();
         self.lines.learn(Leg::Caller, &self.invite);
         let dialled =
