@@ -13,6 +13,7 @@
 //! - [`directory`]: who is called under a number, and what a number is called.
 //! - [`identity`]: what callers are called who are no users: books of contacts.
 //! - [`numbers`]: numbers as trunks write them, and the one form in which they are compared.
+//! - [`calendar`]: free and busy times of users, as servers tell them.
 //! - [`presence`]: what is known of users and told to watchers: inputs, their sum, views, documents.
 //! - [`rcc`]: remote call control, CSTA in XML (ECMA-323, TR/87).
 //! - [`registrar`]: what a REGISTER makes of a user's bindings, and where calls to the user go.
@@ -26,6 +27,7 @@
 
 pub mod address;
 pub mod book;
+pub mod calendar;
 pub mod call;
 pub mod directory;
 pub mod doctor;

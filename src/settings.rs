@@ -48,7 +48,7 @@ pub use notices::Notices;
 pub use oauth::{OAuth, Proof, SigningAlgorithm};
 pub use policy::{AcceptKey, Bypass, Delay, Feature, FeatureCodes, Policy, PolicyLimits, Quiet, Step, To};
 pub use presence::{List as PresenceList, Presence, Seen, Watcher};
-pub use publish::PublishServer;
+pub use publish::{PublishServer, PublishTo, PublishWhat, SipServer};
 pub use rcc::{Controller, Delegate, Gateway as RccGateway, Rcc};
 pub use registrar::{Registrar, UserLogin};
 pub use route::{Route, Routing, VoicePolicy};

@@ -71,6 +71,7 @@ impl Presence {
                 rich: Rich { subject: None, location: None, ..self.rich.clone() },
                 calls: self.calls.iter().map(unnamed).collect(),
                 open: self.open,
+                apart: self.apart,
             },
         }
     }

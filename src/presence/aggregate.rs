@@ -4,7 +4,7 @@ use std::{cmp::Reverse, sync::Arc};
 
 use super::{
     input::{Entry, Forward, Inputs, Kind, Phone, SlotKind},
-    state::{Activity, Presence, Progress, Rich, Standard, Telephony},
+    state::{Activity, Apart, Presence, Progress, Rich, Standard, Telephony},
 };
 
 /// When an endpoint that nobody touches is not in use any more (R56), in seconds.
@@ -40,11 +40,11 @@ impl Inputs {
         let talks = phones.iter().any(|entry| entry.said.busy)
             || calls.iter().any(|call| call.progress == Progress::Confirmed);
         let (telephony, telephony_by) = self.telephony(&phones, talks);
-        let rich = self.rich(talks, idle, now);
+        let (rich, apart) = self.rich(talks, idle, now);
         let reachable = self.reachable(&phones);
         let open = (reachable || self.device.iter().any(|entry| entry.ends > now && entry.said.open))
             && rich.state != Some(Standard::Offline);
-        Presence { telephony, telephony_by, rich, calls, open }
+        Presence { telephony, telephony_by, rich, calls, open, apart }
     }
 
     /// When the sum may change though nobody says anything; `None`: never.
@@ -112,7 +112,7 @@ impl Inputs {
 
     /// What the person is taken for: what the user says of not being disturbed or not being there holds; otherwise whatever
     /// leaves least time.
-    fn rich(&self, talks: bool, idle: Idle, now: u64) -> Rich {
+    fn rich(&self, talks: bool, idle: Idle, now: u64) -> (Rich, Apart) {
         let mut said: Vec<_> = self.user.iter().filter(|entry| entry.ends > now).collect();
         said.sort_by_key(|entry| Reverse(entry.version));
         let note = said.iter().find_map(|entry| entry.said.note.clone());
@@ -122,7 +122,7 @@ impl Inputs {
         let slots: Vec<_> = slots.filter(|slot| slot.from <= now && now < slot.until).collect();
         let known = !said.is_empty() || !devices.is_empty() || !self.calendar.is_empty();
         if !self.own.has_address && !known {
-            return Rich { note, ..Rich::default() };
+            return (Rich { note, ..Rich::default() }, Apart::default());
         }
         let chosen = manual.and_then(|entry| entry.said.state);
         let custom = manual.and_then(|entry| entry.said.custom.clone());
@@ -161,14 +161,16 @@ impl Inputs {
             }
         };
         let main = slots.iter().max_by_key(|slot| (slot.kind != SlotKind::OutOfOffice, slot.from));
-        Rich {
+        let apart = Apart { user: chosen, device: by_device, since: main.map(|slot| slot.from) };
+        let rich = Rich {
             state: Some(state),
             activities,
             custom: custom.filter(|_| chosen == Some(state)),
             note,
             subject: main.and_then(|slot| slot.subject.clone()),
             location: main.and_then(|slot| slot.location.clone()),
-        }
+        };
+        (rich, apart)
     }
 }
 

@@ -10,7 +10,7 @@
 //! - [`pidf`], [`dialog_info`], [`rlmi`], [`summary`]: the documents, written strictly and read leniently.
 //! - [`forwarded`], [`unasked`]: message counts of UMs elsewhere, and for PBXs that have not asked.
 //! - [`published`]: a document of somebody else as inputs.
-//! - [`microsoft`]: documents of Microsoft's enhanced presence, written; nothing sends them yet.
+//! - [`microsoft`]: documents of Microsoft's enhanced presence, and what a server holds of it.
 //! - [`publication`], [`publishing`]: PUBLISH the other way: one publication of ours at a server, and all of them.
 //!
 //! Times are seconds since 1970.
@@ -33,4 +33,4 @@ pub mod unasked;
 
 pub use access::{Access, Sight};
 pub use input::{Calendar, Device, Forward, Inputs, Kind, Manual, Own, Phone, Slot, SlotKind, Source};
-pub use state::{Activity, Call, Direction, Presence, Progress, Rich, Standard, Telephony};
+pub use state::{Activity, Apart, Call, Direction, Presence, Progress, Rich, Standard, Telephony};

@@ -52,6 +52,8 @@ pub enum Answer {
     Brief(Option<u32>),
     /// 5xx: the server is not well. Seconds to leave it alone, where it says so.
     Ill(Option<u32>),
+    /// The server does not take anything now, and has forgotten nothing. Seconds to leave it alone, where it says so.
+    Later(Option<u32>),
     /// No answer; nobody knows whether it was taken.
     Silent,
     /// Anything else: this publication is not wanted. Seconds to wait, where it says so.
@@ -86,7 +88,7 @@ impl Answer {
 }
 
 /// The number that a value begins with: `18 (busy);duration=3`.
-fn leading_number(value: &[u8]) -> Option<u32> {
+pub fn leading_number(value: &[u8]) -> Option<u32> {
     number(&value[..value.iter().position(|octet| !octet.is_ascii_digit()).unwrap_or(value.len())])
 }
 
@@ -234,6 +236,7 @@ impl Publication {
             }
             // It may have been taken or not: with the same tag the server will say.
             Answer::Silent => self.not_before = now.saturating_add(FIRST_RETRY),
+            Answer::Later(after) => self.fail(after, now, random),
             Answer::Ill(after) | Answer::Refused(after) => {
                 if sent.tagged {
                     self.held = None;

@@ -50,6 +50,8 @@ pub struct Server {
     health: Health,
     /// The one whose turn it is to be prolonged so that a loss is noticed.
     turn: usize,
+    /// What it has taken outlives it, so that it is not asked for it in turn.
+    is_lasting: bool,
     /// Grows with every loss; and when all may be doubted again because of one.
     epoch: u64,
     doubts: u64,
@@ -80,9 +82,15 @@ impl Server {
             ill: 0,
             health: Health::Well,
             turn: 0,
+            is_lasting: false,
             epoch: 0,
             doubts: 0,
         }
+    }
+
+    /// A server that keeps what it has taken over a restart: nothing is prolonged only to see whether it does.
+    pub fn lasting(self) -> Self {
+        Self { is_lasting: true, ..self }
     }
 
     /// The site says something else of the server.
@@ -124,6 +132,21 @@ impl Server {
         self.look(at);
     }
 
+    /// One publication is told anew at the next chance.
+    pub fn doubt(&mut self, at: usize) {
+        self.all[at].publication.doubt();
+        self.look(at);
+    }
+
+    /// The server has lost what it held.
+    pub fn has_lost(&mut self, now: u64) {
+        if now >= self.doubts {
+            self.doubts = now.saturating_add(DOUBTS);
+            self.epoch += 1;
+            self.doubt_all();
+        }
+    }
+
     /// Whether there is nothing under way or to be sent.
     pub fn is_settled(&self) -> bool {
         self.all.iter().all(|slot| slot.publication.is_settled())
@@ -140,7 +163,7 @@ impl Server {
                 self.doubt_all();
             }
             // One after the other, so that a server that was fast to come back is found out.
-            (true, Health::Well) if !self.all.is_empty() => {
+            (true, Health::Well) if !self.all.is_empty() && !self.is_lasting => {
                 self.turn = (self.turn + 1) % self.all.len();
                 let turn = self.turn;
                 self.all[turn].publication.doubt();
@@ -224,13 +247,11 @@ impl Server {
         self.look(at);
         match answer {
             Answer::Stale | Answer::Ill(_) if lost => {
-                if recent && now >= self.doubts {
-                    self.doubts = now.saturating_add(DOUBTS);
-                    self.epoch += 1;
-                    self.doubt_all();
+                if recent {
+                    self.has_lost(now);
                 }
             }
-            Answer::Ill(after) => {
+            Answer::Ill(after) | Answer::Later(after) => {
                 self.ill += 1;
                 if self.ill >= ILL && self.health != Health::Silent {
                     let rest = (1_000 * u64::from(after.unwrap_or(0))).clamp(REST, LONGEST_REST);

@@ -206,6 +206,19 @@ pub struct Presence {
     pub calls: Vec<Call>,
     /// Whether somebody can be reached at all: any device or any service that is open.
     pub open: bool,
+    /// What some inputs say for themselves.
+    pub apart: Apart,
+}
+
+/// What inputs say for themselves: for servers that sum up on their own, and for no watcher.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Apart {
+    /// What the user has chosen.
+    pub user: Option<Standard>,
+    /// How the device in use is used.
+    pub device: Option<Standard>,
+    /// When the meeting or appointment of now has begun, in seconds since 1970.
+    pub since: Option<u64>,
 }
 
 impl Presence {

@@ -1,39 +1,85 @@
-//! `[presence.publish.NAME]`: presence servers that Ringpost tells what is known of users (RFC 3903).
+//! `[presence.publish.NAME]`: servers that Ringpost tells what is known of users.
 
 use std::time::Duration;
 
 use super::TrunkLogin;
 use crate::presence::{Sight, publication::Terms, subscription::Package};
 
-/// A presence server.
+/// A server.
 #[derive(Clone, Debug)]
 pub struct PublishServer {
     /// NAME: for logs and health.
     pub name: String,
-    /// `server`: a SIP URI without user part, as it is written.
-    pub target: String,
-    /// `login`, `password_file`, `realm`: what its challenges are answered with.
-    pub login: Option<TrunkLogin>,
+    /// `kind` and what it wants.
+    pub to: PublishTo,
     /// `users`: by number or address; `None`: all.
     pub users: Option<Vec<String>>,
-    /// `packages`. Default presence.
-    pub packages: Vec<Package>,
-    /// `access`: what is told of a user. Default reduced.
-    pub sight: Sight,
-    /// `expires`: how long a publication lasts that nobody prolongs. Default 10 min.
-    pub expires: Duration,
     /// `publish_gap`: the shortest time between two changes of one publication. Default 500 ms.
     pub gap: Duration,
-    /// `keep_alive`: how often it is asked whether it lives. Default 2 s.
-    pub keep_alive: Duration,
     /// `at_once`: requests under way at once. Default 16.
     pub at_once: usize,
 }
 
+/// What kind of server it is.
+#[derive(Clone, Debug)]
+pub enum PublishTo {
+    /// A SIP server.
+    Sip(SipServer),
+}
+
+/// A server that is told by SIP.
+#[derive(Clone, Debug)]
+pub struct SipServer {
+    /// `server`: a SIP URI without user part, as it is written.
+    pub target: String,
+    /// `login`, `password_file`, `realm`: what its challenges are answered with.
+    pub login: Option<TrunkLogin>,
+    /// `access`: what is told of a user. Default reduced.
+    pub sight: Sight,
+    /// `keep_alive`: how often it is asked whether it lives. Default 2 s.
+    pub keep_alive: Duration,
+    /// What it is told.
+    pub what: PublishWhat,
+}
+
+/// What a SIP server is told.
+#[derive(Clone, Debug)]
+pub enum PublishWhat {
+    /// `kind = "sip"`: documents of event packages by PUBLISH (RFC 3903).
+    Packages {
+        /// `packages`. Default presence.
+        packages: Vec<Package>,
+        /// `expires`: how long a publication lasts that nobody prolongs. Default 10 min.
+        expires: Duration,
+    },
+    /// `kind = "microsoft"`: categories of enhanced presence by SERVICE.
+    Categories {
+        /// `refresh`: how often all is told anew. Default 30 min (R23).
+        refresh: Duration,
+        /// `message_waiting`: what waits in the mailbox too. Default true.
+        message_waiting: bool,
+        /// `calendar`: free and busy times too. Default true.
+        calendar: bool,
+    },
+}
+
 impl PublishServer {
+    /// Where it is.
+    pub fn target(&self) -> &str {
+        let PublishTo::Sip(sip) = &self.to;
+        &sip.target
+    }
+
     /// What its publications need to know of it.
     pub fn terms(&self) -> Terms {
-        let expires = u32::try_from(self.expires.as_secs()).unwrap_or(u32::MAX);
+        let lasts = match &self.to {
+            PublishTo::Sip(SipServer { what: PublishWhat::Packages { expires, .. }, .. }) => *expires,
+            // These do not end by time: it counts when they are told anew, which is so long before their end.
+            PublishTo::Sip(SipServer { what: PublishWhat::Categories { refresh, .. }, .. }) => {
+                *refresh + (*refresh).min(Duration::from_secs(600))
+            }
+        };
+        let expires = u32::try_from(lasts.as_secs()).unwrap_or(u32::MAX);
         Terms { expires, gap: self.gap.as_millis() as u64 }
     }
 }

@@ -1,15 +1,22 @@
-//! Microsoft's enhanced presence: the published samples, and the vector of the bit order (R22).
+//! Microsoft's enhanced presence: the published samples, the vector of the bit order (R22), versions and their recovery, and
+//! what is published of a user (R54, R82).
 
 use std::fs;
 
+use jiff::Timestamp;
 use ringpost::{
+    calendar::{Change, Hours, Period, Schedule},
     presence::{
-        Standard,
+        Activity, Apart, Presence, Rich, Standard,
         microsoft::{
             calendar::{self, SLOTS, Slot},
-            state::{Endpoint, Kind, ON_THE_PHONE, OUT_OF_OFFICE, State, availability},
+            ledger::{Batch, Ledger, Piece, mark_of},
+            picture::{Frame, endpoint, picture},
+            state::{IN_A_MEETING, Kind, ON_THE_PHONE, State, availability, element},
         },
+        summary::Summary,
     },
+    voicemail::Counts,
     xml::{Element, elements},
 };
 
@@ -57,30 +64,56 @@ fn calendar_data_is_of_the_form_of_the_sample() {
     assert!(slots.contains(&Slot::Busy) && slots.contains(&Slot::Tentative), "{slots:?}");
 }
 
-fn busy() -> State {
-    State { availability: availability(Standard::Busy), activity: Some(ON_THE_PHONE), meeting: None }
+/// The elements below the one of a sample, held against ours: names, attributes.
+fn is_of_the_form(ours: &str, path: &str) {
+    let Some(file) = corpus(&format!("ms-presence/{path}")) else { return };
+    let ours = elements(ours.as_bytes()).expect("XML");
+    let sample = elements(&fs::read(file).expect("readable")).expect("XML");
+    assert_eq!(ours.len(), sample.len(), "{path}");
+    for (ours, sample) in ours.iter().zip(&sample) {
+        assert_eq!((&ours.name, names(ours)), (&sample.name, names(sample)), "{path}");
+        assert_eq!(ours.attribute("type"), sample.attribute("type"), "{path}");
+        assert_eq!(ours.attribute("token").is_some(), sample.attribute("token").is_some());
+    }
 }
 
 #[test]
-fn a_state_is_of_the_form_of_the_sample() {
-    let body = Endpoint::new("sip:tu@contoso.com", 0).write(&[(Kind::Phone, Some(busy()))]);
-    let all = elements(body.as_bytes()).expect("XML");
-    let publications: Vec<_> = all.iter().filter(|one| one.name == "publication").collect();
-    let containers: Vec<_> = publications.iter().filter_map(|one| one.attribute("container")).collect();
-    assert_eq!(containers, ["2", "3"]);
-    for one in publications {
-        assert_eq!(one.attribute("instance"), Some("2147483648"));
-        assert_eq!((one.attribute("version"), one.attribute("expireType")), (Some("0"), Some("endpoint")));
-    }
-    let Some(file) = corpus("ms-presence/state-element_1-1.xml") else { return };
-    let sample = elements(&fs::read(file).expect("readable")).expect("XML");
-    let ours = all.iter().skip_while(|one| one.name != "state").take(3);
-    for (ours, sample) in ours.zip(&sample) {
-        assert_eq!((&ours.name, names(ours)), (&sample.name, names(sample)));
-    }
-    assert_eq!(
-        all.iter().find(|one| one.name == "state").and_then(|one| one.attribute("type")),
-        sample[0].attribute("type")
+fn states_are_of_the_form_of_the_samples() {
+    let phone = State {
+        availability: availability(Standard::Busy),
+        activity: Some(ON_THE_PHONE),
+        ..State::default()
+    };
+    is_of_the_form(&element(Kind::Phone, &phone), "state-element_1-1.xml");
+    let meeting = State {
+        activity: Some(IN_A_MEETING),
+        mailbox: Some("kdeding@exchange.microsoft.com".into()),
+        since: Some("2009-11-13T20:30:00Z".parse().expect("a time")),
+        subject: Some("A MeetNow meeting".into()),
+        location: Some("At your desk".into()),
+        ..phone
+    };
+    is_of_the_form(&element(Kind::Calendar, &meeting), "state-element_3-1.xml");
+    let chosen = State { availability: availability(Standard::Available), ..State::default() };
+    is_of_the_form(&element(Kind::User, &chosen), "state-element-1.xml");
+    let hours = Hours {
+        bias: 480,
+        changes: Some([0, 60].map(|bias| Change {
+            bias,
+            time: "02:00:00".into(),
+            order: 1,
+            month: 11,
+            day: "Sunday".into(),
+        })),
+        periods: vec![Period {
+            days: "Monday Tuesday Wednesday Thursday Friday".into(),
+            start: 480,
+            end: 1_020,
+        }],
+    };
+    is_of_the_form(
+        &calendar::hours("bob@contoso.com", &hours),
+        "calendardata-category-instance-value-element-1.xml",
     );
 }
 
@@ -95,41 +128,182 @@ fn instances_carry_their_kind_and_the_endpoint() {
     ] {
         assert_eq!(kind.instance(0xFABC_DEF0), instance);
     }
+    assert_eq!(Kind::Phone.instance(0x0800_0000), 2_281_701_376);
     let states: Vec<_> = Standard::ALL.into_iter().map(availability).collect();
     assert_eq!(states, [3_500, 5_000, 15_500, 12_500, 6_500, 9_500, 18_500]);
+    // The same in each run and each version of Ringpost, or its own publications would be strangers' to it.
+    assert_eq!(endpoint("ocs", "sip:tu@contoso.com"), endpoint("ocs", "sip:tu@contoso.com"));
+    assert_eq!(endpoint("ocs", "sip:tu@contoso.com"), 0x0245_5F25);
+    assert_ne!(endpoint("ocs", "sip:tu@contoso.com"), endpoint("ocs2", "sip:tu@contoso.com"));
 }
 
-fn versions(endpoint: &Endpoint, states: &[(Kind, Option<State>)]) -> Vec<String> {
-    let all = elements(endpoint.write(states).as_bytes()).expect("XML");
-    all.iter().filter_map(|one| one.attribute("version")).map(str::to_owned).collect()
+const FRAME: Frame = Frame { message_waiting: true, calendar: true, endpoint: 7 };
+
+fn of(activities: &[Activity]) -> Presence {
+    let rich = Rich { activities: activities.to_vec(), subject: Some("<Budget>".into()), ..Rich::default() };
+    Presence { rich, ..Presence::default() }
+}
+
+fn schedule() -> Schedule {
+    Schedule {
+        mailbox: "tu@contoso.com".into(),
+        start: Timestamp::from_second(1_800_000_000).expect("a time"),
+        slots: vec![Slot::Busy; SLOTS],
+        events: vec![],
+        hours: Some(Hours::default()),
+    }
+}
+
+/// `category instance container`, and the content.
+fn shown(batch: &Batch) -> Vec<(String, String)> {
+    let text = batch.write();
+    let all = elements(text.as_bytes()).expect("XML");
+    let publications = all.iter().filter(|one| one.name == "publication");
+    publications
+        .map(|one| {
+            let of = |name| one.attribute(name).unwrap_or_default();
+            let key = format!(
+                "{} {:08x} {}",
+                of("categoryName"),
+                of("instance").parse::<u32>().expect("a number"),
+                of("container")
+            );
+            (
+                key,
+                format!(
+                    "v{} {}{}",
+                    of("version"),
+                    of("expireType"),
+                    one.attribute("expires").unwrap_or_default()
+                ),
+            )
+        })
+        .collect()
+}
+
+/// Each input is published as it is; R57 R21: what other endpoints of the user write as well is not taken back unseen.
+#[test]
+fn a_user_is_published_whole_at_first_and_by_what_changes_then() {
+    let summary = Summary::of("sip:1001@x", Counts { new: 2, old: 3, ..Counts::default() });
+    let mut ledger = Ledger::new("sip:a&b@contoso.com".into());
+    let free = picture(FRAME, &of(&[]), &summary, None);
+    let first = ledger.batch(&free, true);
+    let keys: Vec<_> = shown(&first).into_iter().map(|(key, what)| format!("{key} {what}")).collect();
+    assert_eq!(
+        keys[..9],
+        [
+            "state 30000007 2 v0 endpoint0",
+            "state 30000007 3 v0 endpoint0",
+            "state 40000007 2 v0 endpoint0",
+            "state 40000007 3 v0 endpoint0",
+            "state 50000007 2 v0 endpoint0",
+            "state 50000007 3 v0 endpoint0",
+            "state 80000007 2 v0 endpoint0",
+            "state 80000007 3 v0 endpoint0",
+            "mwi 00000007 1 v0 endpoint",
+        ]
+    );
+    let free_busy: Vec<_> = [200, 300, 400, 1, 100, 32_000]
+        .map(|container| format!("calendarData 40000007 {container} v0 endpoint0"))
+        .into();
+    assert_eq!(keys[9..], free_busy);
+    assert!(first.write().contains("uri=\"sip:a&amp;b@contoso.com\""));
+    assert!(first.write().contains("<unreadVoiceMailCount>2</unreadVoiceMailCount><readVoiceMailCount>3<"));
+    ledger.took(&first);
+    assert!(ledger.batch(&free, false).is_empty(), "R23: nothing has changed");
+    let all = shown(&ledger.batch(&free, true));
+    assert_eq!(all, [("mwi 00000007 1".to_owned(), "v1 endpoint".to_owned())]);
+    let talks = picture(FRAME, &of(&[Activity::OnThePhone]), &summary, None);
+    assert_ne!(mark_of(&free), mark_of(&talks));
+    let busy = ledger.batch(&talks, false);
+    assert_eq!(shown(&busy).len(), 2);
+    assert!(busy.write().contains("<availability>6500</availability><activity token=\"on-the-phone\""));
+    ledger.took(&busy);
+    let over = ledger.batch(&free, false);
+    let taken_back = [("state 80000007 2", "v1 endpoint0"), ("state 80000007 3", "v1 endpoint0")];
+    assert_eq!(shown(&over), taken_back.map(|(key, what)| (key.to_owned(), what.to_owned())));
+    ledger.took(&over);
+    assert!(ledger.batch(&free, false).is_empty());
+    // R22: the containers that see times, and those that are told there are none; working hours are of no endpoint.
+    let known = schedule();
+    let times = shown(&ledger.batch(&picture(FRAME, &of(&[]), &summary, Some(&known)), false));
+    let keys: Vec<_> = times.iter().map(|(key, what)| format!("{key} {what}")).collect();
+    let of = |instance: &'static str, kind: &'static str| {
+        [200, 300, 400, 1, 100, 32_000]
+            .map(move |container| format!("calendarData {instance} {container} v0 {kind}"))
+    };
+    assert_eq!(keys, [of("40000007", "endpoint"), of("00000000", "static")].concat());
+}
+
+#[test]
+fn r82_out_of_office_is_away_and_takes_the_place_of_busy() {
+    let all = [Activity::Meeting, Activity::OnThePhone, Activity::OutOfOffice];
+    let apart = Apart { user: Some(Standard::BeRightBack), device: Some(Standard::Inactive), since: None };
+    let presence = Presence { apart, ..of(&all) };
+    let text = |pieces: &[Piece], nibble: u32| {
+        let one = pieces.iter().find(|one| one.key.instance >> 28 == nibble).expect("a state");
+        one.content.clone()
+    };
+    let pieces =
+        picture(Frame { calendar: false, ..FRAME }, &presence, &Summary::default(), Some(&schedule()));
+    let oof = text(&pieces, 5).expect("out of office");
+    assert!(
+        oof.contains("token=\"out-of-office\" minAvailability=\"12000\"/>") && oof.contains(">15500<"),
+        "{oof}"
+    );
+    assert!(oof.contains("uri=\"tu@contoso.com\""), "{oof}");
+    assert_eq!(text(&pieces, 4), None);
+    assert!(text(&pieces, 2).expect("chosen").contains("manual=\"true\"") && text(&pieces, 3).is_some());
+    let pieces = picture(FRAME, &of(&[Activity::Meeting]), &Summary::default(), None);
+    let meeting = text(&pieces, 4).expect("a meeting");
+    assert!(meeting.contains("<meetingSubject>&lt;Budget&gt;</meetingSubject>"), "{meeting}");
+}
+
+fn fault(operations: &str) -> String {
+    format!(
+        "<Fault xmlns=\"http://schemas.microsoft.com/2006/09/sip/service-fault\"><Faultcode>Client.BadCall.WrongDelta\
+         </Faultcode><details>{operations}</details></Fault>"
+    )
+}
+
+fn versions(batch: &Batch) -> Vec<String> {
+    shown(batch).into_iter().map(|(_, what)| what.split(' ').next().unwrap_or_default().to_owned()).collect()
 }
 
 #[test]
 fn versions_follow_the_server() {
-    let mut endpoint = Endpoint::new("sip:a&b@contoso.com", 7);
-    let away = State {
-        availability: availability(Standard::Away),
-        activity: Some(OUT_OF_OFFICE),
-        meeting: Some(("<Budget>".into(), "R&D".into())),
-    };
-    let states = [(Kind::Phone, Some(busy())), (Kind::OutOfOffice, Some(away))];
-    endpoint.taken(&states);
-    assert_eq!(versions(&endpoint, &states), ["1", "1", "1", "1"]);
-    let fault = "<Fault xmlns=\"http://schemas.microsoft.com/2006/09/sip/service-fault\">\
-                 <Faultcode>Client.BadCall.WrongDelta</Faultcode><details>\
-                 <operation index=\"2\" version=\"1\" curVersion=\"5\"/><operation index=\"4\" version=\"1\" curVersion=\"0\"/>\
-                 <operation index=\"0\" curVersion=\"9\"/><operation index=\"99\" curVersion=\"9\"/><operation index=\"x\"/>\
-                 </details></Fault>";
-    assert_eq!(endpoint.refused(&states, fault.as_bytes()), Ok(true));
-    assert_eq!(versions(&endpoint, &states), ["1", "5", "1", "0"]);
-    assert_eq!(endpoint.refused(&states, fault.as_bytes()), Ok(false), "the same again would go in a circle");
-    let other = fault.replace("WrongDelta", "NotAuthorized");
-    assert_eq!(endpoint.refused(&states, other.as_bytes()), Ok(false));
-    assert!(endpoint.refused(&states, b"<!DOCTYPE x><x/>").is_err(), "T6");
-    let gone = [(Kind::Phone, None)];
-    let body = endpoint.write(&gone);
-    assert_eq!(body.matches(" expires=\"0\"/>").count(), 2);
-    assert_eq!(versions(&endpoint, &gone), ["1", "5"]);
-    endpoint.taken(&gone);
-    assert_eq!(versions(&endpoint, &states), ["0", "0", "1", "0"]);
+    let summary = Summary::default();
+    let frame = Frame { message_waiting: false, calendar: false, endpoint: 7 };
+    let mut ledger = Ledger::new("sip:a@contoso.com".into());
+    let talks = picture(frame, &of(&[Activity::OnThePhone]), &summary, None);
+    let mut first = ledger.batch(&talks, true);
+    // After a restart: the server knows more than we do, and one is counted from 1.
+    let known = fault(
+        "<operation index=\"7\" version=\"0\" curVersion=\"5\"/><operation index=\"8\" curVersion=\"6\"/>\
+         <operation index=\"0\" curVersion=\"9\"/><operation index=\"99\" curVersion=\"9\"/><operation index=\"x\"/>",
+    );
+    assert_eq!(first.refused(known.as_bytes()), Ok(true));
+    assert_eq!(versions(&first), ["v0", "v0", "v0", "v0", "v0", "v0", "v5", "v6"]);
+    assert_eq!(first.refused(known.as_bytes()), Ok(false), "the same again would go in a circle");
+    assert!(!first.has_lost);
+    ledger.took(&first);
+    let mut again = ledger.batch(&talks, true);
+    assert_eq!(versions(&again), ["v6", "v7"]);
+    let other = known.replace("WrongDelta", "NotAuthorized");
+    assert_eq!(again.refused(other.as_bytes()), Ok(false));
+    for hostile in ["<!DOCTYPE x><x/>", "<x>&y;</x>", "\u{0}", "<a>"] {
+        assert!(again.refused(hostile.as_bytes()).is_err(), "T6: {hostile}");
+    }
+    assert!(again.refused("<a>".repeat(100_000).as_bytes()).is_err(), "T6");
+    assert!(again.refused(b"\xFF\xFE<\0").is_err(), "T6");
+    // A server that has lost its memory.
+    let lost = fault("<operation index=\"1\" curVersion=\"0\"/><operation index=\"2\" curVersion=\"0\"/>");
+    assert_eq!(again.refused(lost.as_bytes()), Ok(true));
+    assert!(again.has_lost);
+    ledger.took(&again);
+    assert_eq!(versions(&ledger.batch(&talks, true)), ["v1", "v1"]);
+    // Whoever may not take back what is not there does without.
+    let mut blind = Ledger::new("sip:a@contoso.com".into()).batch(&talks, true);
+    assert!(blind.sees_nothing_blindly() && !blind.sees_nothing_blindly());
+    assert_eq!(shown(&blind).len(), 2);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ringpost::{
     presence::{Access, Sight, subscription::Package},
-    settings::PublishServer,
+    settings::{PublishServer, PublishTo, PublishWhat, SipServer},
 };
 
 use super::{
@@ -13,45 +13,81 @@ use super::{
     trunk::{login, one_of, target},
 };
 
-/// Reads every presence server.
+#[derive(Clone, Copy)]
+enum Kind {
+    Sip,
+    Microsoft,
+}
+
+/// Reads every server.
 pub fn servers(section: Option<Section<'_>>) -> Vec<PublishServer> {
     let named = section.map(Section::named).unwrap_or_default();
     named.into_iter().filter_map(|(name, section)| server(name, section)).collect()
 }
 
 fn server(name: String, mut section: Section<'_>) -> Option<PublishServer> {
-    let server = section.required("server", target);
-    let login = login(&mut section, server.as_ref().map_or("", |(_, host)| host));
+    let kinds = [("sip", Kind::Sip), ("microsoft", Kind::Microsoft)];
+    let kind = section.optional("kind", |raw| one_of(raw, &kinds)).unwrap_or(Kind::Sip);
+    let to = match kind {
+        Kind::Sip => sip(&mut section, packages).map(PublishTo::Sip),
+        Kind::Microsoft => sip(&mut section, categories).map(PublishTo::Sip),
+    };
     let listed = section.has("users");
     let users = section.list("users", |raw| raw.text().map(str::to_owned));
+    let gap = section.optional("publish_gap", Raw::duration_or_zero);
+    let at_once = section.optional("at_once", |raw| raw.count(1..=1_000));
+    section.end();
+    Some(PublishServer {
+        name,
+        to: to?,
+        users: listed.then_some(users),
+        gap: gap.unwrap_or(Duration::from_millis(500)),
+        at_once: usize::try_from(at_once.unwrap_or(16)).ok()?,
+    })
+}
+
+fn sip(section: &mut Section<'_>, what: impl FnOnce(&mut Section<'_>) -> PublishWhat) -> Option<SipServer> {
+    let server = section.required("server", target);
+    let login = login(section, server.as_ref().map_or("", |(_, host)| host));
+    let what = what(section);
+    let access = section
+        .optional("access", |raw| one_of(raw, &[Access::Full, Access::Reduced].map(|one| (one.name(), one))));
+    let sight = access.and_then(Access::sight).unwrap_or(Sight::Reduced);
+    let keep_alive = section.optional("keep_alive", |raw| at_least(raw, Duration::from_secs(1)));
+    Some(SipServer {
+        target: server?.0,
+        login: login?,
+        sight,
+        keep_alive: keep_alive.unwrap_or(Duration::from_secs(2)),
+        what,
+    })
+}
+
+fn packages(section: &mut Section<'_>) -> PublishWhat {
     let mut packages =
         section.list("packages", |raw| one_of(raw, &Package::ALL.map(|one| (one.name(), one))));
     packages.dedup();
     if packages.is_empty() {
         packages.push(Package::Presence);
     }
-    let access = section
-        .optional("access", |raw| one_of(raw, &[Access::Full, Access::Reduced].map(|one| (one.name(), one))));
-    let sight = access.and_then(Access::sight).unwrap_or(Sight::Reduced);
-    let at_least = |raw: &Raw<'_>, least: Duration| match raw.duration()? {
+    let expires = section.optional("expires", |raw| at_least(raw, Duration::from_secs(60)));
+    PublishWhat::Packages { packages, expires: expires.unwrap_or(Duration::from_secs(600)) }
+}
+
+fn categories(section: &mut Section<'_>) -> PublishWhat {
+    let refresh = section.optional("refresh", |raw| at_least(raw, Duration::from_secs(60)));
+    let message_waiting = section.optional("message_waiting", Raw::flag);
+    let calendar = section.optional("calendar", Raw::flag);
+    PublishWhat::Categories {
+        refresh: refresh.unwrap_or(Duration::from_secs(1_800)),
+        message_waiting: message_waiting.unwrap_or(true),
+        calendar: calendar.unwrap_or(true),
+    }
+}
+
+fn at_least(raw: &Raw<'_>, least: Duration) -> Result<Duration, String> {
+    match raw.duration()? {
         short if short < least => Err(format!("must be {} s or longer", least.as_secs())),
         time => Ok(time),
-    };
-    let expires = section.optional("expires", |raw| at_least(raw, Duration::from_secs(60)));
-    let gap = section.optional("publish_gap", Raw::duration_or_zero);
-    let keep_alive = section.optional("keep_alive", |raw| at_least(raw, Duration::from_secs(1)));
-    let at_once = section.optional("at_once", |raw| raw.count(1..=1_000));
-    section.end();
-    Some(PublishServer {
-        name,
-        target: server?.0,
-        login: login?,
-        users: listed.then_some(users),
-        packages,
-        sight,
-        expires: expires.unwrap_or(Duration::from_secs(600)),
-        gap: gap.unwrap_or(Duration::from_millis(500)),
-        keep_alive: keep_alive.unwrap_or(Duration::from_secs(2)),
-        at_once: usize::try_from(at_once.unwrap_or(16)).ok()?,
-    })
+    }
 }

@@ -8,13 +8,17 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use arc_swap::ArcSwap;
-use ringpost::presence::{
-    Inputs, Presence, Sight, Source, dialog_info, pidf, subscription::Package, summary::Summary,
+use ringpost::{
+    calendar::Schedule,
+    presence::{
+        Inputs, Presence, Sight, Source, aggregate::Idle, dialog_info, pidf, subscription::Package,
+        summary::Summary,
+    },
 };
 use smallvec::SmallVec;
 
@@ -26,6 +30,8 @@ pub struct Cell {
     pub user: Arc<str>,
     known: Mutex<Known>,
     told: ArcSwap<Told>,
+    /// Whether what is known has not been summed up since it changed, because nobody watched.
+    stale: AtomicBool,
     /// When time alone may change something, in seconds since 1970; the largest number: never.
     pub(super) due: AtomicU64,
 }
@@ -38,8 +44,12 @@ pub struct Known {
     pub publications: Vec<Publication>,
     /// The mailbox.
     pub summary: Summary,
+    /// Free and busy times.
+    pub schedule: Option<Arc<Schedule>>,
     /// The lanes that have watchers: how many, and whether each knows already that there is something to tell.
     lanes: SmallVec<[(u8, u32, bool); 2]>,
+    /// When it changed last, if it has not been summed up since, and by which settings that is to be done.
+    unsummed: Option<(Idle, u64)>,
 }
 
 /// Something published (RFC 3903).
@@ -64,7 +74,10 @@ pub struct Told {
     since: u64,
     /// All of it.
     pub presence: Presence,
-    summary: Summary,
+    /// What waits in the mailbox.
+    pub summary: Summary,
+    /// Free and busy times, where a calendar is asked for them.
+    pub schedule: Option<Arc<Schedule>>,
     bodies: [OnceLock<Document>; 7],
 }
 
@@ -89,8 +102,9 @@ impl Document {
 }
 
 impl Told {
-    fn new(version: u64, since: u64, presence: Presence, summary: Summary) -> Self {
-        Self { version, since, presence, summary, bodies: Default::default() }
+    fn new(version: u64, since: u64, presence: Presence, known: (Summary, Option<Arc<Schedule>>)) -> Self {
+        let (summary, schedule) = known;
+        Self { version, since, presence, summary, schedule, bodies: Default::default() }
     }
 
     /// The body of a package for a watcher; written when the first one wants it.
@@ -134,19 +148,27 @@ impl Cell {
         (presence, summary): (Presence, Summary),
         now: u64,
     ) -> Self {
-        let told = Told::new(inputs.version(), now, presence, summary.clone());
-        let known = Known { inputs, publications: vec![], summary, lanes: SmallVec::new() };
+        let told = Told::new(inputs.version(), now, presence, (summary.clone(), None));
+        let (schedule, lanes, unsummed) = (None, SmallVec::new(), None);
+        let known = Known { inputs, publications: vec![], summary, schedule, lanes, unsummed };
         Self {
             id,
             user,
             known: Mutex::new(known),
             told: ArcSwap::from_pointee(told),
+            stale: AtomicBool::new(false),
             due: AtomicU64::new(u64::MAX),
         }
     }
 
     /// What is told now.
     pub fn told(&self) -> Arc<Told> {
+        if self.stale.load(Ordering::Acquire) {
+            let mut known = self.lock();
+            if let Some((idle, at)) = known.unsummed {
+                self.sum_up(&mut known, idle, at);
+            }
+        }
         self.told.load_full()
     }
 
@@ -154,31 +176,49 @@ impl Cell {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes what is known; the lanes that have to tell it to somebody.
+    /// Changes what is known; with it come the lanes that have to tell it to somebody, and when it may change by itself.
     ///
-    /// `sum` makes of the inputs what is told, and says when it may change by itself.
+    /// Where nobody watches it is summed up when somebody asks: that costs more than the change, and most calls are not watched.
     pub(super) fn change<T>(
         &self,
         change: impl FnOnce(&mut Known) -> T,
-        sum: impl FnOnce(&Inputs) -> (Presence, Option<u64>),
+        idle: Idle,
         now: u64,
     ) -> (T, SmallVec<[u8; 2]>, Option<u64>) {
         let mut known = self.lock();
         let done = change(&mut known);
-        let (presence, due) = sum(&known.inputs);
-        let old = self.told.load();
-        if old.presence == presence && old.summary == known.summary {
-            return (done, SmallVec::new(), due);
-        }
-        let version = known.inputs.changed();
-        self.told.store(Arc::new(Told::new(version, now, presence, known.summary.clone())));
+        let due = known.inputs.next_change(idle, now);
         let mut lanes = SmallVec::new();
-        for (lane, watchers, knows) in &mut known.lanes {
-            if *watchers > 0 && !std::mem::replace(knows, true) {
-                lanes.push(*lane);
+        if known.lanes.is_empty() {
+            known.unsummed = Some((idle, now));
+            self.stale.store(true, Ordering::Release);
+        } else if self.sum_up(&mut known, idle, now) {
+            for (lane, watchers, knows) in &mut known.lanes {
+                if *watchers > 0 && !std::mem::replace(knows, true) {
+                    lanes.push(*lane);
+                }
             }
         }
         (done, lanes, due)
+    }
+
+    /// Makes of what is known what is told; whether that is anything new.
+    fn sum_up(&self, known: &mut Known, idle: Idle, now: u64) -> bool {
+        known.unsummed = None;
+        self.stale.store(false, Ordering::Release);
+        let presence = known.inputs.sum(idle, now);
+        let old = self.told.load();
+        let same_schedule = match (&old.schedule, &known.schedule) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        if old.presence == presence && old.summary == known.summary && same_schedule {
+            return false;
+        }
+        let version = known.inputs.changed();
+        let beside = (known.summary.clone(), known.schedule.clone());
+        self.told.store(Arc::new(Told::new(version, now, presence, beside)));
+        true
     }
 
     /// A lane begins to tell what there is: whatever changes from now on, it has to hear of again.

@@ -10,7 +10,6 @@ mod keep;
 mod list;
 pub mod outward;
 mod own;
-mod post;
 mod publish;
 mod remind;
 mod serve;
@@ -175,8 +174,7 @@ impl Presence {
     fn change<T>(&self, cell: &Arc<Cell>, change: impl FnOnce(&mut Known) -> T) -> T {
         let now = self.now();
         let idle = self.directory.load().site.presence.idle;
-        let sum = |inputs: &Inputs| (inputs.sum(idle, now), inputs.next_change(idle, now));
-        let (done, lanes, due) = cell.change(change, sum, now);
+        let (done, lanes, due) = cell.change(change, idle, now);
         for lane in lanes {
             // A lane that has ended tells nobody anything any more.
             let _ = self.lanes[usize::from(lane)].send(Order::Tell(Arc::clone(cell)));

@@ -1,6 +1,6 @@
 //! What Ringpost itself knows of its users: their calls, their policies, their devices.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use ringpost::{
     directory::Directory,
@@ -14,6 +14,9 @@ use crate::guard::apart;
 
 /// A call of ours ends with its actor; should that ever fail, it ends after a day. Ringing ends sooner.
 const LONGEST: u64 = 24 * 60 * 60;
+
+/// Ringpost's own calls as a source.
+static OWN: LazyLock<Source> = LazyLock::new(|| Source::new(Kind::Own, ""));
 
 impl Presence {
     /// What Ringpost does with the calls of a user.
@@ -47,7 +50,7 @@ impl Presence {
     pub fn call(&self, cell: &Arc<Cell>, id: &str, call: Option<Call>) {
         apart("presence", || {
             let ends = self.now() + LONGEST;
-            self.change(cell, |known| known.inputs.call(&own_source(), id, call.clone(), ends));
+            self.change(cell, |known| known.inputs.call(&OWN, id, call.clone(), ends));
         });
     }
 
@@ -76,8 +79,4 @@ impl Presence {
         });
         self.forget(ended);
     }
-}
-
-fn own_source() -> Source {
-    Source::new(Kind::Own, "")
 }

@@ -119,7 +119,6 @@ impl Watchers {
     /// Does what the other lanes and the clock want, until the program ends.
     pub async fn work(self: Rc<Self>, inbox: Rc<tokio::sync::Mutex<mpsc::UnboundedReceiver<Order>>>) {
         let mut inbox = inbox.lock().await;
-        self.take_up();
         while let Some(order) = inbox.recv().await {
             match order {
                 Order::Tell(cell) => self.tell_all(&cell).await,

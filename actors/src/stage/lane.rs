@@ -72,6 +72,7 @@ fn start(
     let (shared_presence, shared_rcc) = (Arc::clone(&shared.presence), Arc::clone(&shared.rcc));
     let switch = Switch::new(Rc::clone(&port), shared, most);
     let name = format!("lane {lane}");
+    switch.watchers().take_up();
     open(&port, switch.clone(), sockets.bound, (&keeper, &name))?;
     if let Some(orders) = shared_presence.inbox(lane) {
         let (orders, watchers) = (Rc::new(Mutex::new(orders)), Rc::clone(switch.watchers()));

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use crate::{
     fetch::{Answer, Served, basic, office},
-    support::{Ringpost, Site, metrics::number, ports, until},
+    support::{Ringpost, Site, metrics::number, ports, sample, until},
 };
 
 const HOSTILE: &str = "</Name><x/> & \\\"]]>\\u202E مريم 👩‍🚀 山田";
@@ -333,15 +333,13 @@ fn sigkill_while_it_is_made_leaves_a_book_that_is_whole() {
 fn r78_the_sample_site_serves_its_book_and_makes_it_when_told() {
     let folder = tempfile::tempdir().expect("a folder");
     let (sip, https) = (SocketAddr::from(([127, 0, 0, 1], ports(1))), ports(1));
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/sites/address-book.toml");
-    let sample = fs::read_to_string(file).expect("the sample");
     let authority = crate::authority::lasting("own");
     authority.signs(&crate::authority::params(&["localhost"])).writes(folder.path(), "book");
     fs::write(folder.path().join("ca.pem"), authority.pem()).expect("written");
     for name in ["lobby.password", "1001.password"] {
         fs::write(folder.path().join(name), "s3cret\n").expect("written");
     }
-    let site = sample
+    let site = sample("address-book.toml")
         .replace("192.0.2.5:5060", &sip.to_string())
         .replace("192.0.2.5:8443", &format!("127.0.0.1:{https}"))
         .replace("[\"192.0.2.10\"]", "[\"127.0.0.1\"]");

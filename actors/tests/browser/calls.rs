@@ -44,10 +44,7 @@ fn rings_and_is_cancelled((site, server): (Site, String)) {
     assert_eq!(cancel.first("Reason"), ELSEWHERE);
     assert_eq!(cancel.one("Call-ID"), at_browser.one("Call-ID"));
     page.tells("1001", "state", "Terminated");
-    pbx.inside(&mut talk, "BYE", "", "");
-    pbx.expect("200");
-    let bye = desk.expect("BYE");
-    desk.answer(&bye, 200);
+    pbx.ends(&mut talk, &mut desk);
     // The browser declines for everybody.
     let invite = pbx.invite("1001");
     let called = desk.expect("INVITE");

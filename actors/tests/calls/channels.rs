@@ -74,13 +74,7 @@ fn um_that_refuses_is_replaced_by_all_channels_of_the_user() {
     let ring = desk.expect("INVITE");
     desk.answer(&ring, 180);
     pbx.expect("180");
-    pbx.cancel(&invite, "");
-    pbx.expect("200");
-    let cancel = desk.expect("CANCEL");
-    desk.answer(&cancel, 200);
-    desk.answer(&ring, 487);
-    desk.expect("ACK");
-    pbx.refused(&invite, 487);
+    pbx.gives_up(&invite, &mut desk, &ring);
     let info = um.expect("INFO");
     um.answer(&info, 415);
     ringpost.has_mails(MAIL, 1);

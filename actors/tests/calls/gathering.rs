@@ -41,10 +41,7 @@ fn talk((pbx, phone): (&mut Peer, &mut Peer), from: &str, to: &str, ringpost: &R
     let ok = pbx.expect("200");
     let mut dialog = Dialog::caller(&invite, &ok);
     pbx.inside(&mut dialog, "ACK", "", "");
-    pbx.inside(&mut dialog, "BYE", "", "");
-    pbx.expect("200");
-    let bye = phone.expect("BYE");
-    phone.answer(&bye, 200);
+    pbx.ends(&mut dialog, phone);
 }
 
 fn store(ringpost: &Ringpost) -> Sqlite {

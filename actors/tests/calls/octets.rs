@@ -119,10 +119,7 @@ fn a_call_over_ipv6() {
         let ok = pbx.expect("200");
         let (mut dialog, mut phone) = (Dialog::caller(&invite, &ok), Dialog::callee(&called, &answer));
         pbx.inside(&mut dialog, "ACK", "", "");
-        desk.inside(&mut phone, "BYE", "", "");
-        desk.expect("200");
-        let bye = pbx.expect("BYE");
-        pbx.answer(&bye, 200);
+        desk.ends(&mut phone, &mut pbx);
         drop((pbx, desk));
         ringpost.back_to_baseline();
     }

@@ -29,10 +29,7 @@ fn answers(office: &mut Office, phone: &mut Peer, invite: &crate::support::Sip, 
     };
     let mut dialog = Dialog::caller(invite, &ok);
     office.pbx.inside(&mut dialog, "ACK", "", "");
-    office.pbx.inside(&mut dialog, "BYE", "", "");
-    office.pbx.expect("200");
-    let bye = phone.expect("BYE");
-    phone.answer(&bye, 200);
+    office.pbx.ends(&mut dialog, phone);
 }
 
 #[test]

@@ -81,13 +81,7 @@ fn a_re_invite_is_taken_back_and_what_is_open_at_the_end_is_refused() {
     let first = office.pbx.inside(&mut talk.pbx, "INVITE", "", SDP);
     let passed = office.desk.expect("INVITE");
     office.desk.answer(&passed, 100);
-    office.pbx.cancel(&first, "");
-    office.pbx.expect("200");
-    let cancel = office.desk.expect("CANCEL");
-    office.desk.answer(&cancel, 200);
-    office.desk.answer(&passed, 487);
-    office.desk.expect("ACK");
-    office.pbx.refused(&first, 487);
+    office.pbx.gives_up(&first, &mut office.desk, &passed);
     office.pbx.inside(&mut talk.pbx, "OPTIONS", "", "");
     office.desk.expect("OPTIONS");
     office.pbx.inside(&mut talk.pbx, "BYE", "", "");

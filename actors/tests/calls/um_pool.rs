@@ -102,10 +102,7 @@ pub fn takes(pbx: &mut Peer, server: &mut Peer, invite: &Sip, to_um: &Sip) {
     let ok = pbx.expect("200");
     let mut talk = Dialog::caller(invite, &ok);
     pbx.inside(&mut talk, "ACK", "", "");
-    pbx.inside(&mut talk, "BYE", "", "");
-    pbx.expect("200");
-    let bye = server.expect("BYE");
-    server.answer(&bye, 200);
+    pbx.ends(&mut talk, server);
 }
 
 #[test]

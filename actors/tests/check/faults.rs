@@ -120,8 +120,8 @@ const FAULTS: &[Fault] = &[
             "site.toml:27: presence.publish.one.expires: must be 60 s or longer",
             "site.toml:28: presence.publish.one.keep_alive: must be 1 s or longer",
             "site.toml:29: presence.publish.one.at_once: wants a number from 1 to 1000",
-            "site.toml:30: presence.publish.one.retry: unknown key; known here: server, login, password_file, realm, users, packages, \
-         access, expires, publish_gap, keep_alive, at_once",
+            "site.toml:30: presence.publish.one.retry: unknown key; known here: kind, server, login, password_file, realm, packages, expires, \
+         access, keep_alive, users, publish_gap, at_once",
             "site.toml:31: presence.publish.two.server: is missing",
         ],
     ),

@@ -26,9 +26,6 @@ fn a_trunk_that_wants_no_early_media_hears_that_it_rings() {
     assert_eq!(ok.body(), SDP);
     let mut pbx = Dialog::caller(&invite, &ok);
     office.pbx.inside(&mut pbx, "ACK", "", "");
-    office.pbx.inside(&mut pbx, "BYE", "", "");
-    office.pbx.expect("200");
-    let bye = office.desk.expect("BYE");
-    office.desk.answer(&bye, 200);
+    office.pbx.ends(&mut pbx, &mut office.desk);
     office.ends();
 }

@@ -7,14 +7,9 @@ use std::{
     thread,
 };
 
-use rustls::{
-    ServerConfig, ServerConnection, StreamOwned,
-    crypto::ring::{default_provider, sign::any_supported_type},
-    pki_types::PrivateKeyDer,
-    sign::{CertifiedKey, SingleCertAndKey},
-};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::authority::Pair;
+use crate::authority::{Pair, blind_server_config};
 
 /// The first octet of an operation (RFC 4511 §4).
 pub const BIND: u8 = 0x60;
@@ -57,7 +52,8 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
         let port = listener.local_addr().expect("bound").port();
         let heard = Arc::new(Mutex::new(vec![]));
-        let (config, says, own): (_, Arc<Says>, _) = (config(pair), Arc::new(says), Arc::clone(&heard));
+        let (config, says, own): (_, Arc<Says>, _) =
+            (blind_server_config(pair), Arc::new(says), Arc::clone(&heard));
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (config, says, heard) = (Arc::clone(&config), Arc::clone(&says), Arc::clone(&own));
@@ -121,19 +117,6 @@ fn read(stream: &mut impl Read) -> Option<Asked> {
     let mut octets = vec![0; length];
     stream.read_exact(&mut octets).ok()?;
     Some(Asked { id: octets[2], operation: octets[3], octets })
-}
-
-/// Shows a certificate without looking at it.
-fn config(pair: &Pair) -> Arc<ServerConfig> {
-    let key = PrivateKeyDer::try_from(pair.key.serialize_der()).expect("a key");
-    let key = any_supported_type(&key).expect("a key");
-    let shown = CertifiedKey::new(vec![pair.certificate.der().clone()], key);
-    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
-    Arc::new(config)
 }
 
 pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {

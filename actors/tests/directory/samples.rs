@@ -1,18 +1,17 @@
 //! The sample sites with a directory, played by calls.
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::{fmt::Write as _, fs};
 
 use crate::{
     authority::lasting,
     calls::Town,
-    program::{Over, Peer, Ringpost, ports},
+    program::{self, Over, Peer, Ringpost, ports},
     slapd::{self, BASE, PASSWORD, READER, Slapd},
 };
 
 /// A sample with the names and addresses of this machine; `lines` come last into its `[directory]`.
 fn town(sample: &str, slapd: Slapd, lines: &str) -> Town {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/sites").join(sample);
-    let mut site = fs::read_to_string(file).expect("the sample");
+    let mut site = program::sample(sample);
     let sip = ([127, 0, 0, 1], ports(1)).into();
     let (pbx, desk) = (Peer::new(Over::Udp, "127.0.0.1", sip), Peer::new(Over::Udp, "127.0.0.1", sip));
     let metrics = format!("127.0.0.1:{}", ports(1));

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use ringpost::settings::{Ldap, LdapBind, LdapServer, LdapTls, Secret};
@@ -15,28 +15,8 @@ use crate::{
     fake::{Asked, BIND, EXTENDED, Fake, Tls, done},
     runtime,
     slapd::{NAME, names, settings},
+    support::log::Log,
 };
-
-/// What has been logged on this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(octets);
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
-    }
-}
 
 /// A site whose one server that is.
 fn site(ours: &Authority, fake: &Fake, tls: LdapTls) -> (tempfile::TempDir, Ldap) {
@@ -86,7 +66,7 @@ fn t21_only_the_right_certificate_gets_the_password() {
                         "{certificate} by {tls:?}: {told}"
                     );
                     assert_eq!(fake.heard(), in_the_open, "{certificate} by {tls:?}");
-                    let log = log.text();
+                    let log = log.take();
                     assert!(log.contains("A directory server has failed") && log.contains(words), "{log}");
                 }
             }

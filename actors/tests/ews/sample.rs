@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::{
     emulator::Emulator,
-    program::{Over, Peer, Ringpost, ports, until},
+    program::{Over, Peer, Ringpost, ports, sample, until},
 };
 
 #[test]
@@ -16,9 +16,7 @@ fn a_call_that_nobody_takes_is_an_item_in_the_inbox() {
     let sip = format!("127.0.0.1:{port}").parse().expect("an address");
     let mut pbx = Peer::new(Over::Udp, "127.0.0.1", sip);
     let mut desk = Peer::new(Over::Udp, "127.0.0.1", sip);
-    let sample = format!("{}/../examples/sites/exchange-on-premises.toml", env!("CARGO_MANIFEST_DIR"));
-    let site = fs::read_to_string(sample)
-        .expect("the sample")
+    let site = sample("exchange-on-premises.toml")
         .replace("192.0.2.5:5060", &format!("127.0.0.1:{port}"))
         .replace("sip:desk@192.0.2.22", &desk.uri())
         .replace("192.0.2.5", "127.0.0.1")

@@ -15,8 +15,8 @@ use crate::{
     emulator::Emulator,
     exchange::Exchange,
     keeps_quiet, listed, missed,
-    program::{Over, Peer, Ringpost, peer::Dialog, ports},
-    runtime, sample, subject,
+    program::{Over, Peer, Ringpost, peer::Dialog, ports, sample},
+    runtime, subject,
     support::http::{Reply, Server},
 };
 

@@ -17,7 +17,7 @@ mod program;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
 
 use mail_parser::MessageParser;
 use program::{Over, Peer, Ringpost, Site};
@@ -97,9 +97,4 @@ fn keeps_quiet(ringpost: &Ringpost, words: &[&str]) {
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
-}
-
-fn sample(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/sites").join(name);
-    fs::read_to_string(path).expect("the sample")
 }

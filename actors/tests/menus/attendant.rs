@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::{
     phone::{Phone, write_prompts},
-    support::{Over, Peer, Ringpost, Site, peer::Dialog, ports, until},
+    support::{Over, Peer, Ringpost, Site, peer::Dialog, ports, rtp_ports, sample, until},
 };
 
 /// An office with an attendant at 9000: 200 has a phone and voice mail, 201 a phone without, 0000… is nobody, 299 is
@@ -217,10 +217,7 @@ fn r69_the_operator_gets_zero_and_who_dials_nothing_and_who_has_no_try_left() {
         lobby.operator.answer(&invite, 200);
         lobby.operator.expect("ACK");
         lobby.phone.meets(&mut lobby.pbx);
-        lobby.pbx.inside(&mut talk, "BYE", "", "");
-        lobby.pbx.expect("200");
-        let bye = lobby.operator.expect("BYE");
-        lobby.operator.answer(&bye, 200);
+        lobby.pbx.ends(&mut talk, &mut lobby.operator);
         lobby.ends();
     }
 }
@@ -228,22 +225,16 @@ fn r69_the_operator_gets_zero_and_who_dials_nothing_and_who_has_no_try_left() {
 /// The sample as it stands, on addresses of loopback.
 #[test]
 fn r26_the_sample_site_leads_a_caller_to_the_extension() {
-    let file = format!("{}/../examples/sites/attendant.toml", env!("CARGO_MANIFEST_DIR"));
-    let sample = std::fs::read_to_string(file).expect("the sample is there");
     let sip = SocketAddr::from(([127, 0, 0, 1], ports(1)));
     let mut pbx = Peer::new(Over::Udp, "127.0.0.1", sip);
-    let rtp = (ports(24) + 1) & !1;
     let folder = tempfile::tempdir().expect("a folder");
     write_prompts(&folder.path().join("prompts"), "da");
-    let site = sample
+    let site = sample("attendant.toml")
         .replace("192.0.2.5:5060", &sip.to_string())
         .replace("@192.0.2.2", &pbx.uri()["sip:peer".len()..])
         .replace("192.0.2.2", "127.0.0.1")
         .replace("192.0.2.5", "127.0.0.1")
-        .replace(
-            "[voicemail]\n",
-            &format!("[voicemail]\nprompts = \"prompts\"\nrtp_ports = \"{rtp}-{}\"\n", rtp + 21),
-        );
+        .replace("[voicemail]\n", &format!("[voicemail]\nprompts = \"prompts\"\n{}\n", rtp_ports()));
     let ringpost = Ringpost::of(folder, sip, &site);
     // One has a number at the PBX, the other a line behind the access number alone.
     for extension in ["2001", "2002"] {
@@ -256,6 +247,7 @@ fn r26_the_sample_site_leads_a_caller_to_the_extension() {
         pbx.answer(&invite, 200);
         pbx.expect("ACK");
         phone.meets(&mut pbx);
+        // Both ends are at the PBX.
         pbx.inside(&mut talk, "BYE", "", "");
         pbx.expect("200");
         let bye = pbx.expect("BYE");

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::{
     device::{PASSWORD, Phone as Device},
     phone::{Phone, write_prompts},
-    support::{Over, Peer, Ringpost, Site, peer::Dialog, ports, until},
+    support::{Over, Peer, Ringpost, Site, peer::Dialog, ports, rtp_ports, sample, until},
 };
 
 /// 200 has voice mail and no phone; mailboxes are at 8000. Everybody calls from +4544890101, which is nobody's number.
@@ -218,10 +218,7 @@ fn t20_who_knows_the_pin_calls_back_as_the_owner_and_only_where_that_one_may() {
         house.out.answer(&invite, 200);
         house.out.expect("ACK");
         house.phone.meets(&mut house.pbx);
-        house.pbx.inside(&mut talk, "BYE", "", "");
-        house.pbx.expect("200");
-        let bye = house.out.expect("BYE");
-        house.out.answer(&bye, 200);
+        house.pbx.ends(&mut talk, &mut house.out);
         house.ends();
     }
 }
@@ -354,16 +351,13 @@ fn r115_the_own_phone_hears_its_mailbox_at_once_or_by_its_pin_alone() {
 /// The sample as it stands, on addresses of loopback.
 #[test]
 fn r115_the_sample_site_opens_a_mailbox_from_anywhere() {
-    let file = format!("{}/../examples/sites/mailboxes.toml", env!("CARGO_MANIFEST_DIR"));
-    let sample = fs::read_to_string(file).expect("the sample is there");
     let sip = SocketAddr::from(([127, 0, 0, 1], ports(1)));
     let mut pbx = Peer::new(Over::Udp, "127.0.0.1", sip);
-    let rtp = (ports(24) + 1) & !1;
     let folder = tempfile::tempdir().expect("a folder");
     write_prompts(&folder.path().join("prompts"), "da");
     fs::write(folder.path().join("2001.pin"), "2580\n").expect("written");
-    let voicemail = format!("[voicemail]\nprompts = \"prompts\"\nrtp_ports = \"{rtp}-{}\"\n", rtp + 21);
-    let site = sample
+    let voicemail = format!("[voicemail]\nprompts = \"prompts\"\n{}\n", rtp_ports());
+    let site = sample("mailboxes.toml")
         .replace("192.0.2.5:5060", &sip.to_string())
         .replace("@192.0.2.2", &pbx.uri()["sip:peer".len()..])
         .replace("192.0.2.2", "127.0.0.1")

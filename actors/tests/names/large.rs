@@ -49,10 +49,7 @@ fn a_large_invite_goes_by_tcp_and_small_requests_by_udp() {
     let ok = office.pbx.expect("200");
     let mut dialog = Dialog::caller(&invite, &ok);
     office.pbx.inside(&mut dialog, "ACK", "", "");
-    office.pbx.inside(&mut dialog, "BYE", "", "");
-    office.pbx.expect("200");
-    let bye = udp.expect("BYE");
-    udp.answer(&bye, 200);
+    office.pbx.ends(&mut dialog, &mut udp);
     // A CANCEL follows its INVITE.
     let invite = calls(&mut office, &body);
     let out = tcp.expect("INVITE");

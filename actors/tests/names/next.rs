@@ -49,10 +49,7 @@ fn naptr_srv_and_address_lead_to_the_device() {
     let mut dialog = Dialog::caller(&invite, &ok);
     office.pbx.inside(&mut dialog, "ACK", "", "");
     let mut theirs = Dialog::callee(&out, &answer);
-    phone.inside(&mut theirs, "BYE", "", "");
-    phone.expect("200");
-    let bye = office.pbx.expect("BYE");
-    office.pbx.answer(&bye, 200);
+    phone.ends(&mut theirs, &mut office.pbx);
     // The second call asks nobody.
     let asked = dns.asked().len();
     let invite = office.pbx.invite("1001");
@@ -97,10 +94,7 @@ fn the_next_server_is_called_where_one_refuses_is_silent_or_says_503() {
     let ok = office.pbx.expect("200");
     let mut dialog = Dialog::caller(&invite, &ok);
     office.pbx.inside(&mut dialog, "ACK", "", "");
-    office.pbx.inside(&mut dialog, "BYE", "", "");
-    office.pbx.expect("200");
-    let bye = peers[2].expect("BYE");
-    peers[2].answer(&bye, 200);
+    office.pbx.ends(&mut dialog, &mut peers[2]);
     assert_eq!(office.number("targets_failed_total"), 3);
     // Those that failed come last for a while: the fourth is called at once.
     let since = Instant::now();

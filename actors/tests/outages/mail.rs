@@ -1,4 +1,4 @@
-//! T29: what else a mail server may do to a mail; the rest of the table is in `smtp_faults.rs`.
+//! T29: what else a mail server may do to a mail; the rest of the table is in `smtp_faults`.
 
 use std::{
     fs,

@@ -58,10 +58,7 @@ fn a_lamp_follows_a_call() {
         };
         assert!(version(&confirmed) > version(&early));
         let mut called = Dialog::callee(&ringing, &ok);
-        phone.inside(&mut called, "BYE", "", "");
-        phone.expect("200");
-        let bye = pbx.expect("BYE");
-        pbx.answer(&bye, 200);
+        phone.ends(&mut called, &mut pbx);
         assert_eq!(lamp(&watcher.notified()), "-");
         let last = watcher.refreshes(0);
         assert_eq!(last.one("Subscription-State"), "terminated;reason=timeout");
@@ -99,10 +96,7 @@ fn the_callers_lamp_is_lit_too() {
     let busy = of_caller.sees("<rpid:on-the-phone/>");
     assert_eq!(telephony(&busy), "busy");
     of_callee.sees("confirmed");
-    caller.peer.inside(&mut talk, "BYE", "", "");
-    caller.peer.expect("200");
-    let bye = phone.expect("BYE");
-    phone.answer(&bye, 200);
+    caller.peer.ends(&mut talk, &mut phone);
     drop(ok);
     assert_eq!(lamp(&of_callee.notified()), "-");
     let free = of_caller.sees(">available</own:telephony>");

@@ -1,8 +1,8 @@
 //! The sample site, played: phones register, watch each other's lamps and their own message counts.
 
-use std::{fs, path::Path};
+use std::fs;
 
-use crate::support::{Over, Ringpost, Sip, ports, until};
+use crate::support::{Over, Ringpost, Sip, ports, rtp_ports, sample, until};
 
 #[path = "../registrar/phone.rs"]
 #[allow(dead_code, reason = "its own tests use the rest")]
@@ -12,12 +12,9 @@ use phone::Phone;
 
 /// The sample at local addresses.
 fn started() -> (Ringpost, std::path::PathBuf) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/sites/lamps-and-presence.toml");
-    let text = fs::read_to_string(file).expect("the sample");
     let folder = tempfile::tempdir().expect("a folder");
     let sip = std::net::SocketAddr::from(([127, 0, 0, 1], ports(1)));
-    let rtp = (ports(24) + 1) & !1;
-    let text = text
+    let text = sample("lamps-and-presence.toml")
         .replace("192.0.2.5:5060", &sip.to_string())
         .replace("sources = [\"192.0.2.10\"]", "sources = [\"127.0.0.1\"]")
         .replace("smtp://mail.example.com:587?starttls=required", "maildir:mail")
@@ -26,10 +23,7 @@ fn started() -> (Ringpost, std::path::PathBuf) {
         .replace("\"change this as well\"", "\"correct horse\"")
         .replace(
             "[store]",
-            &format!(
-                "[voicemail]\nrtp_ports = \"{rtp}-{}\"\n[security]\nrefusals_per_second = 1000\n[store]",
-                rtp + 21
-            ),
+            &format!("[voicemail]\n{}\n[security]\nrefusals_per_second = 1000\n[store]", rtp_ports()),
         );
     let path = folder.path().to_owned();
     (Ringpost::of(folder, sip, &text), path)
@@ -39,8 +33,7 @@ fn started() -> (Ringpost, std::path::PathBuf) {
 fn registered(ringpost: &Ringpost, user: &str, ip: &str) -> Phone {
     let mut phone = Phone::new(Over::Udp, ip, ringpost, user);
     phone.domain = "example.com".into();
-    let contact = format!("Contact: {}\r\n", phone.contact);
-    let (_, ok) = phone.asks("REGISTER", "sip:example.com", &contact, "", 0);
+    let ok = phone.registers("");
     assert_eq!(ok.what(), "200", "{ok}");
     phone
 }

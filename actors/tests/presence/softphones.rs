@@ -12,9 +12,7 @@ use std::{
 use crate::{
     linphone::Linphone,
     support::{
-        Over, Ringpost,
-        peer::Dialog,
-        ports,
+        Over, Ringpost, ports,
         sipp::{self, Sipp},
         within,
     },
@@ -109,15 +107,9 @@ fn baresip_sees_a_colleague_busy_and_free() {
     watching.shows("Online");
     let invite = pbx.invite("1001");
     let ringing = phone.expect("INVITE");
-    phone.answer(&ringing, 200);
-    let mut talk = Dialog::caller(&invite, &pbx.expect("200"));
-    pbx.inside(&mut talk, "ACK", "", "");
-    phone.expect("ACK");
+    let mut talk = pbx.talks(&invite, &mut phone, &ringing);
     watching.shows("Busy");
-    pbx.inside(&mut talk, "BYE", "", "");
-    pbx.expect("200");
-    let bye = phone.expect("BYE");
-    phone.answer(&bye, 200);
+    pbx.ends(&mut talk, &mut phone);
     watching.shows("Online");
     drop(watching);
     ringpost.is_well();
@@ -137,15 +129,9 @@ fn linphone_sees_a_friend_busy_and_free() {
     watching.shows("is Online");
     let invite = pbx.invite("1001");
     let ringing = phone.expect("INVITE");
-    phone.answer(&ringing, 200);
-    let mut talk = Dialog::caller(&invite, &pbx.expect("200"));
-    pbx.inside(&mut talk, "ACK", "", "");
-    phone.expect("ACK");
+    let mut talk = pbx.talks(&invite, &mut phone, &ringing);
     watching.shows("is Busy");
-    pbx.inside(&mut talk, "BYE", "", "");
-    pbx.expect("200");
-    let bye = phone.expect("BYE");
-    phone.answer(&bye, 200);
+    pbx.ends(&mut talk, &mut phone);
     watching.shows("is Online");
     drop(watching);
     ringpost.is_well();

@@ -134,11 +134,7 @@ fn talks(body: &str) -> bool {
 fn talk(pbx: &mut Peer, phone: &mut Peer) -> Dialog {
     let invite = pbx.invite("1001");
     let ringing = phone.expect("INVITE");
-    phone.answer(&ringing, 200);
-    let mut talk = Dialog::caller(&invite, &pbx.expect("200"));
-    pbx.inside(&mut talk, "ACK", "", "");
-    phone.expect("ACK");
-    talk
+    pbx.talks(&invite, phone, &ringing)
 }
 
 /// A Ringpost that is killed in a call and started again changes what it has published, and leaves no second publication
@@ -185,10 +181,7 @@ fn r206_a_kill_leaves_no_second_publication() {
 }
 
 fn hang_up(pbx: &mut Peer, phone: &mut Peer, mut talk: Dialog) {
-    pbx.inside(&mut talk, "BYE", "", "");
-    pbx.expect("200");
-    let bye = phone.expect("BYE");
-    phone.answer(&bye, 200);
+    pbx.ends(&mut talk, phone);
 }
 
 /// A watcher at Kamailio sees busy when a call runs through Ringpost, and free after; T31: a Kamailio that is killed in the

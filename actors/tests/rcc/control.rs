@@ -289,10 +289,7 @@ fn a_ringing_call_is_deflected() {
     assert_eq!(pbx.expect_any().what(), "181");
     let forwarded = other.expect("INVITE");
     assert!(forwarded.one("Diversion").contains("sip:1001@corp.test"), "{forwarded}");
-    other.answer(&forwarded, 200);
-    let mut talk = Dialog::caller(&invite, &pbx.expect("200"));
-    pbx.inside(&mut talk, "ACK", "", "");
-    other.expect("ACK");
+    let mut talk = pbx.talks(&invite, &mut other, &forwarded);
     hung_up(&mut pbx, &mut talk, &mut other);
     let gone: Sip = client.asks("DeflectCall", &to("tel:1002"));
     assert!(gone.body().contains("invalidConnectionID"), "{gone}");

@@ -1,10 +1,10 @@
 //! The sample site, played: a registered desk phone, and a client of the assistant.
 
-use std::{fs, path::Path, time::Instant};
+use std::time::Instant;
 
 use crate::{
     client::{Client, KIND, root},
-    support::{Over, Ringpost, SDP, peer::Dialog, ports},
+    support::{Over, Ringpost, SDP, peer::Dialog, ports, rtp_ports, sample},
 };
 
 #[path = "../registrar/phone.rs"]
@@ -14,17 +14,14 @@ mod phone;
 use phone::Phone;
 
 fn started() -> Ringpost {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/sites/remote-call-control.toml");
-    let text = fs::read_to_string(file).expect("the sample");
     let folder = tempfile::tempdir().expect("a folder");
     let sip = std::net::SocketAddr::from(([127, 0, 0, 1], ports(1)));
-    let rtp = (ports(24) + 1) & !1;
-    let text = text
+    let text = sample("remote-call-control.toml")
         .replace("192.0.2.5:5060", &sip.to_string())
         .replace("192.0.2.10", "127.0.0.1")
         .replace("\"change me\"", "\"correct horse\"")
         .replace("\"change me too\"", "\"correct horse\"")
-        .replace("[store]", &format!("[voicemail]\nrtp_ports = \"{rtp}-{}\"\n[store]", rtp + 21));
+        .replace("[store]", &format!("[voicemail]\n{}\n[store]", rtp_ports()));
     Ringpost::of(folder, sip, &text)
 }
 
@@ -34,8 +31,7 @@ fn the_sample_site_is_played() {
     let ringpost = started();
     let mut desk = Phone::new(Over::Udp, "127.0.0.2", &ringpost, "1001");
     desk.domain = "example.com".into();
-    let contact = format!("Contact: {}\r\n", desk.contact);
-    let (_, ok) = desk.asks("REGISTER", "sip:example.com", &contact, "", 0);
+    let ok = desk.registers("");
     assert_eq!(ok.what(), "200", "{ok}");
     let mut program = Phone::new(Over::Udp, "127.0.0.3", &ringpost, "1002");
     program.domain = "example.com".into();

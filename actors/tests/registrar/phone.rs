@@ -110,7 +110,8 @@ impl Phone {
     /// Registers its Contact with these further lines; the 200 or what came instead.
     pub fn registers(&mut self, headers: &str) -> Sip {
         let contact = format!("Contact: {}\r\n{headers}", self.contact);
-        self.asks("REGISTER", "sip:corp.test", &contact, "", 0).1
+        let domain = format!("sip:{}", self.domain);
+        self.asks("REGISTER", &domain, &contact, "", 0).1
     }
 
     /// Calls a user; gives the INVITE that was taken and the first answer to it.

@@ -205,10 +205,7 @@ fn a_phone_that_rings_along_is_found_behind_the_second_route_and_taken_back() {
     let mut dialog = Dialog::caller(&invite, &ok);
     exchange.pbx.inside(&mut dialog, "ACK", "", "");
     until("it is taken back", || exchange.gateways[1].heard().iter().any(|heard| heard.what() == "CANCEL"));
-    exchange.pbx.inside(&mut dialog, "BYE", "", "");
-    exchange.pbx.expect("200");
-    let bye = desk.expect("BYE");
-    desk.answer(&bye, 200);
+    exchange.pbx.ends(&mut dialog, &mut desk);
     exchange.ringpost.logs("outcome=Talked");
     assert_eq!((exchange.gateways[0].calls(), exchange.gateways[1].calls()), (1, 1));
     assert_eq!(exchange.ringpost.mails("ada@corp.test").len(), 0);

@@ -1,14 +1,10 @@
 //! The fault-tolerant sample as it stands: its addresses are put onto loopback, its port 5060 where nobody else is.
 
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use crate::{
     gateways::{Gateway, Mode, WORKS},
-    support::{Over, Peer, Ringpost, Sip, ports, until},
+    support::{Over, Peer, Ringpost, Sip, ports, sample, until},
 };
 
 /// The sample with other addresses, and a probe that may ask whether it runs.
@@ -35,8 +31,7 @@ fn final_answer(pbx: &mut Peer, invite: &Sip) -> u16 {
 fn r34_r35_r72_two_gateways_in_one_place_down_and_the_third_in_another_is_used_until_they_are_back() {
     let port = ports(1);
     let net = format!("127.{}.{}.", 60 + port / 250 % 30, 1 + port % 250);
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/sites/routes-fault-tolerant.toml");
-    let sample = fs::read_to_string(file).expect("the sample is there");
+    let sample = sample("routes-fault-tolerant.toml");
     let sip = format!("{net}5:{port}").parse().expect("an address");
     let gateway = |host: u8| Gateway::at((&format!("{net}{host}"), port), sip);
     let (one, two, odense) = (gateway(11), gateway(12), gateway(21));

@@ -3,6 +3,7 @@
 
 pub mod certificates;
 pub mod http;
+pub mod log;
 
 use std::{
     net::TcpListener,

@@ -13,7 +13,9 @@ use std::{
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    crypto::ring::sign::any_supported_type,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 use socket2::{Domain, Socket, Type};
 
@@ -198,6 +200,19 @@ pub fn server_config(pair: &Pair) -> Arc<ServerConfig> {
             .with_no_client_auth()
             .with_single_cert(chain(pair), key(pair))
             .expect("a pair"),
+    )
+}
+
+/// Shows this certificate however bad it is.
+pub fn blind_server_config(pair: &Pair) -> Arc<ServerConfig> {
+    let key = any_supported_type(&key(pair)).expect("a key");
+    let shown = CertifiedKey::new(chain(pair), key);
+    Arc::new(
+        ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown))),
     )
 }
 

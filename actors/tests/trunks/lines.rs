@@ -198,13 +198,7 @@ fn r25_um_hears_of_the_line_and_the_pbx_of_the_extension_that_diverts() {
     let ring = nora.expect("INVITE");
     nora.answer(&ring, 180);
     pbx.expect("180");
-    pbx.cancel(&invite, "");
-    pbx.expect("200");
-    let cancel = nora.expect("CANCEL");
-    nora.answer(&cancel, 200);
-    nora.answer(&ring, 487);
-    nora.expect("ACK");
-    pbx.refused(&invite, 487);
+    pbx.gives_up(&invite, &mut nora, &ring);
     let info = um.expect("INFO");
     um.answer(&info, 200);
     for says in [

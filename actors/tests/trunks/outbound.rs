@@ -33,10 +33,7 @@ fn a_call_leaves_and_ends_like_any_other() {
         let mut dialog = Dialog::caller(&invite, &ok);
         exchange.pbx.inside(&mut dialog, "ACK", "", "");
         let mut theirs = Dialog::callee(&out, &answer);
-        trunk.inside(&mut theirs, "BYE", "", "");
-        trunk.expect("200");
-        let bye = exchange.pbx.expect("BYE");
-        exchange.pbx.answer(&bye, 200);
+        trunk.ends(&mut theirs, &mut exchange.pbx);
         drop((exchange.pbx, exchange.trunks));
         exchange.ringpost.back_to_baseline();
     }

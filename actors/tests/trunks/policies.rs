@@ -67,10 +67,7 @@ impl Scene {
         let mut caller = Dialog::caller(invite, &ok);
         self.pbx.inside(&mut caller, "ACK", "", "");
         self.mobile.expect("ACK");
-        self.mobile.inside(&mut dialog, "BYE", "", "");
-        self.mobile.expect("200");
-        let bye = self.pbx.expect("BYE");
-        self.pbx.answer(&bye, 200);
+        self.mobile.ends(&mut dialog, &mut self.pbx);
         self.ringpost.logs("outcome=TakenByOther");
         assert_eq!(self.ringpost.mails(MAIL).len(), 0);
         drop((self.pbx, self.desk, self.mobile));
@@ -120,10 +117,7 @@ fn r65_a_mailbox_that_answers_has_not_answered() {
     let bye = scene.mobile.expect("BYE");
     assert!(bye.one("Reason").contains("Call completed elsewhere"), "{bye}");
     scene.mobile.answer(&bye, 200);
-    scene.pbx.inside(&mut dialog, "BYE", "", "");
-    scene.pbx.expect("200");
-    let bye = scene.desk.expect("BYE");
-    scene.desk.answer(&bye, 200);
+    scene.pbx.ends(&mut dialog, &mut scene.desk);
     assert_eq!(scene.ringpost.mails(MAIL).len(), 0);
     scene.ringpost.stops_well();
 }
@@ -227,10 +221,7 @@ fn r66_nobody_answers_and_the_call_goes_out_and_is_answered_there() {
     };
     let mut dialog = Dialog::caller(&invite, &ok);
     scene.pbx.inside(&mut dialog, "ACK", "", "");
-    scene.pbx.inside(&mut dialog, "BYE", "", "");
-    scene.pbx.expect("200");
-    let bye = scene.mobile.expect("BYE");
-    scene.mobile.answer(&bye, 200);
+    scene.pbx.ends(&mut dialog, &mut scene.mobile);
     // Answered on the user's behalf: not missed.
     scene.ringpost.logs("outcome=TakenByOther");
     assert_eq!(scene.ringpost.mails(MAIL).len(), 0);
@@ -325,10 +316,7 @@ fn r73_a_bypass_number_rings_one_device_and_nothing_else_happens() {
     fax.expect("ACK");
     let mut dialog = Dialog::caller(&invite, &pbx.expect("200"));
     pbx.inside(&mut dialog, "ACK", "", "");
-    pbx.inside(&mut dialog, "BYE", "", "");
-    pbx.expect("200");
-    let bye = fax.expect("BYE");
-    fax.answer(&bye, 200);
+    pbx.ends(&mut dialog, &mut fax);
     // Nobody answers: nobody is told, there is no mailbox.
     let invite = pbx.invite("1099");
     let ring = fax.expect("INVITE");

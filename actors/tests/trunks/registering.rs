@@ -103,10 +103,7 @@ fn a_provider_registers_us_and_calls_come_from_where_it_is() {
             let ok = office.provider.expect("200");
             let mut dialog = Dialog::caller(&invite, &ok);
             office.provider.inside(&mut dialog, "ACK", "", "");
-            office.provider.inside(&mut dialog, "BYE", "", "");
-            office.provider.expect("200");
-            let bye = office.phone.expect("BYE");
-            office.phone.answer(&bye, 200);
+            office.provider.ends(&mut dialog, &mut office.phone);
         }
         // It is refreshed before its time is over, in the same series.
         let refresh = office.provider.expect("REGISTER");

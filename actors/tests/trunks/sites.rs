@@ -11,7 +11,7 @@ use crate::{
     authority::{Authority, params},
     phone::Phone,
     relay,
-    support::{Over, Peer, Ringpost, SDP, Sip, peer::Dialog, ports, until},
+    support::{Over, Peer, Ringpost, SDP, Sip, peer::Dialog, ports, rtp_ports, sample, until},
 };
 
 /// Teams' name.
@@ -52,8 +52,7 @@ impl Scene {
         // A port that nobody else has makes a network that nobody else has.
         let number = ports(3);
         let net = format!("127.{}.{}.", 100 + number / 250 % 100, 1 + number % 250);
-        let file = format!("{}/../examples/sites/{name}", env!("CARGO_MANIFEST_DIR"));
-        let sample = std::fs::read_to_string(&file).expect("the sample is there");
+        let sample = sample(name);
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("provider.password"), "secret\n").expect("written");
         let authority = Authority::new("everybody's");
@@ -74,9 +73,8 @@ impl Scene {
         }
         let check = check.args(["check", "--config"]).arg(&site).output().expect("ringpost runs");
         assert!(check.status.success(), "{name}: {}", String::from_utf8_lossy(&check.stderr));
-        let rtp = (ports(24) + 1) & !1;
         let probe = "[[trunk]]\nname = \"probe\"\nsources = [\"127.0.0.1\"]\n";
-        let voicemail = format!("[voicemail]\nrtp_ports = \"{rtp}-{}\"\n", rtp + 21);
+        let voicemail = format!("[voicemail]\n{}\n", rtp_ports());
         let text = mapped(&sample, &net, number).replace("[voicemail]\n", &voicemail);
         let teams = format!("{net}50:{}", number + 1);
         let text = text
@@ -161,10 +159,7 @@ fn asterisk_in_front() {
     let mut dialog = Dialog::caller(&invite, &asterisk.expect("200"));
     asterisk.inside(&mut dialog, "ACK", "", "");
     desk.expect("ACK");
-    asterisk.inside(&mut dialog, "BYE", "", "");
-    asterisk.expect("200");
-    let bye = desk.expect("BYE");
-    desk.answer(&bye, 200);
+    asterisk.ends(&mut dialog, &mut desk);
     ringpost.stops_well();
 }
 

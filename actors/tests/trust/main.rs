@@ -13,7 +13,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering::SeqCst},
+    sync::{Arc, Mutex, atomic::Ordering::SeqCst},
     time::Duration,
 };
 
@@ -36,7 +36,7 @@ use ringpost_actors::{
 
 use authority::Authority;
 use servers::{Ports, Servers};
-use support::{by_mail, chain, list, outbox, schedule, settled};
+use support::{by_mail, chain, list, log::Log, outbox, schedule, settled};
 
 /// Whom all of them want to reach; `*.corp.test` speaks for it.
 const NAME: &str = "mail.corp.test";
@@ -142,38 +142,16 @@ fn names() -> [(String, SocketAddr); 1] {
 }
 
 /// The log of this process.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(octets);
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn begin() -> Self {
-        let log = Self::default();
-        let writer = Mutex::new(log.clone());
-        tracing_subscriber::fmt().with_ansi(false).with_writer(writer).init();
-        log
-    }
-
-    /// What it says so far, and no more of it the next time.
-    fn take(&self) -> String {
-        let octets = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        String::from_utf8(octets).expect("UTF-8")
-    }
+fn log() -> Log {
+    let log = Log::default();
+    let writer = Mutex::new(log.clone());
+    tracing_subscriber::fmt().with_ansi(false).with_writer(writer).init();
+    log
 }
 
 #[test]
 fn t21_only_the_right_certificate_gets_a_notice_a_password_or_a_token() {
-    let log = Log::begin();
+    let log = log();
     let folder = tempfile::tempdir().expect("a folder");
     let ours = Authority::new("ours");
     let ca = ca(folder.path(), &ours);

@@ -10,16 +10,11 @@ use std::{
     thread,
 };
 
-use rustls::{
-    ServerConfig, ServerConnection, StreamOwned,
-    crypto::ring::{default_provider, sign::any_supported_type},
-    pki_types::PrivateKeyDer,
-    sign::{CertifiedKey, SingleCertAndKey},
-};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::json;
 
 use crate::{
-    authority::Pair,
+    authority::{Pair, blind_server_config},
     support::http::{Asked, Reply, Server},
 };
 
@@ -42,7 +37,7 @@ pub struct Servers {
 
 impl Servers {
     pub fn start(pair: &Pair) -> Self {
-        let config = config(pair);
+        let config = blind_server_config(pair);
         let lines = Arc::new(Mutex::new(Vec::new()));
         let http = Server::start(Some(config.clone()), answer);
         let stripped = Arc::new(AtomicBool::new(false));
@@ -66,19 +61,6 @@ fn answer(asked: &Asked) -> Reply {
         "/hook" => Reply::Say(200, vec![], vec![]),
         _ => Reply::Say(202, vec![], vec![]),
     }
-}
-
-/// Shows a certificate without looking at it.
-fn config(pair: &Pair) -> Arc<ServerConfig> {
-    let key = PrivateKeyDer::try_from(pair.key.serialize_der()).expect("a key");
-    let key = any_supported_type(&key).expect("a key");
-    let shown = CertifiedKey::new(vec![pair.certificate.der().clone()], key);
-    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
-    Arc::new(config)
 }
 
 fn smtp(

@@ -8,7 +8,10 @@ use std::fmt::Write;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 
-use crate::xml::escaped;
+use crate::{
+    calendar::{Change, Hours},
+    xml::{element, escaped},
+};
 
 /// Slots that are published unless a site says otherwise: 32 hours.
 pub const SLOTS: usize = 128;
@@ -72,6 +75,42 @@ pub fn write(mailbox: &str, start: Timestamp, slots: &[Slot]) -> String {
         pack(slots)
     )
     .expect("a String takes every text");
+    body
+}
+
+/// The document about a mailbox's working hours, with the elements of Exchange in it.
+pub fn hours(mailbox: &str, hours: &Hours) -> String {
+    let mut body = format!(
+        "<calendarData xmlns=\"{NAMESPACE}\" mailboxID=\"{}\"><WorkingHours \
+         xmlns=\"http://schemas.microsoft.com/exchange/services/2006/types\"><TimeZone><Bias>{}</Bias>",
+        escaped(mailbox),
+        hours.bias
+    );
+    // A zone without summer time changes its clocks on the first of January, by nothing.
+    let never = || Change { time: "00:00:00".into(), order: 1, month: 1, day: "Sunday".into(), bias: 0 };
+    let changes = hours.changes.clone().unwrap_or_else(|| [never(), never()]);
+    for (name, Change { bias, time, order, month, day }) in
+        ["StandardTime", "DaylightTime"].iter().zip(&changes)
+    {
+        write!(body, "<{name}><Bias>{bias}</Bias>").expect("a String takes every text");
+        element(&mut body, "Time", time);
+        write!(body, "<DayOrder>{order}</DayOrder><Month>{month}</Month>")
+            .expect("a String takes every text");
+        element(&mut body, "DayOfWeek", day);
+        write!(body, "</{name}>").expect("a String takes every text");
+    }
+    body.push_str("</TimeZone><WorkingPeriodArray>");
+    for period in &hours.periods {
+        body.push_str("<WorkingPeriod>");
+        element(&mut body, "DayOfWeek", &period.days);
+        write!(
+            body,
+            "<StartTimeInMinutes>{}</StartTimeInMinutes><EndTimeInMinutes>{}</EndTimeInMinutes></WorkingPeriod>",
+            period.start, period.end
+        )
+        .expect("a String takes every text");
+    }
+    body.push_str("</WorkingPeriodArray></WorkingHours></calendarData>");
     body
 }
 

@@ -1,17 +1,13 @@
-//! `state` publications: what an endpoint says of its user, each in the containers 2 and 3, with versions.
-//!
-//! A version is that of the publication which the new one takes the place of. A server that has another one refuses all with
-//! `WrongDelta` and tells its own; then the same is sent once more with those.
+//! `state` publications: what an endpoint says of its user, each in the containers 2 and 3.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::fmt::Write;
 
-use crate::{
-    presence::Standard,
-    xml::{XmlError, elements, escaped},
-};
+use jiff::Timestamp;
+
+use crate::{presence::Standard, xml::escaped};
 
 /// What the server sums up for all the containers that others see.
-const CONTAINERS: [u8; 2] = [2, 3];
+pub const CONTAINERS: [u16; 2] = [2, 3];
 
 /// Where a state comes from.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -29,6 +25,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::User, Self::Machine, Self::Calendar, Self::OutOfOffice, Self::Phone];
+
     /// `xsi:type`.
     fn name(self) -> &'static str {
         match self {
@@ -83,126 +82,57 @@ pub const IN_A_MEETING: Activity = Activity { token: "in-a-meeting", from: 6_500
 /// Out of office.
 pub const OUT_OF_OFFICE: Activity = Activity { token: "out-of-office", from: 12_000, until: None };
 
-/// One state; `None` in place of one takes it back.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// One state.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct State {
     /// See [`availability`].
     pub availability: u16,
     /// Why.
     pub activity: Option<Activity>,
-    /// What the meeting is about, and where.
-    pub meeting: Option<(String, String)>,
+    /// The user's own word for it.
+    pub custom: Option<String>,
+    /// The mailbox whose calendar says so.
+    pub mailbox: Option<String>,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// What the meeting is about.
+    pub subject: Option<String>,
+    /// Where it is.
+    pub location: Option<String>,
 }
 
-/// What an endpoint has published.
-#[derive(Clone, Debug)]
-pub struct Endpoint {
-    uri: String,
-    id: u32,
-    versions: BTreeMap<(Kind, u8), u32>,
-}
-
-impl Endpoint {
-    /// Nothing yet. `uri`: the user's; `id`: 28 bits that tell the endpoint from the user's others.
-    pub fn new(uri: &str, id: u32) -> Self {
-        Self { uri: uri.to_owned(), id, versions: BTreeMap::new() }
+/// The element of a state.
+pub fn element(kind: Kind, state: &State) -> String {
+    let mut body = String::with_capacity(512);
+    let mut add = |text: std::fmt::Arguments<'_>| body.write_fmt(text).expect("a String takes every text");
+    add(format_args!(
+        "<state xmlns=\"http://schemas.microsoft.com/2006/09/sip/state\" manual=\"{}\" \
+         xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"{}\"",
+        kind == Kind::User,
+        kind.name()
+    ));
+    if let Some(mailbox) = &state.mailbox {
+        add(format_args!(" uri=\"{}\"", escaped(mailbox)));
     }
-
-    /// The `application/msrtc-category-publish+xml` that publishes these states, or takes them back.
-    pub fn write(&self, states: &[(Kind, Option<State>)]) -> String {
-        let mut body = format!(
-            "<publish xmlns=\"http://schemas.microsoft.com/2006/09/sip/rich-presence\"><publications uri=\"{}\">",
-            escaped(&self.uri)
-        );
-        for (kind, container, state) in each(states) {
-            let version = self.versions.get(&(kind, container)).copied().unwrap_or(0);
-            let kind_of_end = if kind == Kind::User { "static" } else { "endpoint" };
-            add(
-                &mut body,
-                format_args!(
-                    "<publication categoryName=\"state\" instance=\"{}\" container=\"{container}\" version=\"{version}\" \
-                     expireType=\"{kind_of_end}\"",
-                    kind.instance(self.id)
-                ),
-            );
-            match state {
-                Some(state) => {
-                    body.push('>');
-                    element(&mut body, kind, state);
-                    body.push_str("</publication>");
-                }
-                None => body.push_str(" expires=\"0\"/>"),
-            }
-        }
-        body.push_str("</publications></publish>");
-        body
+    if let Some(since) = state.since {
+        add(format_args!(" startTime=\"{}\"", since.strftime("%Y-%m-%dT%H:%M:%SZ")));
     }
-
-    /// The server has taken them.
-    pub fn taken(&mut self, states: &[(Kind, Option<State>)]) {
-        for (kind, container, state) in each(states) {
-            match state {
-                Some(_) => *self.versions.entry((kind, container)).or_default() += 1,
-                None => drop(self.versions.remove(&(kind, container))),
-            }
-        }
-    }
-
-    /// The server has refused them with that body; true where they are to be sent again with other versions.
-    ///
-    /// # Errors
-    /// The body is no XML.
-    pub fn refused(&mut self, states: &[(Kind, Option<State>)], body: &[u8]) -> Result<bool, XmlError> {
-        let elements = elements(body)?;
-        let wrong = |text: &str| text.eq_ignore_ascii_case("Client.BadCall.WrongDelta");
-        if !elements.iter().any(|one| one.name.eq_ignore_ascii_case("Faultcode") && wrong(&one.text)) {
-            return Ok(false);
-        }
-        let sent: Vec<_> = each(states).map(|(kind, container, _)| (kind, container)).collect();
-        let mut changed = false;
-        for operation in elements.iter().filter(|one| one.name == "operation") {
-            let number = |name| operation.attribute(name).and_then(|text| text.trim().parse::<u32>().ok());
-            let (Some(index), Some(version)) = (number("index"), number("curVersion")) else { continue };
-            // The first one is number 1.
-            let which = usize::try_from(index).ok().and_then(|index| sent.get(index.checked_sub(1)?));
-            if let Some(which) = which {
-                changed |= self.versions.insert(*which, version) != Some(version);
-            }
-        }
-        Ok(changed)
-    }
-}
-
-/// Each publication of these states, in the order in which they are written.
-fn each(states: &[(Kind, Option<State>)]) -> impl Iterator<Item = (Kind, u8, Option<&State>)> {
-    states.iter().flat_map(|(kind, state)| CONTAINERS.map(|container| (*kind, container, state.as_ref())))
-}
-
-fn element(body: &mut String, kind: Kind, state: &State) {
-    add(
-        body,
-        format_args!(
-            "<state xmlns=\"http://schemas.microsoft.com/2006/09/sip/state\" manual=\"{}\" \
-             xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"{}\"><availability>{}</availability>",
-            kind == Kind::User,
-            kind.name(),
-            state.availability
-        ),
-    );
+    add(format_args!("><availability>{}</availability>", state.availability));
     if let Some(Activity { token, from, until }) = state.activity {
-        add(body, format_args!("<activity token=\"{token}\" minAvailability=\"{from}\""));
+        add(format_args!("<activity token=\"{token}\" minAvailability=\"{from}\""));
         if let Some(until) = until {
-            add(body, format_args!(" maxAvailability=\"{until}\""));
+            add(format_args!(" maxAvailability=\"{until}\""));
         }
-        body.push_str("/>");
+        add(format_args!("/>"));
+    } else if let Some(custom) = &state.custom {
+        // 1033 is English, which clients show whatever their own language is.
+        add(format_args!("<activity><custom LCID=\"1033\">{}</custom></activity>", escaped(custom)));
     }
-    if let Some((subject, location)) = &state.meeting {
-        crate::xml::element(body, "meetingSubject", subject);
-        crate::xml::element(body, "meetingLocation", location);
+    for (name, text) in [("meetingSubject", &state.subject), ("meetingLocation", &state.location)] {
+        if let Some(text) = text {
+            crate::xml::element(&mut body, name, text);
+        }
     }
     body.push_str("</state>");
-}
-
-fn add(body: &mut String, text: std::fmt::Arguments<'_>) {
-    body.write_fmt(text).expect("a String takes every text");
+    body
 }

@@ -4,11 +4,14 @@
 pub mod metrics;
 pub mod peer;
 pub mod ringpost;
+mod scenes;
 pub mod sip;
 pub mod sipp;
 
 use std::{
+    fs,
     net::{TcpListener, UdpSocket},
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
@@ -35,6 +38,16 @@ pub fn within(patience: Duration, what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
+/// The library that makes a program's clock another one, where Debian puts it; `None` and a word about it where it is not.
+pub fn faketime() -> Option<PathBuf> {
+    let found = fs::read_dir("/usr/lib").ok()?.filter_map(Result::ok).map(|entry| entry.path());
+    let found = found.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
+    if found.is_none() {
+        println!("skipped: no libfaketime (Debian: faketime)");
+    }
+    found
+}
+
 /// `count` ports in a row that are free for UDP and TCP. They lie below the range of ephemeral ports, so that no socket of another
 /// test takes one before it is used.
 pub fn ports(count: u16) -> u16 {
@@ -52,4 +65,16 @@ pub fn ports(count: u16) -> u16 {
             return FIRST + offset;
         }
     }
+}
+
+/// RTP ports that nobody else has, as a site names them.
+pub fn rtp_ports() -> String {
+    let first = (ports(24) + 1) & !1;
+    format!("rtp_ports = \"{first}-{}\"", first + 21)
+}
+
+/// A sample site as it stands.
+pub fn sample(name: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/sites").join(name);
+    fs::read_to_string(file).expect("the sample is there")
 }

@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Over, PATIENCE, Peer, ports, until, within};
+use super::{Over, PATIENCE, Peer, ports, rtp_ports, until, within};
 
 /// A site that is being written.
 pub struct Site {
@@ -27,11 +27,10 @@ impl Site {
     pub fn new() -> Self {
         let sip = SocketAddr::from(([127, 0, 0, 1], ports(1)));
         let folder = tempfile::tempdir().expect("a folder");
-        let rtp = (ports(24) + 1) & !1;
         let tables = format!(
             "[[trunk]]\nname = \"pbx\"\nsources = [\"127.0.0.1\", \"::1\"]\n[store]\npath = \"store.db\"\n\
-             [voicemail]\nrtp_ports = \"{rtp}-{}\"\n",
-            rtp + 21
+             [voicemail]\n{}\n",
+            rtp_ports()
         );
         let head = format!("listen = [\"udp:{sip}\", \"tcp:{sip}\"]\ndomain = \"corp.test\"\n");
         Self { sip, folder, head, tables, environment: vec![] }

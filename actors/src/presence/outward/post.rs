@@ -1,4 +1,4 @@
-//! One PUBLISH of ours at a presence server (RFC 3903 §4).
+//! One PUBLISH of ours at a presence server (RFC 3903 §4), and what every request to a SIP server of ours needs.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,18 +8,38 @@ use ringpost::{
         publication::{Answer, Request},
         subscription::Package,
     },
-    settings::PublishServer,
+    settings::{PublishServer, PublishTo, SipServer},
 };
 
-use crate::port::{errand::Errand, lanes::Lanes, proof};
+use crate::port::{
+    errand::{Errand, Reply},
+    lanes::Lanes,
+    proof,
+};
 
 /// Longer than any transaction lasts.
 const PATIENCE: Duration = Duration::from_secs(35);
 /// How long an answer over a connection may take: where the connection has gone nothing is sent again.
 const PATIENCE_OVER_TCP: Duration = Duration::from_secs(4);
 
+/// Whether a server answers at all.
+pub async fn lives(lanes: Lanes, sip: SipServer) -> bool {
+    let to = sip.target.split(';').next().unwrap_or_default().to_owned();
+    let options =
+        Errand { method: "OPTIONS", uri: sip.target.clone(), from: to.clone(), to, ..Errand::default() };
+    proof::once(&lanes, options, sip.keep_alive).await.message.is_some()
+}
+
+/// What a request is answered in the end, once challenges have been.
+pub async fn answered(lanes: &Lanes, name: &str, sip: &SipServer, errand: Errand) -> Reply {
+    let target = sip.target.to_ascii_lowercase();
+    let over_tcp = ["transport=tcp", "transport=tls"].iter().any(|transport| target.contains(transport));
+    let patience = if over_tcp { PATIENCE_OVER_TCP } else { PATIENCE };
+    proof::ask(lanes, errand, (name, sip.login.as_ref()), patience).await
+}
+
 /// One PUBLISH.
-pub(super) struct Post {
+pub struct Post {
     pub settings: Arc<PublishServer>,
     pub user: Arc<str>,
     pub package: Package,
@@ -30,15 +50,12 @@ pub(super) struct Post {
 impl Post {
     /// Sends it, and answers challenges.
     pub async fn send(self, lanes: Lanes) -> Answer {
-        let target = self.settings.target.to_ascii_lowercase();
-        let over_tcp = ["transport=tcp", "transport=tls"].iter().any(|transport| target.contains(transport));
-        let patience = if over_tcp { PATIENCE_OVER_TCP } else { PATIENCE };
-        let who = (self.settings.name.as_str(), self.settings.login.as_ref());
-        let reply = proof::ask(&lanes, self.errand(), who, patience).await;
+        let PublishTo::Sip(sip) = &self.settings.to;
+        let reply = answered(&lanes, &self.settings.name, sip, self.errand(sip)).await;
         Answer::read(reply.code, reply.message.as_ref())
     }
 
-    fn errand(&self) -> Errand {
+    fn errand(&self, sip: &SipServer) -> Errand {
         let Request { tag, expires, body } = &self.request;
         let mut headers = vec![
             ("Event", self.package.name().as_bytes().to_vec()),
@@ -51,7 +68,7 @@ impl Post {
         Errand {
             method: "PUBLISH",
             uri: self.user.to_string(),
-            next_hop: Some(self.settings.target.clone()),
+            next_hop: Some(sip.target.clone()),
             from: self.user.to_string(),
             to: self.user.to_string(),
             headers,

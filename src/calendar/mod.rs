@@ -1,0 +1,146 @@
+//! Users' calendars as servers tell them (R22, R53): free and busy times in slots, what lies in them, working hours.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::presence::{Calendar, SlotKind, microsoft::calendar::Slot};
+
+/// How long a slot is.
+pub const SLOT: SignedDuration = SignedDuration::from_mins(15);
+
+/// What is known of one user's calendar.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Schedule {
+    /// The mailbox.
+    pub mailbox: Arc<str>,
+    /// When the first slot begins.
+    pub start: Timestamp,
+    /// A quarter of an hour each.
+    pub slots: Vec<Slot>,
+    /// Stretches that are not free, where the server tells them one by one.
+    pub events: Vec<Event>,
+    /// When the user works.
+    pub hours: Option<Hours>,
+}
+
+/// A stretch of a calendar that is not free.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Event {
+    /// Its first second.
+    pub from: Timestamp,
+    /// The first second after it.
+    pub until: Timestamp,
+    /// How busy.
+    pub slot: Slot,
+    /// With others; `None`: the server does not say.
+    pub is_meeting: Option<bool>,
+    /// What about; never that of a private one.
+    pub subject: Option<Arc<str>>,
+    /// Where.
+    pub location: Option<Arc<str>>,
+}
+
+/// Working hours, and the time zone that they are of.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Hours {
+    /// Minutes that local time is behind UTC.
+    pub bias: i32,
+    /// How summer time ends and begins; `None`: there is none.
+    pub changes: Option<[Change; 2]>,
+    /// The periods.
+    pub periods: Vec<Period>,
+}
+
+/// One end of summer time.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Change {
+    /// Further minutes that local time is behind UTC from then on.
+    pub bias: i32,
+    /// `02:00:00`.
+    pub time: String,
+    /// Which such day of the month; 5: the last.
+    pub order: u8,
+    /// The month.
+    pub month: u8,
+    /// `Sunday`.
+    pub day: String,
+}
+
+/// Some days on which work begins and ends at the same time.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Period {
+    /// `Monday Tuesday`.
+    pub days: String,
+    /// Minutes after midnight.
+    pub start: u16,
+    /// The same for the end.
+    pub end: u16,
+}
+
+/// The beginning of the slot that holds a time.
+pub fn slot_start(at: Timestamp) -> Timestamp {
+    let length = SLOT.as_secs();
+    Timestamp::from_second(at.as_second().div_euclid(length) * length).unwrap_or(at)
+}
+
+impl Schedule {
+    /// What it means for the user's presence: busy is a meeting unless the server says otherwise, and nothing lasts beyond
+    /// what the server was asked for.
+    pub fn input(&self) -> Calendar {
+        let told = self.events.iter().filter_map(|event| {
+            let kind = kind(event.slot, event.is_meeting)?;
+            let (subject, location) = (event.subject.clone(), event.location.clone());
+            Some(crate::presence::Slot { subject, location, ..stretch(event.from, event.until, kind) })
+        });
+        let slots: Vec<_> = told.collect();
+        let slots = if self.events.is_empty() { self.stretches() } else { slots };
+        Calendar { slots }
+    }
+
+    /// Slots of the same kind, together.
+    fn stretches(&self) -> Vec<crate::presence::Slot> {
+        let mut at = self.start;
+        let mut all = vec![];
+        for run in self.slots.chunk_by(|one, next| one == next) {
+            let end = at + SLOT * i32::try_from(run.len()).unwrap_or(i32::MAX);
+            all.extend(kind(run[0], None).map(|kind| stretch(at, end, kind)));
+            at = end;
+        }
+        all
+    }
+
+    /// When the last slot ends.
+    pub fn end(&self) -> Timestamp {
+        self.start + SLOT * i32::try_from(self.slots.len()).unwrap_or(i32::MAX)
+    }
+
+    /// Whether this, which is newer, says something else of the time that both know.
+    pub fn differs_from(&self, older: &Self) -> bool {
+        if self.mailbox != older.mailbox || self.hours != older.hours {
+            return true;
+        }
+        let ahead = (self.start.as_second() - older.start.as_second()) / SLOT.as_secs();
+        let Ok(ahead) = usize::try_from(ahead) else { return true };
+        let of_now = |event: &&Event| event.until > self.start && event.from < older.end();
+        let events =
+            |schedule: &Self| -> Vec<Event> { schedule.events.iter().filter(of_now).cloned().collect() };
+        let rest = older.slots.get(ahead..).unwrap_or_default();
+        rest.is_empty() || !self.slots.starts_with(rest) || events(self) != events(older)
+    }
+}
+
+fn kind(slot: Slot, is_meeting: Option<bool>) -> Option<SlotKind> {
+    match slot {
+        // Perhaps is not enough to be taken for busy.
+        Slot::Free | Slot::Tentative => None,
+        Slot::Busy if is_meeting == Some(false) => Some(SlotKind::Appointment),
+        Slot::Busy => Some(SlotKind::Meeting),
+        Slot::OutOfOffice => Some(SlotKind::OutOfOffice),
+    }
+}
+
+fn stretch(from: Timestamp, until: Timestamp, kind: SlotKind) -> crate::presence::Slot {
+    let seconds = |at: Timestamp| u64::try_from(at.as_second()).unwrap_or_default();
+    crate::presence::Slot { from: seconds(from), until: seconds(until), kind, subject: None, location: None }
+}
