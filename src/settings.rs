@@ -6,6 +6,7 @@ use crate::{notify::Style, numbers::location::Profile};
 
 mod attendant;
 mod book;
+mod calendar;
 mod channel;
 mod directory;
 mod dns;
@@ -33,6 +34,7 @@ mod voicemail;
 
 pub use attendant::{Attendant, Extensions};
 pub use book::Book;
+pub use calendar::CalendarServer;
 pub use channel::{Channel, ChannelKind, Webhook};
 pub use directory::{
     DirectoryUm, DirectoryUsers, Ldap, LdapBind, LdapServer, LdapStrategy, LdapTalk, LdapTls,

@@ -152,6 +152,9 @@ numbers! {
     Gauge publications_out: "Publications of ours at presence servers ([presence.publish.NAME]).";
     Counter publishes_sent_total: "PUBLISH requests sent to them, further tries after a challenge aside.";
     Counter publish_failures_total: "Those of them that were not taken.";
+    Counter calendar_polls_total: "Questions asked for users' calendars ([presence.calendar.NAME]).";
+    Counter calendar_failures_total: "Those of them that were not answered.";
+    Gauge calendars: "Users whose calendars are asked for.";
     Counter registers_total: "REGISTER requests answered 200.";
     Counter challenges_total: "Requests answered 401.";
     Counter wrong_passwords_total: "Requests with a wrong password or an unknown user name.";

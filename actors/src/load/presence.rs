@@ -2,13 +2,17 @@
 
 use ringpost::{
     presence::{Access, Standard, aggregate::Idle, subscription::Terms},
-    settings::{Presence, PresenceList, Seen, Trunk},
+    settings::{Channel, Presence, PresenceList, Seen, Trunk},
 };
 
-use super::{publish, raw::Raw, section::Section, uri};
+use super::{calendar, channel::Known, publish, raw::Raw, section::Section, uri};
 
 /// Reads `[presence]`; `None` after a problem. `trunks` are the site's.
-pub fn presence(mut section: Section<'_>, trunks: &[Trunk]) -> Option<Presence> {
+pub fn presence(
+    mut section: Section<'_>,
+    trunks: &[Trunk],
+    (channels, known): (&[Channel], &[Known]),
+) -> Option<Presence> {
     let enabled = section.required("enabled", Raw::flag);
     let seconds = |raw: &Raw<'_>| raw.duration().map(|time| time.as_secs().max(1));
     let expires = section.required("expires", seconds);
@@ -42,6 +46,7 @@ pub fn presence(mut section: Section<'_>, trunks: &[Trunk]) -> Option<Presence> 
     let longest_list = section.required("max_list", |raw| raw.count(1..=10_000));
     let lists = section.tables("list").into_iter().filter_map(list).collect();
     let publish = publish::servers(section.table("publish"));
+    let calendars = calendar::servers(section.table("calendar"), channels, known);
     if max_expires.is_some() && (expires > max_expires || min_expires > expires) {
         section.refuse("expires", "must lie between min_expires and max_expires");
     }
@@ -68,6 +73,7 @@ pub fn presence(mut section: Section<'_>, trunks: &[Trunk]) -> Option<Presence> 
         lists,
         longest_list: usize::try_from(longest_list?).ok()?,
         publish,
+        calendars,
     })
 }
 
