@@ -8,6 +8,7 @@ mod attendant;
 mod book;
 mod calendar;
 mod channel;
+mod connector;
 mod directory;
 mod dns;
 mod ews;
@@ -36,6 +37,7 @@ pub use attendant::{Attendant, Extensions};
 pub use book::Book;
 pub use calendar::CalendarServer;
 pub use channel::{Channel, ChannelKind, Webhook};
+pub use connector::Connector as PresenceConnector;
 pub use directory::{
     DirectoryUm, DirectoryUsers, Ldap, LdapBind, LdapServer, LdapStrategy, LdapTalk, LdapTls,
 };

@@ -5,6 +5,7 @@ mod book;
 mod calendar;
 mod channel;
 mod claims;
+mod connector;
 mod directory;
 mod dns;
 mod http;
@@ -192,8 +193,9 @@ fn whole(layers: &Layers) -> Option<Site> {
     let tls = root.table("tls").and_then(|table| tls::tls(table, serves));
     let dns = root.table("dns").and_then(dns::dns);
     let names: Vec<_> = trunks.iter().map(|trunk| trunk.name.as_str()).collect();
-    let presence =
-        root.table("presence").and_then(|table| presence::presence(table, &trunks, (&channels, &known)));
+    let domain = sip.as_ref().map_or("", |sip| sip.domain.as_str());
+    let around = (&channels[..], &known[..], domain);
+    let presence = root.table("presence").and_then(|table| presence::presence(table, &trunks, around));
     let rcc = root.table("rcc").and_then(|table| rcc::rcc(table, &names));
     let contacts = outbound.clone().unwrap_or_default();
     let around = identity::Around {

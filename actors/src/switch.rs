@@ -194,7 +194,7 @@ impl Switch {
     pub fn drain(&self) {
         self.draining.set(true);
         self.ship_records();
-        self.watchers.write();
+        self.watchers.write_all();
     }
 
     /// The site as it is now.

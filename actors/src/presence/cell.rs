@@ -8,14 +8,17 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use arc_swap::ArcSwap;
 use ringpost::{
     calendar::Schedule,
-    presence::{Inputs, Presence, Sight, Source, dialog_info, pidf, subscription::Package, summary::Summary},
+    presence::{
+        Inputs, Presence, Sight, Source, aggregate::Idle, dialog_info, pidf, subscription::Package,
+        summary::Summary,
+    },
 };
 use smallvec::SmallVec;
 
@@ -25,8 +28,12 @@ pub struct Cell {
     pub id: u32,
     /// The user's address of record.
     pub user: Arc<str>,
+    /// Whether it is nobody of the site.
+    pub foreign: bool,
     known: Mutex<Known>,
     told: ArcSwap<Told>,
+    /// Whether what is known has not been summed up since it changed, because nobody watched.
+    stale: AtomicBool,
     /// When time alone may change something, in seconds since 1970; the largest number: never.
     pub(super) due: AtomicU64,
 }
@@ -43,6 +50,8 @@ pub struct Known {
     pub schedule: Option<Arc<Schedule>>,
     /// The lanes that have watchers: how many, and whether each knows already that there is something to tell.
     lanes: SmallVec<[(u8, u32, bool); 2]>,
+    /// When it changed last, if it has not been summed up since, and by which settings that is to be done.
+    unsummed: Option<(Idle, u64)>,
 }
 
 /// Something published (RFC 3903).
@@ -142,18 +151,37 @@ impl Cell {
         now: u64,
     ) -> Self {
         let told = Told::new(inputs.version(), now, presence, (summary.clone(), None));
-        let known = Known { inputs, publications: vec![], summary, schedule: None, lanes: SmallVec::new() };
+        let (schedule, lanes, unsummed) = (None, SmallVec::new(), None);
+        let known = Known { inputs, publications: vec![], summary, schedule, lanes, unsummed };
         Self {
             id,
             user,
+            foreign: false,
             known: Mutex::new(known),
             told: ArcSwap::from_pointee(told),
+            stale: AtomicBool::new(false),
             due: AtomicU64::new(u64::MAX),
         }
     }
 
+    /// The same for somebody who is no user.
+    pub(super) fn of_a_stranger(self) -> Self {
+        Self { foreign: true, ..self }
+    }
+
+    /// Whether any lane has a watcher.
+    pub(super) fn is_watched(&self) -> bool {
+        !self.lock().lanes.is_empty()
+    }
+
     /// What is told now.
     pub fn told(&self) -> Arc<Told> {
+        if self.stale.load(Ordering::Acquire) {
+            let mut known = self.lock();
+            if let Some((idle, at)) = known.unsummed {
+                self.sum_up(&mut known, idle, at);
+            }
+        }
         self.told.load_full()
     }
 
@@ -161,36 +189,49 @@ impl Cell {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes what is known; the lanes that have to tell it to somebody.
+    /// Changes what is known; with it come the lanes that have to tell it to somebody, and when it may change by itself.
     ///
-    /// `sum` makes of the inputs what is told, and says when it may change by itself.
+    /// Where nobody watches it is summed up when somebody asks: that costs more than the change, and most calls are not watched.
     pub(super) fn change<T>(
         &self,
         change: impl FnOnce(&mut Known) -> T,
-        sum: impl FnOnce(&Inputs) -> (Presence, Option<u64>),
+        idle: Idle,
         now: u64,
     ) -> (T, SmallVec<[u8; 2]>, Option<u64>) {
         let mut known = self.lock();
         let done = change(&mut known);
-        let (presence, due) = sum(&known.inputs);
+        let due = known.inputs.next_change(idle, now);
+        let mut lanes = SmallVec::new();
+        if known.lanes.is_empty() {
+            known.unsummed = Some((idle, now));
+            self.stale.store(true, Ordering::Release);
+        } else if self.sum_up(&mut known, idle, now) {
+            for (lane, watchers, knows) in &mut known.lanes {
+                if *watchers > 0 && !std::mem::replace(knows, true) {
+                    lanes.push(*lane);
+                }
+            }
+        }
+        (done, lanes, due)
+    }
+
+    /// Makes of what is known what is told; whether that is anything new.
+    fn sum_up(&self, known: &mut Known, idle: Idle, now: u64) -> bool {
+        known.unsummed = None;
+        self.stale.store(false, Ordering::Release);
+        let presence = known.inputs.sum(idle, now);
         let old = self.told.load();
         let same_schedule = match (&old.schedule, &known.schedule) {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             (one, other) => one.is_none() && other.is_none(),
         };
         if old.presence == presence && old.summary == known.summary && same_schedule {
-            return (done, SmallVec::new(), due);
+            return false;
         }
         let version = known.inputs.changed();
         let beside = (known.summary.clone(), known.schedule.clone());
         self.told.store(Arc::new(Told::new(version, now, presence, beside)));
-        let mut lanes = SmallVec::new();
-        for (lane, watchers, knows) in &mut known.lanes {
-            if *watchers > 0 && !std::mem::replace(knows, true) {
-                lanes.push(*lane);
-            }
-        }
-        (done, lanes, due)
+        true
     }
 
     /// A lane begins to tell what there is: whatever changes from now on, it has to hear of again.

@@ -29,6 +29,8 @@ use crate::{
 
 /// How long a change waits for others, in milliseconds.
 const TOGETHER: u64 = 1_000;
+/// How many rows are read, and how many are written, in one go: calls and notices have their turn in between.
+const PAGE: usize = 1_000;
 /// The same for what is not to wait.
 const SOON: u64 = 50;
 /// What stands before the names of publications in the store; those of subscriptions are 16 digits.
@@ -118,24 +120,29 @@ impl Presence {
     /// Takes up what the last run has written; the lanes take their subscriptions when they start.
     pub async fn restore(&self) {
         let Some(scribe) = &self.scribe else { return };
-        let rows = match scribe.presence().await {
-            Some(Ok(rows)) => rows,
-            Some(Err(error)) => {
-                tracing::error!(%error, "The subscriptions of the last run cannot be read");
-                return;
-            }
-            None => return,
-        };
-        let now = self.now();
-        for (name, body) in rows {
-            let taken = match name.strip_prefix(PUBLICATION) {
-                Some(publication) => self.republish(publication, &body, now),
-                None if name.starts_with(TAGS) => self.restore_tag(&body, now),
-                None if name.starts_with(COUNTS) => self.restore_count(&body, now),
-                None => self.resubscribe(&name, &body, now),
+        let mut last = String::new();
+        loop {
+            let rows = match scribe.presence(last.clone(), PAGE).await {
+                Some(Ok(rows)) => rows,
+                Some(Err(error)) => {
+                    tracing::error!(%error, "The subscriptions of the last run cannot be read");
+                    return;
+                }
+                None => return,
             };
-            if taken.is_none() {
-                self.write((name, None));
+            let Some((name, _)) = rows.last() else { return };
+            last = name.clone();
+            let now = self.now();
+            for (name, body) in rows {
+                let taken = match name.strip_prefix(PUBLICATION) {
+                    Some(publication) => self.republish(publication, &body, now),
+                    None if name.starts_with(TAGS) => self.restore_tag(&body, now),
+                    None if name.starts_with(COUNTS) => self.restore_count(&body, now),
+                    None => self.resubscribe(&name, &body, now),
+                };
+                if taken.is_none() {
+                    self.write((name, None));
+                }
             }
         }
     }
@@ -191,25 +198,36 @@ impl Watchers {
         }
     }
 
-    /// Writes what has gathered; what the disk refuses is tried again.
+    /// Writes what has gathered, piece by piece; what the disk refuses is tried again.
     pub fn write(self: &Rc<Self>) {
         let tags = std::mem::take(&mut *self.unwritten.borrow_mut());
-        let rows: Vec<PresenceRow> = tags.iter().map(|tag| (name(*tag), self.row(*tag))).collect();
         let watchers = Rc::clone(self);
         actix::spawn(async move {
-            let written = match &watchers.presence.scribe {
-                Some(scribe) => scribe.keep_presence(rows).await,
-                None => true,
-            };
-            if !written {
-                watchers.unwritten.borrow_mut().extend(tags);
+            let tags: Vec<u64> = tags.into_iter().collect();
+            for some in tags.chunks(PAGE) {
+                watchers.write_some(some).await;
             }
-            watchers.keeping.set(false);
-            if !watchers.unwritten.borrow().is_empty() {
-                watchers.keeping.set(true);
+            let more = !watchers.unwritten.borrow().is_empty();
+            watchers.keeping.set(more);
+            if more {
                 watchers.port.alarm(TOGETHER, Alarm { owner: Token(0), number: KEEP });
             }
         });
+    }
+
+    /// Writes all that has gathered at once: the program is about to end.
+    pub fn write_all(self: &Rc<Self>) {
+        let tags: Vec<u64> = self.unwritten.borrow_mut().drain().collect();
+        let watchers = Rc::clone(self);
+        actix::spawn(async move { watchers.write_some(&tags).await });
+    }
+
+    async fn write_some(&self, tags: &[u64]) {
+        let Some(scribe) = &self.presence.scribe else { return };
+        let rows: Vec<PresenceRow> = tags.iter().map(|tag| (name(*tag), self.row(*tag))).collect();
+        if !scribe.keep_presence(rows).await {
+            self.unwritten.borrow_mut().extend(tags);
+        }
     }
 
     fn row(&self, tag: u64) -> Option<String> {
@@ -232,32 +250,36 @@ impl Watchers {
         serde_json::to_string(&row).ok()
     }
 
-    /// Takes up the lane's subscriptions of the last run. Each watcher is told the whole state, one after the other (T33).
-    pub(super) fn take_up(&self) {
+    /// Takes up the lane's subscriptions of the last run, before its sockets open: whoever refreshes one finds it. Each watcher
+    /// is told the whole state, one after the other (T33).
+    pub fn take_up(&self) {
         let lane = usize::from(self.port.lane);
         let restored = lock(&self.presence.restored).get_mut(lane).map(std::mem::take).unwrap_or_default();
         let directory = self.presence.directory.load_full();
         let within = directory.site.presence.resume.as_millis() as u64;
         for (tag, row) in restored {
-            let Some(one) = self.taken_up(&directory, row) else {
-                self.keep(tag);
-                continue;
-            };
-            self.insert(tag, one);
-            let wait = u64::from(self.port.random()) % within.max(1);
-            if let Some(found) = self.all.borrow().get(&tag) {
-                found.borrow_mut().armed = self.port.now() + wait;
-            }
-            self.port.alarm(wait, Alarm { owner: Token(tag), number: WATCH });
+            self.port.guarded(|| self.take_up_one(&directory, (tag, row), within));
         }
+    }
+
+    fn take_up_one(&self, directory: &ringpost::directory::Directory, (tag, row): Restored, within: u64) {
+        let Some(mut one) = self.taken_up(directory, row) else { return self.keep(tag) };
+        let wait = u64::from(self.port.random()) % within.max(1);
+        one.armed = self.port.now() + wait;
+        self.insert(tag, one);
+        self.port.alarm(wait, Alarm { owner: Token(tag), number: WATCH });
     }
 
     fn taken_up(&self, directory: &ringpost::directory::Directory, row: Row) -> Option<Subscription> {
         let Row { mut track, user, list, watcher, package, mut peer, ends, written } = row;
         let (target, sight) = match (user, list) {
             (Some(user), _) => {
-                let user = directory.of_address(&user)?;
-                (Target::One(self.presence.of(user)), serve::sight(directory, &watcher, user, package)?)
+                if let Some(cell) = self.presence.foreign(directory, &user) {
+                    (Target::One(cell), serve::sight_of_strangers(&watcher)?)
+                } else {
+                    let user = directory.of_address(&user)?;
+                    (Target::One(self.presence.of(user)), serve::sight(directory, &watcher, user, package)?)
+                }
             }
             (None, Some(kept)) => {
                 let members = Members::restored(&self.presence, directory, &kept);

@@ -1,6 +1,6 @@
 //! What Ringpost itself knows of its users: their calls, their policies, their devices.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use ringpost::{
     directory::Directory,
@@ -13,6 +13,9 @@ use super::{Presence, cell::Cell};
 
 /// A call of ours ends with its actor; should that ever fail, it ends after a day. Ringing ends sooner.
 const LONGEST: u64 = 24 * 60 * 60;
+
+/// Ringpost's own calls as a source.
+static OWN: LazyLock<Source> = LazyLock::new(|| Source::new(Kind::Own, ""));
 
 impl Presence {
     /// What Ringpost does with the calls of a user.
@@ -45,7 +48,7 @@ impl Presence {
     /// A call of Ringpost's own is so far; `None`: over.
     pub fn call(&self, cell: &Arc<Cell>, id: &str, call: Option<Call>) {
         let ends = self.now() + LONGEST;
-        self.change(cell, |known| known.inputs.call(&own_source(), id, call, ends));
+        self.change(cell, |known| known.inputs.call(&OWN, id, call, ends));
     }
 
     /// A user's policy or devices have changed.
@@ -69,8 +72,4 @@ impl Presence {
         });
         self.forget(ended);
     }
-}
-
-fn own_source() -> Source {
-    Source::new(Kind::Own, "")
 }

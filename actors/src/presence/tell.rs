@@ -39,29 +39,31 @@ impl Watchers {
         let directory = self.presence.directory.load();
         let gap = directory.site.presence.gap.as_millis() as u64;
         let (peer, sequence, state, body) = {
-            let mut one = found.borrow_mut();
+            let one = &mut *found.borrow_mut();
             let left = u32::try_from(one.ends.saturating_sub(seconds)).unwrap_or(u32::MAX);
             let state = last.unwrap_or(State::Active(left));
             let tells = !matches!(state, State::Rejected | State::NoResource);
-            let (watcher, package, sight) = (one.watcher.clone(), one.package, one.sight);
-            if let Target::One(cell) = &one.target
-                && tells
-            {
-                let mark = cell.told().document(&cell.user, package, sight).mark;
-                // Not all that changes is for everybody to see.
-                if last.is_none() && one.told == mark {
-                    return one.pace.nothing();
+            let (package, sight) = (one.package, one.sight);
+            let of_one = match &one.target {
+                Target::One(cell) if tells => {
+                    let told = cell.told();
+                    let mark = told.document(&cell.user, package, sight).mark;
+                    // Not all that changes is for everybody to see.
+                    if last.is_none() && one.told == mark {
+                        return one.pace.nothing();
+                    }
+                    one.told = mark;
+                    Some(Body::Of(told, Arc::clone(cell), package, sight))
                 }
-                one.told = mark;
-            }
+                _ => None,
+            };
             let sequence = one.track.count();
             let body = match &mut one.target {
-                _ if !tells => None,
-                Target::One(cell) => Some(Body::Of(cell.told(), Arc::clone(cell), package, sight)),
-                Target::Many(members) => {
-                    let written = members.write(&directory, (&watcher, package), sequence - 1);
+                Target::Many(members) if tells => {
+                    let written = members.write(&directory, (&one.watcher, package), sequence - 1);
                     Some(Body::List(written))
                 }
+                _ => of_one,
             };
             one.pace.sent(now, gap);
             (one.peer, sequence, state, body)

@@ -11,6 +11,7 @@ pub mod gateways;
 mod link;
 mod missed;
 mod past;
+mod relay;
 mod requests;
 mod services;
 mod tell;
@@ -30,7 +31,7 @@ use actix::Addr;
 use arc_swap::ArcSwap;
 use ringpost::{
     directory::Directory,
-    rcc::view::{Seen, View},
+    rcc::view::{End, Seen, View},
 };
 use smallvec::SmallVec;
 use tokio::sync::{Notify, mpsc};
@@ -60,9 +61,8 @@ impl Look {
             incoming: self.incoming,
             other: self.other.as_deref().map(named),
             state: match &self.state {
-                Seen::Over(ringpost::rcc::view::End::Diverted(to)) => {
-                    Seen::Over(ringpost::rcc::view::End::Diverted(to.as_deref().map(named)))
-                }
+                Seen::Over(End::Diverted(to)) => Seen::Over(End::Diverted(to.as_deref().map(named))),
+                Seen::Over(End::Transferred(to)) => Seen::Over(End::Transferred(to.as_deref().map(named))),
                 state => state.clone(),
             },
         }
@@ -86,8 +86,8 @@ pub struct Live {
     pub look: Look,
     /// When it began.
     pub since: Instant,
-    /// Who carries it.
-    pub call: Addr<CallActor>,
+    /// Who carries it; `None`: a PBX does, and its gateway tells of it.
+    pub call: Option<Addr<CallActor>>,
 }
 
 /// What a lane is told.
@@ -161,7 +161,8 @@ impl Rcc {
             (None, false) => line.calls.push(live),
             (Some(at), true) => {
                 line.calls.remove(at);
-                if look.incoming && !self.directory.load().site.rcc.gateways.is_empty() {
+                if look.incoming && live.call.is_some() && !self.directory.load().site.rcc.gateways.is_empty()
+                {
                     self.past.ended(user, look.other.clone(), None);
                 }
             }

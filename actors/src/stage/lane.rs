@@ -72,6 +72,7 @@ fn start(
     let (shared_presence, shared_rcc) = (Arc::clone(&shared.presence), Arc::clone(&shared.rcc));
     let switch = Switch::new(Rc::clone(&port), shared, most);
     let name = format!("lane {lane}");
+    switch.watchers().take_up();
     open(&port, switch.clone(), sockets.bound, (&keeper, &name))?;
     if let Some(orders) = shared_presence.inbox(lane) {
         let (orders, watchers) = (Rc::new(Mutex::new(orders)), Rc::clone(switch.watchers()));
@@ -123,7 +124,8 @@ async fn unpack(port: Rc<Port>, switch: Rc<Switch>, inbox: Rc<Mutex<mpsc::Receiv
             Parcel::Message(octets, from) => port.guarded(|| port.received(octets, from)),
             Parcel::Transmit(transmit) => port.guarded(|| port.transmit(transmit)),
             Parcel::Undelivered(octets) => port.guarded(|| port.undeliverable(octets)),
-            Parcel::Errand(errand) => Rc::clone(&port).run(errand),
+            Parcel::Errand(errand) => Rc::clone(&port).run(*errand),
+            Parcel::Respond(server, code, bytes) => port.guarded(|| port.respond(server, code, bytes)),
             Parcel::Seek(leg, answer) => {
                 if let Some(leg) = switch.leg(leg) {
                     // Nobody waits any more: nothing to tell.

@@ -13,7 +13,7 @@ use crate::{
     keeper::Keeper,
     policies::Policies,
     port::lanes::Lanes,
-    presence::{Presence, calendars::Asked, outward::Outward},
+    presence::{Presence, calendars::Asked, connect::Connectors, outward::Outward},
     rcc::Rcc,
     registrar::Registrar,
     store::Scribe,
@@ -53,6 +53,11 @@ pub fn calendars(
 ) {
     let asked = Arc::new(Asked::new(Arc::clone(presence), servers));
     keeper.keep("calendars".into(), move || Arc::clone(&asked).run());
+}
+
+/// Has the PBXs and presence servers of the site asked what they know.
+pub fn subscribe(presence: &Arc<Presence>, lanes: &Lanes, keeper: &Keeper) -> Arc<Connectors> {
+    Connectors::start(presence, lanes, keeper)
 }
 
 /// Has it told to the presence servers of the site.

@@ -47,8 +47,8 @@ pub trait Store: Send {
     fn policies(&mut self) -> Result<Vec<(String, String)>, StoreError>;
     /// The bindings of every user, as they were written.
     fn bindings(&mut self) -> Result<Vec<(String, String)>, StoreError>;
-    /// The subscriptions and publications, as they were written.
-    fn presence(&mut self) -> Result<Vec<(String, String)>, StoreError>;
+    /// The subscriptions and publications with names after that one, as they were written; at most `limit`, in order.
+    fn presence(&mut self, after: &str, limit: usize) -> Result<Vec<(String, String)>, StoreError>;
     /// The newest lines of the call log.
     fn calls(&mut self, limit: usize) -> Result<Vec<CallRecord>, StoreError>;
     /// How notices of calls have ended since then, the newest first.

@@ -192,9 +192,14 @@ impl Scribe {
         self.ask(|reply| Command::Presence(rows, reply)).await.unwrap_or(false)
     }
 
-    /// The subscriptions and publications, as they were written. `None`: stopped.
-    pub async fn presence(&self) -> Option<Result<Vec<(String, String)>, StoreError>> {
-        self.read(|store| store.presence()).await
+    /// The subscriptions and publications with names after that one, as they were written; at most `limit`, in order. `None`:
+    /// stopped.
+    pub async fn presence(
+        &self,
+        after: String,
+        limit: usize,
+    ) -> Option<Result<Vec<(String, String)>, StoreError>> {
+        self.read(move |store| store.presence(&after, limit)).await
     }
 
     /// The items after that one that are neither delivered nor dead. `None`: stopped.

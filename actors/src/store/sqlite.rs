@@ -137,9 +137,12 @@ impl Store for Sqlite {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    fn presence(&mut self) -> Result<Vec<(String, String)>, StoreError> {
-        let mut query = self.db.prepare_cached("SELECT name, body FROM presence")?;
-        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    fn presence(&mut self, after: &str, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT name, body FROM presence WHERE name > ?1 ORDER BY name LIMIT ?2")?;
+        let rows =
+            query.query_map(params![after, as_i64(limit as u128)], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -11,21 +11,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     proxy::Fault::{Pass, Refuse},
-    support::{Peer, Ringpost, Site, metrics, until},
+    support::{Peer, Ringpost, Site, faketime, metrics, until},
     town::Town,
 };
 
 const TWO_YEARS: i64 = 2 * 366 * 86_400;
-
-/// Where Debian puts it; `None` and a word about it where it is not.
-pub fn library() -> Option<PathBuf> {
-    let found = fs::read_dir("/usr/lib").ok()?.filter_map(Result::ok).map(|entry| entry.path());
-    let found = found.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
-    if found.is_none() {
-        println!("skipped: no libfaketime (Debian: faketime)");
-    }
-    found
-}
 
 /// The clock of the program.
 struct Clock(PathBuf);
@@ -101,7 +91,7 @@ fn told(town: &Town, channel: &str, call: &str) -> bool {
 
 #[test]
 fn t34_a_clock_that_jumps_delays_nothing_loses_nothing_and_judges_certificates() {
-    let Some(library) = library() else { return };
+    let Some(library) = faketime() else { return };
     let outbox = "first_retry = \"200ms\"\nlongest_retry = \"1s\"";
     let (site, town, pbx, desk) = Town::new(Site::new(), outbox);
     let (site, clock) = faked(site, &library);

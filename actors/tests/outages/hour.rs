@@ -20,8 +20,8 @@ use ringpost_actors::{channel::Channel, outbox::Post};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
-    clock::library,
     outbox::{by_mail, list, mail_only, outbox},
+    support::faketime,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -122,7 +122,7 @@ fn judged(server: &Away) {
 
 #[test]
 fn t29_after_an_hour_without_its_server_every_notice_is_told_once_in_order_and_without_a_storm() {
-    let Some(library) = library() else { return };
+    let Some(library) = faketime() else { return };
     let child = Command::new(env::current_exe().expect("this test"))
         .args(["hour::child", "--exact", "--nocapture", "--test-threads=1"])
         .env("RINGPOST_FAST_CLOCK", "1")

@@ -7,6 +7,7 @@ mod support;
 #[allow(dead_code, reason = "its calls are tested elsewhere")]
 mod linphone;
 
+mod crowd;
 mod events;
 mod hostile;
 mod lamps;

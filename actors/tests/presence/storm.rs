@@ -1,14 +1,14 @@
-//! Many watchers at once (T33, R206): storms of subscriptions while calls go on, all watchers lost at once, and a kill in the
+//! Many watchers at once (T33, R206): storms of subscriptions while calls go on, all watchers lost at once, and kills in the
 //! middle. `RINGPOST_STORM=10000` for the full size.
 
 use std::{
-    collections::{HashMap, HashSet},
-    net::{SocketAddr, UdpSocket},
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
 use crate::{
-    support::{Over, Peer, Ringpost, Sip, metrics, ports, within},
+    crowd::{Crowd, Manner},
+    support::{Over, Peer, Ringpost, Site, faketime, metrics, ports, within},
     watcher::site,
 };
 
@@ -17,112 +17,9 @@ fn size() -> usize {
     std::env::var("RINGPOST_STORM").ok().and_then(|size| size.parse().ok()).unwrap_or(1_500)
 }
 
-/// Many watchers behind one socket, by the numbers of their Call-IDs.
-struct Crowd {
-    socket: UdpSocket,
-    address: SocketAddr,
-    ringpost: SocketAddr,
-    /// What each NOTIFY is answered.
-    code: u16,
-    /// Our tag of each that was taken, and the last state that each was told.
-    taken: HashMap<usize, String>,
-    told: HashMap<usize, String>,
-    /// Whose refresh found no subscription.
-    lost: HashSet<usize>,
-}
-
-impl Crowd {
-    fn new(ringpost: &Ringpost) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-        socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a socket");
-        // All of them share it: as much as the system gives.
-        let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(8 << 20);
-        let address = socket.local_addr().expect("bound");
-        let (taken, told, lost) = Default::default();
-        Self { socket, address, ringpost: ringpost.sip, code: 200, taken, told, lost }
-    }
-
-    /// Subscribes the one of that number, or refreshes where it is known; `turn` is new for each of its requests.
-    fn subscribe(&self, number: usize, turn: usize) {
-        let tag = self.taken.get(&number).map(|tag| format!(";tag={tag}")).unwrap_or_default();
-        let text = format!(
-            "SUBSCRIBE sip:1001@corp.test SIP/2.0\r\nVia: SIP/2.0/UDP {};branch=z9hG4bKs{number}t{turn}\r\nMax-Forwards: 70\r\n\
-             From: <sip:1002@corp.test>;tag=w{number}\r\nTo: <sip:1001@corp.test>{tag}\r\nCall-ID: storm-{number}\r\n\
-             CSeq: {turn} SUBSCRIBE\r\nContact: <sip:w@{}>\r\nEvent: dialog\r\nExpires: 600\r\nContent-Length: 0\r\n\r\n",
-            self.address, self.address
-        );
-        let _ = self.socket.send_to(text.as_bytes(), self.ringpost);
-    }
-
-    /// Hears what comes until `done`, or for that long; whether it was done.
-    fn hears(&mut self, patience: Duration, done: impl Fn(&Self) -> bool) -> bool {
-        let end = Instant::now() + patience;
-        let mut octets = [0; 4_096];
-        let mut heard = 0;
-        while Instant::now() < end {
-            match self.socket.recv(&mut octets) {
-                Ok(length) => self.takes(&Sip::new(&octets[..length])),
-                Err(_) if done(self) => return true,
-                Err(_) => {}
-            }
-            heard += 1;
-            if heard % 256 == 0 && done(self) {
-                return true;
-            }
-        }
-        done(self)
-    }
-
-    fn takes(&mut self, message: &Sip) {
-        let number = message.one("Call-ID").strip_prefix("storm-").and_then(|number| number.parse().ok());
-        let Some(number) = number else { return };
-        match message.what() {
-            "NOTIFY" => {
-                let body = message.body();
-                let state =
-                    body.split_once("<state>").and_then(|(_, rest)| rest.split('<').next()).unwrap_or("-");
-                self.told.insert(number, state.to_owned());
-                let mut answer = format!("SIP/2.0 {} As Told\r\n", self.code);
-                for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
-                    answer += &format!("{name}: {}\r\n", message.one(name));
-                }
-                answer += "Content-Length: 0\r\n\r\n";
-                let _ = self.socket.send_to(answer.as_bytes(), self.ringpost);
-            }
-            "200" => drop(self.taken.insert(number, message.to_tag().to_owned())),
-            "481" => {
-                self.taken.remove(&number);
-                self.lost.insert(number);
-            }
-            other => panic!("{other} for {number}:\n{message}"),
-        }
-    }
-
-    fn all_told(&self, count: usize, state: &str) -> bool {
-        self.told.len() == count && self.told.values().all(|told| told == state)
-    }
-
-    /// Subscribes those numbers, some thousand in a second, and again who has no answer.
-    fn storms(&mut self, numbers: std::ops::Range<usize>, turn: usize) {
-        let until = numbers.end;
-        for start in numbers.clone().step_by(50) {
-            (start..(start + 50).min(until)).for_each(|number| self.subscribe(number, turn));
-            self.hears(Duration::from_millis(40), |_| false);
-        }
-        for _ in 0..40 {
-            let missing: Vec<_> = numbers.clone().filter(|number| !self.told.contains_key(number)).collect();
-            if missing.is_empty() {
-                return;
-            }
-            missing.iter().for_each(|number| self.subscribe(*number, turn));
-            self.hears(Duration::from_millis(500), |_| false);
-        }
-    }
-}
-
-/// One call from the PBX to the phone, answered and ended.
-fn talks(pbx: &mut Peer, phone: &mut Peer, during: impl FnOnce()) {
-    let invite = pbx.invite("1001");
+/// One call from the PBX to a user's phone, answered and ended.
+fn talks(pbx: &mut Peer, (user, phone): (&str, &mut Peer), during: impl FnOnce()) {
+    let invite = pbx.invite(user);
     let ringing = phone.expect("INVITE");
     phone.answer(&ringing, 180);
     pbx.expect("180");
@@ -131,64 +28,86 @@ fn talks(pbx: &mut Peer, phone: &mut Peer, during: impl FnOnce()) {
     pbx.ends(&mut talk, phone);
 }
 
+/// Has a user called, time and again, as long as something goes on: each call has to get through. How many they were.
+fn calls_during<T>(user: &str, parties: &mut (Peer, Peer), work: impl FnOnce() -> T + Send) -> (T, usize)
+where
+    T: Send,
+{
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let work = scope.spawn(|| {
+            let done = work();
+            over.store(true, Ordering::Relaxed);
+            done
+        });
+        let mut calls = 0;
+        while !over.load(Ordering::Relaxed) && !work.is_finished() {
+            talks(&mut parties.0, (user, &mut parties.1), || ());
+            calls += 1;
+        }
+        (work.join().expect("it is over"), calls)
+    })
+}
+
+/// Starts a site with a phone of users 1001, whom all watch, and 1003, whom nobody does, and the PBX that calls it. They speak
+/// TCP: what a full buffer drops of UDP has to be sent again, and these parties do not.
+fn starts(site: Site) -> (Ringpost, (Peer, Peer)) {
+    let (pbx, phone) = (site.peer(Over::Tcp), site.peer(Over::Tcp));
+    let ringpost = site.user("1001", &[&phone], "").user("1002", &[], "").user("1003", &[&phone], "").start();
+    (ringpost, (pbx, phone))
+}
+
+fn measured(lines: &str) -> (Site, u16) {
+    let port = ports(1);
+    let site = site(&format!("users = \"full\"\n{lines}"));
+    (site.log_level("info").table(&format!("[metrics]\nlisten = \"127.0.0.1:{port}\"")), port)
+}
+
 #[test]
 fn t33_a_storm_of_subscriptions_costs_no_call_and_leaves_nothing() {
     let count = size();
-    let port = ports(1);
-    let site = site("users = \"full\"")
-        .log_level("info")
-        .table(&format!("[metrics]\nlisten = \"127.0.0.1:{port}\""));
-    let (mut pbx, mut phone) = (site.peer(Over::Udp), site.peer(Over::Udp));
-    let ringpost = site.user("1001", &[&phone], "").user("1002", &[], "").start();
+    let (site, port) = measured("");
+    let (ringpost, mut parties) = starts(site);
     let before = ringpost.resident();
     let mut crowd = Crowd::new(&ringpost);
-    // Calls while the storm comes in.
-    let storm = std::thread::scope(|scope| {
-        let storm = scope.spawn(|| {
-            let since = Instant::now();
-            crowd.storms(0..count, 1);
-            (crowd, since.elapsed())
-        });
-        for _ in 0..5 {
-            talks(&mut pbx, &mut phone, || ());
-        }
-        storm.join().expect("the storm is over")
-    });
-    let (mut crowd, took) = storm;
+    let (took, calls) = calls_during("1003", &mut parties, || crowd.storms(0..count, 1));
     assert!(crowd.hears(Duration::from_secs(30), |crowd| crowd.all_told(count, "-")), "{}", crowd.told.len());
-    println!("{count} subscriptions in {took:?}, noisy machine");
+    println!("{count} subscriptions in {took:?} beside {calls} calls, noisy machine");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(calls > 0);
     let grown = ringpost.resident().saturating_sub(before);
     println!("{} octets for each subscription with its first NOTIFY's transaction", grown * 1_024 / count);
     let subscriptions = || metrics::number(port, "subscriptions");
     within(Duration::from_secs(5), "all of them are counted", || subscriptions() as usize == count);
     // One change, told to all.
+    let (pbx, phone) = &mut parties;
     let since = Instant::now();
-    talks(&mut pbx, &mut phone, || {
+    talks(pbx, ("1001", phone), || {
         let all = crowd.hears(Duration::from_secs(30), |crowd| crowd.all_told(count, "confirmed"));
         assert!(all, "{:?}", crowd.told.values().filter(|state| *state != "confirmed").count());
         println!("a change told to {count} in {:?}, noisy machine", since.elapsed());
     });
     assert!(crowd.hears(Duration::from_secs(30), |crowd| crowd.all_told(count, "-")));
-    // All of them are lost at once: nothing of them stays.
-    crowd.code = 481;
+    // None of them knows of it any more: nothing of them stays.
+    crowd.manner = Manner::Says(481);
     let invite = pbx.invite("1001");
     let ringing = phone.expect("INVITE");
     phone.answer(&ringing, 180);
     within(Duration::from_secs(30), "no subscription is left", || {
-        crowd.hears(Duration::from_secs(1), |_| false);
+        crowd.hears(Duration::from_millis(300), |_| false);
         subscriptions() == 0
     });
     pbx.cancel(&invite, "");
     ringpost.is_well();
 }
 
-/// R206: kill -9 in the middle of it: whoever refreshes then, or begins anew at a 481, has the right state.
+/// R206: kill -9 in the middle of it. Those that are on the disk are told anew, one after the other; whoever refreshes, or
+/// begins anew at a 481, has the right state. Calls go on as soon as Ringpost is back.
 #[test]
 fn a_kill_in_the_middle_of_a_storm_leaves_no_wrong_state() {
-    let count = size() / 2;
-    let site = site("users = \"full\"\nresume_within = \"2s\"").log_level("info");
-    let (mut pbx, mut phone) = (site.peer(Over::Udp), site.peer(Over::Udp));
-    let mut ringpost = site.user("1001", &[&phone], "").user("1002", &[], "").start();
+    let count = size();
+    let (mut ringpost, (mut pbx, mut phone)) =
+        starts(site("users = \"full\"\nresume_within = \"3s\"").log_level("info"));
     let mut crowd = Crowd::new(&ringpost);
     pbx.invite("1001");
     let ringing = phone.expect("INVITE");
@@ -202,19 +121,98 @@ fn a_kill_in_the_middle_of_a_storm_leaves_no_wrong_state() {
     ringpost.kill();
     ringpost.restart();
     let back = Instant::now();
-    // Those that were written are told by themselves; the others when they refresh.
-    crowd.hears(Duration::from_secs(4), |_| false);
-    let told = crowd.told.values().filter(|state| *state == "-").count();
-    println!("{told} of {count} were told by themselves");
-    assert!(told > 0, "what was written a second before is resumed");
+    crowd.first.clear();
+    let mut parties = (site_peer(&ringpost), phone);
+    let (by_themselves, calls) = calls_during("1003", &mut parties, || {
+        // Those that were written are told by themselves; the others when they refresh.
+        crowd.hears(Duration::from_secs(5), |_| false);
+        let told = (0..count / 2).filter(|number| crowd.first.contains_key(number)).count();
+        refreshes(&mut crowd, count, back);
+        told
+    });
+    println!("{by_themselves} of {} were told by themselves, beside {calls} calls", count / 2);
+    assert!(by_themselves >= count / 2 - count / 20, "what was written a second before is resumed");
+    assert!(calls > 0);
+    // No more than its share of them at once: a tenth of the time has no third of the NOTIFYs.
+    let mut at: Vec<_> = (0..count / 2).filter_map(|number| crowd.first.get(&number)).collect();
+    at.sort();
+    let busiest = at.iter().enumerate().map(|(first, from)| {
+        at[first..].iter().take_while(|one| one.duration_since(**from) < Duration::from_millis(200)).count()
+    });
+    assert!(busiest.max().is_some_and(|most| most * 3 < at.len()), "they came all at once");
+    assert!(crowd.all_told(count, "-"));
+    ringpost.is_well();
+}
+
+/// Has all who were not told since the start, or what was so before it, refresh, or begin anew, until each knows.
+fn refreshes(crowd: &mut Crowd, count: usize, back: Instant) {
+    let knows = |crowd: &Crowd, number: &usize| {
+        crowd.first.contains_key(number) && crowd.told.get(number).is_some_and(|state| state == "-")
+    };
     let mut turn = 10;
-    while back.elapsed() < Duration::from_secs(30) && !crowd.all_told(count, "-") {
-        let waiting: Vec<_> =
-            (0..count).filter(|number| crowd.told.get(number).is_none_or(|state| state != "-")).collect();
+    loop {
+        let waiting: Vec<_> = (0..count).filter(|number| !knows(crowd, number)).collect();
+        if waiting.is_empty() {
+            return;
+        }
+        assert!(back.elapsed() < Duration::from_secs(30), "{} of {count}", waiting.len());
         turn += 1;
         waiting.iter().for_each(|number| crowd.subscribe(*number, turn));
-        crowd.hears(Duration::from_millis(700), |crowd| crowd.all_told(count, "-"));
+        crowd.hears(Duration::from_millis(700), |crowd| waiting.iter().all(|number| knows(crowd, number)));
     }
-    assert!(crowd.all_told(count, "-"), "after {:?}", back.elapsed());
+}
+
+/// Another PBX: the one of before the kill still waits for answers to its INVITE.
+fn site_peer(ringpost: &Ringpost) -> Peer {
+    Peer::new(Over::Tcp, "127.0.0.1", ringpost.sip)
+}
+
+/// T33: all watchers vanish at once, half of them without a word, half so that ICMP says it. Each is written to as often as
+/// RFC 3261 §17.1.2.2 has it and no more, nothing of them stays, in memory or on the disk, and no call suffers.
+#[test]
+fn t33_watchers_that_vanish_at_once_leave_nothing() {
+    // The 32 seconds of each NOTIFY in four.
+    let Some(library) = faketime() else { return };
+    let (site, port) = measured("");
+    let fast = site.env("LD_PRELOAD", &library.display().to_string()).env("FAKETIME", "+0 x8");
+    let (ringpost, mut parties) = starts(fast);
+    let subscriptions = || metrics::number(port, "subscriptions") as usize;
+    let count = size();
+    let mut sizes = vec![];
+    for turn in 0..2 {
+        let mut crowd = Crowd::new(&ringpost);
+        crowd.storms(0..count, 1);
+        // So that each has answered, and was heard.
+        crowd.hears(Duration::from_millis(500), |_| false);
+        assert_eq!(subscriptions(), count);
+        crowd.manner = Manner::IsSilent;
+        crowd.half_leaves();
+        crowd.heard = 0;
+        let ((), calls) = calls_during("1001", &mut parties, || {
+            within(Duration::from_secs(60), "no subscription is left", || {
+                crowd.hears(Duration::from_millis(100), |_| false);
+                subscriptions() == 0
+            });
+        });
+        println!("{} NOTIFYs to {} that were silent, beside {calls} calls", crowd.heard, count / 2);
+        assert!(calls > 0);
+        // Eleven times at most; what changed meanwhile is not told to who has not answered yet.
+        assert!((count / 2..=11 * (count / 2)).contains(&crowd.heard), "{}", crowd.heard);
+        let (pbx, phone) = &mut parties;
+        crowd.heard = 0;
+        talks(pbx, ("1001", phone), || {
+            crowd.hears(Duration::from_millis(300), |_| false);
+        });
+        assert_eq!(crowd.heard, 0, "nobody is told any more");
+        sizes.push(ringpost.resident());
+        println!("{} KiB after round {turn}", sizes[turn]);
+    }
+    assert!(sizes[1] < sizes[0] + sizes[0] / 10 + 4_096, "{sizes:?} KiB");
+    within(Duration::from_secs(10), "the disk has forgotten them", || {
+        let db = rusqlite::Connection::open(ringpost.folder.path().join("store.db"));
+        let rows =
+            db.and_then(|db| db.query_row("SELECT count(*) FROM presence", [], |row| row.get::<_, i64>(0)));
+        rows.is_ok_and(|rows| rows == 0)
+    });
     ringpost.is_well();
 }

@@ -263,8 +263,8 @@ impl Store for Flaky {
         self.0.bindings()
     }
 
-    fn presence(&mut self) -> Result<Vec<(String, String)>, StoreError> {
-        self.0.presence()
+    fn presence(&mut self, after: &str, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+        self.0.presence(after, limit)
     }
 
     fn expire(&mut self, kind: Expiring, before: jiff::Timestamp, limit: usize) -> Result<usize, StoreError> {

@@ -11,7 +11,7 @@ pub mod sipp;
 use std::{
     fs,
     net::{TcpListener, UdpSocket},
-    path::Path,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
@@ -36,6 +36,16 @@ pub fn within(patience: Duration, what: &str, mut so: impl FnMut() -> bool) {
         assert!(Instant::now() < end, "never: {what}");
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// The library that makes a program's clock another one, where Debian puts it; `None` and a word about it where it is not.
+pub fn faketime() -> Option<PathBuf> {
+    let found = fs::read_dir("/usr/lib").ok()?.filter_map(Result::ok).map(|entry| entry.path());
+    let found = found.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
+    if found.is_none() {
+        println!("skipped: no libfaketime (Debian: faketime)");
+    }
+    found
 }
 
 /// `count` ports in a row that are free for UDP and TCP. They lie below the range of ephemeral ports, so that no socket of another
