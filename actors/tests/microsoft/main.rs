@@ -12,5 +12,4 @@ mod ocs;
 mod program;
 mod service;
 #[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "a part of it serves here")]
 mod support;
