@@ -17,6 +17,8 @@ mod remind;
 mod serve;
 mod tags;
 mod tell;
+#[cfg(test)]
+mod tests;
 mod unasked;
 pub mod watchers;
 

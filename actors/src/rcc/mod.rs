@@ -156,6 +156,10 @@ impl Rcc {
 
     /// A call of a user is so far; one that is over is forgotten.
     pub fn call(&self, user: &Arc<str>, live: Live) {
+        crate::guard::apart("remote call control", || self.called(user, live.clone()));
+    }
+
+    fn called(&self, user: &Arc<str>, live: Live) {
         let mut lines = self.shard(user);
         let line = lines.entry(Arc::clone(user)).or_default();
         let at = line.calls.iter().position(|one| one.id == live.id);
@@ -188,6 +192,10 @@ impl Rcc {
 
     /// A user has changed what happens to calls.
     pub fn features_changed(&self, user: &str) {
+        crate::guard::apart("remote call control of features", || self.tell_features(user));
+    }
+
+    fn tell_features(&self, user: &str) {
         let lines = self.shard(user);
         let Some((user, line)) = lines.get_key_value(user) else { return };
         for (lane, _) in &line.lanes {
