@@ -21,8 +21,7 @@ pub fn rcc(mut section: Section<'_>, trunks: &[&str]) -> Option<Rcc> {
     let session = section.required("session", session);
     let most = section.required("max_dialogs", |raw| raw.count(1..=1_000_000));
     let per_user = section.required("max_user_dialogs", |raw| raw.count(1..=1_000));
-    let last_used =
-        section.required("make_call", |raw| one_of(raw, &[("all", false), ("last-used", true)]));
+    let last_used = section.required("make_call", |raw| one_of(raw, &[("all", false), ("last-used", true)]));
     let trusted = section.list("trunks", |raw| trunk(raw, trunks));
     let gateways = section.table("gateway").map(Section::named).unwrap_or_default();
     let gateways =

@@ -269,7 +269,11 @@ fn a_thousand_lines_are_cheap() {
     let ringpost = site.start();
     let (before, since) = (ringpost.resident(), Instant::now());
     pbx.begins(1_000);
-    eprintln!("1,000 lines monitored and looked at after {:?}, {} KiB more", since.elapsed(), ringpost.resident().saturating_sub(before));
+    eprintln!(
+        "1,000 lines monitored and looked at after {:?}, {} KiB more",
+        since.elapsed(),
+        ringpost.resident().saturating_sub(before)
+    );
     let mut watcher = Watcher::new(&ringpost, Over::Udp, "1002");
     watcher.subscribes("1999", "presence", "");
     let since = Instant::now();
@@ -296,7 +300,11 @@ fn a_dialog_for_each_user() {
         match message.what() {
             "INVITE" => {
                 let body = message.body();
-                let line = body.rsplit_once("</lcs:line>").and_then(|(head, _)| head.rsplit('>').next()).expect("a line").to_owned();
+                let line = body
+                    .rsplit_once("</lcs:line>")
+                    .and_then(|(head, _)| head.rsplit('>').next())
+                    .expect("a line")
+                    .to_owned();
                 assert!(message.one("From").contains(&format!("sip:{}@corp.test", &line[4..])), "{message}");
                 if line == "tel:1007" && !refused {
                     refused = true;

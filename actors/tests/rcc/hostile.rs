@@ -127,13 +127,16 @@ fn t5_t6_deep_large_and_foreign_bodies() {
     let nested = |depth| format!("{}{}", "<a>".repeat(depth), "</a>".repeat(depth));
     let deepest = nested(100_000);
     let inside = format!("<monitorCrossRefID>{monitor}</monitorCrossRefID>{deepest}");
-    let (deep_stop, deep_event) = (client.body("MonitorStop", &inside), client.body("DeliveredEvent", &inside));
+    let (deep_stop, deep_event) =
+        (client.body("MonitorStop", &inside), client.body("DeliveredEvent", &inside));
     let utf16 = |text: &str| -> String {
         // As octets of UTF-16 that are characters of their own: no body in UTF-8.
         text.chars().flat_map(|letter| [letter, '\0']).collect()
     };
     let foreign = format!("<?xml version=\"1.0\" encoding=\"EBCDIC-CP-US\"?>{}", "<RequestSystemStatus/>");
-    let large = |length| format!("<monitorObject><deviceObject>{}</deviceObject></monitorObject>", "9".repeat(length));
+    let large = |length| {
+        format!("<monitorObject><deviceObject>{}</deviceObject></monitorObject>", "9".repeat(length))
+    };
     for (body, code) in [
         (deep_stop, "413"),
         (client.body("MonitorStop", &nested(9_000)), "400"),
@@ -153,7 +156,13 @@ fn t5_t6_deep_large_and_foreign_bodies() {
         (deep_event, "413"),
         (client.body("DeliveredEvent", &nested(9_000)), "400"),
         (utf16("<DeliveredEvent/>"), "400"),
-        (client.body("DeliveredEvent", &format!("<monitorCrossRefID>{}</monitorCrossRefID>", "9".repeat(50_000))), "200"),
+        (
+            client.body(
+                "DeliveredEvent",
+                &format!("<monitorCrossRefID>{}</monitorCrossRefID>", "9".repeat(50_000)),
+            ),
+            "200",
+        ),
         (client.body("RequestSystemStatus", ""), "200"),
     ] {
         let answer = pbx.informs(&body);
@@ -180,7 +189,9 @@ fn every_service_says_why_not() {
         client.is_denied(service, &format!("<{element}>{others}</{element}>"), "securityViolation");
         client.is_denied(service, "", "generic");
     }
-    let divert = |of: &str| format!("<callToBeDiverted>{of}</callToBeDiverted><newDestination>tel:1002</newDestination>");
+    let divert = |of: &str| {
+        format!("<callToBeDiverted>{of}</callToBeDiverted><newDestination>tel:1002</newDestination>")
+    };
     client.is_denied("DeflectCall", &divert(own), "invalidConnectionID");
     client.is_denied("DeflectCall", &divert(others), "securityViolation");
     let call = |from: &str, to: &str| {
@@ -192,7 +203,11 @@ fn every_service_says_why_not() {
     client.is_denied("MakeCall", &call("tel:1001", "tel:1002"), "invalidConnectionState");
     client.is_denied("SnapshotDevice", "<snapshotObject>tel:1002</snapshotObject>", "securityViolation");
     client.is_denied("SnapshotDevice", "", "generic");
-    client.is_denied("MonitorStart", "<monitorObject><deviceObject>tel:1002</deviceObject></monitorObject>", "securityViolation");
+    client.is_denied(
+        "MonitorStart",
+        "<monitorObject><deviceObject>tel:1002</deviceObject></monitorObject>",
+        "securityViolation",
+    );
     client.is_denied("MonitorStop", "<monitorCrossRefID>9</monitorCrossRefID>", "invalidMonitorCrossRefID");
     client.is_denied("GetForwarding", "<device>tel:1002</device>", "securityViolation");
     client.is_denied("GetDoNotDisturb", "", "generic");
@@ -201,7 +216,11 @@ fn every_service_says_why_not() {
     };
     client.is_denied("SetForwarding", &forward("tel:4711"), "invalidDestination");
     client.is_denied("SetForwarding", "<device>tel:1001</device>", "generic");
-    client.is_denied("SetDoNotDisturb", "<device>tel:1002</device><doNotDisturbOn>true</doNotDisturbOn>", "securityViolation");
+    client.is_denied(
+        "SetDoNotDisturb",
+        "<device>tel:1002</device><doNotDisturbOn>true</doNotDisturbOn>",
+        "securityViolation",
+    );
     client.is_denied("ParkCall", "", "invalidFeature");
     ringpost.is_well();
 }
