@@ -252,6 +252,7 @@ fn every_sample_site_loads() {
         "lobby.password",
         "1001.password",
         "provider.password",
+        "pbx.password",
         "exchange.password",
         "directory.password",
         "sms.token",
