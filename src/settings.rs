@@ -7,6 +7,7 @@ use crate::{notify::Style, numbers::location::Profile};
 mod attendant;
 mod book;
 mod channel;
+mod connector;
 mod directory;
 mod dns;
 mod ews;
@@ -34,6 +35,7 @@ mod voicemail;
 pub use attendant::{Attendant, Extensions};
 pub use book::Book;
 pub use channel::{Channel, ChannelKind, Webhook};
+pub use connector::Connector as PresenceConnector;
 pub use directory::{
     DirectoryUm, DirectoryUsers, Ldap, LdapBind, LdapServer, LdapStrategy, LdapTalk, LdapTls,
 };

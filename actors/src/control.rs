@@ -29,6 +29,7 @@ use crate::{
     keeper::Keeper,
     outbox::{Discard, Outbox, Retry},
     pool::now,
+    presence::connect::{Connectors, Filter, Report, Row},
     store::ItemId,
 };
 
@@ -54,6 +55,10 @@ pub enum Order {
     Route(Question),
     /// The directory is asked for changes at once; the answer is a [`Synced`].
     SyncDirectory,
+    /// What is known of users elsewhere; the answer is a [`Report`].
+    Presence(Filter),
+    /// A user's subscriptions elsewhere are tried; the answer is a [`Tried`].
+    TryPresence(String),
 }
 
 /// What a directory was found to be, or why it was not read.
@@ -61,6 +66,9 @@ pub type Synced = Result<Summary, String>;
 
 /// Which way a number would take; `None`: nobody is known by the name that was given.
 pub type Explanation = Option<Explained>;
+
+/// What each connector has heard of a user who was tried there.
+pub type Tried = Vec<(String, Vec<Row>)>;
 
 /// Whom an admin speaks to.
 #[derive(Clone)]
@@ -73,6 +81,8 @@ pub struct Ears {
     pub mirror: Option<mpsc::Sender<keep::Order>>,
     /// The address book, where it is served.
     pub book: Option<Arc<Book>>,
+    /// Who asks PBXs and presence servers.
+    pub connectors: Arc<Connectors>,
 }
 
 /// What became of each notice: nothing more to say, or why not.
@@ -131,6 +141,19 @@ async fn answer(mut stream: UnixStream, ears: &Ears) -> io::Result<()> {
         Order::Route(question) => {
             let explained: Explanation = ears.directory.load().explain(&question, true, now());
             serde_json::to_string(&explained)?
+        }
+        Order::Presence(filter) => {
+            let report: Report = ears.connectors.report(&filter).await;
+            serde_json::to_string(&report)?
+        }
+        Order::TryPresence(user) => {
+            let connectors = Arc::clone(&ears.connectors);
+            actix::spawn(async move {
+                let tried: Tried = connectors.try_out(&user).await;
+                // Whoever has gone away does not want to know.
+                let _ = say(stream, serde_json::to_string(&tried).unwrap_or_default()).await;
+            });
+            return Ok(());
         }
         Order::SyncDirectory => {
             // A large directory takes its time: the next order does not wait for it.

@@ -23,6 +23,41 @@ pub fn words(panic: &(dyn Any + Send)) -> &'static str {
     panic.downcast_ref::<&'static str>().copied().unwrap_or("a panic, as told on standard error")
 }
 
+/// A part whose fault must not hurt whoever tells it something, such as a call. It is told once more, so that nothing stays
+/// that is over; what it does not do then either is lost, and no more.
+pub fn apart(part: &'static str, work: impl Fn()) {
+    for _ in 0..2 {
+        let done = caught(|| {
+            breakable(part);
+            work();
+        });
+        match done {
+            Ok(()) => return,
+            Err(fault) => tracing::error!(
+                part,
+                fault,
+                "A fault in Ringpost: a change may not be told, all else goes on"
+            ),
+        }
+    }
+}
+
+/// A place that a test can break.
+#[cfg(not(test))]
+fn breakable(_: &'static str) {}
+
+#[cfg(test)]
+fn breakable(part: &'static str) {
+    if BROKEN.lock().is_ok_and(|mut parts| parts.remove(part)) {
+        panic!("broken by the test");
+    }
+}
+
+/// The parts that break next.
+#[cfg(test)]
+pub static BROKEN: std::sync::Mutex<std::collections::BTreeSet<&'static str>> =
+    std::sync::Mutex::new(std::collections::BTreeSet::new());
+
 /// What breaks an actor in a test.
 #[cfg(test)]
 #[derive(actix::Message)]

@@ -4,6 +4,7 @@ mod attendant;
 mod book;
 mod channel;
 mod claims;
+mod connector;
 mod directory;
 mod dns;
 mod http;
@@ -191,7 +192,8 @@ fn whole(layers: &Layers) -> Option<Site> {
     let tls = root.table("tls").and_then(|table| tls::tls(table, serves));
     let dns = root.table("dns").and_then(dns::dns);
     let names: Vec<_> = trunks.iter().map(|trunk| trunk.name.as_str()).collect();
-    let presence = root.table("presence").and_then(|table| presence::presence(table, &trunks));
+    let domain = sip.as_ref().map_or("", |sip| sip.domain.as_str());
+    let presence = root.table("presence").and_then(|table| presence::presence(table, &trunks, domain));
     let rcc = root.table("rcc").and_then(|table| rcc::rcc(table, &names));
     let contacts = outbound.clone().unwrap_or_default();
     let around = identity::Around {

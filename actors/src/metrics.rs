@@ -151,6 +151,11 @@ numbers! {
     Counter notify_failures_total: "Subscriptions that ended because their watcher did not take a NOTIFY.";
     Gauge publications_out: "Publications of ours at presence servers ([presence.publish.NAME]).";
     Counter publishes_sent_total: "PUBLISH requests sent to them, further tries after a challenge aside.";
+    Gauge subscriptions_out: "Subscriptions of ours at PBXs and presence servers ([[presence.connector]]).";
+    Counter subscribes_sent_total: "SUBSCRIBE requests sent to them, further tries after a challenge aside.";
+    Counter subscribe_failures_total: "Those of them that were not taken.";
+    Counter notifies_heard_total: "NOTIFY requests of such subscriptions.";
+    Counter notifies_refused_total: "Those of them that were not taken.";
     Counter publish_failures_total: "Those of them that were not taken.";
     Counter registers_total: "REGISTER requests answered 200.";
     Counter challenges_total: "Requests answered 401.";

@@ -149,7 +149,7 @@ impl Prober {
             uri: uri.clone(),
             ..Errand::default()
         };
-        if !self.lanes.send(0, Parcel::Errand(Asked { errand, answer })) {
+        if !self.lanes.send(0, Parcel::Errand(Box::new(Asked { errand, answer }))) {
             return;
         }
         METRICS.um_probes_total.one();

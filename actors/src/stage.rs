@@ -39,7 +39,7 @@ use crate::{
     policies::Policies,
     pool::Prober,
     port::{door::Gatehouse, lanes::Lanes, tls::Tls},
-    presence::outward::Outward,
+    presence::{connect::Connectors, outward::Outward},
     rcc::Rcc,
     registrar::Registrar,
     retention,
@@ -88,6 +88,7 @@ pub struct Running {
     lanes: Lanes,
     trunks: Trunks,
     outward: Option<Arc<Outward>>,
+    connectors: Arc<Connectors>,
     rcc: Arc<Rcc>,
     outbox: Addr<Outbox>,
     web: Web,
@@ -160,11 +161,13 @@ impl Running {
         let has_book = directory.load().site.book.enabled && !web_sockets.is_empty();
         let book =
             has_book.then(|| Book::of(Arc::clone(&directory), Box::new(book::Site(Arc::clone(&directory)))));
+        let connectors = presence::subscribe(&presence, &lanes, &keeper);
         let ears = Ears {
             outbox: outbox.clone(),
             directory: Arc::clone(&directory),
             mirror: mirror.clone(),
             book: book.clone(),
+            connectors: Arc::clone(&connectors),
         };
         serve_control(ears, &keeper)?;
         let deleted = Arc::new(Notify::new());
@@ -235,7 +238,21 @@ impl Running {
             }
             Err(error) => tracing::error!(%error, "The folder of recordings cannot be read"),
         }
-        Ok(Self { directory, renewal, mirror, lanes, trunks, outward, rcc, outbox, web, calls, drain, fatal })
+        Ok(Self {
+            directory,
+            renewal,
+            mirror,
+            lanes,
+            trunks,
+            outward,
+            connectors,
+            rcc,
+            outbox,
+            web,
+            calls,
+            drain,
+            fatal,
+        })
     }
 }
 

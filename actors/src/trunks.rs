@@ -228,7 +228,7 @@ impl Trunks {
     async fn ask(&self, errand: Errand, patience: Duration) -> Reply {
         let (answer, answered) = oneshot::channel();
         let nobody = |code| Reply { code, message: None, sent: None };
-        if !self.lanes.send(0, Parcel::Errand(Asked { errand, answer })) {
+        if !self.lanes.send(0, Parcel::Errand(Box::new(Asked { errand, answer }))) {
             return nobody(503);
         }
         match tokio::time::timeout(patience, answered).await {

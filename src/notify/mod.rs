@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     address::{Caller, Language},
     call::Outcome,
+    settings::User,
 };
 
 pub use decide::{Action, Facts, Reason, UmAction, UmVerdict, Verdict, decide, not_missed, um_decides};
@@ -72,6 +73,26 @@ pub struct Notice {
 }
 
 impl Notice {
+    /// What tells a user of a call.
+    pub fn of(user: &User, kind: Kind, call: MissedCall) -> Self {
+        let MissedCall { call_id, caller, came_in, rang_for, outcome, talked, called } = call;
+        Self {
+            kind,
+            user: user.address.clone(),
+            user_name: user.name.clone(),
+            mail: user.mail.clone(),
+            language: user.language,
+            time_zone: user.time_zone.clone(),
+            call_id,
+            caller,
+            came_in,
+            rang_for,
+            outcome,
+            talked,
+            called,
+        }
+    }
+
     /// Whether it tells several missed calls.
     pub fn is_digest(&self) -> bool {
         matches!(self.kind, Kind::Digest { .. })

@@ -187,6 +187,8 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         false => AutoEscape::None,
     });
     for (name, source) in [
+        // What both pages have in common.
+        ("page.html", include_str!("templates/page.html")),
         ("notice.txt", include_str!("templates/notice.txt")),
         ("notice.html", include_str!("templates/notice.html")),
         ("digest.txt", include_str!("templates/digest.txt")),

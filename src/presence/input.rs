@@ -208,6 +208,14 @@ impl Inputs {
         self.put(source, Said::default(), 0);
     }
 
+    /// Whether a source says anything.
+    pub fn hears(&self, source: &Source) -> bool {
+        self.user.iter().any(|entry| entry.source.is(source))
+            || self.phone.iter().any(|entry| entry.source.is(source))
+            || self.calendar.iter().any(|entry| entry.source.is(source))
+            || self.device.iter().any(|entry| entry.source.is(source))
+    }
+
     /// One call of one source is so far now; `None`: it is over. Other things that source says stay.
     pub fn call(&mut self, source: &Source, id: &str, call: Option<Call>, ends: u64) {
         let version = self.changed();

@@ -11,6 +11,7 @@
 //! - [`forwarded`], [`unasked`]: message counts of UMs elsewhere, and for PBXs that have not asked.
 //! - [`published`]: a document of somebody else as inputs.
 //! - [`microsoft`]: documents of Microsoft's enhanced presence, and what a server holds of it.
+//! - [`watching`]: SUBSCRIBE the other way: what other servers know of users.
 //! - [`publication`], [`publishing`]: PUBLISH the other way: one publication of ours at a server, and all of them.
 //!
 //! Times are seconds since 1970.
@@ -30,6 +31,7 @@ pub mod state;
 pub mod subscription;
 pub mod summary;
 pub mod unasked;
+pub mod watching;
 
 pub use access::{Access, Sight};
 pub use input::{Calendar, Device, Forward, Inputs, Kind, Manual, Own, Phone, Slot, SlotKind, Source};

@@ -130,6 +130,8 @@ pub struct Read {
     pub other: Option<String>,
     /// The person's note, or any.
     pub note: Option<String>,
+    /// Where tuples say that the user is reached.
+    pub contacts: Vec<String>,
     /// When any device was last touched, where a document says so of idle ones.
     pub idle_since: Option<u64>,
     /// The states that Ringpost writes beside the standard ones: telephony, where to, and rich.
@@ -166,6 +168,7 @@ fn take(read: &mut Read, one: &Element, parent: &str) {
             read.own.1 = one.attribute("to").map(str::to_owned);
         }
         ("status", "rich") => read.own.2 = text(),
+        ("tuple", "contact") => read.contacts.extend(text()),
         ("activities", "other") => read.other = text(),
         ("activities", "note") => {}
         ("activities", name) => read.activities.push(name.to_ascii_lowercase()),

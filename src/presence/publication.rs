@@ -259,13 +259,13 @@ impl Publication {
 
 /// When what lasts so long is prolonged: half-way through where that is short, ten minutes before its end where it is long,
 /// and up to a tenth earlier.
-fn early(lasts: u64, random: u32) -> u64 {
+pub(super) fn early(lasts: u64, random: u32) -> u64 {
     const LONG: u64 = 1_200_000;
     let latest = if lasts > LONG { lasts - LONG / 2 } else { lasts / 2 };
     latest - part(latest / 10, random)
 }
 
 /// That part of it which `random` is of its largest.
-fn part(of: u64, random: u32) -> u64 {
+pub(super) fn part(of: u64, random: u32) -> u64 {
     (u128::from(of) * u128::from(random) / u128::from(u32::MAX)) as u64
 }

@@ -21,6 +21,8 @@ const STOPS: usize = 32;
 /// A gateway that has refused so many snapshots in a row knows none.
 const SNAPSHOTS: u8 = 3;
 const SILENT: &str = "it does not answer";
+/// All lines are looked at once in so many polls, those in a call each time: an event that was lost is found.
+const ROUND: usize = 60;
 /// How long before the end of its session a dialog is refreshed, in milliseconds.
 const AHEAD: u64 = 60_000;
 
@@ -89,6 +91,8 @@ pub struct Client {
     monitors: HashMap<String, Arc<str>>,
     jobs: VecDeque<Job>,
     early: VecDeque<Event>,
+    /// Who was looked at last.
+    looked: Option<Arc<str>>,
     told: VecDeque<Do>,
     failures: u32,
     trouble: Option<&'static str>,
@@ -153,6 +157,7 @@ impl Client {
             monitors: HashMap::new(),
             jobs: VecDeque::new(),
             early: VecDeque::new(),
+            looked: None,
             told: VecDeque::new(),
             failures: 0,
             trouble: None,
@@ -268,14 +273,8 @@ impl Client {
             (Asking::Refresh, Do::Refresh)
         } else if open.poll <= now {
             open.poll = now + self.terms.poll;
-            let snapshots = open.snapshots_refused < SNAPSHOTS;
-            for (user, watched) in &mut self.lines {
-                if watched.again.take_if(|again| *again <= now).is_some() {
-                    self.jobs.push_back(Job::Start(Arc::clone(user)));
-                } else if snapshots && watched.monitored && watched.line.calls().next().is_some() {
-                    self.jobs.push_back(Job::Snapshot(Arc::clone(user)));
-                }
-            }
+            let looks = open.snapshots_refused < SNAPSHOTS;
+            self.look(now, looks);
             (Asking::Status, Do::Ask(Request::SystemStatus { line: None }))
         } else {
             self.job(now)?
@@ -284,6 +283,28 @@ impl Client {
             open.asking = Some((asking, now + self.terms.patience));
         }
         Some(what)
+    }
+
+    /// Asks again for lines that were refused, and looks at those in a call and at some of the others.
+    fn look(&mut self, now: u64, looks: bool) {
+        let mut some = self.lines.len().div_ceil(ROUND);
+        let mut last = None;
+        for (user, watched) in &mut self.lines {
+            if watched.again.take_if(|again| *again <= now).is_some() {
+                self.jobs.push_back(Job::Start(Arc::clone(user)));
+            } else if looks && watched.monitored {
+                let is_next = some > 0 && self.looked.as_ref().is_none_or(|looked| user > looked);
+                if is_next {
+                    some -= 1;
+                    last = Some(Arc::clone(user));
+                }
+                if is_next || watched.line.calls().next().is_some() {
+                    self.jobs.push_back(Job::Snapshot(Arc::clone(user)));
+                }
+            }
+        }
+        // Behind the last one the round begins anew.
+        self.looked = last;
     }
 
     fn job(&mut self, now: u64) -> Option<(Asking, Do)> {
@@ -455,8 +476,8 @@ impl Client {
         };
         if let Some(watched) = self.lines.get_mut(user) {
             let left = watched.line.on(event, now);
-            self.told.push_back(Do::Show(Arc::clone(user)));
             self.told.extend(left.map(|left| Do::Left(Arc::clone(user), left)));
+            self.told.push_back(Do::Show(Arc::clone(user)));
         }
     }
 

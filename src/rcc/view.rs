@@ -41,10 +41,26 @@ pub enum End {
     Elsewhere,
     /// It was sent elsewhere before it was answered.
     Diverted(Option<String>),
+    /// The device has given it to somebody else.
+    Transferred(Option<String>),
     /// The number that was called was busy.
     Busy,
     /// Or could not be reached.
     Unreachable,
+}
+
+impl View {
+    /// The connection of the device, and how far it is; `None`: it is over.
+    pub fn connection(&self) -> Option<(Connection, Local)> {
+        let local = match &self.state {
+            Seen::Dialled => Local::Initiated,
+            Seen::Rings if self.incoming => Local::Alerting,
+            Seen::Rings | Seen::Talks => Local::Connected,
+            Seen::Held => Local::Hold,
+            Seen::Over(_) => return None,
+        };
+        Some((Connection { call: self.call.clone(), device: self.device.clone() }, local))
+    }
 }
 
 /// The events between two states of a call, in order; `before`: `None` where it is new.
@@ -86,6 +102,10 @@ pub fn events(monitor: &str, before: Option<&View>, after: &View) -> Vec<Event> 
             End::Diverted(to) => {
                 let diverted = tell(Happened::Diverted, us, Local::Null, "redirected");
                 told.push(Event { to: to.clone(), ..diverted });
+            }
+            End::Transferred(to) => {
+                let transferred = tell(Happened::Transferred, us, Local::Null, "transfer");
+                told.push(Event { to: to.clone(), ..transferred });
             }
             End::Busy | End::Unreachable => {
                 let cause = if *end == End::Busy { "busy" } else { "destNotObtainable" };

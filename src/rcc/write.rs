@@ -10,7 +10,7 @@ use super::{
 const CALLS: [&str; 6] =
     ["answerCall", "clearConnection", "deflectCall", "holdCall", "makeCall", "retrieveCall"];
 const LOGICAL: [&str; 4] = ["getDoNotDisturb", "getForwarding", "setDoNotDisturb", "setForwarding"];
-const EVENTS: [&str; 8] = [
+const EVENTS: [&str; 9] = [
     "connectionCleared",
     "delivered",
     "diverted",
@@ -19,6 +19,7 @@ const EVENTS: [&str; 8] = [
     "held",
     "originated",
     "retrieved",
+    "transfered",
 ];
 
 fn document(edition: Edition, root: &str, inside: &str) -> String {

@@ -41,6 +41,8 @@ pub struct Presence {
     pub longest_list: usize,
     /// `[presence.publish.NAME]`: by name.
     pub publish: Vec<super::PublishServer>,
+    /// `[[presence.connector]]`.
+    pub connectors: Vec<super::PresenceConnector>,
 }
 
 /// Who sees what of a user (R58).
@@ -84,6 +86,11 @@ impl Watcher<'_> {
 }
 
 impl Presence {
+    /// The connector through which addresses of a foreign host are watched (R104).
+    pub fn connector_of(&self, host: &str) -> Option<&super::PresenceConnector> {
+        self.connectors.iter().find(|one| one.serves(host))
+    }
+
     /// What a watcher may see of a user: all of oneself; else what the user says of it by name, then what the site says by
     /// name, then what the user says of such watchers, then what the site says.
     pub fn access(&self, watcher: Watcher<'_>, of: &super::User) -> Access {

@@ -67,7 +67,7 @@ pub struct FarEnd {
 }
 
 /// What answers a trunk's challenges (RFC 7616).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TrunkLogin {
     /// `login` and the first line of `password_file`.
     pub login: Login,

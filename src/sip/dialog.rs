@@ -151,6 +151,11 @@ impl Dialog {
         self.local_seq = self.local_seq.max(early.local_seq);
     }
 
+    /// Our latest request had at least that CSeq number.
+    pub fn count_from(&mut self, sequence: u32) {
+        self.local_seq = self.local_seq.max(sequence);
+    }
+
     /// The CSeq number of our latest request.
     pub fn local_seq(&self) -> u32 {
         self.local_seq

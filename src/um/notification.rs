@@ -12,7 +12,7 @@ use quick_xml::escape::escape;
 use crate::{
     address::Caller,
     call::Outcome,
-    notify::{Kind, Notice, clean::shown},
+    notify::{Kind, MissedCall, Notice, clean::shown},
     settings,
 };
 
@@ -75,13 +75,7 @@ impl Notification {
     /// What the UM that received this tells its user. It has the same idempotency key as the notice that was sent, so
     /// that a repeated INFO is no second mail.
     pub fn into_notice(self, user: &settings::User) -> Notice {
-        Notice {
-            kind: Kind::Missed,
-            user: self.user,
-            user_name: user.name.clone(),
-            mail: user.mail.clone(),
-            language: user.language,
-            time_zone: user.time_zone.clone(),
+        let call = MissedCall {
             call_id: self.call_id,
             caller: self.caller,
             came_in: self.came_in,
@@ -89,7 +83,8 @@ impl Notification {
             outcome: self.outcome,
             talked: None,
             called: None,
-        }
+        };
+        Notice::of(user, Kind::Missed, call)
     }
 
     /// The body, UTF-8. Characters that XML 1.0 §2.2 does not allow are left out.

@@ -8,6 +8,7 @@ mod publishing;
 mod sums;
 mod truth;
 mod waiting;
+mod watching;
 mod wire;
 
 use std::path::PathBuf;

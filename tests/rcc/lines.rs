@@ -168,6 +168,12 @@ fn our_own_calls_are_understood_by_a_client() {
         (true, vec![Seen::Rings, diverted()], vec![Ringing, Idle], Some(How::Diverted(Some("tel:9".into())))),
         (true, vec![over(End::Cleared)], vec![Idle], None),
         (
+            true,
+            vec![Seen::Talks, over(End::Transferred(Some("tel:9".into())))],
+            vec![Talking, Idle],
+            Some(How::Done),
+        ),
+        (
             false,
             vec![Seen::Dialled, Seen::Rings, Seen::Talks, Seen::Held, Seen::Talks, over(End::Cleared)],
             vec![Calling, Calling, Talking, Talking, Talking, Idle],
@@ -209,5 +215,87 @@ fn a_device_is_read_in_every_way_it_is_written() {
     ] {
         let read = ringpost::rcc::line::Device::of(written);
         assert_eq!((read.number.as_str(), read.extension.as_deref()), (number, extension), "{written}");
+    }
+}
+
+/// Calls that become one: by whom, in what words, what the device is then in, and with whom.
+#[test]
+fn transfers_and_conferences() {
+    use Phone::{Conference, Idle, Talking};
+    let new = |call: &str, device: &str| Connection { call: call.into(), device: device.into() };
+    let (other, third) = ("tel:+4511", "tel:+4522");
+    type Row<'r> = (Happened, &'r str, Vec<Connection>, Phone, Option<&'r str>);
+    let rows: Vec<Row<'_>> = vec![
+        // The device gives its caller to somebody else.
+        (Happened::Transferred, US, vec![new("c9", other), new("c9", third)], Idle, None),
+        // It is given to somebody else itself, in a call of another name.
+        (Happened::Transferred, other, vec![new("c9", US), new("c9", third)], Talking, Some("c9")),
+        // By a gateway that tells no new name.
+        (Happened::Transferred, other, vec![], Talking, Some("c1")),
+        (
+            Happened::Conferenced,
+            US,
+            vec![new("c9", US), new("c9", other), new("c9", third)],
+            Conference,
+            Some("c9"),
+        ),
+        (Happened::Conferenced, other, vec![], Conference, Some("c1")),
+        // Two are no conference.
+        (Happened::Conferenced, US, vec![new("c9", US), new("c9", other)], Talking, Some("c9")),
+    ];
+    for (happened, by, joined, phone, name) in rows {
+        let mut line = Line::new(US);
+        line.on(&told(Happened::Delivered, US, ""), 0);
+        line.on(&told(Happened::Established, US, ""), 0);
+        let consulted = Event {
+            connection: new("c2", US),
+            calling: Some(US.into()),
+            ..told(Happened::Originated, US, "")
+        };
+        line.on(&consulted, 0);
+        let event = Event {
+            second: Some(new("c2", US)),
+            to: Some(third.into()),
+            joined: joined.clone(),
+            ..told(happened, by, "")
+        };
+        // As it arrives.
+        let event = ringpost::rcc::event(event_body(Edition(3), &event).as_bytes()).expect("an event");
+        line.on(&event.expect("followed"), 0);
+        assert_eq!(line.phone(), phone, "{happened:?} by {by}: {joined:?}");
+        let calls: Vec<_> = line.calls().map(|(name, call)| (name, call.other.as_deref())).collect();
+        let party = if happened == Happened::Transferred { third } else { other };
+        assert_eq!(calls, name.map(|name| (name, Some(party))).into_iter().collect::<Vec<_>>());
+    }
+}
+
+/// The spelling of the standard and the usual one; states of calls in one word.
+#[test]
+fn words_that_vendors_write_otherwise() {
+    let namespace = "xmlns=\"http://www.ecma-international.org/standards/ecma-323/csta/ed4\"";
+    for name in ["TransferedEvent", "TransferredEvent"] {
+        let body = format!(
+            "<{name} {namespace}><monitorCrossRefID>m</monitorCrossRefID><primaryOldCall><callID>c1</callID></primaryOldCall></{name}>"
+        );
+        let read = event(body.as_bytes()).expect("an event").expect("followed");
+        assert_eq!(read.happened, Happened::Transferred);
+    }
+    for (word, local) in [
+        ("callReceived", Some(Local::Alerting)),
+        ("callEstablished", Some(Local::Connected)),
+        ("callEstablishedHeld", Some(Local::Hold)),
+        ("callDelivered", Some(Local::Queued)),
+        ("callOfTheWild", None),
+    ] {
+        let body = format!(
+            "<SnapshotDeviceResponse {namespace}><crossRefIDorSnapshotData><snapshotData><snapshotDeviceResponseInfo>\
+             <connectionIdentifier><callID>c1</callID><deviceID>tel:1</deviceID></connectionIdentifier><localCallState>\
+             <simpleCallState>{word}</simpleCallState></localCallState></snapshotDeviceResponseInfo></snapshotData>\
+             </crossRefIDorSnapshotData></SnapshotDeviceResponse>"
+        );
+        let connection = Connection { call: "c1".into(), device: "tel:1".into() };
+        let expected = local.map(|local| (connection, local)).into_iter().collect();
+        let read = ringpost::rcc::response(body.as_bytes());
+        assert_eq!(read, Ok(ringpost::rcc::Response::Snapshot(expected)), "{word}");
     }
 }

@@ -6,7 +6,10 @@ use ringpost::{
     address::{Caller, UserClass},
     call::Outcome,
     directory::Origin,
-    notify::{Action, CallRecord, Facts, Filter, Kind, Notice, Verdict, decide, filter::Seen, not_missed},
+    notify::{
+        Action, CallRecord, Facts, Filter, Kind, MissedCall, Notice, Verdict, decide, filter::Seen,
+        not_missed,
+    },
     outbox::{Item, Way, items},
     settings::User,
 };
@@ -95,7 +98,7 @@ impl CallActor {
         if filters.are_none() {
             return None;
         }
-        let from = self.directory.user_calling(&self.caller, &self.origin);
+        let from = self.user_calling();
         let seen = Seen {
             caller: &self.caller,
             internal: from.is_some(),
@@ -108,13 +111,7 @@ impl CallActor {
 
     fn notice(&self, reached: &Reached, caller: Caller, outcome: Outcome) -> Notice {
         let Reached { user, rang_for, address, .. } = reached;
-        Notice {
-            kind: Kind::Missed,
-            user: user.address.clone(),
-            user_name: user.name.clone(),
-            mail: address.clone().or_else(|| user.mail.clone()),
-            language: user.language,
-            time_zone: user.time_zone.clone(),
+        let call = MissedCall {
             call_id: call_id(&self.invite).into_owned(),
             caller,
             came_in: self.came_in,
@@ -122,7 +119,9 @@ impl CallActor {
             outcome,
             talked: None,
             called: (user.address != self.user.address).then(|| self.called()),
-        }
+        };
+        let notice = Notice::of(user, Kind::Missed, call);
+        Notice { mail: address.clone().or(notice.mail), ..notice }
     }
 
     /// What whoever was called is called.

@@ -65,7 +65,7 @@ impl Drop for Lamps {
 impl CallActor {
     /// The call begins: its caller's lamp.
     pub(super) fn light_caller(&mut self) {
-        let found = match self.directory.user_calling(&self.caller, &self.origin) {
+        let found = match self.user_calling() {
             Some(user) if self.lamps.are_on() => Arc::clone(user),
             _ => return,
         };
@@ -156,6 +156,12 @@ impl CallActor {
         let call = Call { id, dialog, direction: Some(direction), progress, remote, name };
         presence.call(&cell, &call.id, Some(call.clone()));
         self.lamps.lit.push((leg, cell, call));
+    }
+
+    /// The user who calls: whom a party is that was transferred, not whoever has sent it here.
+    pub(super) fn user_calling(&self) -> Option<&Arc<User>> {
+        let own = self.origins.iter().find(|(of, _)| *of == Leg::Caller).map(|(_, origin)| origin);
+        self.directory.user_calling(&self.caller, own.unwrap_or(&self.origin))
     }
 
     /// The user whose phone a leg is.

@@ -1,14 +1,14 @@
 //! What programs see of a call that control users' telephones: one connection for each user, however many devices ring.
 //! Nothing is done, but for one look at a flag, where the site has no remote call control.
 
-use std::{sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use actix::Addr;
 use ringpost::{
     call::{Event, Leg, Why, wire},
     rcc::view::{End, Seen},
     settings::User,
-    sip::{Message as SipMessage, Method, Name, sdp, text::split_commas, token::Token},
+    sip::{Message as SipMessage, Method, Name, sdp, text::split_commas, token::Token, uri::Uri},
 };
 use smallvec::SmallVec;
 
@@ -33,6 +33,8 @@ struct On {
     asking: Option<(Token, Leg, bool)>,
     /// Where a program has sent the call.
     diverted: Option<String>,
+    /// Which leg has referred the other one, and to whom.
+    referred: Option<(Leg, Option<String>)>,
     /// Another call goes on with the connection under the same name.
     lent: bool,
 }
@@ -75,6 +77,7 @@ impl Lines {
                 takes: SmallVec::new(),
                 asking: None,
                 diverted: None,
+                referred: None,
                 lent: false,
             })),
         }
@@ -96,6 +99,14 @@ impl Lines {
     pub(super) fn take_back(&mut self) {
         if let Some(on) = &mut self.on {
             on.lent = false;
+        }
+    }
+
+    /// A party refers the other one to that URI; `None`: that led nowhere.
+    pub(super) fn refers(&mut self, by: Option<(Leg, &[u8])>) {
+        if let Some(on) = &mut self.on {
+            on.referred =
+                by.map(|(leg, uri)| (leg, Uri::read(uri).and_then(|uri| uri.number()).map(Cow::into_owned)));
         }
     }
 
@@ -183,7 +194,7 @@ impl Lines {
         let Some(at) = on.shown.iter().position(|one| one.legs.contains(&leg)) else { return };
         on.shown[at].legs.retain(|one| *one != leg);
         if on.shown[at].legs.is_empty() {
-            on.end(at, end);
+            on.end(at, &on.end_for(&[leg], end));
         }
     }
 
@@ -200,7 +211,7 @@ impl On {
         let Some(call) = self.call.clone().filter(|_| !self.lent) else { return };
         self.rcc.call(
             &one.user,
-            Live { id: Arc::clone(&self.id), look: one.look.clone(), since: one.since, call },
+            Live { id: Arc::clone(&self.id), look: one.look.clone(), since: one.since, call: Some(call) },
         );
     }
 
@@ -217,8 +228,17 @@ impl On {
     }
 
     fn end_all(&mut self, end: &End) {
-        while !self.shown.is_empty() {
-            self.end(self.shown.len() - 1, end);
+        while let Some(last) = self.shown.last() {
+            let end = self.end_for(&last.legs, end);
+            self.end(self.shown.len() - 1, &end);
+        }
+    }
+
+    /// How a call ends for the device on these legs, which may have given it away.
+    fn end_for(&self, legs: &[Leg], end: &End) -> End {
+        match (&self.referred, end) {
+            (Some((leg, to)), End::Cleared) if legs.contains(leg) => End::Transferred(to.clone()),
+            _ => end.clone(),
         }
     }
 }
@@ -242,7 +262,7 @@ impl CallActor {
         if self.reach == Reach::Code {
             return;
         }
-        let Some(user) = self.directory.user_calling(&self.caller, &self.origin).cloned() else { return };
+        let Some(user) = self.user_calling().cloned() else { return };
         let clicked = (self.reach == Reach::Click).then(|| self.caller.number.clone()).flatten();
         self.lines.learn(Leg::Caller, &self.invite);
         let dialled =

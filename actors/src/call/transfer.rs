@@ -32,6 +32,7 @@ impl CallActor {
         let (Some(at), Some(referrer)) = (at, self.leg(leg)) else { return self.say(leg, Say::Notify(480)) };
         let (other, transferred) = self.legs.remove(at);
         self.lent = true;
+        self.lines.refers(Some((leg, &refer.uri)));
         let arrival = Arrival { origin: self.origin_of(other), transfers: self.transfers, line: None };
         let order = Order {
             origin: self.owner_at_mailbox(leg, &refer).unwrap_or_else(|| self.origin_of(leg)),
@@ -88,6 +89,7 @@ impl CallActor {
     /// The leg that was let go talks with its old party again.
     pub(super) fn returned(&mut self, leg: Leg, actor: Addr<LegActor>) {
         self.lent = false;
+        self.lines.refers(None);
         self.legs.push((leg, actor));
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr, rc::Rc};
 use futures_util::future::join_all;
 use ringpost::{
     doctor::advice,
-    settings::{Site, Transport},
+    settings::Site,
     sip::{
         locate::{Abilities, Answer, Hop, Kind, Locate, Question, Wanted},
         uri::Uri,
@@ -33,15 +33,7 @@ pub struct Places {
 
 /// The ways out of this site.
 pub fn able(site: &Site) -> Abilities {
-    let has = |wanted: Transport| site.sip.listen.iter().any(|listen| listen.transport == wanted);
-    let family = |v4: bool| site.sip.listen.iter().any(|listen| listen.address.is_ipv4() == v4);
-    Abilities {
-        udp: has(Transport::Udp),
-        tcp: has(Transport::Tcp),
-        tls: has(Transport::Tls),
-        v4: family(true),
-        v6: family(false),
-    }
+    Abilities::of(site.sip.listen.iter().copied())
 }
 
 /// The way of a URI that the loader has read already.

@@ -151,6 +151,9 @@ fn what_ends_is_red_and_starts_again_within_a_second_until_it_ends_too_often() {
             aside(move || begins_handshakes(transport, port)).await;
         }
 
+        for part in ["presence", "message counts", "publications", "publishing", "message counts for PBXs"] {
+            breaks(part).await;
+        }
         breaks("lane 0 clock").await;
         aside(move || {
             caller.send(request("INVITE", "UDP", "i1").as_bytes()).expect("sent");

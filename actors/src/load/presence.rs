@@ -5,10 +5,10 @@ use ringpost::{
     settings::{Presence, PresenceList, Seen, Trunk},
 };
 
-use super::{publish, raw::Raw, section::Section, uri};
+use super::{connector, publish, raw::Raw, section::Section, uri};
 
-/// Reads `[presence]`; `None` after a problem. `trunks` are the site's.
-pub fn presence(mut section: Section<'_>, trunks: &[Trunk]) -> Option<Presence> {
+/// Reads `[presence]`; `None` after a problem. `trunks` are the site's, and so is `domain`.
+pub fn presence(mut section: Section<'_>, trunks: &[Trunk], domain: &str) -> Option<Presence> {
     let enabled = section.required("enabled", Raw::flag);
     let seconds = |raw: &Raw<'_>| raw.duration().map(|time| time.as_secs().max(1));
     let expires = section.required("expires", seconds);
@@ -42,6 +42,7 @@ pub fn presence(mut section: Section<'_>, trunks: &[Trunk]) -> Option<Presence> 
     let longest_list = section.required("max_list", |raw| raw.count(1..=10_000));
     let lists = section.tables("list").into_iter().filter_map(list).collect();
     let publish = publish::servers(section.table("publish"));
+    let connectors = connector::connectors(section.tables("connector"), domain);
     if max_expires.is_some() && (expires > max_expires || min_expires > expires) {
         section.refuse("expires", "must lie between min_expires and max_expires");
     }
@@ -68,6 +69,7 @@ pub fn presence(mut section: Section<'_>, trunks: &[Trunk]) -> Option<Presence> 
         lists,
         longest_list: usize::try_from(longest_list?).ok()?,
         publish,
+        connectors,
     })
 }
 

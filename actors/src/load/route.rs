@@ -3,10 +3,9 @@
 use ringpost::{
     numbers::Numbering,
     settings::{Route, Routing, Trunk, VoicePolicy},
-    um::health::{Probe, Rules},
 };
 
-use super::{Claims, raw::Raw, section::Section, trunk::one_of};
+use super::{Claims, raw::Raw, section::Section, um};
 
 /// The names of all policies.
 pub struct Policies(Vec<String>);
@@ -64,24 +63,10 @@ pub fn routing(
         section.refuse("routes", format!("their patterns cannot be used all together: {why}"));
     }
     let usual = section.optional("voice_policy", |raw| policies.name(raw));
-    let health = rules(&mut section);
+    let health = um::rules(&mut section);
     section.end();
     let policies = tables.into_iter().map(|table| policy(table, &known)).collect();
     Some(Routing { routes, policies, usual, health: health? })
-}
-
-fn rules(section: &mut Section<'_>) -> Option<Rules> {
-    let failures = section.required("failures", |raw| raw.count(1..=30));
-    let probe =
-        section.required("probe", |raw| one_of(raw, &[("options", Probe::Options), ("calls", Probe::Calls)]));
-    let first = section.required("probe_after", Raw::duration);
-    let longest = section.required("probe_longest", Raw::duration);
-    if longest.is_some() && first > longest {
-        section.refuse("probe_after", "must not be longer than probe_longest");
-    }
-    let failures = u8::try_from(failures?).ok()?;
-    // A gateway that is back takes its turn as any other.
-    Some(Rules { failures, probe: probe?, first: first?, longest: longest?, ramp: first? })
 }
 
 /// Reads one `[[route]]`; `None` after a problem.

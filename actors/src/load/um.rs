@@ -22,6 +22,7 @@ pub fn um(mut section: Section<'_>, claims: &mut Claims) -> Option<(Um, Vec<UmPl
         one_of(raw, &[("random", Strategy::Random), ("round-robin", Strategy::RoundRobin)])
     });
     let rules = rules(&mut section);
+    let ramp = section.required("probe_ramp", Raw::duration);
     let pilots = section.list("pilots", |raw| user::number(raw, claims));
     let plans = section.table("plan").map(Section::named).unwrap_or_default();
     section.end();
@@ -32,25 +33,25 @@ pub fn um(mut section: Section<'_>, claims: &mut Claims) -> Option<(Um, Vec<UmPl
         ring_limit: ring_limit?,
         silence: silence?,
         strategy: strategy?,
-        rules: rules?,
+        rules: Rules { ramp: ramp?, ..rules? },
         pilots,
     };
     Some((um, plans))
 }
 
-/// How servers leave the working set and come back.
-fn rules(section: &mut Section<'_>) -> Option<Rules> {
+/// How servers, and the gateways of routes, leave the working set and come back. A ramp is read for servers alone: a gateway
+/// that is back takes its turn as any other.
+pub fn rules(section: &mut Section<'_>) -> Option<Rules> {
     let failures = section.required("failures", |raw| raw.count(1..=30));
     let probe =
         section.required("probe", |raw| one_of(raw, &[("options", Probe::Options), ("calls", Probe::Calls)]));
     let first = section.required("probe_after", Raw::duration);
     let longest = section.required("probe_longest", Raw::duration);
-    let ramp = section.required("probe_ramp", Raw::duration);
     if longest.is_some() && first > longest {
         section.refuse("probe_after", "must not be longer than probe_longest");
     }
     let failures = u8::try_from(failures?).ok()?;
-    Some(Rules { failures, probe: probe?, first: first?, longest: longest?, ramp: ramp? })
+    Some(Rules { failures, probe: probe?, first: first?, longest: longest?, ramp: first? })
 }
 
 /// Reads `[voicemail]`; `None` after a problem.

@@ -36,7 +36,7 @@ pub struct Gatehouse {
 
 struct Inner {
     gate: Gate,
-    /// The addresses of devices and UM servers: somebody may forge them, and nobody else would be hit by a ban.
+    /// The addresses of devices, UM servers and connectors' servers: somebody may forge them, and nobody else would be hit by a ban.
     own: HashSet<IpAddr>,
 }
 
@@ -99,7 +99,8 @@ fn own(directory: &Directory) -> HashSet<IpAddr> {
         let uri = Uri::read(uri.as_bytes())?;
         literal(uri.host, uri.port).map(|address| address.ip())
     };
-    devices.chain(servers).filter_map(address).collect()
+    let connectors = directory.site.presence.connectors.iter().map(|one| &one.target);
+    devices.chain(servers).chain(connectors).filter_map(address).collect()
 }
 
 impl Inner {

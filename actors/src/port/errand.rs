@@ -21,6 +21,8 @@ pub struct Errand {
     pub method: &'static str,
     /// Request-URI: a `sip:` URI.
     pub uri: String,
+    /// The lines that it begins with, inside a dialog (`Dialog::head`): in place of `uri`, `from`, `to` and the Call-ID.
+    pub head: Option<Vec<u8>>,
     /// Where it is sent, where that is not the Request-URI.
     pub next_hop: Option<String>,
     /// The URI in From.
@@ -138,9 +140,12 @@ impl Port {
     }
 
     fn written(&self, errand: &Errand, peer: &Peer, (token, branch): (Token, Token)) -> Bytes {
-        let Errand { method, uri, from, to, series, contact, host, headers, body, .. } = errand;
+        let Errand { method, uri, head, from, to, series, contact, host, headers, body, .. } = errand;
         let sent_by = &self.listeners[usize::from(peer.listener)].sent_by;
-        let mut draft = Draft::request(method.as_bytes(), uri.as_bytes());
+        let mut draft = match head {
+            Some(lines) => Draft::begun(lines),
+            None => Draft::request(method.as_bytes(), uri.as_bytes()),
+        };
         self.via(&mut draft, peer, branch);
         draft.header("Max-Forwards", &[b"70"]);
         let name = token.text();
@@ -149,9 +154,11 @@ impl Port {
             Some((call_id, tag, sequence)) => (call_id.as_bytes(), tag.as_bytes(), *sequence),
             None => (&own[..], &name[..], 1),
         };
-        draft.header("From", &[b"<", from.as_bytes(), b">;tag=", tag]);
-        draft.header("To", &[b"<", to.as_bytes(), b">"]);
-        draft.header("Call-ID", &[call_id]);
+        if head.is_none() {
+            draft.header("From", &[b"<", from.as_bytes(), b">;tag=", tag]);
+            draft.header("To", &[b"<", to.as_bytes(), b">"]);
+            draft.header("Call-ID", &[call_id]);
+        }
         draft.header("CSeq", &[sequence.to_string().as_bytes(), b" ", method.as_bytes()]);
         let user: &[u8] = if contact.is_empty() { b"ringpost" } else { contact.as_bytes() };
         draft.header(

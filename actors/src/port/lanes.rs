@@ -30,7 +30,9 @@ pub enum Parcel {
     /// A message of the lane's own that another one could not deliver.
     Undelivered(Bytes),
     /// A request outside a dialog.
-    Errand(Asked),
+    Errand(Box<Asked>),
+    /// The answer to a request that another thread has looked at.
+    Respond(Token, u16, Bytes),
     /// Who is the leg of that name? Nobody, where the sender is dropped.
     Seek(Token, oneshot::Sender<Addr<LegActor>>),
     /// No new calls from now on; the sender is dropped as soon as that is so.

@@ -43,18 +43,7 @@ impl Port {
     }
 
     fn able(&self) -> Abilities {
-        let has = |wanted: Transport| {
-            self.listeners.iter().any(|listener| listener.bound.transport == wanted && !listener.internal)
-        };
-        let family =
-            |v4: bool| self.listeners.iter().any(|one| one.bound.address.is_ipv4() == v4 && !one.internal);
-        Abilities {
-            udp: has(Transport::Udp),
-            tcp: has(Transport::Tcp),
-            tls: has(Transport::Tls),
-            v4: family(true),
-            v6: family(false),
-        }
+        Abilities::of(self.listeners.iter().filter(|one| !one.internal).map(|one| one.bound))
     }
 
     fn way(&self, uri: &[u8]) -> Option<Locate> {

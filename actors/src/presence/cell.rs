@@ -28,6 +28,8 @@ pub struct Cell {
     pub id: u32,
     /// The user's address of record.
     pub user: Arc<str>,
+    /// Whether it is nobody of the site.
+    pub foreign: bool,
     known: Mutex<Known>,
     told: ArcSwap<Told>,
     /// Whether what is known has not been summed up since it changed, because nobody watched.
@@ -154,11 +156,22 @@ impl Cell {
         Self {
             id,
             user,
+            foreign: false,
             known: Mutex::new(known),
             told: ArcSwap::from_pointee(told),
             stale: AtomicBool::new(false),
             due: AtomicU64::new(u64::MAX),
         }
+    }
+
+    /// The same for somebody who is no user.
+    pub(super) fn of_a_stranger(self) -> Self {
+        Self { foreign: true, ..self }
+    }
+
+    /// Whether any lane has a watcher.
+    pub(super) fn is_watched(&self) -> bool {
+        !self.lock().lanes.is_empty()
     }
 
     /// What is told now.

@@ -293,8 +293,12 @@ impl Watchers {
         let Row { mut track, user, list, watcher, package, mut peer, ends, written } = row;
         let (target, sight) = match (user, list) {
             (Some(user), _) => {
-                let user = directory.of_address(&user)?;
-                (Target::One(self.presence.of(user)), serve::sight(directory, &watcher, user, package)?)
+                if let Some(cell) = self.presence.foreign(directory, &user) {
+                    (Target::One(cell), serve::sight_of_strangers(&watcher)?)
+                } else {
+                    let user = directory.of_address(&user)?;
+                    (Target::One(self.presence.of(user)), serve::sight(directory, &watcher, user, package)?)
+                }
             }
             (None, Some(kept)) => {
                 let members = Members::restored(&self.presence, directory, &kept);

@@ -52,7 +52,9 @@ impl Members {
                 true => uri,
                 false => user.map_or(uri, |user| &user.address),
             };
-            Member { uri: written.into(), cell: user.map(|user| presence.of(user)), changed: false }
+            let stranger = || presence.foreign(directory, uri);
+            let cell = user.map(|user| presence.of(user)).or_else(stranger);
+            Member { uri: written.into(), cell, changed: false }
         };
         let members = members.iter().map(|uri| member(uri.as_ref())).collect();
         Self { uri: uri.into(), members, full: true }
@@ -108,8 +110,12 @@ impl Members {
             .map(|member| {
                 let cell = member.cell.as_ref();
                 let user = cell.and_then(|cell| directory.of_address(&cell.user));
-                let body = cell.zip(user).map(|(cell, user)| {
-                    let sight = serve::sight(directory, watcher, user, package)?;
+                let known = cell.filter(|cell| cell.foreign || user.is_some());
+                let body = known.map(|cell| {
+                    let sight = match user {
+                        Some(user) => serve::sight(directory, watcher, user, package)?,
+                        None => serve::sight_of_strangers(watcher)?,
+                    };
                     let told = cell.told();
                     let document = told.document(&cell.user, package, sight);
                     Some(document.whole(version))

@@ -5,7 +5,9 @@
 //! lives on the lane of its dialog ([`watchers`]), as a leg does.
 
 pub mod cell;
+pub mod connect;
 mod elsewhere;
+mod foreign;
 mod keep;
 mod list;
 pub mod outward;
@@ -15,6 +17,8 @@ mod remind;
 mod serve;
 mod tags;
 mod tell;
+#[cfg(test)]
+mod tests;
 mod unasked;
 pub mod watchers;
 
@@ -36,7 +40,7 @@ use ringpost::{
     presence::{Inputs, Source, input::Said, summary::Summary},
     settings::User,
 };
-use tokio::sync::{Notify, broadcast::error::RecvError, mpsc};
+use tokio::sync::{Notify, broadcast::error::RecvError, mpsc, watch};
 
 use self::{
     cell::{Cell, Known, Publication},
@@ -97,6 +101,13 @@ pub struct Presence {
     hurry: Notify,
     elsewhere: Elsewhere,
     scribe: Option<Scribe>,
+    /// Which NOTIFYs are for which connector.
+    pub tickets: connect::Tickets,
+    /// Counts how often the site was read again.
+    reloads: watch::Sender<u64>,
+    /// Strangers whom somebody watches, by address; and how often that has changed.
+    foreign: Mutex<HashMap<Arc<str>, Arc<Cell>, ahash::RandomState>>,
+    foreign_changes: watch::Sender<u64>,
 }
 
 impl Presence {
@@ -127,6 +138,10 @@ impl Presence {
             hurry: Notify::new(),
             elsewhere: Elsewhere::default(),
             scribe,
+            tickets: connect::Tickets::default(),
+            reloads: watch::Sender::new(0),
+            foreign: Mutex::default(),
+            foreign_changes: watch::Sender::new(0),
         })
     }
 
@@ -161,11 +176,14 @@ impl Presence {
         let mut shard = self.shard(&user.address).write().unwrap_or_else(PoisonError::into_inner);
         let address: Arc<str> = user.address.as_str().into();
         let fresh = || {
-            let id = self.ids.fetch_add(1, Ordering::Relaxed);
             let summary = self.summary(&directory, user);
-            Arc::new(Cell::new(id, Arc::clone(&address), inputs, (sum, summary), now))
+            Arc::new(Cell::new(self.fresh_id(), Arc::clone(&address), inputs, (sum, summary), now))
         };
         Arc::clone(shard.entry(Arc::clone(&address)).or_insert_with(fresh))
+    }
+
+    fn fresh_id(&self) -> u32 {
+        self.ids.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Changes what is known of a user, and has watchers told where that changes anything for them.
@@ -354,6 +372,7 @@ impl Presence {
             let _ = lane.send(Order::Judge);
         }
         self.elsewhere.owes.notify_one();
+        self.reloads.send_modify(|count| *count += 1);
     }
 
     /// What [`outward`] is in place of a lane's number.

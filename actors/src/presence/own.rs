@@ -10,6 +10,7 @@ use ringpost::{
 };
 
 use super::{Presence, cell::Cell};
+use crate::guard::apart;
 
 /// A call of ours ends with its actor; should that ever fail, it ends after a day. Ringing ends sooner.
 const LONGEST: u64 = 24 * 60 * 60;
@@ -47,12 +48,18 @@ impl Presence {
 
     /// A call of Ringpost's own is so far; `None`: over.
     pub fn call(&self, cell: &Arc<Cell>, id: &str, call: Option<Call>) {
-        let ends = self.now() + LONGEST;
-        self.change(cell, |known| known.inputs.call(&OWN, id, call, ends));
+        apart("presence", || {
+            let ends = self.now() + LONGEST;
+            self.change(cell, |known| known.inputs.call(&OWN, id, call.clone(), ends));
+        });
     }
 
     /// A user's policy or devices have changed.
     pub fn look_again(&self, address: &str) {
+        apart("presence of a device", || self.looks_again(address));
+    }
+
+    fn looks_again(&self, address: &str) {
         let Some(cell) = self.find(address).filter(|_| self.is_on()) else { return };
         let directory = self.directory.load();
         let Some(user) = directory.of_address(address) else { return };

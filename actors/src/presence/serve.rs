@@ -137,6 +137,13 @@ impl Watchers {
         if let Some(members) = self.members(directory, request, wish)? {
             return Ok((Target::Many(Box::new(members)), Sight::Full));
         }
+        if let Some(cell) = self.presence.foreign(directory, &String::from_utf8_lossy(request.uri())) {
+            let sight = sight_of_strangers(watcher).ok_or(Refused::Denied)?;
+            return match wish.package {
+                Package::MessageSummary => Err(Refused::Denied),
+                _ => Ok((Target::One(cell), sight)),
+            };
+        }
         let user = directory.callee(request.uri(), origin).ok_or(Refused::NoUser)?;
         let sight = sight(directory, watcher, &user, wish.package).ok_or(Refused::Denied)?;
         Ok((Target::One(self.presence.of(&user)), sight))
@@ -199,6 +206,11 @@ pub(super) fn sight(
 ) -> Option<Sight> {
     let sight = watcher.sight(directory, user)?;
     (package != Package::MessageSummary || sight == Sight::Full).then_some(sight)
+}
+
+/// What a watcher may see of people elsewhere: users see what their servers show us.
+pub(super) fn sight_of_strangers(watcher: &Watcher) -> Option<Sight> {
+    matches!(watcher, Watcher::User(_)).then_some(Sight::Full)
 }
 
 /// Where the NOTIFYs go: along a connection back the way the request came, else to the first route or the Contact; where

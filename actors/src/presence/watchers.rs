@@ -152,6 +152,9 @@ impl Watchers {
         self.marks.borrow_mut().insert(subscription.track.mark(), tag);
         for cell in subscription.target.cells() {
             cell.watched_by(self.port.lane);
+            if cell.foreign {
+                self.presence.stranger_is_watched(&cell);
+            }
             self.of_cell.borrow_mut().entry(cell.id).or_default().push(tag);
         }
         self.presence.open.fetch_add(1, Ordering::Relaxed);
@@ -169,6 +172,9 @@ impl Watchers {
         }
         for cell in gone.target.cells() {
             cell.left_by(self.port.lane);
+            if cell.foreign {
+                self.presence.stranger_is_watched(&cell);
+            }
             let mut of_cell = self.of_cell.borrow_mut();
             let Some(tags) = of_cell.get_mut(&cell.id) else { continue };
             tags.retain(|one| *one != tag);
@@ -262,7 +268,7 @@ impl Watchers {
 
     fn judge_one(&self, directory: &Directory, tag: u64) {
         let Some(found) = self.all.borrow().get(&tag).cloned() else { return };
-        let verdict = found.borrow().judged(directory);
+        let verdict = found.borrow().judged(&self.presence, directory);
         match verdict {
             _ if !directory.site.presence.enabled => self.tell(tag, Some(State::NoResource)),
             Err(state) => self.tell(tag, Some(state)),
@@ -286,10 +292,14 @@ impl Target {
 
 impl Subscription {
     /// What its watcher may see now, or why it is over.
-    fn judged(&self, directory: &Directory) -> Result<Sight, State> {
+    fn judged(&self, presence: &Presence, directory: &Directory) -> Result<Sight, State> {
         match &self.target {
             // What may be seen of each of its users is judged when it is told.
             Target::Many(_) => Ok(self.sight),
+            Target::One(cell) if cell.foreign => match presence.is_reached(directory, cell) {
+                true => serve::sight_of_strangers(&self.watcher).ok_or(State::Rejected),
+                false => Err(State::NoResource),
+            },
             Target::One(cell) => {
                 let user = directory.of_address(&cell.user).ok_or(State::NoResource)?;
                 serve::sight(directory, &self.watcher, user, self.package).ok_or(State::Rejected)

@@ -43,7 +43,11 @@ impl Dialogs {
             Ok(found) => found,
             Err(refusal) => return Some(Err(refusal)),
         };
-        let done = live.call.send(Controlled(user.address.as_str().into(), deed));
+        let Some(call) = live.call else {
+            // A PBX carries it, and nobody asks that.
+            return Some(Err(Refusal::NotSupported));
+        };
+        let done = call.send(Controlled(user.address.as_str().into(), deed));
         let (asked, dialogs) = (asked.clone(), Rc::clone(switch.dialogs()));
         actix::spawn(async move {
             // A call that has ended meanwhile is no call.

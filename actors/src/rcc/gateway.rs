@@ -21,6 +21,7 @@ use super::{
     gateways::{Gateways, Heard, Wanted},
     link::{Link, Way},
     missed,
+    relay::Relay,
 };
 use crate::metrics::{METRICS, State};
 
@@ -40,6 +41,7 @@ pub(super) struct Gateway {
     /// Whose telephones presence knows from here, and by which link.
     shown: HashMap<Arc<str>, usize, ahash::RandomState>,
     told: Option<String>,
+    relay: Relay,
 }
 
 impl Gateway {
@@ -56,6 +58,7 @@ impl Gateway {
             wakes: BTreeSet::new(),
             shown: HashMap::default(),
             told: None,
+            relay: Relay::default(),
         };
         new.renew();
         new
@@ -203,6 +206,7 @@ impl Gateway {
             let said = said(directory, &self.settings, line);
             self.host.presence.says(known, &self.source, said, UNTIL_TOLD);
         }
+        self.relay.tells(directory, &self.host.rcc, &self.settings, (user, line));
         if self.shown.insert(Arc::clone(user), at).is_none() {
             METRICS.rcc_lines.up();
         }
@@ -210,13 +214,15 @@ impl Gateway {
 
     fn hide(&mut self, directory: &Directory, user: &Arc<str>) {
         if self.shown.remove(user).is_some() {
+            self.relay.forgets(&self.host.rcc, user);
             METRICS.rcc_lines.down();
             self.host.presence.forgets(directory, user, &self.source);
         }
     }
 
     /// A call has left a telephone. What went through Ringpost as well is decided there.
-    fn left(&self, directory: &Directory, user: &Arc<str>, left: &Left) {
+    fn left(&mut self, directory: &Directory, user: &Arc<str>, left: &Left) {
+        self.relay.left(&self.host.rcc, user, left);
         let Some(known) = directory.of_address(user).filter(|_| left.how == How::Missed) else { return };
         let caller = missed::caller(directory, &self.settings, left.caller.as_deref());
         let number = caller.number.as_deref().or(caller.uri.as_deref());
@@ -267,6 +273,7 @@ impl Drop for Gateway {
         let directory = self.host.directory();
         for (user, _) in std::mem::take(&mut self.shown) {
             METRICS.rcc_lines.down();
+            self.relay.forgets(&self.host.rcc, &user);
             self.host.presence.forgets(&directory, &user, &self.source);
         }
         self.links.iter().filter(|link| link.tag != 0).for_each(|link| self.host.close(link.tag));

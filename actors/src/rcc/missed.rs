@@ -8,7 +8,7 @@ use ringpost::{
     address::{Caller, UserClass},
     call::Outcome,
     directory::{Directory, Origin},
-    notify::{Action, CallRecord, Facts, Kind, Notice, Verdict, decide, filter::Seen},
+    notify::{Action, CallRecord, Facts, Kind, MissedCall, Notice, Verdict, decide, filter::Seen},
     outbox::items,
     rcc::line::{Device, Left},
     settings::{RccGateway, User},
@@ -54,13 +54,7 @@ impl Telling {
         let outcome = Outcome::GaveUpRinging;
         let caller = caller(directory, gateway, left.caller.as_deref());
         let verdict = self.verdict(directory, user, (&caller, rang_for), outcome);
-        let notice = Notice {
-            kind: Kind::Missed,
-            user: user.address.clone(),
-            user_name: user.name.clone(),
-            mail: user.mail.clone(),
-            language: user.language,
-            time_zone: user.time_zone.clone(),
+        let call = MissedCall {
             // A gateway that starts afresh may count its calls from the beginning.
             call_id: format!("{}-{}-{}", gateway.name, left.call, came_in.as_millisecond()),
             caller,
@@ -70,6 +64,7 @@ impl Telling {
             talked: None,
             called: None,
         };
+        let notice = Notice::of(user, Kind::Missed, call);
         let record = CallRecord {
             call_id: notice.call_id.clone(),
             user: notice.user.clone(),

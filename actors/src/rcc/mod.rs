@@ -11,6 +11,7 @@ pub mod gateways;
 mod link;
 mod missed;
 mod past;
+mod relay;
 mod requests;
 mod services;
 mod tell;
@@ -30,7 +31,7 @@ use actix::Addr;
 use arc_swap::ArcSwap;
 use ringpost::{
     directory::Directory,
-    rcc::view::{Seen, View},
+    rcc::view::{End, Seen, View},
 };
 use smallvec::SmallVec;
 use tokio::sync::{Notify, mpsc};
@@ -60,9 +61,8 @@ impl Look {
             incoming: self.incoming,
             other: self.other.as_deref().map(named),
             state: match &self.state {
-                Seen::Over(ringpost::rcc::view::End::Diverted(to)) => {
-                    Seen::Over(ringpost::rcc::view::End::Diverted(to.as_deref().map(named)))
-                }
+                Seen::Over(End::Diverted(to)) => Seen::Over(End::Diverted(to.as_deref().map(named))),
+                Seen::Over(End::Transferred(to)) => Seen::Over(End::Transferred(to.as_deref().map(named))),
                 state => state.clone(),
             },
         }
@@ -86,8 +86,8 @@ pub struct Live {
     pub look: Look,
     /// When it began.
     pub since: Instant,
-    /// Who carries it.
-    pub call: Addr<CallActor>,
+    /// Who carries it; `None`: a PBX does, and its gateway tells of it.
+    pub call: Option<Addr<CallActor>>,
 }
 
 /// What a lane is told.
@@ -152,6 +152,10 @@ impl Rcc {
 
     /// A call of a user is so far; one that is over is forgotten.
     pub fn call(&self, user: &Arc<str>, live: Live) {
+        crate::guard::apart("remote call control", || self.called(user, live.clone()));
+    }
+
+    fn called(&self, user: &Arc<str>, live: Live) {
         let mut lines = self.shard(user);
         let line = lines.entry(Arc::clone(user)).or_default();
         let at = line.calls.iter().position(|one| one.id == live.id);
@@ -161,7 +165,8 @@ impl Rcc {
             (None, false) => line.calls.push(live),
             (Some(at), true) => {
                 line.calls.remove(at);
-                if look.incoming && !self.directory.load().site.rcc.gateways.is_empty() {
+                if look.incoming && live.call.is_some() && !self.directory.load().site.rcc.gateways.is_empty()
+                {
                     self.past.ended(user, look.other.clone(), None);
                 }
             }
@@ -183,6 +188,10 @@ impl Rcc {
 
     /// A user has changed what happens to calls.
     pub fn features_changed(&self, user: &str) {
+        crate::guard::apart("remote call control of features", || self.tell_features(user));
+    }
+
+    fn tell_features(&self, user: &str) {
         let lines = self.shard(user);
         let Some((user, line)) = lines.get_key_value(user) else { return };
         for (lane, _) in &line.lanes {

@@ -64,7 +64,8 @@ impl Rcc {
     ) -> bool {
         let is_ours = |live: &super::Live| {
             let rings = live.look.state == Seen::Rings;
-            live.look.incoming
+            live.call.is_some()
+                && live.look.incoming
                 && (rings || live.since + EARLIER >= began)
                 && is_same(live.look.other.as_deref(), caller)
         };
@@ -73,6 +74,17 @@ impl Rcc {
         }
         self.past.ended(user, caller.map(Into::into), Some(gateway));
         false
+    }
+}
+
+impl Rcc {
+    /// Whether a call that a gateway tells of now is one that comes or goes through Ringpost as well.
+    pub(super) fn carries(&self, user: &str, incoming: bool, other: Option<&str>) -> bool {
+        self.calls_of(user).iter().any(|live| {
+            live.call.is_some()
+                && live.look.incoming == incoming
+                && is_same(live.look.other.as_deref(), other)
+        })
     }
 }
 

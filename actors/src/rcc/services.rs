@@ -37,6 +37,11 @@ impl Dialogs {
             Request::SystemStatus { .. } => Ok(Response::SystemStatus { normal: true }),
             Request::Features => Ok(Response::Features),
             Request::MonitorStart { device } => self.monitor(&directory, tag, device),
+            Request::SnapshotDevice { device } => self.owner(&directory, tag, &device).map(|user| {
+                let calls = self.rcc.calls_of(&user.address);
+                let ends = calls.iter().filter_map(|live| live.look.view(&live.id, &device).connection());
+                Response::Snapshot(ends.collect())
+            }),
             Request::MonitorStop { monitor } => self.stop(tag, &monitor),
             Request::SetForwarding { device, when, on, to } => {
                 let feature = match (when, on) {

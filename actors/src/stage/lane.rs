@@ -124,7 +124,8 @@ async fn unpack(port: Rc<Port>, switch: Rc<Switch>, inbox: Rc<Mutex<mpsc::Receiv
             Parcel::Message(octets, from) => port.guarded(|| port.received(octets, from)),
             Parcel::Transmit(transmit) => port.guarded(|| port.transmit(transmit)),
             Parcel::Undelivered(octets) => port.guarded(|| port.undeliverable(octets)),
-            Parcel::Errand(errand) => Rc::clone(&port).run(errand),
+            Parcel::Errand(errand) => Rc::clone(&port).run(*errand),
+            Parcel::Respond(server, code, bytes) => port.guarded(|| port.respond(server, code, bytes)),
             Parcel::Seek(leg, answer) => {
                 if let Some(leg) = switch.leg(leg) {
                     // Nobody waits any more: nothing to tell.

@@ -9,7 +9,7 @@ use crate::{
     keeper::Keeper,
     policies::Policies,
     port::lanes::Lanes,
-    presence::{Presence, outward::Outward},
+    presence::{Presence, connect::Connectors, outward::Outward},
     rcc::Rcc,
     registrar::Registrar,
     store::Scribe,
@@ -39,6 +39,11 @@ pub async fn start(
     keeper.keep("message counts".into(), move || Arc::clone(&counted).count());
     keeper.keep("publications".into(), move || Arc::clone(&written).write_publications());
     presence
+}
+
+/// Has the PBXs and presence servers of the site asked what they know.
+pub fn subscribe(presence: &Arc<Presence>, lanes: &Lanes, keeper: &Keeper) -> Arc<Connectors> {
+    Connectors::start(presence, lanes, keeper)
 }
 
 /// Has it told to the presence servers of the site.

@@ -105,6 +105,7 @@ impl Running {
         self.trunks.stop().await;
         self.web.stop().await;
         self.wait_for_calls(self.drain).await;
+        self.connectors.stop().await;
         if let Some(outward) = &self.outward {
             outward.stop().await;
         }

@@ -41,7 +41,7 @@ impl UmTeller {
             body,
             ..Errand::default()
         };
-        if !self.lanes.send(0, Parcel::Errand(Asked { errand, answer })) {
+        if !self.lanes.send(0, Parcel::Errand(Box::new(Asked { errand, answer }))) {
             return Err(InfoError::Unreachable("the lane is busy".into()));
         }
         let reply = answered.await;

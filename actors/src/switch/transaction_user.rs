@@ -111,6 +111,8 @@ impl TransactionUser for Switch {
             News::Request { server, message, from } if self.dialogs.has(&message) => {
                 self.dialogs.inside(self, server, message, from);
             }
+            News::Request { server, message, from }
+                if self.shared.presence.tickets.give((self.port.lane, server), &message, from) => {}
             News::Request { server, message, from } if message.to().is_some_and(|to| to.tag().is_some()) => {
                 self.give(self.leg_of(&message), LegNews::Request(server, message, from));
             }
@@ -194,6 +196,10 @@ impl Switch {
         if self.dialogs.has(request) || self.gateways.has(request) {
             return Ok(());
         }
+        if let Some(has_room) = self.shared.presence.tickets.takes(request) {
+            let busy = Refusal { only_new: true, ..Refusal::with(503, "Retry-After", b"2") };
+            return if has_room { Ok(()) } else { Err(busy) };
+        }
         if self.leg_of(request).is_none() {
             // A BYE that comes again finds its leg gone, but not its transaction.
             return Err(Refusal { only_new: true, ..Refusal::plain(481) });
@@ -206,7 +212,9 @@ impl Switch {
 
     /// A SUBSCRIBE or PUBLISH may want what list subscriptions want (RFC 4662 §4).
     fn admits_event(&self, required: &[u8]) -> Result<(), Refusal> {
-        let unknown = split_commas(required).any(|tag| !tag.eq_ignore_ascii_case(b"eventlist"));
+        let known: [&[u8]; 2] = [b"eventlist", b"recipient-list-subscribe"];
+        let unknown =
+            split_commas(required).any(|tag| !known.iter().any(|one| tag.eq_ignore_ascii_case(one)));
         if unknown { Err(Refusal::with(420, "Unsupported", required)) } else { Ok(()) }
     }
 

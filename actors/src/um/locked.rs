@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use ringpost::{
     address::Caller,
     call::Outcome,
-    notify::{Kind, Notice},
+    notify::{Kind, MissedCall, Notice},
     settings::User,
     voicemail::pin::{Lock, Tries},
 };
@@ -32,16 +32,8 @@ impl Office {
         let time = SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
         let number = source.filter(|source| *source != super::ANONYMOUS).map(str::to_owned);
         let caller = Caller { private: number.is_none(), number, ..Caller::default() };
-        let notice = Notice {
-            kind: Kind::Locked {
-                tries: tries.wrong,
-                until: last.saturating_add(time).unwrap_or(Timestamp::MAX),
-            },
-            user: owner.address.clone(),
-            user_name: owner.name.clone(),
-            mail: owner.mail.clone(),
-            language: owner.language,
-            time_zone: owner.time_zone.clone(),
+        let until = last.saturating_add(time).unwrap_or(Timestamp::MAX);
+        let call = MissedCall {
             // Of the moment alone: whoever tells it again after a crash tells the same.
             call_id: format!("locked-{}", last.as_millisecond()),
             caller: self.directory.load().named(caller),
@@ -51,6 +43,7 @@ impl Office {
             talked: None,
             called: None,
         };
+        let notice = Notice::of(owner, Kind::Locked { tries: tries.wrong, until }, call);
         let wish = self.directory.load().wish(owner, &notice, now);
         post(&self.outbox, told_by(&owner.channels, notice, &wish)).await;
     }

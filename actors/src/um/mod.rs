@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use ringpost::{
     address::UserClass,
     call::{Outcome, wire},
-    notify::{Kind, Notice},
+    notify::{Kind, MissedCall, Notice},
     settings::User,
     sip::{
         Message as SipMessage, Method, Name,
@@ -31,7 +31,7 @@ use ringpost::{
         transaction::{News, Owner},
         uri::{NameAddr, Uri},
     },
-    um::notification::{self, MEDIA_TYPE},
+    um::notification::{self, MEDIA_TYPE, Notification},
 };
 
 use crate::{
@@ -121,13 +121,7 @@ impl Desk {
         let came_in = history.as_ref().and_then(|h| Timestamp::from_millisecond(h.came_in).ok());
         let directory = self.office.directory.load();
         let caller = self.office.named(wire::caller(invite, true), user);
-        let notice = Notice {
-            kind: Kind::Missed,
-            user: user.address.clone(),
-            user_name: user.name.clone(),
-            mail: user.mail.clone(),
-            language: user.language,
-            time_zone: user.time_zone.clone(),
+        let call = MissedCall {
             caller,
             came_in: came_in.unwrap_or_else(Timestamp::now),
             rang_for: history.as_ref().map_or(Duration::ZERO, |h| h.rang_for),
@@ -136,6 +130,7 @@ impl Desk {
             talked: None,
             called: None,
         };
+        let notice = Notice::of(user, Kind::Missed, call);
         let wish = directory.wish(user, &notice, notice.came_in);
         let class = if self.office.policies.is_silent(user) { UserClass::Off } else { user.missed_calls };
         let (class, channels, notices) = (class, user.channels.clone(), Arc::clone(&user.notices));
@@ -208,21 +203,8 @@ impl Desk {
         let Some(user) = directory.by_address(&notification.user) else {
             return self.answer(server, &info, from, 404);
         };
-        let notice = Notice {
-            kind: Kind::Missed,
-            user: user.address.clone(),
-            user_name: user.name.clone(),
-            mail: user.mail.clone(),
-            language: user.language,
-            time_zone: user.time_zone.clone(),
-            call_id: notification.call_id,
-            caller: self.office.named(notification.caller, user),
-            came_in: notification.came_in,
-            rang_for: notification.rang_for,
-            outcome: notification.outcome,
-            talked: None,
-            called: None,
-        };
+        let caller = self.office.named(notification.caller, user);
+        let notice = Notification { caller, ..notification }.into_notice(user);
         let wish = directory.wish(user, &notice, Timestamp::now());
         let items = told_by(&user.channels, notice, &wish);
         let (outbox, port) = (self.office.outbox.clone(), Rc::clone(&self.port));

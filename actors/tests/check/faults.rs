@@ -126,6 +126,28 @@ const FAULTS: &[Fault] = &[
         ],
     ),
     (
+        "connectors to nowhere, for nothing",
+        "[store]",
+        "[[presence.connector]]\nname = \"one\"\nserver = \"sip:pbx.test\"\ntransport = \"ws\"\nlogin = \"x\"\ntelephony = \"lamps\"\n\
+         domains = [\"a b\"]\nlists = \"server\"\nexpires = \"1s\"\nper_second = 0\nretry = 1\n[[presence.connector]]\nname = \"one\"\n\
+         server = \"pbx.test\"\ntelephony = \"none\"\nuri = \"sip:pbx.test\"\nlist = \"sip:all@pbx.test\"\n[store]",
+        &[
+            "site.toml:22: presence.connector[0].list: is missing: the URI of the list, or of the server of lists",
+            "site.toml:24: presence.connector[0].server: wants a host, or host:port, such as \"192.0.2.10:5060\" or \"pbx.example.com\"",
+            "site.toml:25: presence.connector[0].transport: wants one of udp, tcp, tls",
+            "site.toml:26: presence.connector[0].login: needs password_file as well",
+            "site.toml:27: presence.connector[0].telephony: wants one of presence, dialog, none",
+            "site.toml:28: presence.connector[0].domains[0]: wants a host name such as \"pbx.example.com\"",
+            "site.toml:30: presence.connector[0].expires: must be 5 s or longer",
+            "site.toml:31: presence.connector[0].per_second: wants a number from 1 to 10000",
+            "site.toml:32: presence.connector[0].retry: unknown key; known here: name, enabled, transport, server, domain, login, password_file, realm, uri, telephony, rich, messages, users, domains, preferred, pilots, lists, list, max_list, expires, keep_alive, recheck, at_once, per_second, max_users",
+            "site.toml:34: presence.connector[1].name: there is another connector \"one\"",
+            "site.toml:36: presence.connector[1].telephony: without rich, messages and domains there is nothing to ask for",
+            "site.toml:37: presence.connector[1].uri: wants a URI with a user part",
+            "site.toml:38: presence.connector[1].list: means nothing without lists",
+        ],
+    ),
+    (
         "digests of one call, for too long, and no such fate",
         "language = \"en\"",
         "language = \"en\"\n[user.notices]\ndigest_calls = 1\ndigest_within = \"8d\"\nreturned = \"forget\"\n[notices]\ndigest_calls = 101",

@@ -150,3 +150,56 @@ fn a_fork_is_one_connection() {
     client.hears("ConnectionClearedEvent");
     ringpost.is_well();
 }
+
+/// The user gives a call away: TransferedEvent, with whom it went to; the colleague's monitor sees a call come in.
+#[test]
+fn a_call_is_transferred() {
+    let site = site("");
+    let (mut pbx, mut desk, mut other) = (site.peer(Over::Udp), site.peer(Over::Udp), site.peer(Over::Udp));
+    let ringpost = site.user("1001", &[&desk], "").user("1002", &[&other], "").start();
+    let mut client = Client::new(&ringpost, Over::Udp, "1001");
+    client.opens("");
+    client.monitors("tel:1001");
+    let mut colleague = Client::new(&ringpost, Over::Udp, "1002");
+    colleague.opens("");
+    colleague.monitors("tel:1002");
+    let invite = pbx.invite("1001");
+    let ringing = desk.expect("INVITE");
+    let ok = desk.answer_with(&ringing, 200, "", SDP);
+    let mut talk = Dialog::caller(&invite, &pbx.expect("200"));
+    pbx.inside(&mut talk, "ACK", "", "");
+    desk.expect("ACK");
+    client.hears("DeliveredEvent");
+    client.hears("EstablishedEvent");
+    let mut own = Dialog::callee(&ringing, &ok);
+    let host = own.target.rsplit('@').next().expect("a host").to_owned();
+    desk.inside(&mut own, "REFER", &format!("Refer-To: <sip:1002@{host}>\r\n"), "");
+    desk.expect("202");
+    let third = other.expect("INVITE");
+    other.answer(&third, 180);
+    colleague.hears("DeliveredEvent");
+    other.answer(&third, 200);
+    colleague.hears("EstablishedEvent");
+    let renewed = pbx.expect("INVITE");
+    pbx.answer(&renewed, 200);
+    pbx.expect("ACK");
+    other.expect("ACK");
+    let mut told = false;
+    while !told {
+        let notify = desk.expect("NOTIFY");
+        desk.answer(&notify, 200);
+        told = notify.body().contains("200");
+    }
+    let bye = desk.expect("BYE");
+    desk.answer(&bye, 200);
+    let transferred = client.hears("TransferedEvent");
+    assert_eq!(value(&transferred, "localConnectionInfo"), "null");
+    assert!(transferred.contains("<transferredToDevice><deviceIdentifier>tel:1002<"), "{transferred}");
+    pbx.inside(&mut talk, "BYE", "", "");
+    pbx.expect("200");
+    let bye = other.expect("BYE");
+    other.answer(&bye, 200);
+    colleague.hears("ConnectionClearedEvent");
+    client.peer.silent_for(Duration::from_millis(100));
+    ringpost.is_well();
+}

@@ -3,6 +3,7 @@
 #[path = "../support/call/mod.rs"]
 mod support;
 
+mod both;
 mod client;
 mod control;
 mod events;
@@ -13,6 +14,7 @@ mod life;
 mod missed;
 mod pbx;
 mod sample;
+mod samples;
 
 #[path = "../presence/watcher.rs"]
 #[allow(dead_code, reason = "its own tests use the rest")]

@@ -209,7 +209,7 @@ fn expires(request: &Message) -> Result<Option<u32>, Refused> {
 }
 
 /// The values of a header that no [`Name`] stands for, by its name in lower case and its compact form.
-fn others<'a>(
+pub(super) fn others<'a>(
     request: &'a Message,
     name: &'static [u8],
     short: &'static [u8],

@@ -34,7 +34,7 @@ pub struct Challenge {
 }
 
 /// A name and a password at a peer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Login {
     /// The user name.
     pub user: String,

@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::{settings::Transport, sip::uri::Uri};
+use crate::{
+    settings::{Listen, Transport},
+    sip::uri::Uri,
+};
 
 /// The ways out: a listener of each transport, an address of each family.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -20,6 +23,22 @@ pub struct Abilities {
 }
 
 impl Abilities {
+    /// Those of these listeners.
+    pub fn of(listeners: impl IntoIterator<Item = Listen>) -> Self {
+        let mut able = Self::default();
+        for Listen { transport, address } in listeners {
+            match transport {
+                Transport::Udp => able.udp = true,
+                Transport::Tcp => able.tcp = true,
+                Transport::Tls => able.tls = true,
+                Transport::Ws | Transport::Wss => {}
+            }
+            able.v4 |= address.is_ipv4();
+            able.v6 |= address.is_ipv6();
+        }
+        able
+    }
+
     /// Whether requests can go out by it: a WebSocket is opened by its device only.
     pub fn has(self, transport: Transport) -> bool {
         match transport {

@@ -2,7 +2,7 @@
 //! server ([`ringpost::presence::publishing`]). [`far`] is one server; [`post`] and [`service`] are the ways to tell it.
 
 mod far;
-mod post;
+pub(super) mod post;
 mod service;
 
 use std::{
@@ -205,7 +205,7 @@ impl Done {
 }
 
 /// After so many milliseconds; `None`: never.
-async fn until(wait: Option<u64>) {
+pub(super) async fn until(wait: Option<u64>) {
     match wait {
         Some(wait) => tokio::time::sleep(Duration::from_millis(wait.max(1))).await,
         None => std::future::pending().await,

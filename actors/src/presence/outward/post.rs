@@ -24,10 +24,13 @@ const PATIENCE_OVER_TCP: Duration = Duration::from_secs(4);
 
 /// Whether a server answers at all.
 pub async fn lives(lanes: Lanes, sip: SipServer) -> bool {
-    let to = sip.target.split(';').next().unwrap_or_default().to_owned();
-    let options =
-        Errand { method: "OPTIONS", uri: sip.target.clone(), from: to.clone(), to, ..Errand::default() };
-    proof::once(&lanes, options, sip.keep_alive).await.message.is_some()
+    proof::once(&lanes, options(&sip.target), sip.keep_alive).await.message.is_some()
+}
+
+/// Asks whoever is at a URI without user part whether it lives.
+pub(in crate::presence) fn options(target: &str) -> Errand {
+    let to = target.split(';').next().unwrap_or_default().to_owned();
+    Errand { method: "OPTIONS", uri: target.to_owned(), from: to.clone(), to, ..Errand::default() }
 }
 
 /// What a request is answered in the end, once challenges have been.

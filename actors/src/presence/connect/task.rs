@@ -1,0 +1,600 @@
+//! The task of one connector.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    hash::{DefaultHasher, Hash, Hasher},
+    net::IpAddr,
+    sync::Arc,
+    time::Instant,
+};
+
+use futures_util::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
+use ringpost::{
+    directory::Directory,
+    presence::{
+        forwarded::Forwarded,
+        input::Said,
+        subscription::{ALLOW_EVENTS, Package},
+        watching::{Answer, Connector, Effect, Key, Status, Trouble, meaning::Meant},
+    },
+    settings::PresenceConnector,
+    sip::{build, build::literal, uri::Uri},
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Connectors, FAREWELL, Start,
+    feeds::{self, Feed, Feeds},
+    part,
+    post::{Post, Posted},
+    show::{self, Command, Row, Shown},
+    tickets::{Heard, WAITING},
+};
+use crate::{
+    entropy,
+    metrics::{METRICS, State},
+    port::{lanes::Parcel, proof},
+    presence::{Presence, outward},
+};
+
+/// NOTIFYs that are looked at in one go.
+const AT_ONCE: usize = 64;
+/// How long a trial lasts (R116), and how long its first state is waited for at most.
+const TRIAL: u64 = 60_000;
+const VERDICT: u64 = 12_000;
+
+/// What has come of something.
+enum Done {
+    Posted(Posted),
+    Lives(bool, Option<IpAddr>),
+}
+
+/// What was last said of a resource, to know how long it has been so.
+struct Spoken {
+    mark: u64,
+    since: u64,
+}
+
+/// A trial.
+struct Trial {
+    keys: Vec<Key>,
+    /// When it has to have an answer, and when it lapses.
+    verdict: u64,
+    ends: u64,
+    answer: Option<oneshot::Sender<Vec<Row>>>,
+}
+
+/// The task.
+pub struct Task {
+    connectors: Arc<Connectors>,
+    presence: Arc<Presence>,
+    start: Start,
+    settings: Arc<PresenceConnector>,
+    machine: Connector,
+    feeds: Feeds,
+    spoken: HashMap<Key, Spoken, ahash::RandomState>,
+    inbox: (mpsc::Sender<Heard>, mpsc::Receiver<Heard>),
+    tags: HashSet<u64, ahash::RandomState>,
+    work: FuturesUnordered<LocalBoxFuture<'static, Done>>,
+    /// Where NOTIFYs may come from: wherever requests of ours have gone.
+    peers: HashSet<IpAddr>,
+    trials: Vec<Trial>,
+    trial: u32,
+    began: Instant,
+    random: Box<dyn FnMut() -> u32>,
+    /// When the server is asked again whether it lives; the largest number: it is being asked.
+    ask: u64,
+    told: Option<Status>,
+    held: usize,
+    proven: bool,
+    warned: bool,
+    /// When it has to have ended.
+    ends: Option<u64>,
+}
+
+impl Task {
+    /// One that has not begun.
+    pub fn new(connectors: Arc<Connectors>, start: Start) -> Self {
+        let settings = Arc::clone(&start.settings);
+        let machine = Connector::new(settings.pace(), settings.lists.clone(), settings.login.is_some());
+        let target = Uri::read(settings.target.as_bytes());
+        let peers = target.and_then(|uri| literal(uri.host, uri.port)).map(|address| address.ip());
+        Self {
+            presence: Arc::clone(&connectors.presence),
+            connectors,
+            start,
+            settings,
+            machine,
+            feeds: Feeds::default(),
+            spoken: HashMap::default(),
+            inbox: mpsc::channel(WAITING),
+            tags: HashSet::default(),
+            work: FuturesUnordered::new(),
+            peers: peers.into_iter().collect(),
+            trials: vec![],
+            trial: 0,
+            began: Instant::now(),
+            random: entropy::source(),
+            ask: 0,
+            told: None,
+            held: 0,
+            proven: false,
+            warned: false,
+            ends: None,
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+
+    /// Works until the site does not want it any more, or the program ends.
+    pub async fn run(mut self) {
+        let inbox = std::rc::Rc::clone(&self.start.commands);
+        let mut commands = inbox.lock().await;
+        let mut reloads = self.presence.reloads();
+        let mut strangers = self.presence.foreign_changes();
+        let mut stops = self.connectors.stops.subscribe();
+        if !self.renew() {
+            self.end();
+        }
+        loop {
+            let now = self.now();
+            self.play(now);
+            if self.ends.is_some_and(|ends| now >= ends || self.machine.is_over() && self.work.is_empty()) {
+                return;
+            }
+            let wake = self.wake(now).map(|at| at.saturating_sub(now));
+            tokio::select! {
+                Some(heard) = self.inbox.1.recv() => self.hears(heard),
+                Some(done) = self.work.next() => self.done(done),
+                Some(command) = commands.recv() => self.obeys(command),
+                Ok(()) = reloads.changed(), if self.ends.is_none() => if !self.renew() {
+                    self.end();
+                },
+                Ok(()) = strangers.changed(), if self.ends.is_none() => self.watch_all(),
+                Ok(()) = stops.changed() => self.end(),
+                () = outward::until(wake) => {}
+            }
+        }
+    }
+
+    fn wake(&self, now: u64) -> Option<u64> {
+        let trials =
+            self.trials.iter().map(|trial| if trial.answer.is_some() { trial.verdict } else { trial.ends });
+        let machine = self.machine.wake(now);
+        let ask = (self.ask < u64::MAX && self.ends.is_none()).then_some(self.ask);
+        trials.chain(machine).chain(ask).chain(self.ends).min()
+    }
+
+    /// Takes its subscriptions back.
+    fn end(&mut self) {
+        if self.ends.is_none() {
+            self.ends = Some(self.now() + FAREWELL.as_millis() as u64);
+            let keys: Vec<Key> = self.feeds.keys().cloned().collect();
+            keys.iter().for_each(|key| self.forget(key));
+            self.machine.end();
+        }
+    }
+
+    /// The site was read; false where it does not want this connector as it is any more.
+    fn renew(&mut self) -> bool {
+        let directory = self.presence.directory.load_full();
+        let found = Connectors::wanted(&directory).iter().find(|one| one.name == self.settings.name);
+        let Some(settings) = found.filter(|found| found.goes_on_as(&self.start.settings)) else {
+            return false;
+        };
+        let speaks_otherwise = settings.preferred != self.settings.preferred;
+        self.settings = Arc::new(settings.clone());
+        self.machine.adjust(settings.pace(), settings.login.is_some());
+        self.watch_all();
+        // What its numbers mean may be something else now (R115), and who wins (R108).
+        let keys: Vec<Key> = self.feeds.keys().cloned().collect();
+        for key in keys {
+            if speaks_otherwise || self.forwards(&key) {
+                self.tell(&key);
+            }
+        }
+        true
+    }
+
+    /// Watches what the site and watchers want, and nothing else. Whatever stays is left alone.
+    fn watch_all(&mut self) {
+        let directory = self.presence.directory.load_full();
+        let mut wanted = feeds::wanted(&directory, &self.settings);
+        let strangers = self.presence.foreign_cells().into_iter();
+        let of_ours = |uri: &str| {
+            let host = Uri::read(uri.as_bytes()).map(|uri| String::from_utf8_lossy(uri.host).into_owned());
+            let first = directory.site.presence.connector_of(host.as_deref().unwrap_or_default());
+            first.is_some_and(|first| first.name == self.settings.name)
+        };
+        for cell in strangers.filter(|cell| of_ours(&cell.user)).take(self.settings.most) {
+            let key = Key { uri: Arc::clone(&cell.user), package: Package::Presence, trial: 0 };
+            wanted.entry(key).or_default().push(Feed::Foreign(cell));
+        }
+        let gone: Vec<(Key, Vec<Feed>)> = self
+            .feeds
+            .iter()
+            .filter(|(key, _)| key.trial == 0)
+            .map(|(key, feeds)| (key.clone(), feeds.clone()))
+            .collect();
+        for (key, feeds) in gone {
+            let stays = wanted.get(&key);
+            let lost =
+                |feed: &&Feed| !stays.is_some_and(|all| all.iter().any(|one| one.name() == feed.name()));
+            feeds.iter().filter(lost).for_each(|feed| self.silence(feed));
+            if stays.is_none() {
+                self.feeds.remove(&key);
+                self.spoken.remove(&key);
+                self.machine.remove(&key);
+            }
+        }
+        for (key, feeds) in wanted {
+            let before = self.feeds.insert(key.clone(), feeds.clone());
+            let known = |feed: &Feed| before.iter().flatten().any(|one| one.name() == feed.name());
+            if before.is_none() {
+                self.machine.add(key);
+            } else if !feeds.iter().all(known) {
+                self.tell(&key);
+            }
+        }
+        self.announce();
+    }
+
+    fn forget(&mut self, key: &Key) {
+        for feed in self.feeds.remove(key).unwrap_or_default() {
+            self.silence(&feed);
+        }
+        self.spoken.remove(key);
+    }
+
+    /// Sends what is to be sent.
+    fn play(&mut self, now: u64) {
+        if now >= self.ask && self.ends.is_none() {
+            self.ask = u64::MAX;
+            let (lanes, options) =
+                (self.connectors.lanes.clone(), outward::post::options(&self.settings.target));
+            let patience = self.settings.keep_alive;
+            self.work.push(Box::pin(async move {
+                let reply = proof::once(&lanes, options, patience).await;
+                Done::Lives(reply.message.is_some(), reply.sent.map(|(_, to)| to.ip()))
+            }));
+        }
+        let lanes = self.connectors.lanes.count().max(1) as u64;
+        loop {
+            let random = &mut self.random;
+            let order = self.machine.next(now, || {
+                let (high, low) = (u64::from(random()), u64::from(random()));
+                (high % lanes) << 56 | (high << 32 | low) >> 8 & 0x00ff_ffff_ffff_ffff | 1
+            });
+            self.settle();
+            let Some(order) = order else { break };
+            METRICS.subscribes_sent_total.one();
+            let (post, lanes) =
+                (Post { settings: Arc::clone(&self.settings), order }, self.connectors.lanes.clone());
+            self.work.push(Box::pin(async move { Done::Posted(post.send(lanes).await) }));
+        }
+        self.judge_trials(now);
+    }
+
+    fn done(&mut self, done: Done) {
+        let now = self.now();
+        match done {
+            Done::Lives(lives, to) => {
+                self.peers.extend(to.filter(|_| lives));
+                self.machine.answers(lives);
+                self.ask = now + self.settings.keep_alive.as_millis() as u64;
+                self.settle();
+                self.announce();
+            }
+            Done::Posted(posted) => {
+                self.peers.extend(posted.to);
+                let taken = matches!(posted.answer, Answer::Taken(_));
+                self.proven |= taken && posted.challenged;
+                if !taken {
+                    METRICS.subscribe_failures_total.one();
+                    tracing::debug!(connector = self.settings.name, answer = ?posted.answer, "A SUBSCRIBE was not taken");
+                } else if !posted.challenged
+                    && self.settings.login.is_some()
+                    && !std::mem::replace(&mut self.warned, true)
+                {
+                    tracing::warn!(
+                        connector = self.settings.name,
+                        "The server does not ask for the login: it may be any"
+                    );
+                }
+                let (at, serial) = posted.of;
+                let random = (self.random)();
+                self.machine.answered(at, (serial, posted.sequence), posted.answer, now, random);
+                self.settle();
+            }
+        }
+    }
+
+    /// NOTIFYs have come.
+    fn hears(&mut self, first: Heard) {
+        let (mut next, mut left) = (Some(first), AT_ONCE);
+        while let Some(heard) = next {
+            self.hear(heard);
+            left -= 1;
+            next = if left > 0 { self.inbox.1.try_recv().ok() } else { None };
+        }
+        self.settle();
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        METRICS.notifies_heard_total.one();
+        let directory = self.presence.directory.load();
+        let states = &directory.site.presence.states;
+        let custom = |name: &str| states.get(name).copied();
+        let times = (self.now(), self.presence.now());
+        let code = match self.peers.contains(&heard.from.address.ip().to_canonical()) {
+            true => self.machine.notified(heard.tag, &heard.message, custom, times, (self.random)()),
+            false => 481,
+        };
+        if code != 200 {
+            METRICS.notifies_refused_total.one();
+            tracing::debug!(connector = self.settings.name, code, "A NOTIFY was not taken");
+        }
+        let phrase = build::phrase(code).as_bytes();
+        let mut draft = build::response(&heard.message, heard.from.address, code, phrase, b"");
+        if code == 489 {
+            draft.header("Allow-Events", &[ALLOW_EVENTS]);
+        }
+        let (lane, server) = heard.server;
+        // A lane that takes nothing more is about to be asked the same again.
+        self.connectors.lanes.send(lane, Parcel::Respond(server, code, draft.empty()));
+    }
+
+    /// Does what the machine wants done.
+    fn settle(&mut self) {
+        for effect in self.machine.effects() {
+            match effect {
+                Effect::Begins(tag) => {
+                    self.presence.tickets.add(tag, &self.inbox.0);
+                    self.tags.insert(tag);
+                }
+                Effect::Ends(tag) => {
+                    self.presence.tickets.remove(tag);
+                    self.tags.remove(&tag);
+                }
+                Effect::Knows(key) => self.tell(&key),
+                Effect::Prolonged(key) => self.prolong(&key),
+                Effect::NoLists => {
+                    tracing::info!(
+                        connector = self.settings.name,
+                        "The server does not take lists: each user is asked for"
+                    );
+                }
+            }
+        }
+    }
+
+    fn lasts(&self, ends: u64) -> u64 {
+        ends.saturating_sub(self.now()).div_ceil(1_000)
+    }
+
+    /// Says what is known of a resource now.
+    fn tell(&mut self, key: &Key) {
+        let known = self.machine.known(key, self.now());
+        let feeds = self.feeds.get(key).cloned().unwrap_or_default();
+        let Ok((meant, ends)) = &known else {
+            let spoke = self.notes(key, &known);
+            if spoke {
+                feeds.iter().for_each(|feed| self.silence(feed));
+            }
+            return;
+        };
+        self.notes(key, &known);
+        let directory = self.presence.directory.load_full();
+        let until = self.presence.now() + self.lasts(*ends);
+        for feed in &feeds {
+            self.say(feed, meant, until, &directory);
+        }
+    }
+
+    fn say(&self, feed: &Feed, meant: &Meant, until: u64, directory: &Directory) {
+        let telephone = || feeds::telephone(meant, directory, &self.settings);
+        match feed {
+            Feed::Telephony(user) => {
+                if let Some(user) = directory.of_address(user) {
+                    self.presence.says(user, &feeds::source(&self.settings, false), telephone(), until);
+                }
+            }
+            Feed::Rich(user) => {
+                let source = feeds::source(&self.settings, true);
+                if let Some(user) = directory.of_address(user) {
+                    self.presence.says(user, &source, meant.person.clone(), until);
+                }
+            }
+            Feed::Messages(user) => {
+                if let (Some(user), Some(summary)) = (directory.of_address(user), &meant.summary) {
+                    let said = Forwarded::of(&self.settings.name, summary, until);
+                    let row = self.presence.forwarded(user, said);
+                    row.into_iter().for_each(|row| self.presence.write(row));
+                }
+            }
+            Feed::Foreign(cell) => {
+                let said = Said { phone: telephone().phone, ..meant.person.clone() };
+                self.presence.says_of(cell, &feeds::source(&self.settings, true), said, until);
+            }
+            Feed::Trial => {}
+        }
+    }
+
+    fn silence(&self, feed: &Feed) {
+        let directory = self.presence.directory.load();
+        let person = !matches!(feed, Feed::Telephony(_));
+        let source = feeds::source(&self.settings, person);
+        match feed {
+            Feed::Telephony(user) | Feed::Rich(user) => {
+                // Whoever has left the site has taken all inputs along.
+                if let Some(user) = directory.of_address(user) {
+                    self.presence.is_silent(user, &source);
+                }
+            }
+            Feed::Foreign(cell) => self.presence.says_of(cell, &source, Said::default(), 0),
+            // Counts hold as long as they were told for.
+            Feed::Messages(_) | Feed::Trial => {}
+        }
+    }
+
+    fn prolong(&mut self, key: &Key) {
+        let Ok((meant, ends)) = self.machine.known(key, self.now()) else { return };
+        let until = self.presence.now() + self.lasts(ends);
+        let directory = self.presence.directory.load_full();
+        for feed in self.feeds.get(key).into_iter().flatten() {
+            match feed {
+                Feed::Telephony(user) | Feed::Rich(user) => {
+                    let source = feeds::source(&self.settings, matches!(feed, Feed::Rich(_)));
+                    let cell = directory.of_address(user).map(|user| self.presence.of(user));
+                    cell.iter().for_each(|cell| self.presence.goes_on_saying(cell, &source, until));
+                }
+                Feed::Foreign(cell) => {
+                    self.presence.goes_on_saying(cell, &feeds::source(&self.settings, true), until);
+                }
+                Feed::Messages(_) => self.say(feed, &meant, until, &directory),
+                Feed::Trial => {}
+            }
+        }
+    }
+
+    /// Notes since when it has been so; whether anything was known before.
+    fn notes(&mut self, key: &Key, known: &Result<(Meant, u64), Trouble>) -> bool {
+        let mut hasher = DefaultHasher::new();
+        let feed = self.feeds.get(key).and_then(|feeds| feeds.first());
+        match known {
+            Ok((meant, _)) => feed.and_then(|feed| show::state(meant, feed)).hash(&mut hasher),
+            Err(trouble) => trouble.hash(&mut hasher),
+        }
+        // The lowest bit tells knowledge from trouble.
+        let mark = hasher.finish() & !1 | u64::from(known.is_ok());
+        let now = self.presence.now();
+        let before = self.spoken.entry(key.clone()).or_insert(Spoken { mark: 0, since: now });
+        let spoke = before.mark & 1 == 1;
+        if before.mark != mark {
+            *before = Spoken { mark, since: now };
+        }
+        spoke
+    }
+
+    /// Whether a resource tells of a telephone that forwards.
+    fn forwards(&self, key: &Key) -> bool {
+        let known = self.machine.known(key, self.now());
+        known.is_ok_and(|(meant, _)| meant.phone.is_some_and(|phone| phone.forward.is_some()))
+    }
+
+    fn announce(&mut self) {
+        let held = self.machine.held();
+        let status = self.machine.status();
+        match held.checked_sub(self.held) {
+            Some(more) => (0..more).for_each(|_| METRICS.subscriptions_out.up()),
+            None => (0..self.held - held).for_each(|_| METRICS.subscriptions_out.down()),
+        }
+        self.held = held;
+        if self.told.replace(status) == Some(status) {
+            return;
+        }
+        let part = part(&self.settings.name);
+        tracing::info!(part, status = status.name(), "A connector has changed");
+        METRICS.health.set(
+            &part,
+            match status {
+                Status::UpAndRunning => State::Green,
+                Status::CredentialsNotFound => {
+                    State::Yellow("it works, but the site has no login for it".into())
+                }
+                Status::Forbidden => State::Yellow("its server does not let us see anybody".into()),
+                Status::ConnectionError => State::Yellow("its server does not answer".into()),
+                Status::NotConfigured | Status::Disabled => {
+                    State::Yellow("there is nobody to ask about".into())
+                }
+            },
+        );
+    }
+
+    fn obeys(&mut self, command: Command) {
+        match command {
+            Command::Show(user, answer) => {
+                let shown = Shown {
+                    name: self.settings.name.clone(),
+                    status: self.machine.status(),
+                    subscriptions: self.machine.held(),
+                    proven: self.proven,
+                    rows: self.rows(user.as_deref(), None),
+                };
+                // Nobody waits any more: nothing to tell.
+                let _ = answer.send(shown);
+            }
+            Command::Try(named, answer) => self.begin_trial(&named, answer),
+            #[cfg(test)]
+            Command::Break => panic!("broken by a test"),
+        }
+    }
+
+    fn rows(&self, user: Option<&str>, keys: Option<&[Key]>) -> Vec<Row> {
+        let (now, wall) = (self.now(), self.presence.now());
+        let mut rows = vec![];
+        for (key, feeds) in self.feeds.iter().filter(|(key, _)| keys.is_none_or(|keys| keys.contains(key))) {
+            for feed in
+                feeds.iter().filter(|feed| user.is_none_or(|user| feed.name().1 == user || *key.uri == *user))
+            {
+                let known = self.machine.known(key, now);
+                let since = self.spoken.get(key).map_or(wall, |spoken| spoken.since);
+                let lasts = known.as_ref().ok().map(|(_, ends)| self.lasts(*ends));
+                rows.push(show::row(key, feed, &known, (wall.saturating_sub(since), lasts)));
+            }
+        }
+        rows.sort_by(|one, other| (&one.user, &one.field).cmp(&(&other.user, &other.field)));
+        rows
+    }
+
+    fn begin_trial(&mut self, named: &str, answer: oneshot::Sender<Vec<Row>>) {
+        let directory = self.presence.directory.load_full();
+        self.trial = self.trial.wrapping_add(1).max(1);
+        let known = directory.of_address(named).map(|user| feeds::of_user(&self.settings, user));
+        let keys: Vec<Key> = match known {
+            Some(all) => all.into_iter().map(|(key, _)| Key { trial: self.trial, ..key }).collect(),
+            None if named.starts_with("sip:") => {
+                vec![Key { uri: named.into(), package: Package::Presence, trial: self.trial }]
+            }
+            None => vec![],
+        };
+        for key in &keys {
+            self.feeds.insert(key.clone(), vec![Feed::Trial]);
+            self.machine.add(key.clone());
+        }
+        let now = self.now();
+        self.trials.push(Trial { keys, verdict: now + VERDICT, ends: now + TRIAL, answer: Some(answer) });
+    }
+
+    /// Answers those who try something, and ends what has lasted its minute.
+    fn judge_trials(&mut self, now: u64) {
+        let mut trials: VecDeque<Trial> = std::mem::take(&mut self.trials).into();
+        while let Some(mut trial) = trials.pop_front() {
+            let open = |key: &Key| {
+                matches!(self.machine.known(key, now), Err(Trouble::Requesting | Trouble::NotRequested))
+            };
+            if now >= trial.verdict || !trial.keys.iter().any(open) {
+                let rows = self.rows(None, Some(&trial.keys));
+                // Nobody waits any more: nothing to tell.
+                trial.answer.take().map(|answer| answer.send(rows));
+            }
+            if now >= trial.ends {
+                for key in &trial.keys {
+                    self.forget(key);
+                    self.machine.remove(key);
+                }
+            } else {
+                self.trials.push(trial);
+            }
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.tags.iter().for_each(|tag| self.presence.tickets.remove(*tag));
+        (0..self.held).for_each(|_| METRICS.subscriptions_out.down());
+    }
+}

@@ -1,0 +1,1 @@
+//! A connector that breaks is started again alone (R118, T39).
