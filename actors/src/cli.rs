@@ -4,6 +4,7 @@ mod calls;
 mod directory;
 mod doctor;
 mod number;
+mod presence;
 mod queue;
 mod route;
 
@@ -15,7 +16,10 @@ use std::{
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use ringpost::settings::{MailUrl, Site};
+use ringpost::{
+    counted::counted,
+    settings::{MailUrl, Site},
+};
 use ringpost_actors::{
     demo::{self, DemoError},
     load::{self, Problem},
@@ -82,6 +86,8 @@ enum Command {
         #[command(subcommand)]
         what: directory::What,
     },
+    /// What PBXs and presence servers tell of users, or a trial of one user's subscriptions, while Ringpost runs
+    Presence(presence::Presence),
     /// Which way a number outside would take, and why no other: exit 0 where there is one, 1 where there is none
     Route(route::Route),
     /// Print shell completions, for example: ringpost completions bash
@@ -121,6 +127,7 @@ pub fn run() -> ExitCode {
         Some(Command::Number(number)) => number::run(number).unwrap_or_else(|code| code),
         Some(Command::Outbox { what }) => queue::run(what).unwrap_or_else(|code| code),
         Some(Command::Directory { what }) => directory::run(what).unwrap_or_else(|code| code),
+        Some(Command::Presence(asked)) => presence::run(asked).unwrap_or_else(|code| code),
         Some(Command::Route(route)) => route::run(&route).unwrap_or_else(|code| code),
         Some(Command::Completions { shell }) => completions(shell),
     }
@@ -222,10 +229,6 @@ fn summary(file: &Path, site: &Site) -> String {
         counted(site.users.len(), "user"),
         counted(devices, "device"),
     )
-}
-
-fn counted(count: usize, thing: &str) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 fn help() -> ExitCode {

@@ -18,6 +18,9 @@ pub struct Rcc {
     pub per_user: usize,
     /// `trunks`: those that control the telephones of every user. Default none.
     pub trunks: Vec<String>,
+    /// `make_call`: whether only the telephone rings that the user has used last when a program has the user call somebody; else
+    /// all do. Default false, `all`.
+    pub last_used: bool,
     /// `[[rcc.delegate]]`.
     pub delegates: Vec<Delegate>,
     /// `[rcc.gateway.NAME]`: by name. They count also where `enabled` is false.

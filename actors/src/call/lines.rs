@@ -265,6 +265,11 @@ impl CallActor {
         let Some(user) = self.user_calling().cloned() else { return };
         let clicked = (self.reach == Reach::Click).then(|| self.caller.number.clone()).flatten();
         self.lines.learn(Leg::Caller, &self.invite);
+        if let (Some(on), Some(Ok(contact))) =
+            (&self.lines.on, self.invite.contact().map(std::str::from_utf8))
+        {
+            on.rcc.uses(&user.address, contact);
+        }
         let dialled =
             clicked.or_else(|| wire::dialled(&self.invite)).unwrap_or_else(|| self.user.address.clone());
         self.put_line(Leg::Caller, &user, (false, Some(dialled.into())), Seen::Dialled);
@@ -302,6 +307,9 @@ impl CallActor {
         self.put_phone(leg);
         self.lines.is(Leg::Caller, Seen::Talks);
         self.lines.is(leg, Seen::Talks);
+        if let Leg::Phone(number) = leg {
+            self.uses(leg, self.devices.get(usize::from(number)).map(|device| device.uri.as_str()));
+        }
         let Some(on) = &mut self.lines.on else { return };
         for at in (0..on.shown.len()).rev() {
             let legs = &mut on.shown[at].legs;
@@ -310,6 +318,12 @@ impl CallActor {
             } else if !legs.contains(&Leg::Caller) {
                 on.end(at, &End::Elsewhere);
             }
+        }
+    }
+
+    fn uses(&self, leg: Leg, device: Option<&str>) {
+        if let (Some(on), Some(user), Some(device)) = (&self.lines.on, self.user_on(leg), device) {
+            on.rcc.uses(&user.address, device);
         }
     }
 

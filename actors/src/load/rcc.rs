@@ -8,7 +8,12 @@ use ringpost::{
     sip::session_timer::FLOOR,
 };
 
-use super::{raw::Raw, section::Section, trunk::login, uri};
+use super::{
+    raw::Raw,
+    section::Section,
+    trunk::{login, one_of},
+    uri,
+};
 
 /// Reads `[rcc]`; `None` after a problem. `trunks` are the site's, by name.
 pub fn rcc(mut section: Section<'_>, trunks: &[&str]) -> Option<Rcc> {
@@ -16,6 +21,7 @@ pub fn rcc(mut section: Section<'_>, trunks: &[&str]) -> Option<Rcc> {
     let session = section.required("session", session);
     let most = section.required("max_dialogs", |raw| raw.count(1..=1_000_000));
     let per_user = section.required("max_user_dialogs", |raw| raw.count(1..=1_000));
+    let last_used = section.required("make_call", |raw| one_of(raw, &[("all", false), ("last-used", true)]));
     let trusted = section.list("trunks", |raw| trunk(raw, trunks));
     let gateways = section.table("gateway").map(Section::named).unwrap_or_default();
     let gateways =
@@ -27,6 +33,7 @@ pub fn rcc(mut section: Section<'_>, trunks: &[&str]) -> Option<Rcc> {
         session: session?,
         most: usize::try_from(most?).ok()?,
         per_user: usize::try_from(per_user?).ok()?,
+        last_used: last_used?,
         trunks: trusted,
         delegates,
         gateways,

@@ -32,6 +32,7 @@ use arc_swap::ArcSwap;
 use ringpost::{
     directory::Directory,
     rcc::view::{End, Seen, View},
+    registrar::Device,
 };
 use smallvec::SmallVec;
 use tokio::sync::{Notify, mpsc};
@@ -117,6 +118,8 @@ pub struct Rcc {
     /// Dialogs in all, and of each user or trunk.
     open: AtomicUsize,
     of_each: Mutex<HashMap<Box<str>, usize, ahash::RandomState>>,
+    /// The device that each user has used last, where that matters: its URI without parameters.
+    used: Mutex<HashMap<Box<str>, Box<str>, ahash::RandomState>>,
     /// Calls that ended a moment ago, where PBXs tell of theirs.
     past: past::Past,
     farewell: Farewell,
@@ -141,6 +144,7 @@ impl Rcc {
             inboxes: Mutex::new(receivers.into_iter().map(Some).collect()),
             open: AtomicUsize::new(0),
             of_each: Mutex::default(),
+            used: Mutex::default(),
             past: past::Past::default(),
             farewell: Farewell::default(),
         })
@@ -249,6 +253,25 @@ impl Rcc {
         METRICS.rcc_dialogs.set(self.open.fetch_sub(1, Ordering::Relaxed) as u64 - 1);
     }
 
+    /// A user talks by that device, or has dialled at it.
+    pub fn uses(&self, user: &str, device: &str) {
+        if self.directory.load().site.rcc.last_used {
+            lock(&self.used).insert(user.into(), bare(device).into());
+        }
+    }
+
+    /// Leaves of the devices of a user who is to call somebody those that ring first.
+    pub fn narrow(&self, user: &str, devices: &mut Vec<Device>) {
+        if !self.directory.load().site.rcc.last_used {
+            return;
+        }
+        let used = lock(&self.used);
+        let Some(last) = used.get(user) else { return };
+        if devices.iter().any(|device| *bare(&device.uri) == **last) {
+            devices.retain(|device| *bare(&device.uri) == **last);
+        }
+    }
+
     /// Ends the dialogs with PBXs, as far as that is quickly done.
     pub async fn farewell(&self) {
         if !self.directory.load().site.rcc.gateways.is_empty() {
@@ -261,6 +284,10 @@ impl Rcc {
     pub fn inbox(&self, lane: u8) -> Option<mpsc::UnboundedReceiver<Order>> {
         lock(&self.inboxes).get_mut(usize::from(lane))?.take()
     }
+}
+
+fn bare(uri: &str) -> &str {
+    uri.split(';').next().unwrap_or(uri)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

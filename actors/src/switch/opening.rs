@@ -186,6 +186,9 @@ impl Switch {
         METRICS.calls_total.one();
         METRICS.calls_open.up();
         let mut devices = self.shared.registrar.devices(&user, invite.uri());
+        if reach == Reach::Click {
+            self.shared.rcc.narrow(&user.address, &mut devices);
+        }
         if devices.len() > directory.site.security.forks {
             // Those with the lowest q do not ring.
             METRICS.forks_refused_total.one();

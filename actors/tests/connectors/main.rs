@@ -7,6 +7,8 @@ mod support;
 #[allow(dead_code, reason = "its own tests use the rest")]
 mod watcher;
 
+mod diagnosis;
+mod lists;
 mod pbx;
 mod reload;
 mod single;

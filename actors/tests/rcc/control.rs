@@ -298,3 +298,79 @@ fn a_ringing_call_is_deflected() {
     drop(client);
     ringpost.back_to_baseline();
 }
+
+/// A user with two telephones: both ring, or the one that was used last, by answering or by dialling.
+#[test]
+fn a_click_rings_the_telephone_that_was_used_last() {
+    for narrowed in [false, true] {
+        let site = site(if narrowed { "make_call = \"last-used\"" } else { "" });
+        let (mut pbx, mut desk, mut mobile, other) =
+            (site.peer(Over::Udp), site.peer(Over::Udp), site.peer(Over::Udp), site.peer(Over::Udp));
+        let ringpost = site.user("1001", &[&desk, &mobile], "").user("1002", &[&other], "").start();
+        let mut client = client(&ringpost);
+        let declined = |phone: &mut Peer| {
+            let ringing = phone.expect("INVITE");
+            phone.answer(&ringing, 486);
+            phone.expect("ACK");
+        };
+        // Nobody has used any yet.
+        make_call(&mut client, "tel:1002");
+        declined(&mut desk);
+        declined(&mut mobile);
+        client.hears("FailedEvent");
+        client.hears("ConnectionClearedEvent");
+        // The mobile takes a call.
+        let invite = pbx.invite("1001");
+        let (ringing, on_desk) = (mobile.expect("INVITE"), desk.expect("INVITE"));
+        desk.answer(&on_desk, 180);
+        mobile.answer(&ringing, 200);
+        let mut talk = Dialog::caller(&invite, &pbx.next_but("180"));
+        pbx.inside(&mut talk, "ACK", "", "");
+        mobile.expect("ACK");
+        let cancel = desk.expect("CANCEL");
+        desk.answer(&cancel, 200);
+        desk.answer(&on_desk, 487);
+        desk.expect("ACK");
+        hung_up(&mut pbx, &mut talk, &mut mobile);
+        for event in ["DeliveredEvent", "EstablishedEvent", "ConnectionClearedEvent"] {
+            client.hears(event);
+        }
+        make_call(&mut client, "tel:1002");
+        declined(&mut mobile);
+        if !narrowed {
+            declined(&mut desk);
+        }
+        client.hears("FailedEvent");
+        client.hears("ConnectionClearedEvent");
+        desk.silent_for(Duration::from_millis(100));
+        // The desk phone dials.
+        let text = desk.draft("INVITE", "sip:1002@corp.test", "", SDP);
+        let text = text.replace("\"Ada Caller\" <sip:+4544890101@pbx.test>", "<sip:1001@corp.test>");
+        desk.send(text.as_bytes());
+        client.hears("OriginatedEvent");
+        let dialled = Sip::new(text.as_bytes());
+        desk.cancel(&dialled, "");
+        let refusal = desk.next_but("200");
+        desk.acknowledges(&dialled, &refusal);
+        client.hears("ConnectionClearedEvent");
+        make_call(&mut client, "tel:1002");
+        declined(&mut desk);
+        if !narrowed {
+            declined(&mut mobile);
+        }
+        mobile.silent_for(Duration::from_millis(100));
+        ringpost.is_well();
+    }
+}
+
+impl Peer {
+    /// The next message but those.
+    fn next_but(&mut self, what: &str) -> Sip {
+        loop {
+            let message = self.expect_any();
+            if message.what() != what {
+                return message;
+            }
+        }
+    }
+}

@@ -258,3 +258,81 @@ fn t5_t6_hostile_events() {
     pbx.peer.expect("405");
     ringpost.is_well();
 }
+
+/// A thousand lines of one gateway: each is monitored, one after the other, and the last one's event is there as fast as any.
+#[test]
+fn a_thousand_lines_are_cheap() {
+    let site = site("users = \"full\"");
+    let mut pbx = Pbx::new(&site, Over::Tcp);
+    let site = site.table(&pbx.table("monitor_gap = \"0s\"\nlongest_retry = \"1s\"")).log_level("info");
+    let site = (1_000..2_000).fold(site, |site, number| site.user(&number.to_string(), &[], ""));
+    let ringpost = site.start();
+    let (before, since) = (ringpost.resident(), Instant::now());
+    pbx.begins(1_000);
+    eprintln!(
+        "1,000 lines monitored and looked at after {:?}, {} KiB more",
+        since.elapsed(),
+        ringpost.resident().saturating_sub(before)
+    );
+    let mut watcher = Watcher::new(&ringpost, Over::Udp, "1002");
+    watcher.subscribes("1999", "presence", "");
+    let since = Instant::now();
+    pbx.off_hook("tel:1999", "c1");
+    watcher.sees(">busy</own:telephony>");
+    eprintln!("the last of 1,000 was busy after {:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(1));
+    ringpost.is_well();
+}
+
+/// As Office Communications Server has it: a dialog for each line, with that line's name in it; one that is refused or ends costs
+/// the others nothing.
+#[test]
+fn a_dialog_for_each_user() {
+    let site = site("users = \"full\"");
+    let mut pbx = Pbx::new(&site, Over::Udp);
+    let site = site.table(&pbx.table("dialog_per_user = true\nmonitor_gap = \"0s\""));
+    let ringpost = (1_001..1_021).fold(site, |site, number| site.user(&number.to_string(), &[], "")).start();
+    let mut dialogs = std::collections::BTreeMap::new();
+    let mut refused = false;
+    let mut looked = 0;
+    while looked < 20 {
+        let message = pbx.peer.expect_any();
+        match message.what() {
+            "INVITE" => {
+                let body = message.body();
+                let line = body
+                    .rsplit_once("</lcs:line>")
+                    .and_then(|(head, _)| head.rsplit('>').next())
+                    .expect("a line")
+                    .to_owned();
+                assert!(message.one("From").contains(&format!("sip:{}@corp.test", &line[4..])), "{message}");
+                if line == "tel:1007" && !refused {
+                    refused = true;
+                    pbx.peer.answer(&message, 503);
+                    continue;
+                }
+                let status = pbx.body("RequestSystemStatusResponse", "<systemStatus>normal</systemStatus>");
+                let ok = pbx.peer.answer_with(&message, 200, KIND, &status);
+                dialogs.insert(line, crate::support::peer::Dialog::callee(&message, &ok));
+            }
+            "INFO" => {
+                looked += usize::from(crate::client::root(&message) == "SnapshotDevice");
+                pbx.serves(&message);
+            }
+            _ => {}
+        }
+    }
+    assert!(refused && dialogs.len() == 20);
+    let mut watcher = Watcher::new(&ringpost, Over::Udp, "1002");
+    watcher.subscribes("1007", "presence", "");
+    pbx.dialog = dialogs.remove("tel:1007");
+    pbx.off_hook("tel:1007", "c1");
+    watcher.sees(">busy</own:telephony>");
+    let mut gone = dialogs.remove("tel:1008").expect("its own");
+    pbx.peer.inside(&mut gone, "BYE", "", "");
+    pbx.peer.expect("200");
+    assert!(pbx.peer.expect("INVITE").one("From").contains("sip:1008@"));
+    pbx.clears("tel:1007", "c1", "normalClearing");
+    watcher.sees(">available</own:telephony>");
+    ringpost.is_well();
+}

@@ -110,3 +110,117 @@ fn strangers_sites_without_it_and_trusted_trunks() {
     server.is_denied("MonitorStart", nobody, "invalidDeviceID");
     open.is_well();
 }
+
+/// T5, T6: a body with a hundred thousand elements in one another, values of 100 KB, other encodings than are read; each costs
+/// its own refusal, in either role, and the next request is served on the same connection.
+#[test]
+fn t5_t6_deep_large_and_foreign_bodies() {
+    let site = site("").sip("max_message = \"2MiB\"");
+    let mut pbx = crate::pbx::Pbx::new(&site, Over::Tcp);
+    let table = pbx.table("");
+    let ringpost = site.table(&table).user("1001", &[], "missed_calls = \"off\"").start();
+    pbx.begins(1);
+    let mut client = Client::new(&ringpost, Over::Tcp, "1001");
+    client.opens("");
+    let monitor = client.monitors("tel:1001");
+    // As deep as fits into a body, and deeper.
+    let nested = |depth| format!("{}{}", "<a>".repeat(depth), "</a>".repeat(depth));
+    let deepest = nested(100_000);
+    let inside = format!("<monitorCrossRefID>{monitor}</monitorCrossRefID>{deepest}");
+    let (deep_stop, deep_event) =
+        (client.body("MonitorStop", &inside), client.body("DeliveredEvent", &inside));
+    let utf16 = |text: &str| -> String {
+        // As octets of UTF-16 that are characters of their own: no body in UTF-8.
+        text.chars().flat_map(|letter| [letter, '\0']).collect()
+    };
+    let foreign = format!("<?xml version=\"1.0\" encoding=\"EBCDIC-CP-US\"?>{}", "<RequestSystemStatus/>");
+    let large = |length| {
+        format!("<monitorObject><deviceObject>{}</deviceObject></monitorObject>", "9".repeat(length))
+    };
+    for (body, code) in [
+        (deep_stop, "413"),
+        (client.body("MonitorStop", &nested(9_000)), "400"),
+        (utf16("<RequestSystemStatus/>"), "400"),
+        (foreign, "400"),
+        (client.body("MonitorStart", &large(100_000)), "413"),
+        (client.body("MonitorStart", &large(50_000)), "200"),
+        (client.body("RequestSystemStatus", ""), "200"),
+    ] {
+        let begun = Instant::now();
+        let request = client.inside("INFO", KIND, &body);
+        let answer = client.peer.expect_any();
+        assert_eq!((answer.what(), answer.one("CSeq")), (code, request.one("CSeq")), "{body:.90}");
+        assert!(begun.elapsed() < Duration::from_secs(2), "{body:.60}");
+    }
+    for (body, code) in [
+        (deep_event, "413"),
+        (client.body("DeliveredEvent", &nested(9_000)), "400"),
+        (utf16("<DeliveredEvent/>"), "400"),
+        (
+            client.body(
+                "DeliveredEvent",
+                &format!("<monitorCrossRefID>{}</monitorCrossRefID>", "9".repeat(50_000)),
+            ),
+            "200",
+        ),
+        (client.body("RequestSystemStatus", ""), "200"),
+    ] {
+        let answer = pbx.informs(&body);
+        assert_eq!(answer.what(), code, "{body:.90}");
+    }
+    ringpost.is_well();
+}
+
+/// Each service that is refused has an error of CSTA of its own.
+#[test]
+fn every_service_says_why_not() {
+    let ringpost = site("").user("1001", &[], "missed_calls = \"off\"").user("1002", &[], "").start();
+    let mut client = Client::new(&ringpost, Over::Udp, "1001");
+    client.opens("");
+    let own = "<callID>none</callID><deviceID>tel:1001</deviceID>";
+    let others = "<callID>none</callID><deviceID>tel:1002</deviceID>";
+    for (service, element) in [
+        ("AnswerCall", "callToBeAnswered"),
+        ("ClearConnection", "connectionToBeCleared"),
+        ("HoldCall", "callToBeHeld"),
+        ("RetrieveCall", "callToBeRetrieved"),
+    ] {
+        client.is_denied(service, &format!("<{element}>{own}</{element}>"), "invalidConnectionID");
+        client.is_denied(service, &format!("<{element}>{others}</{element}>"), "securityViolation");
+        client.is_denied(service, "", "generic");
+    }
+    let divert = |of: &str| {
+        format!("<callToBeDiverted>{of}</callToBeDiverted><newDestination>tel:1002</newDestination>")
+    };
+    client.is_denied("DeflectCall", &divert(own), "invalidConnectionID");
+    client.is_denied("DeflectCall", &divert(others), "securityViolation");
+    let call = |from: &str, to: &str| {
+        format!("<callingDevice>{from}</callingDevice><calledDirectoryNumber>{to}</calledDirectoryNumber>")
+    };
+    client.is_denied("MakeCall", &call("tel:1002", "tel:1001"), "securityViolation");
+    client.is_denied("MakeCall", &call("tel:1001", "tel:4711"), "invalidDestination");
+    // Nothing rings that could dial.
+    client.is_denied("MakeCall", &call("tel:1001", "tel:1002"), "invalidConnectionState");
+    client.is_denied("SnapshotDevice", "<snapshotObject>tel:1002</snapshotObject>", "securityViolation");
+    client.is_denied("SnapshotDevice", "", "generic");
+    client.is_denied(
+        "MonitorStart",
+        "<monitorObject><deviceObject>tel:1002</deviceObject></monitorObject>",
+        "securityViolation",
+    );
+    client.is_denied("MonitorStop", "<monitorCrossRefID>9</monitorCrossRefID>", "invalidMonitorCrossRefID");
+    client.is_denied("GetForwarding", "<device>tel:1002</device>", "securityViolation");
+    client.is_denied("GetDoNotDisturb", "", "generic");
+    let forward = |to: &str| {
+        format!("<device>tel:1001</device><activateForward>true</activateForward><forwardDN>{to}</forwardDN>")
+    };
+    client.is_denied("SetForwarding", &forward("tel:4711"), "invalidDestination");
+    client.is_denied("SetForwarding", "<device>tel:1001</device>", "generic");
+    client.is_denied(
+        "SetDoNotDisturb",
+        "<device>tel:1002</device><doNotDisturbOn>true</doNotDisturbOn>",
+        "securityViolation",
+    );
+    client.is_denied("ParkCall", "", "invalidFeature");
+    ringpost.is_well();
+}

@@ -90,3 +90,30 @@ fn a_lost_dialog_costs_nothing_else() {
     again.peer.expect("481");
     ringpost.back_to_baseline();
 }
+
+/// A client that never refreshes is cleared, with its monitors. Takes a minute, so only with `RINGPOST_LONG=1`.
+#[test]
+fn a_session_that_nobody_refreshes_ends() {
+    if std::env::var_os("RINGPOST_LONG").is_none() {
+        return println!("skipped: takes a minute, see RINGPOST_LONG");
+    }
+    let ringpost = site("").user("1001", &[], "").start();
+    let mut client = Client::new(&ringpost, Over::Udp, "1001");
+    client.opens("Session-Expires: 90;refresher=uac\r\n");
+    client.monitors("tel:1001");
+    // Ringpost refreshes the session of a client that leaves it to Ringpost, as long as that one answers.
+    let mut idle = Client::new(&ringpost, Over::Udp, "1001");
+    idle.opens("Session-Expires: 90;refresher=uas\r\n");
+    let refresh = idle.peer.next(Duration::from_secs(60)).expect("a refresh");
+    assert_eq!(refresh.what(), "UPDATE");
+    idle.peer.answer_with(&refresh, 200, "Session-Expires: 90;refresher=uac\r\n", "");
+    let bye = client.peer.next(Duration::from_secs(60)).expect("the end");
+    assert_eq!(bye.what(), "BYE");
+    client.peer.answer(&bye, 200);
+    ringpost.logs("was not refreshed");
+    drop(client);
+    idle.inside("BYE", "", "");
+    idle.peer.expect("200");
+    drop(idle);
+    ringpost.back_to_baseline();
+}

@@ -63,3 +63,38 @@ fn the_sample_site_is_played() {
     client.hears("ConnectionClearedEvent");
     ringpost.is_well();
 }
+
+/// The desk phones stay at the PBX: their lamps are seen here, and a call that one of them has missed is told by mail (R10, R52).
+#[test]
+fn the_sample_of_desk_phones_at_a_pbx_is_played() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("pbx.password"), "correct horse\n").expect("written");
+    let sip = std::net::SocketAddr::from(([127, 0, 0, 1], ports(1)));
+    let site = crate::support::Site::new();
+    let mut pbx = crate::pbx::Pbx::new(&site, Over::Tcp);
+    pbx.peer = crate::support::Peer::new(Over::Tcp, "127.0.0.1", sip);
+    let server = pbx.peer.uri();
+    let text = sample("desk-phones-at-a-pbx.toml")
+        .replace("192.0.2.5:5060", &sip.to_string())
+        .replace("sip:csta@192.0.2.10:5060;transport=tcp", &server)
+        .replace("192.0.2.10", "127.0.0.1")
+        .replace("example.com", "corp.test")
+        .replace("[store]", &format!("[voicemail]\n{}\n[store]", rtp_ports()));
+    let ringpost = Ringpost::of(folder, sip, &text);
+    let invite = pbx.peer.expect("INVITE");
+    let challenge = "WWW-Authenticate: Digest realm=\"pbx.corp.test\", nonce=\"n1\", qop=\"auth\"\r\n";
+    pbx.peer.answer_with(&invite, 401, challenge, "");
+    pbx.peer.expect("ACK");
+    pbx.begins(2);
+    let mut watcher = crate::watcher::Watcher::new(&ringpost, Over::Udp, "1002");
+    watcher.subscribes("1001", "presence", "");
+    pbx.off_hook("tel:1001", "c1");
+    watcher.sees(">busy</own:telephony>");
+    pbx.clears("tel:1001", "c1", "normalClearing");
+    watcher.sees(">available</own:telephony>");
+    pbx.rings("tel:1001", "c2", "tel:1002");
+    pbx.clears("tel:1001", "c2", "normalClearing");
+    let mails = ringpost.has_mails("ada@corp.test", 1);
+    assert!(mails[0].1.contains("Missed call from Ben"), "{}", mails[0].1);
+    ringpost.is_well();
+}

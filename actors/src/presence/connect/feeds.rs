@@ -30,8 +30,8 @@ pub enum Feed {
     Messages(Arc<str>),
     /// Both, of somebody who is no user.
     Foreign(Arc<Cell>),
-    /// Nobody but an admin.
-    Trial,
+    /// Nobody but an admin: the person, or else the telephone.
+    Trial(bool),
 }
 
 impl Feed {
@@ -42,7 +42,7 @@ impl Feed {
             Self::Rich(user) => (1, user),
             Self::Messages(user) => (2, user),
             Self::Foreign(cell) => (3, &cell.user),
-            Self::Trial => (4, ""),
+            Self::Trial(_) => (4, ""),
         }
     }
 }
@@ -116,6 +116,13 @@ fn users<'d>(directory: &'d Directory, settings: &PresenceConnector) -> Vec<&'d 
             named.iter().filter_map(|name| directory.of_uri_or_number(name)).map(Arc::as_ref).collect()
         }
     }
+}
+
+/// Whether a connector is asked about the telephone of a user.
+pub fn asks_about(directory: &Directory, settings: &PresenceConnector, user: &User) -> bool {
+    let of_user = |(_, feed): &(Key, Feed)| matches!(feed, Feed::Telephony(_));
+    users(directory, settings).iter().any(|one| one.address == user.address)
+        && self::of_user(settings, user).iter().any(of_user)
 }
 
 /// What is known of a telephone, with the numbers of voice mail read as such (R115).

@@ -129,7 +129,8 @@ pub(super) fn state(meant: &Meant, feed: &Feed) -> Option<String> {
         Feed::Telephony(_) => phone(),
         Feed::Rich(_) => person(),
         Feed::Messages(_) => meant.summary.as_ref().map(|one| one.write().lines().skip(1).collect()),
-        Feed::Foreign(_) | Feed::Trial => person().or_else(phone),
+        Feed::Trial(false) => phone().or_else(person),
+        Feed::Foreign(_) | Feed::Trial(true) => person().or_else(phone),
     }
 }
 
@@ -145,7 +146,7 @@ pub(super) fn row(
         Feed::Rich(user) => ("rich", &**user),
         Feed::Messages(user) => ("messages", &**user),
         Feed::Foreign(cell) => ("foreign", &*cell.user),
-        Feed::Trial => ("trial", &*key.uri),
+        Feed::Trial(_) => ("trial", &*key.uri),
     };
     Row {
         user: user.to_owned(),
@@ -205,13 +206,11 @@ impl Connectors {
     fn sum(&self, directory: &Directory, user: &User) -> Sum {
         let cell = self.presence.of(user);
         let told = cell.told();
-        let connectors = Self::wanted(directory);
-        let asked =
-            connectors.iter().filter(|one| one.enabled).any(|one| !feeds::of_user(one, user).is_empty());
+        let connectors = &directory.site.presence.connectors;
+        let asked = connectors.iter().any(|one| one.enabled && feeds::asks_about(directory, one, user));
         let telephony = match &told.presence.telephony {
-            Telephony::NotConfigured if feeds::extension(user).is_some() && !asked => {
-                "server-not-configured".to_owned()
-            }
+            // Nobody knows, and nobody is asked.
+            Telephony::Offline if !connectors.is_empty() && !asked => "server-not-configured".to_owned(),
             telephony => telephone(telephony),
         };
         Sum {

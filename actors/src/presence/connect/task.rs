@@ -418,7 +418,7 @@ impl Task {
                 let said = Said { phone: telephone().phone, ..meant.person.clone() };
                 self.presence.says_of(cell, &feeds::source(&self.settings, true), said, until);
             }
-            Feed::Trial => {}
+            Feed::Trial(_) => {}
         }
     }
 
@@ -435,7 +435,7 @@ impl Task {
             }
             Feed::Foreign(cell) => self.presence.says_of(cell, &source, Said::default(), 0),
             // Counts hold as long as they were told for.
-            Feed::Messages(_) | Feed::Trial => {}
+            Feed::Messages(_) | Feed::Trial(_) => {}
         }
     }
 
@@ -454,7 +454,7 @@ impl Task {
                     self.presence.goes_on_saying(cell, &feeds::source(&self.settings, true), until);
                 }
                 Feed::Messages(_) => self.say(feed, &meant, until, &directory),
-                Feed::Trial => {}
+                Feed::Trial(_) => {}
             }
         }
     }
@@ -552,17 +552,19 @@ impl Task {
     fn begin_trial(&mut self, named: &str, answer: oneshot::Sender<Vec<Row>>) {
         let directory = self.presence.directory.load_full();
         self.trial = self.trial.wrapping_add(1).max(1);
-        let known = directory.of_address(named).map(|user| feeds::of_user(&self.settings, user));
-        let keys: Vec<Key> = match known {
-            Some(all) => all.into_iter().map(|(key, _)| Key { trial: self.trial, ..key }).collect(),
-            None if named.starts_with("sip:") => {
-                vec![Key { uri: named.into(), package: Package::Presence, trial: self.trial }]
-            }
+        let uri = || Key { uri: named.into(), package: Package::Presence, trial: 0 };
+        let found = match directory.of_address(named) {
+            Some(user) => feeds::of_user(&self.settings, user),
+            None if named.starts_with("sip:") => vec![(uri(), Feed::Trial(true))],
             None => vec![],
         };
-        for key in &keys {
-            self.feeds.insert(key.clone(), vec![Feed::Trial]);
+        let mut keys = vec![];
+        for (key, feed) in found {
+            let key = Key { trial: self.trial, ..key };
+            let person = !matches!(feed, Feed::Telephony(_));
+            self.feeds.insert(key.clone(), vec![Feed::Trial(person)]);
             self.machine.add(key.clone());
+            keys.push(key);
         }
         let now = self.now();
         self.trials.push(Trial { keys, verdict: now + VERDICT, ends: now + TRIAL, answer: Some(answer) });
