@@ -22,6 +22,7 @@
 //! - [`book`]: the address book that devices fetch, whole or what has changed.
 //! - [`web`]: who asks by HTTP, and from where.
 //! - [`settings`]: a site, checked. [`address`]: names parsed once at the edge. [`xml`]: documents of strangers, and our own.
+//!   [`counted`]: numbers of things, for people to read.
 
 #![forbid(unsafe_code)]
 
@@ -29,6 +30,7 @@ pub mod address;
 pub mod book;
 pub mod calendar;
 pub mod call;
+pub mod counted;
 pub mod directory;
 pub mod doctor;
 pub mod identity;

@@ -6,6 +6,7 @@ use crate::{notify::Style, numbers::location::Profile};
 
 mod attendant;
 mod book;
+mod calendar;
 mod channel;
 mod connector;
 mod directory;
@@ -34,6 +35,7 @@ mod voicemail;
 
 pub use attendant::{Attendant, Extensions};
 pub use book::Book;
+pub use calendar::CalendarServer;
 pub use channel::{Channel, ChannelKind, Webhook};
 pub use connector::Connector as PresenceConnector;
 pub use directory::{

@@ -16,7 +16,10 @@ use std::{
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use ringpost::settings::{MailUrl, Site};
+use ringpost::{
+    counted::counted,
+    settings::{MailUrl, Site},
+};
 use ringpost_actors::{
     demo::{self, DemoError},
     load::{self, Problem},
@@ -226,10 +229,6 @@ fn summary(file: &Path, site: &Site) -> String {
         counted(site.users.len(), "user"),
         counted(devices, "device"),
     )
-}
-
-fn counted(count: usize, thing: &str) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 fn help() -> ExitCode {

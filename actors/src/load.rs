@@ -2,6 +2,7 @@
 
 mod attendant;
 mod book;
+mod calendar;
 mod channel;
 mod claims;
 mod connector;
@@ -193,7 +194,8 @@ fn whole(layers: &Layers) -> Option<Site> {
     let dns = root.table("dns").and_then(dns::dns);
     let names: Vec<_> = trunks.iter().map(|trunk| trunk.name.as_str()).collect();
     let domain = sip.as_ref().map_or("", |sip| sip.domain.as_str());
-    let presence = root.table("presence").and_then(|table| presence::presence(table, &trunks, domain));
+    let around = (&channels[..], &known[..], domain);
+    let presence = root.table("presence").and_then(|table| presence::presence(table, &trunks, around));
     let rcc = root.table("rcc").and_then(|table| rcc::rcc(table, &names));
     let contacts = outbound.clone().unwrap_or_default();
     let around = identity::Around {

@@ -157,6 +157,9 @@ numbers! {
     Counter notifies_heard_total: "NOTIFY requests of such subscriptions.";
     Counter notifies_refused_total: "Those of them that were not taken.";
     Counter publish_failures_total: "Those of them that were not taken.";
+    Counter calendar_polls_total: "Questions asked for users' calendars ([presence.calendar.NAME]).";
+    Counter calendar_failures_total: "Those of them that were not answered.";
+    Gauge calendars: "Users whose calendars are asked for.";
     Counter registers_total: "REGISTER requests answered 200.";
     Counter challenges_total: "Requests answered 401.";
     Counter wrong_passwords_total: "Requests with a wrong password or an unknown user name.";

@@ -128,7 +128,7 @@ impl Running {
         let recovered = voicemail::recover(&site.voicemail.recordings);
         let (lanes, inboxes) = Lanes::new(site.sip.lanes);
         let letters = Letters::new(Arc::clone(&site.style));
-        let (channels, contacts) = channels::open(&site, &letters)?;
+        let (channels, beside) = channels::open(&site, &letters)?;
         let outbox_settings = site.outbox.clone();
         let registrar = Arc::new(Registrar::new(&site, Some(scribe.clone())));
         let listeners = site.sip.listen.len();
@@ -143,7 +143,7 @@ impl Running {
         let teller = UmTeller::new(lanes.clone(), Arc::clone(&directory), Option::clone(&um_uri));
         let to_um = channels::to_um(teller, &outbox_settings);
         let channels = channels.with(ChannelName::um().as_str(), to_um);
-        let asks = Identity::start(Arc::clone(&directory), &contacts);
+        let asks = Identity::start(Arc::clone(&directory), &beside.contacts);
         let identity = asks.map_err(|source| StartError::Io {
             doing: "starting the thread that asks for names".into(),
             source,
@@ -213,6 +213,7 @@ impl Running {
             web.map_err(|source| StartError::Io { doing: "starting to serve by HTTP".into(), source })?;
         let trunks = Trunks::new(lanes.clone(), Arc::clone(&directory));
         let outward = presence::publish(&shared.presence, &lanes, &keeper);
+        presence::calendars(&shared.presence, beside.calendars, &keeper);
         let prober = Prober::new(lanes.clone(), Arc::clone(&directory));
         keeper.keep("um servers".into(), move || prober.clone().run());
         let renewed = Arc::clone(&tls);

@@ -1,4 +1,10 @@
 //! Users' calendars as servers tell them (R22, R53): free and busy times in slots, what lies in them, working hours.
+//!
+//! [`ews`] and [`graph`] are the words of Exchange; [`polling`] says who is asked for when.
+
+pub mod ews;
+pub mod graph;
+pub mod polling;
 
 use std::sync::Arc;
 
@@ -18,8 +24,10 @@ pub struct Schedule {
     pub start: Timestamp,
     /// A quarter of an hour each.
     pub slots: Vec<Slot>,
-    /// Stretches that are not free, where the server tells them one by one.
-    pub events: Vec<Event>,
+    /// Stretches that are not free; `None`: the server does not tell them one by one.
+    pub events: Option<Vec<Event>>,
+    /// Since when and until when the user is out of office, whatever lies in the calendar.
+    pub away: Option<(Timestamp, Timestamp)>,
     /// When the user works.
     pub hours: Option<Hours>,
 }
@@ -88,13 +96,18 @@ impl Schedule {
     /// What it means for the user's presence: busy is a meeting unless the server says otherwise, and nothing lasts beyond
     /// what the server was asked for.
     pub fn input(&self) -> Calendar {
-        let told = self.events.iter().filter_map(|event| {
+        let told = |event: &Event| {
             let kind = kind(event.slot, event.is_meeting)?;
             let (subject, location) = (event.subject.clone(), event.location.clone());
-            Some(crate::presence::Slot { subject, location, ..stretch(event.from, event.until, kind) })
-        });
-        let slots: Vec<_> = told.collect();
-        let slots = if self.events.is_empty() { self.stretches() } else { slots };
+            let stretch = stretch(event.from, event.until.min(self.end()), kind);
+            Some(crate::presence::Slot { subject, location, ..stretch })
+        };
+        let mut slots = match &self.events {
+            Some(events) => events.iter().filter_map(told).collect(),
+            None => self.stretches(),
+        };
+        let away = self.away.map(|(from, until)| stretch(from, until.min(self.end()), SlotKind::OutOfOffice));
+        slots.extend(away.filter(|away| away.from < away.until));
         Calendar { slots }
     }
 
@@ -115,18 +128,16 @@ impl Schedule {
         self.start + SLOT * i32::try_from(self.slots.len()).unwrap_or(i32::MAX)
     }
 
-    /// Whether this, which is newer, says something else of the time that both know.
+    /// Whether this, which is newer, has other slots for the time that both know, or other working hours.
     pub fn differs_from(&self, older: &Self) -> bool {
-        if self.mailbox != older.mailbox || self.hours != older.hours {
+        if self.mailbox != older.mailbox || self.hours != older.hours || self.slots.len() != older.slots.len()
+        {
             return true;
         }
         let ahead = (self.start.as_second() - older.start.as_second()) / SLOT.as_secs();
         let Ok(ahead) = usize::try_from(ahead) else { return true };
-        let of_now = |event: &&Event| event.until > self.start && event.from < older.end();
-        let events =
-            |schedule: &Self| -> Vec<Event> { schedule.events.iter().filter(of_now).cloned().collect() };
         let rest = older.slots.get(ahead..).unwrap_or_default();
-        rest.is_empty() || !self.slots.starts_with(rest) || events(self) != events(older)
+        rest.is_empty() || !self.slots.starts_with(rest)
     }
 }
 
@@ -143,4 +154,50 @@ fn kind(slot: Slot, is_meeting: Option<bool>) -> Option<SlotKind> {
 fn stretch(from: Timestamp, until: Timestamp, kind: SlotKind) -> crate::presence::Slot {
     let seconds = |at: Timestamp| u64::try_from(at.as_second()).unwrap_or_default();
     crate::presence::Slot { from: seconds(from), until: seconds(until), kind, subject: None, location: None }
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Window {
+    /// When the first slot begins.
+    pub start: Timestamp,
+    /// How many.
+    pub slots: usize,
+}
+
+impl Window {
+    /// So many slots from the one on that holds a time.
+    pub fn at(now: Timestamp, slots: usize) -> Self {
+        Self { start: slot_start(now), slots }
+    }
+
+    /// When the last one ends.
+    pub fn end(&self) -> Timestamp {
+        self.start + SLOT * i32::try_from(self.slots).unwrap_or(i32::MAX)
+    }
+}
+
+/// Why a mailbox has no schedule: its name for the log, clean.
+pub type Closed = String;
+
+/// What a question about several mailboxes is answered, in their order.
+pub type Answers = Vec<Result<Schedule, Closed>>;
+
+/// What is kept of texts of meetings, in characters.
+const LONGEST_TEXT: usize = 256;
+/// What is kept of one mailbox's events; nobody has more within two days.
+const MOST_EVENTS: usize = 500;
+
+/// A text of a calendar as it is kept.
+fn text(text: &str) -> Option<Arc<str>> {
+    let text = crate::notify::clean::one_line(text, LONGEST_TEXT);
+    (!text.is_empty()).then(|| text.into())
+}
+
+/// The slots of digits as Exchange and Graph write them, so many as were asked for. `Err`: they are none.
+fn slots(digits: &str, wanted: usize) -> Result<Vec<Slot>, Closed> {
+    let read: Option<Vec<Slot>> = digits.trim().chars().take(wanted).map(Slot::of_digit).collect();
+    let mut slots = read.ok_or("its free and busy times cannot be read")?;
+    slots.resize(wanted, Slot::Free);
+    Ok(slots)
 }

@@ -41,6 +41,8 @@ pub struct Presence {
     pub longest_list: usize,
     /// `[presence.publish.NAME]`: by name.
     pub publish: Vec<super::PublishServer>,
+    /// `[presence.calendar.NAME]`: by name.
+    pub calendars: Vec<super::CalendarServer>,
     /// `[[presence.connector]]`.
     pub connectors: Vec<super::PresenceConnector>,
 }

@@ -1,6 +1,7 @@
 //! Presence without a socket: the sum of the inputs (R54–R56, R81, R82, R102, R103, R108, R113, R114, R117, R206), what
 //! watchers see of it (R18, R58), the documents, and those of others (T5, T6).
 
+mod calendar;
 mod documents;
 mod hostile;
 mod microsoft;

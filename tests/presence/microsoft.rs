@@ -149,7 +149,8 @@ fn schedule() -> Schedule {
         mailbox: "tu@contoso.com".into(),
         start: Timestamp::from_second(1_800_000_000).expect("a time"),
         slots: vec![Slot::Busy; SLOTS],
-        events: vec![],
+        events: None,
+        away: None,
         hours: Some(Hours::default()),
     }
 }

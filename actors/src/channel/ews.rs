@@ -3,6 +3,7 @@
 //! A notice is one CreateItem: all or nothing. Where an earlier try may have done it without our knowing, its key is
 //! looked for first, so that a lost answer is no second item.
 
+mod calendars;
 mod contacts;
 mod door;
 mod finder;
@@ -32,7 +33,7 @@ use ringpost::{
 use tokio::time::Instant;
 
 use super::{
-    Channel, Contacts, Letters, down,
+    Calendars, Channel, Contacts, Letters, down,
     http::{Answer, HttpError, HttpSetup},
     later, never,
     token::{SetupError, Tokens},
@@ -249,6 +250,10 @@ impl Channel for Ews {
     }
 
     fn contacts(self: Arc<Self>) -> Option<Arc<dyn Contacts>> {
+        Some(self)
+    }
+
+    fn calendars(self: Arc<Self>) -> Option<Arc<dyn Calendars>> {
         Some(self)
     }
 

@@ -3,6 +3,7 @@
 //! Graph may act and yet answer nothing, or 504. So a notice that may be there ([`Channel::deliver_again`]) is looked for by
 //! its Message-ID before it goes again.
 
+mod calendars;
 mod contacts;
 mod probe;
 mod service;
@@ -26,7 +27,7 @@ use ringpost::{
 use serde_json::Value;
 
 use super::{
-    Channel, Contacts, Letters,
+    Calendars, Channel, Contacts, Letters,
     http::{Http, HttpSetup},
     never,
     token::{SetupError, Tokens},
@@ -227,6 +228,10 @@ impl Channel for Graph {
     }
 
     fn contacts(self: Arc<Self>) -> Option<Arc<dyn Contacts>> {
+        Some(self)
+    }
+
+    fn calendars(self: Arc<Self>) -> Option<Arc<dyn Calendars>> {
         Some(self)
     }
 

@@ -1,6 +1,7 @@
 //! The channels that carry notices. Siblings that look alike: each takes an item and says how the try ended; only
 //! the outbox decides what follows.
 
+pub mod calendars;
 pub mod contacts;
 mod ews;
 mod graph;
@@ -24,6 +25,7 @@ use ringpost::{
     settings::{self, ChannelKind, MailUrl},
 };
 
+pub use calendars::Calendars;
 pub use contacts::Contacts;
 pub use ews::{Ews, EwsError, Knock, Shut};
 pub use graph::{Closed, Graph, GraphError, Opened};
@@ -48,6 +50,11 @@ pub trait Channel: Send + Sync {
 
     /// The users' own contacts, where the channel's server has them.
     fn contacts(self: Arc<Self>) -> Option<Arc<dyn Contacts>> {
+        None
+    }
+
+    /// The users' calendars, where the channel's server has them.
+    fn calendars(self: Arc<Self>) -> Option<Arc<dyn Calendars>> {
         None
     }
 

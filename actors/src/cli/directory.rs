@@ -4,6 +4,7 @@ use std::{fmt::Write, process::ExitCode, sync::Arc};
 
 use clap::{Args, Subcommand};
 use ringpost::{
+    counted::counted,
     directory::{
         Directory,
         ldap::{Filter, Meaning},
@@ -77,17 +78,23 @@ fn sync_now(site: &SiteFile, json: bool) -> Result<ExitCode, ExitCode> {
     }
 }
 
+fn entries(count: u64) -> String {
+    if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
+}
+
 fn told(summary: &Summary) -> String {
     let Summary { persons, users, added, changed, removed, whole, server, took, left_out, .. } = summary;
     let book =
-        summary.book.map(|entries| format!("{entries} entries in the address book\n")).unwrap_or_default();
+        summary.book.map(|book| format!("{} in the address book\n", entries(book))).unwrap_or_default();
     if server.is_empty() {
         return book;
     }
     let how = if *whole { "read as a whole" } else { "asked for changes" };
     let mut text = format!(
-        "{server} {how} in {} ms: {added} new, {changed} changed, {removed} gone\n{persons} persons, {users} users\n",
-        took.as_millis()
+        "{server} {how} in {} ms: {added} new, {changed} changed, {removed} gone\n{}, {}\n",
+        took.as_millis(),
+        counted(*persons, "person"),
+        counted(*users, "user"),
     );
     if summary.plans_changed {
         text += "the UM dial plans have changed\n";
@@ -95,7 +102,8 @@ fn told(summary: &Summary) -> String {
     if *left_out > 0 {
         let _ = writeln!(
             text,
-            "{left_out} values are not what they should be and were left out; the log says which at the level debug"
+            "{} left out, not being what it should be; the log says which at the level debug",
+            counted(*left_out, "value")
         );
     }
     text + &book

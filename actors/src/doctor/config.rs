@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, rc::Rc, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 use ringpost::{
+    counted::counted,
     doctor::{Found, Step, Verdict},
     settings::{SourceKind, User},
 };
@@ -26,14 +27,13 @@ pub fn chains(ward: &Rc<Ward>) -> Vec<Chain> {
     vec![
         Chain::one("config.site", |sheet| async move {
             let site = &site.site;
-            let counted = [
+            let things = [
                 (site.trunks.len(), "trunk"),
                 (site.plans.len(), "UM plan"),
                 (site.users.len(), "user"),
                 (site.channels.len(), "channel"),
             ];
-            let plural = |count| if count == 1 { "" } else { "s" };
-            let told = counted.map(|(count, thing)| format!("{count} {thing}{}", plural(count)));
+            let told = things.map(|(count, thing)| counted(count, thing));
             sheet.ok(&told.join(", "));
             Some(())
         }),
@@ -47,7 +47,9 @@ pub fn chains(ward: &Rc<Ward>) -> Vec<Chain> {
                 .iter()
                 .filter_map(|source| match &source.kind {
                     SourceKind::File(book) if book.is_empty() => None,
-                    SourceKind::File(book) => Some(format!("{} ({} numbers)", source.name, book.len())),
+                    SourceKind::File(book) => {
+                        Some(format!("{} ({})", source.name, counted(book.len(), "number")))
+                    }
                     SourceKind::Users | SourceKind::Directory | SourceKind::Contacts { .. } => {
                         Some(source.name.to_string())
                     }

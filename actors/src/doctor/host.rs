@@ -3,6 +3,7 @@
 use std::{fs, rc::Rc, time::SystemTime};
 
 use jiff::Timestamp;
+use ringpost::counted::counted;
 
 use super::{
     Ward,
@@ -62,8 +63,9 @@ fn judge_files(sheet: &Sheet, ward: &Ward) -> Option<()> {
         if soft == "unlimited" { Some(u64::MAX) } else { soft.parse().ok() }
     });
     let why = format!(
-        "{needed} for {} connections, {media} for voice mail, {listeners} listeners and {OTHERS} others; calls by UDP need none",
-        site.sip.max_connections
+        "{needed} for {}, {media} for voice mail, {} and {OTHERS} others; calls by UDP need none",
+        counted(site.sip.max_connections, "connection"),
+        counted(listeners, "listener"),
     );
     match allowed {
         None => sheet.skips("the system does not say how many files may be open"),

@@ -3,6 +3,7 @@
 use std::{rc::Rc, sync::Arc};
 
 use ringpost::{
+    counted::counted,
     directory::{
         ldap::{Filter, Meaning, Record},
         person::{Kind, Person, person},
@@ -179,7 +180,7 @@ async fn one(sheet: &Sheet, ward: &Ward, settings: &Ldap, session: &mut Session)
         (Some(person), faults) if faults.is_empty() => sheet.ok(&told(&person)),
         (Some(person), faults) => {
             let remedy = Some("Correct these attributes in the directory.".to_owned());
-            sheet.note(&format!("{}; {} values are left out", told(&person), faults.len()), remedy);
+            sheet.note(&format!("{}; {} left out", told(&person), counted(faults.len(), "value")), remedy);
         }
         (None, _) => {
             let remedy =

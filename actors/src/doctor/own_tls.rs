@@ -7,6 +7,7 @@ use std::{
 };
 
 use ringpost::{
+    counted::counted,
     doctor::advice,
     settings::{ChannelKind, EwsLogin, MailAuth, OAuth, Proof, Tls},
     sip::certificate::{Validity, speaks_for},
@@ -92,15 +93,18 @@ fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 fn time(sheet: &Sheet, file: &str, validity: Validity, warning: i64) -> Result<String, End> {
     let (now, days) = (now(), validity.days(now()));
     if !validity.holds(now) {
-        let said =
-            if days < 0 { format!("it ended {} days ago", -days) } else { "it has not begun".to_owned() };
+        let said = if days < 0 {
+            format!("it ended {} ago", counted(-days, "day"))
+        } else {
+            "it has not begun".to_owned()
+        };
         return Err(sheet.failed(&said, format!("Replace {file} by one that is good now.")));
     }
     if validity.ends_within(warning, now) {
-        sheet.warns(&format!("it ends in {days} days"), advice::renew(file));
+        sheet.warns(&format!("it ends in {}", counted(days, "day")), advice::renew(file));
         return Err(Some(()));
     }
-    Ok(format!("ends in {days} days"))
+    Ok(format!("ends in {}", counted(days, "day")))
 }
 
 /// A file of certificates that is believed, or shown by an application; the one that ends first counts.

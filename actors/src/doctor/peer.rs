@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use ringpost::{doctor::advice, settings::Tls, sip::certificate::Validity};
+use ringpost::{counted::counted, doctor::advice, settings::Tls, sip::certificate::Validity};
 use rustls::{
     ClientConfig,
     pki_types::{CertificateDer, ServerName},
@@ -137,13 +137,13 @@ pub fn is_no_connection(why: &str) -> bool {
 
 /// A certificate that was believed.
 pub fn lasts(sheet: &Sheet, tls: &Tls, validity: Validity, of: &str) {
-    let days = validity.days(now());
+    let days = counted(validity.days(now()), "day");
     let warning = i64::try_from(tls.warning.as_secs()).unwrap_or(i64::MAX);
     match validity.ends_within(warning, now()) {
         true => sheet.warns(
-            &format!("good and of {of}, but it ends in {days} days"),
+            &format!("good and of {of}, but it ends in {days}"),
             "Have it renewed on that server before that.".to_owned(),
         ),
-        false => sheet.ok(&format!("good and of {of}, ends in {days} days")),
+        false => sheet.ok(&format!("good and of {of}, ends in {days}")),
     }
 }

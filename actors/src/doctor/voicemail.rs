@@ -102,7 +102,12 @@ async fn greetings(sheet: &Sheet, settings: Voicemail, own: Vec<PathBuf>) -> End
     });
     match read.await {
         Ok(()) => {
-            sheet.ok(&format!("every language has one; {count} users have their own"));
+            let own = match count {
+                0 => "no user has one of its own".to_owned(),
+                1 => "1 user has one of its own".to_owned(),
+                _ => format!("{count} users have their own"),
+            };
+            sheet.ok(&format!("every language has one; {own}"));
             Some(())
         }
         Err(error) => {

@@ -2,13 +2,18 @@
 
 use ringpost::{
     presence::{Access, Standard, aggregate::Idle, subscription::Terms},
-    settings::{Presence, PresenceList, Seen, Trunk},
+    settings::{Channel, Presence, PresenceList, Seen, Trunk},
 };
 
-use super::{connector, publish, raw::Raw, section::Section, uri};
+use super::{calendar, channel::Known, connector, publish, raw::Raw, section::Section, uri};
 
-/// Reads `[presence]`; `None` after a problem. `trunks` are the site's, and so is `domain`.
-pub fn presence(mut section: Section<'_>, trunks: &[Trunk], domain: &str) -> Option<Presence> {
+/// Reads `[presence]`; `None` after a problem. `trunks` are the site's, and so are its channels, those without a problem and
+/// all of them, and its domain.
+pub fn presence(
+    mut section: Section<'_>,
+    trunks: &[Trunk],
+    (channels, known, domain): (&[Channel], &[Known], &str),
+) -> Option<Presence> {
     let enabled = section.required("enabled", Raw::flag);
     let seconds = |raw: &Raw<'_>| raw.duration().map(|time| time.as_secs().max(1));
     let expires = section.required("expires", seconds);
@@ -42,6 +47,7 @@ pub fn presence(mut section: Section<'_>, trunks: &[Trunk], domain: &str) -> Opt
     let longest_list = section.required("max_list", |raw| raw.count(1..=10_000));
     let lists = section.tables("list").into_iter().filter_map(list).collect();
     let publish = publish::servers(section.table("publish"));
+    let calendars = calendar::servers(section.table("calendar"), channels, known);
     let connectors = connector::connectors(section.tables("connector"), domain);
     if max_expires.is_some() && (expires > max_expires || min_expires > expires) {
         section.refuse("expires", "must lie between min_expires and max_expires");
@@ -69,6 +75,7 @@ pub fn presence(mut section: Section<'_>, trunks: &[Trunk], domain: &str) -> Opt
         lists,
         longest_list: usize::try_from(longest_list?).ok()?,
         publish,
+        calendars,
         connectors,
     })
 }

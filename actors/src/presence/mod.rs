@@ -4,6 +4,7 @@
 //! whoever makes it, such as a call on its lane, and the lanes that have watchers of that user hear of it: a subscription
 //! lives on the lane of its dialog ([`watchers`]), as a leg does.
 
+pub mod calendars;
 pub mod cell;
 pub mod connect;
 mod elsewhere;
@@ -321,6 +322,10 @@ impl Presence {
     fn time_has_passed(&self, cell: &Arc<Cell>, now: u64) {
         let ended = self.change(cell, |known| {
             known.inputs.expire(now);
+            let source = calendars::source();
+            if !known.inputs.calendar.iter().any(|entry| entry.source == source) {
+                known.schedule = None;
+            }
             let (stays, ended) = known.publications.drain(..).partition(|one| one.ends > now);
             known.publications = stays;
             let ended: Vec<_> = ended;

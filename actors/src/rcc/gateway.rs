@@ -8,6 +8,7 @@ use std::{
 };
 
 use ringpost::{
+    counted::counted,
     directory::Directory,
     presence::{Call, Direction, Forward, Kind, Phone, Progress, Source, input::Said},
     rcc::{
@@ -249,7 +250,7 @@ impl Gateway {
         }
         let trouble = match down {
             Some(why) => Some(why.to_owned()),
-            None if lacking > 0 => Some(format!("it does not monitor {lacking} lines")),
+            None if lacking > 0 => Some(format!("it does not monitor {}", counted(lacking, "line"))),
             None => None,
         };
         if fresh && trouble.is_none() || trouble == self.told {

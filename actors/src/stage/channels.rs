@@ -9,27 +9,34 @@ use ringpost::{
 
 use super::{StartError, config, tell_um::UmTeller};
 use crate::{
-    channel::{self, Contacts, Letters, SipInfo, token::Tokens},
+    channel::{self, Calendars, Contacts, Letters, SipInfo, token::Tokens},
     outbox::{ChannelUse, Channels},
 };
 
 /// INFOs to UM under way at once.
 const UM_AT_ONCE: usize = 32;
 
-/// What looks callers up in the contacts of a channel's users, by the channel's name.
-pub type ContactsOf = HashMap<ChannelName, Arc<dyn Contacts>>;
+/// What the servers of channels know beside, by the channel's name.
+#[derive(Default)]
+pub struct Beside {
+    /// The contacts of users.
+    pub contacts: HashMap<ChannelName, Arc<dyn Contacts>>,
+    /// The calendars of users.
+    pub calendars: HashMap<ChannelName, Arc<dyn Calendars>>,
+}
 
 /// Opens the site's own channels.
-pub fn open(site: &Site, letters: &Letters) -> Result<(Channels, ContactsOf), StartError> {
-    let (mut channels, mut contacts) = (Channels::default(), ContactsOf::new());
+pub fn open(site: &Site, letters: &Letters) -> Result<(Channels, Beside), StartError> {
+    let (mut channels, mut beside) = (Channels::default(), Beside::default());
     let tokens = Tokens::default();
     for one in &site.channels {
         let opened = channel::channel(one, &tokens, letters).map_err(config)?;
-        contacts.extend(Arc::clone(&opened).contacts().map(|contacts| (one.name.clone(), contacts)));
+        beside.contacts.extend(Arc::clone(&opened).contacts().map(|known| (one.name.clone(), known)));
+        beside.calendars.extend(Arc::clone(&opened).calendars().map(|known| (one.name.clone(), known)));
         let used = ChannelUse { channel: Some(opened), at_once: one.at_once, schedule: one.schedule.clone() };
         channels = channels.with(one.name.as_str(), used);
     }
-    Ok((channels, contacts))
+    Ok((channels, beside))
 }
 
 /// The channel that tells UM by INFO inside the dialog.

@@ -1,15 +1,19 @@
 //! Starts presence.
 
-use std::sync::{Arc, Weak};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
 
 use arc_swap::ArcSwap;
-use ringpost::directory::Directory;
+use ringpost::{directory::Directory, outbox::ChannelName};
 
 use crate::{
+    channel::Calendars,
     keeper::Keeper,
     policies::Policies,
     port::lanes::Lanes,
-    presence::{Presence, connect::Connectors, outward::Outward},
+    presence::{Presence, calendars::Asked, connect::Connectors, outward::Outward},
     rcc::Rcc,
     registrar::Registrar,
     store::Scribe,
@@ -39,6 +43,16 @@ pub async fn start(
     keeper.keep("message counts".into(), move || Arc::clone(&counted).count());
     keeper.keep("publications".into(), move || Arc::clone(&written).write_publications());
     presence
+}
+
+/// Has users' calendars asked for, of the servers of those channels.
+pub fn calendars(
+    presence: &Arc<Presence>,
+    servers: HashMap<ChannelName, Arc<dyn Calendars>>,
+    keeper: &Keeper,
+) {
+    let asked = Arc::new(Asked::new(Arc::clone(presence), servers));
+    keeper.keep("calendars".into(), move || Arc::clone(&asked).run());
 }
 
 /// Has the PBXs and presence servers of the site asked what they know.

@@ -365,7 +365,7 @@ fn r78_the_sample_site_serves_its_book_and_makes_it_when_told() {
         .arg(config)
         .output();
     let told = told.expect("it runs");
-    assert_eq!(String::from_utf8_lossy(&told.stdout), "1 entries in the address book\n", "{told:?}");
+    assert_eq!(String::from_utf8_lossy(&told.stdout), "1 entry in the address book\n", "{told:?}");
     assert!(fetched("1001:s3cret", "yealink.xml").contains("<Name>Ada Other</Name>"));
     ringpost.stops_well();
 }

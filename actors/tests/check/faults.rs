@@ -126,6 +126,25 @@ const FAULTS: &[Fault] = &[
         ],
     ),
     (
+        "servers of Microsoft's presence, and calendars of nobody and of somebody twice",
+        "[store]",
+        "[presence.publish.ocs]\nkind = \"lync\"\nserver = \"sip:b.test\"\n[presence.publish.two]\nkind = \"microsoft\"\nserver = \"sip:b.test\"\n\
+         refresh = \"10s\"\npackages = [\"presence\"]\n[presence.calendar.a]\nchannel = \"none\"\nusers = [\"1001\"]\nevery = \"1h\"\nkeep = \"10m\"\n\
+         slots = 1\n[presence.calendar.b]\nusers = [\"1001\"]\nafter = 1\n[store]",
+        &[
+            "site.toml:23: presence.publish.ocs.kind: wants one of sip, microsoft",
+            "site.toml:28: presence.publish.two.refresh: must be 60 s or longer",
+            "site.toml:29: presence.publish.two.packages: unknown key; known here: kind, server, login, password_file, realm, refresh, \
+         message_waiting, calendar, access, keep_alive, users, publish_gap, at_once",
+            "site.toml:31: presence.calendar.a.channel: wants the name of a [channel.NAME] of kind \"ews\" or \"graph\"",
+            "site.toml:34: presence.calendar.a.keep: must not be shorter than every",
+            "site.toml:35: presence.calendar.a.slots: wants a number from 4 to 672",
+            "site.toml:36: presence.calendar.b.channel: is missing",
+            "site.toml:37: presence.calendar.b.users[0]: \"1001\" has a calendar at [presence.calendar.a] already",
+            "site.toml:38: presence.calendar.b.after: unknown key; known here: channel, users, every, keep, slots, out_of_office",
+        ],
+    ),
+    (
         "connectors to nowhere, for nothing",
         "[store]",
         "[[presence.connector]]\nname = \"one\"\nserver = \"sip:pbx.test\"\ntransport = \"ws\"\nlogin = \"x\"\ntelephony = \"lamps\"\n\

@@ -31,7 +31,14 @@ pub fn services() -> PathBuf {
 impl Emulator {
     /// Ours; `None` and a word about it where something is missing.
     pub fn start(folder: &Path) -> Option<Self> {
-        Self::of(&service("ews/emulator.py"), folder, false)
+        Authority::new("ours").site(folder, &["localhost", "127.0.0.1"]);
+        Self::of(&service("ews/emulator.py"), (folder, free_port()), false)
+    }
+
+    /// The same once more, in the place of one that has ended.
+    #[allow(dead_code, reason = "one of the test binaries kills it")]
+    pub fn again(folder: &Path, port: u16) -> Self {
+        Self::of(&service("ews/emulator.py"), (folder, port), false).expect("it was there before")
     }
 
     /// The one beside the project, which nobody here wrote for Ringpost.
@@ -41,10 +48,11 @@ impl Emulator {
             println!("skipped: no foreign emulator of EWS");
             return None;
         }
-        Self::of(&script, folder, true)
+        Authority::new("ours").site(folder, &["localhost", "127.0.0.1"]);
+        Self::of(&script, (folder, free_port()), true)
     }
 
-    fn of(script: &Path, folder: &Path, wants_folder: bool) -> Option<Self> {
+    fn of(script: &Path, (folder, port): (&Path, u16), wants_folder: bool) -> Option<Self> {
         let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpora");
         let schemas = env::var_os("RINGPOST_CORPORA").map_or(beside, PathBuf::from).join("ews/xsd");
         if !schemas.join("messages.xsd").exists() {
@@ -56,8 +64,7 @@ impl Emulator {
             println!("skipped: no Python with lxml and pyspnego, and it cannot be installed");
             return None;
         };
-        Authority::new("ours").site(folder, &["localhost", "127.0.0.1"]);
-        let (port, ca) = (free_port(), folder.join("ca/own.pem"));
+        let ca = folder.join("ca/own.pem");
         let mut child = Command::new(python)
             .arg(script)
             .arg(port.to_string())
@@ -88,6 +95,12 @@ impl Emulator {
     #[allow(dead_code, reason = "one of two test binaries asks for contacts")]
     pub async fn knows(&self, contacts: &Value) {
         self.set("contacts", contacts).await;
+    }
+
+    /// What lies in calendars; see the emulator.
+    #[allow(dead_code, reason = "one of the test binaries asks for calendars")]
+    pub async fn schedules(&self, calendars: &Value) {
+        self.set("calendars", calendars).await;
     }
 
     async fn set(&self, path: &str, what: &Value) {

@@ -1,9 +1,15 @@
-//! Microsoft's presence: categories by SERVICE at a server in the shape of OCS 2007.
+//! Microsoft's presence: categories by SERVICE at a server in the shape of OCS 2007, and calendars of Exchange (R22, R53, R57).
 
 #[path = "../transports/authority.rs"]
 #[allow(dead_code, reason = "a part of it serves here")]
 mod authority;
+mod calendar;
+#[path = "../ews/emulator.rs"]
+#[allow(dead_code, reason = "a part of it serves here")]
+mod emulator;
 mod ocs;
 #[path = "../support/call/mod.rs"]
 mod program;
 mod service;
+#[path = "../support/mod.rs"]
+mod support;

@@ -373,6 +373,7 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
             "attendant",
             "location",
             "presence.publish",
+            "presence.calendar",
             "rcc.gateway",
         ];
         if !named.contains(&path.as_str()) {
@@ -383,7 +384,7 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
 }
 
 fn add_unknown(table: &mut Table) {
-    let plans = ["main", "relay", "suppliers", "standard", "hq", "front", "pbx"]
+    let plans = ["main", "relay", "suppliers", "standard", "hq", "front", "office", "pbx"]
         .iter()
         .any(|name| table.contains_key(name));
     for (_, item) in table.iter_mut() {

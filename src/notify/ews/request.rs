@@ -122,13 +122,34 @@ pub(super) fn folder(body: &mut String, name: &str, access: EwsAccess, mailbox: 
     }
 }
 
+/// An envelope in which nobody is impersonated.
+pub fn plain_envelope(settings: &Ews, body: &str) -> String {
+    enveloped(&version(settings), body)
+}
+
+/// The element that says that times are UTC.
+pub fn utc() -> &'static str {
+    "<t:TimeZone><t:Bias>0</t:Bias><t:StandardTime><t:Bias>0</t:Bias><t:Time>00:00:00</t:Time><t:DayOrder>1</t:DayOrder>\
+     <t:Month>1</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek></t:StandardTime><t:DaylightTime><t:Bias>0</t:Bias>\
+     <t:Time>00:00:00</t:Time><t:DayOrder>1</t:DayOrder><t:Month>1</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek>\
+     </t:DaylightTime></t:TimeZone>"
+}
+
+fn version(settings: &Ews) -> String {
+    format!(r#"<t:RequestServerVersion Version="{}"/>"#, settings.version.name())
+}
+
 pub(super) fn envelope(settings: &Ews, mailbox: &str, body: &str) -> String {
-    let mut header = format!(r#"<t:RequestServerVersion Version="{}"/>"#, settings.version.name());
+    let mut header = version(settings);
     if settings.access == EwsAccess::Impersonation {
         header.push_str("<t:ExchangeImpersonation><t:ConnectingSID>");
         element(&mut header, "t:PrimarySmtpAddress", mailbox);
         header.push_str("</t:ConnectingSID></t:ExchangeImpersonation>");
     }
+    enveloped(&header, body)
+}
+
+fn enveloped(header: &str, body: &str) -> String {
     format!(
         r#"<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="{SOAP}" xmlns:m="{MESSAGES}" xmlns:t="{TYPES}"><s:Header>{header}</s:Header><s:Body>{body}</s:Body></s:Envelope>"#
     )

@@ -44,6 +44,26 @@ impl Place<'_> {
         self.user(&format!("messages/{}/send", encoded(id)))
     }
 
+    /// Asks when some users are busy.
+    pub fn schedules(&self) -> String {
+        self.user("calendar/getSchedule")
+    }
+
+    /// The mailbox's automatic replies.
+    pub fn automatic_replies(&self) -> String {
+        self.user("mailboxSettings/automaticRepliesSetting")
+    }
+
+    /// Says what the user is doing.
+    pub fn set_presence(&self) -> String {
+        self.user("presence/setPresence")
+    }
+
+    /// Takes that back.
+    pub fn clear_presence(&self) -> String {
+        self.user("presence/clearPresence")
+    }
+
     pub(super) fn user(&self, rest: &str) -> String {
         format!("{}/users/{}/{rest}", self.url, encoded(self.mailbox))
     }

@@ -5,10 +5,12 @@ usage: emulator.py PORT XSDDIR CERT KEY
   POST /EWS/Exchange.asmx   as whom ExchangeImpersonation names: CreateItem, FindItem by an extended property or of a whole folder;
                             GetFolder, GetItem and GetAttachment for clients that read what is there
   POST /contacts {mailbox: [{"name": ..., "numbers": {"MobilePhone": ...}}]}   listed by FindItem in the folder "contacts"
-  POST /fault {"next": [{"kind": ...}]}   one per request: busy(ms) http(code, retry_after) drop drop-after hang-after garbage code(value)
+  POST /calendars {mailbox: {"events": [[start, end, "Busy", subject or null, is_meeting]], "bare": false} or "ErrorX"}   for GetUserAvailability;
+                            times are seconds since 1970; "bare": digits alone, as for whoever may see no more
+  POST /fault {"next": [{"kind": ...}]}   one per request: busy(ms) fault(value) http(code, retry_after) drop drop-after hang-after garbage code(value)
   GET  /state               {"box": {mailbox: [item]}, "stats": {...}}
 Credentials: Basic svc@corp.test:pw, NTLM CORP\\svc:pw (bound to the certificate, where pyspnego is installed), Bearer good."""
-import base64, email, email.policy, hashlib, itertools, json, os, ssl, sys, tempfile, threading, time, uuid
+import base64, calendar, email, email.policy, hashlib, itertools, json, os, ssl, sys, tempfile, threading, time, uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from lxml import etree
 try:
@@ -25,8 +27,8 @@ ERRORS = "http://schemas.microsoft.com/exchange/services/2006/errors"
 NS = {"m": M, "t": T, "s": S}
 schema = etree.XMLSchema(etree.parse(xsd + "/messages.xsd"))
 types = etree.XMLSchema(etree.parse(xsd + "/types.xsd"))
-lock, box, faults, people = threading.Lock(), {}, [], {}
-stats = {"requests": 0, "bad_requests": 0, "bad_responses": 0, "find": 0, "contacts": 0, "create": 0, "ntlm": 0}
+lock, box, faults, people, calendars = threading.Lock(), {}, [], {}, {}
+stats = {"requests": 0, "bad_requests": 0, "bad_responses": 0, "find": 0, "contacts": 0, "create": 0, "ntlm": 0, "availability": 0, "mailboxes": 0}
 parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
 users = tempfile.NamedTemporaryFile("w", delete=False)
 users.write("CORP:svc:pw\n")
@@ -219,6 +221,66 @@ def attachments_of(body, mailbox):
     return root
 
 
+def zone(parent, bias=0, change=0):
+    E(parent, T, "Bias", str(bias))
+    for name, more, month in (("StandardTime", 0, 11), ("DaylightTime", change, 3)):
+        at = E(parent, T, name)
+        for field_name, text in (("Bias", more), ("Time", "02:00:00"), ("DayOrder", 1), ("Month", month), ("DayOfWeek", "Sunday")):
+            E(at, T, field_name, str(text))
+
+
+def availability(body, mailbox):
+    stats["availability"] += 1
+    if body.findtext("t:TimeZone/t:Bias", namespaces=NS) != "0":
+        return fault("ErrorInvalidTimeZone", "only UTC here")
+    view = body.find("t:FreeBusyViewOptions", NS)
+    utc = lambda text: calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%S"))
+    start, end = (utc(view.findtext("t:TimeWindow/t:%sTime" % name, namespaces=NS)) for name in ("Start", "End"))
+    length = 60 * int(view.findtext("t:MergedFreeBusyIntervalInMinutes", namespaces=NS))
+    asked = [a.text for a in body.iterfind("m:MailboxDataArray/t:MailboxData/t:Email/t:Address", NS)]
+    stats["mailboxes"] += len(asked)
+    if len(asked) > 100 or end - start < 24 * 3600 or end - start > 62 * 24 * 3600:
+        return fault("ErrorInvalidRequest", "too many, too short or too long")
+    root = etree.Element(q(M, "GetUserAvailabilityResponse"), nsmap={"m": M, "t": T})
+    array = E(root, M, "FreeBusyResponseArray")
+    for one in asked:
+        known = calendars.get(one, {"events": []})
+        response = E(array, M, "FreeBusyResponse")
+        is_refused = isinstance(known, str)
+        said = E(response, M, "ResponseMessage", ResponseClass="Error" if is_refused else "Success")
+        if is_refused:
+            E(said, M, "MessageText", "injected")
+        E(said, M, "ResponseCode", known if is_refused else "NoError")
+        if is_refused:
+            E(said, M, "DescriptiveLinkKey", "0")
+            continue
+        shown, bare = E(response, M, "FreeBusyView"), known.get("bare", False)
+        E(shown, T, "FreeBusyViewType", "MergedOnly" if bare else "DetailedMerged")
+        rank = {"Tentative": 1, "Busy": 2, "OOF": 3}
+        inside = lambda at: [rank[e[2]] for e in known["events"] if e[0] < at + length and e[1] > at]
+        E(shown, T, "MergedFreeBusy", "".join(str(max(inside(at), default=0)) for at in range(start, end, length)))
+        if bare:
+            continue
+        events = E(shown, T, "CalendarEventArray")
+        for begin, until, busy, subject, meeting in known["events"]:
+            event = E(events, T, "CalendarEvent")
+            for name, at in (("StartTime", begin), ("EndTime", until)):
+                E(event, T, name, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)))
+            E(event, T, "BusyType", busy)
+            if subject is not None:
+                details = E(event, T, "CalendarEventDetails")
+                fields = (("ID", "AAA"), ("Subject", subject), ("Location", "Room 1"), ("IsMeeting", str(meeting).lower()), ("IsRecurring", "false"),
+                          ("IsException", "false"), ("IsReminderSet", "false"), ("IsPrivate", str(subject == "Private").lower()))
+                for name, text in fields:
+                    E(details, T, name, text)
+        hours = E(shown, T, "WorkingHours")
+        zone(E(hours, T, "TimeZone"), 480, -60)
+        period = E(E(hours, T, "WorkingPeriodArray"), T, "WorkingPeriod")
+        for name, text in (("DayOfWeek", "Monday Tuesday Wednesday Thursday Friday"), ("StartTimeInMinutes", "480"), ("EndTimeInMinutes", "1020")):
+            E(period, T, name, text)
+    return root
+
+
 def envelope(body):
     root = etree.Element(q(S, "Envelope"), nsmap={"s": S})
     E(E(root, S, "Header"), T, "ServerVersionInfo", MajorVersion="15", MinorVersion="2", MajorBuildNumber="1118", MinorBuildNumber="7", Version="V2017_07_11")
@@ -294,6 +356,11 @@ class Handler(BaseHTTPRequestHandler):
             with lock:
                 people.update(json.loads(raw))
             return self.out(200, b"{}")
+        if self.path == "/calendars":
+            with lock:
+                calendars.clear()
+                calendars.update(json.loads(raw))
+            return self.out(200, b"{}")
         if not self.authenticated():
             return
         stats["requests"] += 1
@@ -328,9 +395,13 @@ class Handler(BaseHTTPRequestHandler):
             answer = refused(op, "ErrorServerBusy", now["ms"])
         elif now.get("kind") == "code":
             answer = refused(op, now["value"])
+        elif now.get("kind") == "fault":
+            return 500, fault(now["value"], "injected")
         else:
-            operations = {"CreateItem": create, "FindItem": find, "GetFolder": folder, "GetItem": items_of, "GetAttachment": attachments_of}
+            operations = {"CreateItem": create, "FindItem": find, "GetFolder": folder, "GetItem": items_of, "GetAttachment": attachments_of, "GetUserAvailabilityRequest": availability}
             answer = operations[op](body, mailbox)
+        if answer.tag == "{%s}Fault" % S:
+            return 500, answer
         if not schema.validate(etree.fromstring(etree.tostring(answer), parser)):
             stats["bad_responses"] += 1
             print("OUR ANSWER IS INVALID", schema.error_log, flush=True)

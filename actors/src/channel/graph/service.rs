@@ -82,6 +82,19 @@ impl Service {
         self.ask(|| self.http.client().get(url)).await
     }
 
+    /// POSTs what is no notice.
+    pub async fn post_plain(&self, url: &str, body: Body) -> Result<Answer, Trouble> {
+        self.ask(|| {
+            let request = self.http.client().post(url);
+            match body.clone() {
+                Body::None => request.body(""),
+                Body::Json(text) => request.header(CONTENT_TYPE, "application/json").body(text),
+                Body::Text(text) => request.header(CONTENT_TYPE, "text/plain").body(text),
+            }
+        })
+        .await
+    }
+
     pub async fn post(&self, url: &str, key: &Key, body: Body) -> Result<Answer, Trouble> {
         self.ask(|| {
             let request = self.http.client().post(url).header(REQUEST_ID, request_id(key));

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use ringpost::{settings::Tls, sip::certificate::Validity};
+use ringpost::{counted::counted, settings::Tls, sip::certificate::Validity};
 use rustls::{
     RootCertStore,
     crypto::CryptoProvider,
@@ -125,7 +125,7 @@ pub fn tell(dated: &[Dated], warning: Duration, now: i64, good: bool) {
     METRICS.certificates_ending.set(ending);
     let soon = first.filter(|(_, validity)| validity.ends_within(warning, now));
     let state = soon.map_or(State::Green, |(path, validity)| {
-        State::Yellow(format!("{} ends in {} days", path.display(), validity.days(now)))
+        State::Yellow(format!("{} ends in {}", path.display(), counted(validity.days(now), "day")))
     });
     METRICS.health.set("tls", state);
 }

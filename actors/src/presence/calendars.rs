@@ -1,0 +1,247 @@
+//! Asks servers for users' calendars and puts them where presence is kept (R53): one task, and nothing waits for it. Each user
+//! has one writer (R57): the server that names the user, or else the first of those that ask for all.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
+use jiff::Timestamp;
+use ringpost::{
+    calendar::{
+        Answers, Schedule, Window,
+        polling::{Outcome, Polling, Terms},
+    },
+    directory::Directory,
+    outbox::ChannelName,
+    presence::{Kind, Source, input::Said},
+    settings::CalendarServer,
+};
+
+use super::Presence;
+use crate::{
+    channel::{Calendars, calendars::Unasked},
+    entropy,
+    metrics::{METRICS, State},
+};
+
+/// How often it is looked whether the site has changed.
+const LOOK: u64 = 500;
+/// How old free and busy times may become that are published though nothing has changed, in seconds (R23).
+const REFRESH: i64 = 1_800;
+
+/// What calendars are called among the inputs.
+pub(super) fn source() -> Source {
+    Source::new(Kind::Own, "calendar")
+}
+
+/// The task.
+pub struct Asked {
+    presence: Arc<Presence>,
+    servers: HashMap<ChannelName, Arc<dyn Calendars>>,
+}
+
+/// One server of the site.
+struct Server {
+    settings: CalendarServer,
+    server: Arc<dyn Calendars>,
+    polling: Polling,
+    /// The users of each mailbox.
+    users: HashMap<Arc<str>, Vec<Arc<str>>>,
+    is_down: bool,
+}
+
+/// What came of a question to the server of that name.
+type Done = (String, Vec<Arc<str>>, Result<Answers, Unasked>);
+
+impl Asked {
+    /// Asks those servers.
+    pub fn new(presence: Arc<Presence>, servers: HashMap<ChannelName, Arc<dyn Calendars>>) -> Self {
+        Self { presence, servers }
+    }
+
+    /// Works until the end of the program.
+    pub async fn run(self: Arc<Self>) {
+        let began = Instant::now();
+        let now = || began.elapsed().as_millis() as u64;
+        let mut random = entropy::source();
+        let mut work: FuturesUnordered<LocalBoxFuture<'static, Done>> = FuturesUnordered::new();
+        let mut servers: Vec<Server> = vec![];
+        let mut seen: Option<Arc<Directory>> = None;
+        loop {
+            let directory = self.presence.directory.load_full();
+            if !seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &directory)) {
+                self.renew(&directory, &mut servers, now(), random());
+                seen = Some(directory);
+            }
+            for server in &mut servers {
+                if let Some(batch) = server.polling.next(now()) {
+                    METRICS.calendar_polls_total.one();
+                    work.push(server.ask(batch));
+                }
+            }
+            let wake = servers.iter().filter_map(|server| server.polling.wake()).min();
+            let wait = wake.map_or(LOOK, |wake| wake.saturating_sub(now()).clamp(1, LOOK));
+            tokio::select! {
+                Some((name, batch, answers)) = work.next() => {
+                    if let Some(server) = servers.iter_mut().find(|server| server.settings.name == name) {
+                        self.answered(server, &batch, answers, (now(), random()));
+                    }
+                }
+                () = tokio::time::sleep(Duration::from_millis(wait)) => {}
+            }
+        }
+    }
+
+    /// The site was read: servers and users may have come and gone.
+    fn renew(&self, directory: &Directory, servers: &mut Vec<Server>, now: u64, random: u32) {
+        let presence = &directory.site.presence;
+        let wanted = if presence.enabled { &presence.calendars[..] } else { &[] };
+        let mut before = std::mem::take(servers);
+        let known: HashSet<Arc<str>> = before.iter().flat_map(Server::all).collect();
+        let mut taken: HashSet<Arc<str>> = HashSet::new();
+        // Whoever is named by one server is not for those that ask for all.
+        let mut order: Vec<&CalendarServer> = wanted.iter().collect();
+        order.sort_by_key(|settings| settings.users.is_none());
+        for settings in order {
+            let Some(server) = self.servers.get(&settings.channel) else {
+                tracing::warn!(
+                    calendar = settings.name,
+                    "The channel of a calendar has come with this reading of the site: it needs a restart"
+                );
+                continue;
+            };
+            let mut users: HashMap<Arc<str>, Vec<Arc<str>>> = HashMap::new();
+            for user in named(directory, settings) {
+                let Some(mailbox) = &user.mail else { continue };
+                if taken.insert(user.address.as_str().into()) {
+                    users.entry(mailbox.as_str().into()).or_default().push(user.address.as_str().into());
+                }
+            }
+            let batch = server.most();
+            let terms = Terms { every: settings.every.as_millis() as u64, batch };
+            let at = before.iter().position(|one| one.settings.name == settings.name);
+            let mut polling = at.map_or_else(|| Polling::new(terms), |at| before.swap_remove(at).polling);
+            polling.sets(terms, users.keys().cloned(), now, random);
+            let is_down = polling.is_down();
+            let server = Arc::clone(server);
+            let new = Server { settings: settings.clone(), server, polling, users, is_down };
+            if !is_down {
+                METRICS.health.set(&new.part(), State::Green);
+            }
+            servers.push(new);
+        }
+        before.iter().for_each(|gone| METRICS.health.forget(&gone.part()));
+        METRICS.calendars.set(taken.len() as u64);
+        // Nobody asks for these any more.
+        for gone in known.difference(&taken) {
+            self.presence.has_no_calendar(gone);
+        }
+    }
+
+    fn answered(
+        &self,
+        server: &mut Server,
+        batch: &[Arc<str>],
+        answers: Result<Answers, Unasked>,
+        (now, random): (u64, u32),
+    ) {
+        let outcome = match answers {
+            Ok(answers) => {
+                let told = answers.iter().map(Result::is_ok).collect();
+                for (mailbox, answer) in batch.iter().zip(answers) {
+                    let users = server.users.get(mailbox).map(Vec::as_slice).unwrap_or_default();
+                    match answer {
+                        Ok(schedule) => self.presence.calendars(users, schedule, server.settings.keep),
+                        Err(reason) => {
+                            tracing::debug!(mailbox = &**mailbox, reason, "A calendar is not shown")
+                        }
+                    }
+                }
+                Outcome::Told(told)
+            }
+            Err(error) => {
+                METRICS.calendar_failures_total.one();
+                let part = server.part();
+                tracing::debug!(part, %error, "Calendars cannot be asked for");
+                match error {
+                    Unasked::TooMuch => Outcome::TooMuch,
+                    Unasked::Down(reason, wait) => {
+                        METRICS.health.set(&part, State::Yellow(reason));
+                        Outcome::Down(wait.map(|wait| wait.as_millis() as u64))
+                    }
+                }
+            }
+        };
+        server.polling.answered(batch, &outcome, now, random);
+        let was_down = std::mem::replace(&mut server.is_down, server.polling.is_down());
+        if was_down && !server.is_down {
+            METRICS.health.set(&server.part(), State::Green);
+        }
+    }
+}
+
+impl Server {
+    fn part(&self) -> String {
+        format!("calendar {}", self.settings.name)
+    }
+
+    fn all(&self) -> impl Iterator<Item = Arc<str>> {
+        self.users.values().flatten().cloned()
+    }
+
+    fn ask(&self, batch: Vec<Arc<str>>) -> LocalBoxFuture<'static, Done> {
+        let (name, server) = (self.settings.name.clone(), Arc::clone(&self.server));
+        let window = Window::at(Timestamp::now(), self.settings.slots);
+        let out_of_office = self.settings.out_of_office;
+        Box::pin(async move {
+            let answers = server.schedules(&batch, window, out_of_office).await;
+            (name, batch, answers)
+        })
+    }
+}
+
+impl Presence {
+    /// These users' calendar is so now; it counts for so long, unless it is told again.
+    fn calendars(&self, users: &[Arc<str>], schedule: Schedule, keep: Duration) {
+        let directory = self.directory.load();
+        let end = u64::try_from(schedule.end().as_second()).unwrap_or_default();
+        let ends = (self.now() + keep.as_secs()).min(end);
+        let schedule = Arc::new(schedule);
+        for user in users.iter().filter_map(|user| directory.of_address(user)) {
+            let said = Said { calendar: Some(schedule.input()), ..Said::default() };
+            self.change(&self.of(user), |known| {
+                known.inputs.put(&source(), said, ends);
+                let is_news = known.schedule.as_ref().is_none_or(|older| {
+                    schedule.differs_from(older)
+                        || schedule.start.as_second() - older.start.as_second() >= REFRESH
+                });
+                if is_news {
+                    known.schedule = Some(Arc::clone(&schedule));
+                }
+            });
+        }
+    }
+
+    /// Nobody asks for that user's calendar any more.
+    fn has_no_calendar(&self, user: &str) {
+        if let Some(cell) = self.find(user) {
+            self.change(&cell, |known| {
+                known.inputs.remove(&source());
+                known.schedule = None;
+            });
+        }
+    }
+}
+
+/// Whose calendars a server is asked for.
+fn named<'d>(directory: &'d Directory, settings: &CalendarServer) -> Vec<&'d ringpost::settings::User> {
+    match &settings.users {
+        None => directory.site.users.iter().collect(),
+        Some(named) => {
+            named.iter().filter_map(|name| directory.of_uri_or_number(name)).map(Arc::as_ref).collect()
+        }
+    }
+}
