@@ -20,7 +20,15 @@ pub fn notices(section: &mut Section<'_>, usual: &Notices) -> Notices {
     let hours = hours(section, &usual.hours);
     let tell = section.optional("tell", tell).unwrap_or_else(|| usual.tell.clone());
     let manner = style::manner(section, usual.manner, usual.link.is_some());
-    Notices { filters, min_ring: usual.min_ring, only_signed_in, hours, tell, manner, link: usual.link.clone() }
+    Notices {
+        filters,
+        min_ring: usual.min_ring,
+        only_signed_in,
+        hours,
+        tell,
+        manner,
+        link: usual.link.clone(),
+    }
 }
 
 /// Reads the keys of the site alone.

@@ -74,7 +74,9 @@ fn three_at_a_telephone_are_in_a_conference() {
     assert!(talks.body().contains("<rpid:on-the-phone/>") && !talks.body().contains("conference"), "{talks}");
     pbx.off_hook(LINE, "c2");
     let item = |of: &str| {
-        format!("<connectionListItem><newConnection><callID>c3</callID><deviceID>{of}</deviceID></newConnection></connectionListItem>")
+        format!(
+            "<connectionListItem><newConnection><callID>c3</callID><deviceID>{of}</deviceID></newConnection></connectionListItem>"
+        )
     };
     let items = [LINE, "tel:+4511", "tel:+4522"].map(item).concat();
     let inside = format!(

@@ -158,7 +158,9 @@ fn r10_only_while_signed_in() {
     phone.answer(&ringing, 487);
     phone.expect("ACK");
     caller.refused(&invite, 487);
-    crate::support::until("two calls in the log", || ringpost.log().matches("told only while one is").count() == 2);
+    crate::support::until("two calls in the log", || {
+        ringpost.log().matches("told only while one is").count() == 2
+    });
     let mut device = crate::sample::Phone::new(Over::Udp, "127.0.0.2", &ringpost, "1001");
     let ok = device.registers("");
     assert_eq!(ok.what(), "200", "{ok}");
