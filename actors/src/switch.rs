@@ -31,6 +31,7 @@ use ringpost::{
     },
     um::health::Sign,
 };
+use tokio::sync::mpsc;
 
 use crate::{
     call::{CallActor, End},
@@ -122,7 +123,8 @@ impl Switch {
         let watchers = Watchers::new(Rc::clone(&port), Arc::clone(&shared.presence));
         let both = (Arc::clone(&shared.rcc), Arc::clone(&shared.policies));
         let told = (Arc::clone(&shared.presence), Arc::clone(&shared.rcc));
-        let tells = (Arc::clone(&shared.policies), shared.outbox.clone());
+        let registrar = Arc::clone(&shared.registrar);
+        let tells = (Arc::clone(&shared.policies), registrar, shared.outbox.clone());
         let gateways = Gateways::new(Rc::clone(&port), Arc::clone(&shared.directory), told, tells);
         let dialogs = Dialogs::new(Rc::clone(&port), both.0, both.1);
         Rc::new_cyclic(|this| Self {
@@ -190,11 +192,11 @@ impl Switch {
         (self.calls.borrow().iter().flatten().next().cloned(), self.legs.borrow().len())
     }
 
-    /// Takes no new calls from now on.
-    pub fn drain(&self) {
+    /// Takes no new calls from now on; `done` is dropped when what the lane had to write is on the disk.
+    pub fn drain(&self, done: mpsc::Sender<()>) {
         self.draining.set(true);
         self.ship_records();
-        self.watchers.write_all();
+        self.watchers.write_all(done);
     }
 
     /// The site as it is now.
