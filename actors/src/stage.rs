@@ -212,7 +212,7 @@ impl Running {
         let web =
             web.map_err(|source| StartError::Io { doing: "starting to serve by HTTP".into(), source })?;
         let trunks = Trunks::new(lanes.clone(), Arc::clone(&directory));
-        let outward = presence::publish(&shared.presence, &lanes, &keeper);
+        let outward = presence::publish(&shared.presence, (&lanes, beside.activities), &keeper);
         presence::calendars(&shared.presence, beside.calendars, &keeper);
         let prober = Prober::new(lanes.clone(), Arc::clone(&directory));
         keeper.keep("um servers".into(), move || prober.clone().run());

@@ -3,6 +3,7 @@
 mod contacts;
 mod message;
 mod place;
+pub mod presence;
 #[cfg(test)]
 mod tests;
 mod verdict;

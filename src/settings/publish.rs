@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::TrunkLogin;
-use crate::presence::{Sight, publication::Terms, subscription::Package};
+use crate::{
+    outbox::ChannelName,
+    presence::{Sight, publication::Terms, subscription::Package},
+};
 
 /// A server.
 #[derive(Clone, Debug)]
@@ -25,6 +28,13 @@ pub struct PublishServer {
 pub enum PublishTo {
     /// A SIP server.
     Sip(SipServer),
+    /// `kind = "teams"`: whether users are in a call, by Microsoft Graph.
+    Teams {
+        /// `channel`: the `graph` channel whose service, application and trust are used.
+        channel: ChannelName,
+        /// `expires`: how long a call is believed that nobody prolongs. Default 5 min.
+        expires: Duration,
+    },
 }
 
 /// A server that is told by SIP.
@@ -64,10 +74,12 @@ pub enum PublishWhat {
 }
 
 impl PublishServer {
-    /// Where it is.
+    /// Where it is: a SIP URI, or the name of a channel.
     pub fn target(&self) -> &str {
-        let PublishTo::Sip(sip) = &self.to;
-        &sip.target
+        match &self.to {
+            PublishTo::Sip(sip) => &sip.target,
+            PublishTo::Teams { channel, .. } => channel.as_str(),
+        }
     }
 
     /// What its publications need to know of it.
@@ -78,6 +90,7 @@ impl PublishServer {
             PublishTo::Sip(SipServer { what: PublishWhat::Categories { refresh, .. }, .. }) => {
                 *refresh + (*refresh).min(Duration::from_secs(600))
             }
+            PublishTo::Teams { expires, .. } => *expires,
         };
         let expires = u32::try_from(lasts.as_secs()).unwrap_or(u32::MAX);
         Terms { expires, gap: self.gap.as_millis() as u64 }

@@ -3,6 +3,7 @@
 //! Graph may act and yet answer nothing, or 504. So a notice that may be there ([`Channel::deliver_again`]) is looked for by
 //! its Message-ID before it goes again.
 
+mod activities;
 mod calendars;
 mod contacts;
 mod probe;
@@ -27,7 +28,7 @@ use ringpost::{
 use serde_json::Value;
 
 use super::{
-    Calendars, Channel, Contacts, Letters,
+    Activities, Calendars, Channel, Contacts, Letters,
     http::{Http, HttpSetup},
     never,
     token::{SetupError, Tokens},
@@ -232,6 +233,10 @@ impl Channel for Graph {
     }
 
     fn calendars(self: Arc<Self>) -> Option<Arc<dyn Calendars>> {
+        Some(self)
+    }
+
+    fn activities(self: Arc<Self>) -> Option<Arc<dyn Activities>> {
         Some(self)
     }
 

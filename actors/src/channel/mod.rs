@@ -1,6 +1,7 @@
 //! The channels that carry notices. Siblings that look alike: each takes an item and says how the try ended; only
 //! the outbox decides what follows.
 
+pub mod activities;
 pub mod calendars;
 pub mod contacts;
 mod ews;
@@ -25,6 +26,7 @@ use ringpost::{
     settings::{self, ChannelKind, MailUrl},
 };
 
+pub use activities::Activities;
 pub use calendars::Calendars;
 pub use contacts::Contacts;
 pub use ews::{Ews, EwsError, Knock, Shut};
@@ -55,6 +57,11 @@ pub trait Channel: Send + Sync {
 
     /// The users' calendars, where the channel's server has them.
     fn calendars(self: Arc<Self>) -> Option<Arc<dyn Calendars>> {
+        None
+    }
+
+    /// What the users are doing is told, where the channel's server wants to know.
+    fn activities(self: Arc<Self>) -> Option<Arc<dyn Activities>> {
         None
     }
 

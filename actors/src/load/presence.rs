@@ -46,7 +46,7 @@ pub fn presence(
     let states = section.tables("state").into_iter().filter_map(state).collect();
     let longest_list = section.required("max_list", |raw| raw.count(1..=10_000));
     let lists = section.tables("list").into_iter().filter_map(list).collect();
-    let publish = publish::servers(section.table("publish"));
+    let publish = publish::servers(section.table("publish"), channels, known);
     let calendars = calendar::servers(section.table("calendar"), channels, known);
     let connectors = connector::connectors(section.tables("connector"), domain);
     if max_expires.is_some() && (expires > max_expires || min_expires > expires) {

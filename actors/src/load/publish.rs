@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use ringpost::{
+    notify::graph::presence::LASTS,
+    outbox::ChannelName,
     presence::{Access, Sight, subscription::Package},
-    settings::{PublishServer, PublishTo, PublishWhat, SipServer},
+    settings::{Channel, ChannelKind, PublishServer, PublishTo, PublishWhat, SipServer},
 };
 
 use super::{
+    channel::Known,
     raw::Raw,
     section::Section,
     trunk::{login, one_of, target},
@@ -17,20 +20,27 @@ use super::{
 enum Kind {
     Sip,
     Microsoft,
+    Teams,
 }
 
 /// Reads every server.
-pub fn servers(section: Option<Section<'_>>) -> Vec<PublishServer> {
+pub fn servers(section: Option<Section<'_>>, channels: &[Channel], known: &[Known]) -> Vec<PublishServer> {
     let named = section.map(Section::named).unwrap_or_default();
-    named.into_iter().filter_map(|(name, section)| server(name, section)).collect()
+    named.into_iter().filter_map(|(name, section)| server(name, section, channels, known)).collect()
 }
 
-fn server(name: String, mut section: Section<'_>) -> Option<PublishServer> {
-    let kinds = [("sip", Kind::Sip), ("microsoft", Kind::Microsoft)];
+fn server(
+    name: String,
+    mut section: Section<'_>,
+    channels: &[Channel],
+    known: &[Known],
+) -> Option<PublishServer> {
+    let kinds = [("sip", Kind::Sip), ("microsoft", Kind::Microsoft), ("teams", Kind::Teams)];
     let kind = section.optional("kind", |raw| one_of(raw, &kinds)).unwrap_or(Kind::Sip);
     let to = match kind {
         Kind::Sip => sip(&mut section, packages).map(PublishTo::Sip),
         Kind::Microsoft => sip(&mut section, categories).map(PublishTo::Sip),
+        Kind::Teams => teams(&mut section, channels, known),
     };
     let listed = section.has("users");
     let users = section.list("users", |raw| raw.text().map(str::to_owned));
@@ -61,6 +71,23 @@ fn sip(section: &mut Section<'_>, what: impl FnOnce(&mut Section<'_>) -> Publish
         keep_alive: keep_alive.unwrap_or(Duration::from_secs(2)),
         what,
     })
+}
+
+fn teams(section: &mut Section<'_>, channels: &[Channel], known: &[Known]) -> Option<PublishTo> {
+    let channel = section.required("channel", |raw| {
+        let name = ChannelName::from(raw.text()?);
+        match channels.iter().find(|channel| channel.name == name) {
+            Some(Channel { kind: ChannelKind::Graph(_), .. }) => Ok(name),
+            // What is wrong with the channel itself has been said.
+            None if known.iter().any(|known| known.name == name) => Ok(name),
+            Some(_) | None => Err("wants the name of a [channel.NAME] of kind \"graph\"".to_owned()),
+        }
+    });
+    let expires = section.optional("expires", |raw| match raw.duration()? {
+        time if (LASTS[0]..=LASTS[1]).contains(&time) && time.as_secs().is_multiple_of(60) => Ok(time),
+        _ => Err("wants whole minutes from 5m to 4h".to_owned()),
+    });
+    Some(PublishTo::Teams { channel: channel?, expires: expires.unwrap_or(LASTS[0]) })
 }
 
 fn packages(section: &mut Section<'_>) -> PublishWhat {

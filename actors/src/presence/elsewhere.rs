@@ -17,7 +17,7 @@ use ringpost::{
         subscription::{Refused, counts},
         summary::Summary,
     },
-    settings::User,
+    settings::{PresenceConnector, User},
     sip::{Message as SipMessage, Name, build, peer::Peer, token::Token},
 };
 use serde::{Deserialize, Serialize};
@@ -180,9 +180,12 @@ impl Presence {
     }
 }
 
+/// Whether it comes from a trunk that is believed or from a connector that asks for counts, about somebody who is still there.
 fn is_believed(directory: &Directory, user: &str, one: &Forwarded) -> bool {
-    let from = &directory.site.presence.messages_from;
-    from.iter().any(|name| **name == *one.source) && directory.of_address(user).is_some()
+    let presence = &directory.site.presence;
+    let told = presence.messages_from.iter().any(|name| **name == *one.source);
+    let asks = |known: &PresenceConnector| known.enabled && known.messages && *known.name == *one.source;
+    (told || presence.connectors.iter().any(asks)) && directory.of_address(user).is_some()
 }
 
 fn name(user: &str, source: &str) -> String {

@@ -9,7 +9,7 @@ use ringpost::{
 
 use super::{StartError, config, tell_um::UmTeller};
 use crate::{
-    channel::{self, Calendars, Contacts, Letters, SipInfo, token::Tokens},
+    channel::{self, Activities, Calendars, Contacts, Letters, SipInfo, token::Tokens},
     outbox::{ChannelUse, Channels},
 };
 
@@ -23,6 +23,8 @@ pub struct Beside {
     pub contacts: HashMap<ChannelName, Arc<dyn Contacts>>,
     /// The calendars of users.
     pub calendars: HashMap<ChannelName, Arc<dyn Calendars>>,
+    /// Who wants to know what users are doing.
+    pub activities: HashMap<ChannelName, Arc<dyn Activities>>,
 }
 
 /// Opens the site's own channels.
@@ -33,6 +35,7 @@ pub fn open(site: &Site, letters: &Letters) -> Result<(Channels, Beside), StartE
         let opened = channel::channel(one, &tokens, letters).map_err(config)?;
         beside.contacts.extend(Arc::clone(&opened).contacts().map(|known| (one.name.clone(), known)));
         beside.calendars.extend(Arc::clone(&opened).calendars().map(|known| (one.name.clone(), known)));
+        beside.activities.extend(Arc::clone(&opened).activities().map(|told| (one.name.clone(), told)));
         let used = ChannelUse { channel: Some(opened), at_once: one.at_once, schedule: one.schedule.clone() };
         channels = channels.with(one.name.as_str(), used);
     }

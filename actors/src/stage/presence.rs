@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use ringpost::{directory::Directory, outbox::ChannelName};
 
 use crate::{
-    channel::Calendars,
+    channel::{Activities, Calendars},
     keeper::Keeper,
     policies::Policies,
     port::lanes::Lanes,
@@ -61,8 +61,12 @@ pub fn subscribe(presence: &Arc<Presence>, lanes: &Lanes, keeper: &Keeper) -> Ar
 }
 
 /// Has it told to the presence servers of the site.
-pub fn publish(presence: &Arc<Presence>, lanes: &Lanes, keeper: &Keeper) -> Option<Arc<Outward>> {
-    let outward = Outward::new(Arc::clone(presence), lanes.clone())?;
+pub fn publish(
+    presence: &Arc<Presence>,
+    (lanes, activities): (&Lanes, HashMap<ChannelName, Arc<dyn Activities>>),
+    keeper: &Keeper,
+) -> Option<Arc<Outward>> {
+    let outward = Outward::new(Arc::clone(presence), lanes.clone(), activities)?;
     let kept = Arc::clone(&outward);
     keeper.keep("publishing".into(), move || Arc::clone(&kept).run());
     let (told, lanes) = (Arc::clone(presence), lanes.clone());

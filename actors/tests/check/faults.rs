@@ -132,7 +132,7 @@ const FAULTS: &[Fault] = &[
          refresh = \"10s\"\npackages = [\"presence\"]\n[presence.calendar.a]\nchannel = \"none\"\nusers = [\"1001\"]\nevery = \"1h\"\nkeep = \"10m\"\n\
          slots = 1\n[presence.calendar.b]\nusers = [\"1001\"]\nafter = 1\n[store]",
         &[
-            "site.toml:23: presence.publish.ocs.kind: wants one of sip, microsoft",
+            "site.toml:23: presence.publish.ocs.kind: wants one of sip, microsoft, teams",
             "site.toml:28: presence.publish.two.refresh: must be 60 s or longer",
             "site.toml:29: presence.publish.two.packages: unknown key; known here: kind, server, login, password_file, realm, refresh, \
          message_waiting, calendar, access, keep_alive, users, publish_gap, at_once",

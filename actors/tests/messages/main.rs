@@ -19,6 +19,11 @@ mod phone;
 #[allow(dead_code, reason = "whole calls are tested elsewhere")]
 mod baresip;
 
+#[path = "../connectors/pbx.rs"]
+#[allow(dead_code, reason = "connectors are tested elsewhere")]
+mod server;
+
+mod asked;
 mod elsewhere;
 mod live;
 mod pbx;

@@ -8,8 +8,10 @@ mod calendar;
 #[allow(dead_code, reason = "a part of it serves here")]
 mod emulator;
 mod ocs;
+mod online;
 #[path = "../support/call/mod.rs"]
 mod program;
+mod sample;
 mod service;
 #[path = "../support/mod.rs"]
 mod support;

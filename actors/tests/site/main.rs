@@ -384,7 +384,7 @@ fn sections(table: &Table) -> Vec<(String, BTreeSet<String>)> {
 }
 
 fn add_unknown(table: &mut Table) {
-    let plans = ["main", "relay", "suppliers", "standard", "hq", "front", "office", "pbx"]
+    let plans = ["main", "relay", "suppliers", "standard", "hq", "front", "office", "teams", "pbx"]
         .iter()
         .any(|name| table.contains_key(name));
     for (_, item) in table.iter_mut() {

@@ -8,6 +8,7 @@ use std::{
 use futures_util::future::LocalBoxFuture;
 use ringpost::{
     presence::{
+        Activity, Sight,
         microsoft::{
             ledger::{Ledger, Piece, mark_of},
             picture::{Frame, endpoint, picture},
@@ -16,12 +17,12 @@ use ringpost::{
         publishing::{Health, Server},
         subscription::Package,
     },
-    settings::{PublishServer, PublishTo, PublishWhat, SipServer},
+    settings::{PublishServer, PublishTo, PublishWhat},
 };
 
 use super::{
     super::{cell::Told, tags::Tagged},
-    Outcome,
+    Activated, Outcome,
     post::{Post, lives},
     service::Service,
 };
@@ -38,6 +39,8 @@ pub struct Far {
     settings: Arc<PublishServer>,
     ours: Vec<Ours>,
     numbers: HashMap<(Arc<str>, Topic), usize, ahash::RandomState>,
+    /// The mail addresses of users, by which some servers know them.
+    mailboxes: HashMap<Arc<str>, Arc<str>, ahash::RandomState>,
     /// When it is asked again whether it lives, in milliseconds; the largest number: not, or it is being asked.
     ask: u64,
     told: Health,
@@ -48,6 +51,7 @@ pub struct Far {
 pub enum Topic {
     Package(Package),
     Categories,
+    Calls,
 }
 
 /// One publication.
@@ -72,14 +76,16 @@ impl Far {
             [Topic::Categories] => machine.lasting(),
             _ => machine,
         };
-        let PublishTo::Sip(_) = &settings.to;
+        // A service on the web is not asked whether it lives.
+        let ask = if let PublishTo::Sip(_) = &settings.to { 0 } else { u64::MAX };
         let new = Self {
             id,
             machine,
             settings: Arc::new(settings),
             ours: vec![],
             numbers: HashMap::default(),
-            ask: 0,
+            mailboxes: HashMap::default(),
+            ask,
             told: Health::Well,
         };
         METRICS.health.set(&new.part(), State::Green);
@@ -93,6 +99,8 @@ impl Far {
                 one.target == other.target
                     && std::mem::discriminant(&one.what) == std::mem::discriminant(&other.what)
             }
+            (PublishTo::Teams { channel: one, .. }, PublishTo::Teams { channel: other, .. }) => one == other,
+            (PublishTo::Sip(_) | PublishTo::Teams { .. }, _) => false,
         };
         same && self.settings.name == settings.name
     }
@@ -122,7 +130,11 @@ impl Far {
     }
 
     /// Publishes that user's documents from now on.
-    pub fn publishes(&mut self, user: &Arc<str>) {
+    pub fn publishes(&mut self, user: &Arc<str>, mailbox: Option<&str>) {
+        match mailbox {
+            Some(mailbox) => drop(self.mailboxes.insert(Arc::clone(user), mailbox.into())),
+            None => drop(self.mailboxes.remove(user)),
+        }
         for topic in topics(&self.settings) {
             self.number(user, topic);
         }
@@ -164,12 +176,15 @@ impl Far {
     pub fn wants(&mut self, user: &Arc<str>, told: &Arc<Told>) {
         let wanted = topics(&self.settings);
         let packages = Package::ALL.into_iter().map(Topic::Package);
-        for topic in packages.chain([Topic::Categories]) {
+        for topic in packages.chain([Topic::Categories, Topic::Calls]) {
             let Some(at) = self.numbers.get(&(Arc::clone(user), topic)).copied() else { continue };
-            let mark = wanted.contains(&topic).then(|| match topic {
-                Topic::Package(package) => told.document(user, package, self.sip().sight).mark,
-                Topic::Categories => mark_of(&self.picture(user, told)),
-            });
+            let calls = || told.presence.rich.activities.contains(&Activity::OnThePhone);
+            let mark = match topic {
+                _ if !wanted.contains(&topic) => None,
+                Topic::Package(package) => Some(told.document(user, package, self.sight()).mark),
+                Topic::Categories => Some(mark_of(&self.picture(user, told))),
+                Topic::Calls => (calls() && self.mailboxes.contains_key(user)).then_some(1),
+            };
             let known = self.ours[at].known.replace(Arc::clone(told));
             // R23: whoever signs in is told anew.
             let signs_in = told.presence.open && known.is_some_and(|known| !known.presence.open);
@@ -193,29 +208,51 @@ impl Far {
 
     /// Asks whether it lives, where it is time to.
     pub fn asks(&mut self, now: u64, lanes: &Lanes) -> Option<impl Future<Output = bool> + use<>> {
+        let PublishTo::Sip(sip) = &self.settings.to else { return None };
         (now >= self.ask).then(|| {
             self.ask = u64::MAX;
-            lives(lanes.clone(), self.sip().clone())
+            lives(lanes.clone(), sip.clone())
         })
     }
 
     /// It has answered that, or has not.
     pub fn lives(&mut self, lives: bool, now: u64) {
         self.machine.answers(lives);
-        self.ask = now + self.sip().keep_alive.as_millis() as u64;
+        if let PublishTo::Sip(sip) = &self.settings.to {
+            self.ask = now + sip.keep_alive.as_millis() as u64;
+        }
     }
 
     /// Sends a publication; `Err`: what comes of it without being sent.
-    pub fn post(&mut self, at: usize, request: Request, lanes: &Lanes) -> Result<Sent, Outcome> {
+    pub fn post(
+        &mut self,
+        at: usize,
+        request: Request,
+        (lanes, activities): (&Lanes, &Activated),
+    ) -> Result<Sent, Outcome> {
         let Some(ours) = self.ours.get(at) else { return Err(Answer::Silent.into()) };
         match ours.topic {
             Topic::Package(package) => Ok(self.publish(at, package, request, lanes)),
             Topic::Categories => self.service(at, &request, lanes),
+            Topic::Calls => self.calls(at, &request, activities),
         }
     }
 
+    fn calls(&self, at: usize, request: &Request, activities: &Activated) -> Result<Sent, Outcome> {
+        let PublishTo::Teams { channel, expires } = &self.settings.to else {
+            return Err(Answer::Refused(None).into());
+        };
+        let user = self.mailboxes.get(&self.ours[at].user).cloned();
+        // A channel that has come with the last reading of the site needs a restart.
+        let Some((told, user)) = activities.get(channel).cloned().zip(user) else {
+            return Err(Answer::Refused(None).into());
+        };
+        let lasts = (request.expires > 0).then_some(*expires);
+        Ok(Box::pin(async move { told.calls(&user, lasts).await.into() }))
+    }
+
     fn publish(&mut self, at: usize, package: Package, request: Request, lanes: &Lanes) -> Sent {
-        let sight = self.sip().sight;
+        let sight = self.sight();
         let ours = &mut self.ours[at];
         let body = match (&ours.known, request.body) {
             (Some(told), true) => {
@@ -267,16 +304,18 @@ impl Far {
     }
 
     fn picture(&self, user: &str, told: &Told) -> Vec<Piece> {
-        let sip = self.sip();
+        let PublishTo::Sip(sip) = &self.settings.to else { return vec![] };
         let PublishWhat::Categories { message_waiting, calendar, .. } = sip.what else { return vec![] };
         let endpoint = endpoint(&self.settings.name, user);
         let frame = Frame { message_waiting, calendar, endpoint };
         picture(frame, &told.presence.seen(sip.sight), &told.summary, told.schedule.as_deref())
     }
 
-    fn sip(&self) -> &SipServer {
-        let PublishTo::Sip(sip) = &self.settings.to;
-        sip
+    fn sight(&self) -> Sight {
+        match &self.settings.to {
+            PublishTo::Sip(sip) => sip.sight,
+            PublishTo::Teams { .. } => Sight::Reduced,
+        }
     }
 
     pub fn show_health(&mut self) {
@@ -298,7 +337,10 @@ impl Far {
 
 /// What that server is told.
 fn topics(settings: &PublishServer) -> Vec<Topic> {
-    let PublishTo::Sip(sip) = &settings.to;
+    let sip = match &settings.to {
+        PublishTo::Sip(sip) => sip,
+        PublishTo::Teams { .. } => return vec![Topic::Calls],
+    };
     match &sip.what {
         PublishWhat::Packages { packages, .. } => packages.iter().copied().map(Topic::Package).collect(),
         PublishWhat::Categories { .. } => vec![Topic::Categories],

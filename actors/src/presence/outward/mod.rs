@@ -1,12 +1,12 @@
 //! Tells other servers what is known of users: one task that hears of changes as a lane does, and plays the machine of each
-//! server ([`ringpost::presence::publishing`]). [`far`] is one server; [`post`] and [`service`] are the ways to tell it.
+//! server ([`ringpost::presence::publishing`]). [`far`] is one server; [`post`] and [`service`] are the ways to tell it by SIP.
 
 mod far;
 pub(super) mod post;
 mod service;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     ops::RangeFrom,
     sync::Arc,
     time::{Duration, Instant},
@@ -15,6 +15,7 @@ use std::{
 use futures_util::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 use ringpost::{
     directory::Directory,
+    outbox::ChannelName,
     presence::{microsoft::ledger::Batch, publication::Answer},
     settings::{PublishServer, User},
 };
@@ -22,7 +23,7 @@ use tokio::sync::{Mutex, Notify, mpsc};
 
 use self::far::Far;
 use super::{Order, Presence, cell::Cell};
-use crate::{entropy, metrics::METRICS, port::lanes::Lanes};
+use crate::{channel::Activities, entropy, metrics::METRICS, port::lanes::Lanes};
 
 /// How long the end of the publications is waited for when Ringpost stops.
 const FAREWELL: Duration = Duration::from_millis(800);
@@ -31,6 +32,7 @@ const FAREWELL: Duration = Duration::from_millis(800);
 pub struct Outward {
     presence: Arc<Presence>,
     lanes: Lanes,
+    activities: Activated,
     inbox: Mutex<mpsc::UnboundedReceiver<Order>>,
     ends: Notify,
     ended: Notify,
@@ -55,13 +57,16 @@ impl From<Answer> for Outcome {
     }
 }
 
+/// Who wants to know what users are doing, by the channel's name.
+type Activated = HashMap<ChannelName, Arc<dyn Activities>>;
+
 type Work = FuturesUnordered<LocalBoxFuture<'static, Done>>;
 
 impl Outward {
     /// Publishes what that owner of presence knows, through the first lane; `None`: somebody does already.
-    pub fn new(presence: Arc<Presence>, lanes: Lanes) -> Option<Arc<Self>> {
+    pub fn new(presence: Arc<Presence>, lanes: Lanes, activities: Activated) -> Option<Arc<Self>> {
         let inbox = Mutex::new(presence.inbox(presence.outward())?);
-        Some(Arc::new(Self { presence, lanes, inbox, ends: Notify::new(), ended: Notify::new() }))
+        Some(Arc::new(Self { presence, lanes, activities, inbox, ends: Notify::new(), ended: Notify::new() }))
     }
 
     /// Takes the publications back, as far as that is quickly done.
@@ -148,7 +153,7 @@ impl Outward {
             for user in users {
                 let cell = self.presence.of(user);
                 cell.heeded_by(self.presence.outward());
-                far.publishes(&cell.user);
+                far.publishes(&cell.user, user.mail.as_deref());
                 let told = cell.heard_by(self.presence.outward());
                 far.wants(&cell.user, &told);
             }
@@ -164,7 +169,7 @@ impl Outward {
             work.push(Box::pin(async move { Done::Lives(id, asks.await) }));
         }
         while let Some((at, request)) = far.machine.next(now) {
-            match far.post(at, request, &self.lanes) {
+            match far.post(at, request, (&self.lanes, &self.activities)) {
                 Ok(sent) => {
                     METRICS.publishes_sent_total.one();
                     work.push(Box::pin(async move { Done::Published(id, at, sent.await) }));

@@ -53,7 +53,7 @@ pub struct Post {
 impl Post {
     /// Sends it, and answers challenges.
     pub async fn send(self, lanes: Lanes) -> Answer {
-        let PublishTo::Sip(sip) = &self.settings.to;
+        let PublishTo::Sip(sip) = &self.settings.to else { return Answer::Refused(None) };
         let reply = answered(&lanes, &self.settings.name, sip, self.errand(sip)).await;
         Answer::read(reply.code, reply.message.as_ref())
     }

@@ -31,7 +31,7 @@ impl Service {
     /// Sends it, with other versions where the server asks for them.
     pub async fn send(mut self, lanes: Lanes) -> Outcome {
         let settings = Arc::clone(&self.settings);
-        let PublishTo::Sip(sip) = &settings.to;
+        let PublishTo::Sip(sip) = &settings.to else { return self.ended(Answer::Refused(None)) };
         for _ in 0..TRIES {
             let reply = answered(&lanes, &settings.name, sip, self.errand(sip)).await;
             if let code @ (400 | 402..=406 | 409..=499) = reply.code
