@@ -1,6 +1,6 @@
 //! XML of strangers, read within bounds, and our own, written so that no text becomes markup.
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
 
 use quick_xml::{Reader, escape::escape, events::Event};
 
@@ -118,10 +118,16 @@ pub fn element(body: &mut String, opening: &str, text: &str) {
 }
 
 /// Text fit for an element or for an attribute in double quotes.
-pub fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    // Most of what is written are names and numbers in ASCII.
+    let plain = |octet: &u8| matches!(octet, b' '..=b'~') && !b"<>&'\"".contains(octet);
+    if text.as_bytes().iter().all(plain) {
+        return Cow::Borrowed(text);
+    }
     let allowed = |c: &char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..);
     let allowed: String = text.chars().filter(allowed).collect();
-    escape(allowed.as_str()).replace('\r', "&#13;").replace('\n', "&#10;").replace('\t', "&#9;")
+    let written = escape(allowed.as_str()).replace('\r', "&#13;").replace('\n', "&#10;");
+    Cow::Owned(written.replace('\t', "&#9;"))
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ pub struct Running {
     lanes: Lanes,
     trunks: Trunks,
     outward: Option<Arc<Outward>>,
-    connectors: Arc<Connectors>,
+    pub(crate) connectors: Arc<Connectors>,
     rcc: Arc<Rcc>,
     outbox: Addr<Outbox>,
     web: Web,

@@ -31,6 +31,7 @@ use ringpost::{
     },
     um::health::Sign,
 };
+use tokio::sync::mpsc;
 
 use crate::{
     call::{CallActor, End},
@@ -190,11 +191,11 @@ impl Switch {
         (self.calls.borrow().iter().flatten().next().cloned(), self.legs.borrow().len())
     }
 
-    /// Takes no new calls from now on.
-    pub fn drain(&self) {
+    /// Takes no new calls from now on; `done` is dropped when what the lane had to write is on the disk.
+    pub fn drain(&self, done: mpsc::Sender<()>) {
         self.draining.set(true);
         self.ship_records();
-        self.watchers.write_all();
+        self.watchers.write_all(done);
     }
 
     /// The site as it is now.

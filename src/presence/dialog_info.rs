@@ -21,7 +21,7 @@ pub fn write(presence: &Presence, entity: &str) -> (String, String) {
     let mut head = String::with_capacity(128);
     head.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n");
     head.push_str("<dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" version=\"");
-    let mut tail = String::with_capacity(256);
+    let mut tail = String::with_capacity(128 + 512 * presence.calls.len());
     add(&mut tail, format_args!("\" state=\"full\" entity=\"{entity}\">"));
     presence.calls.iter().for_each(|call| dialog(&mut tail, call, &entity));
     tail.push_str("</dialog-info>\r\n");

@@ -33,6 +33,12 @@ def memory_kib(pid):
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
+def peak_kib(pid):
+    """The most that one process has held."""
+    with open(f"/proc/{pid}/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM:"))
+
+
 def ringpost(program, folder, site):
     """The command that serves a site."""
     path = os.path.join(folder, "site.toml")

@@ -11,6 +11,7 @@ use ringpost::{
     sip::{peer::Peer, token::Token},
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
 use super::{
     Presence,
@@ -200,12 +201,12 @@ impl Watchers {
 
     /// Writes what has gathered, piece by piece; what the disk refuses is tried again.
     pub fn write(self: &Rc<Self>) {
-        let tags = std::mem::take(&mut *self.unwritten.borrow_mut());
         let watchers = Rc::clone(self);
         actix::spawn(async move {
-            let tags: Vec<u64> = tags.into_iter().collect();
-            for some in tags.chunks(PAGE) {
-                watchers.write_some(some).await;
+            // What comes meanwhile has its turn a second later.
+            let mut turns = watchers.unwritten.borrow().len().div_ceil(PAGE);
+            while turns > 0 && watchers.write_some().await {
+                turns -= 1;
             }
             let more = !watchers.unwritten.borrow().is_empty();
             watchers.keeping.set(more);
@@ -215,19 +216,37 @@ impl Watchers {
         });
     }
 
-    /// Writes all that has gathered at once: the program is about to end.
-    pub fn write_all(self: &Rc<Self>) {
-        let tags: Vec<u64> = self.unwritten.borrow_mut().drain().collect();
+    /// The program is about to end: writes all that has gathered, then drops `done`.
+    pub fn write_all(self: &Rc<Self>, done: mpsc::Sender<()>) {
         let watchers = Rc::clone(self);
-        actix::spawn(async move { watchers.write_some(&tags).await });
+        actix::spawn(async move {
+            while watchers.write_some().await {}
+            drop(done);
+        });
     }
 
-    async fn write_some(&self, tags: &[u64]) {
-        let Some(scribe) = &self.presence.scribe else { return };
+    /// Writes some of what has gathered; false: there is nothing, or the disk refuses.
+    async fn write_some(&self) -> bool {
+        let Some(scribe) = &self.presence.scribe else { return false };
+        let tags = self.take_unwritten();
+        if tags.is_empty() {
+            return false;
+        }
         let rows: Vec<PresenceRow> = tags.iter().map(|tag| (name(*tag), self.row(*tag))).collect();
-        if !scribe.keep_presence(rows).await {
+        let written = scribe.keep_presence(rows).await;
+        if !written {
             self.unwritten.borrow_mut().extend(tags);
         }
+        written
+    }
+
+    fn take_unwritten(&self) -> Vec<u64> {
+        let mut unwritten = self.unwritten.borrow_mut();
+        let tags: Vec<u64> = unwritten.iter().take(PAGE).copied().collect();
+        for tag in &tags {
+            unwritten.remove(tag);
+        }
+        tags
     }
 
     fn row(&self, tag: u64) -> Option<String> {

@@ -132,7 +132,7 @@ async fn unpack(port: Rc<Port>, switch: Rc<Switch>, inbox: Rc<Mutex<mpsc::Receiv
                     let _ = answer.send(leg);
                 }
             }
-            Parcel::Drain(_done) => port.guarded(|| switch.drain()),
+            Parcel::Drain(done) => port.guarded(|| switch.drain(done)),
             Parcel::Stop => port.guarded(|| switch.end_all()),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
@@ -25,7 +26,12 @@ pub struct Subscription {
 impl Pbx {
     /// One at an address of its own, for a Ringpost that is about to start there.
     pub fn new(site: &Site, over: Over) -> Self {
-        let peer = Peer::at(over, ("127.0.0.1", ports(1)), site.sip);
+        Self::at(over, site.sip)
+    }
+
+    /// The same for a Ringpost at that address.
+    pub fn at(over: Over, sip: SocketAddr) -> Self {
+        let peer = Peer::at(over, ("127.0.0.1", ports(1)), sip);
         Self { peer, waiting: VecDeque::new(), lives: true }
     }
 

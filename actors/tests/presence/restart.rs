@@ -49,6 +49,20 @@ fn subscriptions_and_publications_outlive_a_kill() {
     }
 }
 
+/// A tidy end leaves on the disk what the last moment has brought.
+#[test]
+fn a_subscription_of_the_last_moment_outlives_a_tidy_end() {
+    let mut ringpost =
+        site("users = \"full\"\nresume_within = \"1s\"").user("1001", &[], "").user("1002", &[], "").start();
+    let mut watcher = Watcher::new(&ringpost, Over::Udp, "1002");
+    let before = watcher.subscribes("1001", "dialog", "Expires: 600\r\n");
+    assert!(ringpost.terminate().success());
+    ringpost.restart();
+    let after = watcher.notified();
+    assert_eq!((after.one("Call-ID"), after.one("From")), (before.one("Call-ID"), before.one("From")));
+    ringpost.is_well();
+}
+
 /// A call that a kill has ended is not on anybody's lamp any more.
 #[test]
 fn no_lamp_stays_lit_over_a_kill() {

@@ -11,6 +11,8 @@ pub struct Watcher {
     pub user: String,
     pub dialog: Option<Dialog>,
     pub package: String,
+    /// The site's domain.
+    pub domain: String,
     count: u32,
 }
 
@@ -23,7 +25,14 @@ pub fn site(lines: &str) -> Site {
 impl Watcher {
     pub fn new(ringpost: &Ringpost, over: Over, user: &str) -> Self {
         let peer = Peer::new(over, "127.0.0.1", ringpost.sip);
-        Self { peer, user: user.to_owned(), dialog: None, package: String::new(), count: 0 }
+        Self {
+            peer,
+            user: user.to_owned(),
+            dialog: None,
+            package: String::new(),
+            domain: "corp.test".into(),
+            count: 0,
+        }
     }
 
     /// Sends a request outside any dialog as this user.
@@ -35,8 +44,10 @@ impl Watcher {
     }
 
     pub fn draft(&self, method: &str, user: &str, headers: &str, body: &str) -> String {
-        let text = self.peer.draft(method, &format!("sip:{user}@corp.test"), headers, body);
-        text.replace("\"Ada Caller\" <sip:+4544890101@pbx.test>", &format!("<sip:{}@corp.test>", self.user))
+        let domain = &self.domain;
+        let uri = if user.contains('@') { format!("sip:{user}") } else { format!("sip:{user}@{domain}") };
+        let text = self.peer.draft(method, &uri, headers, body);
+        text.replace("\"Ada Caller\" <sip:+4544890101@pbx.test>", &format!("<sip:{}@{domain}>", self.user))
     }
 
     /// Subscribes, and expects to be taken; the first NOTIFY.

@@ -1,86 +1,14 @@
 //! Kamailio as the presence server that Ringpost publishes at; a watcher there sees the calls that run here.
 
 use std::{
-    fs::{self, File},
     net::SocketAddr,
-    os::unix::process::CommandExt,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use crate::support::{Over, PATIENCE, Peer, Sip, Site, metrics, peer::Dialog, ports, until};
-
-const TABLES: &str = "/usr/share/kamailio/db_sqlite";
-
-/// A presence server that ends with its test, or loses its memory.
-struct Kamailio {
-    address: SocketAddr,
-    folder: tempfile::TempDir,
-    child: Child,
-}
-
-impl Kamailio {
-    /// One with an empty memory; `None` and a word about it where it is not installed.
-    fn start(address: SocketAddr) -> Option<Self> {
-        let paths = std::env::var_os("PATH").unwrap_or_default();
-        let mut folders: Vec<PathBuf> = std::env::split_paths(&paths).collect();
-        folders.push("/usr/sbin".into());
-        let program = folders.iter().map(|folder| folder.join("kamailio")).find(|path| path.is_file());
-        let (Some(program), true) = (program, Path::new(TABLES).is_dir()) else {
-            println!("skipped: kamailio with its SQLite and presence modules is not installed");
-            return None;
-        };
-        let folder = tempfile::tempdir().expect("a folder");
-        let database = folder.path().join("kamailio.db");
-        let tables = rusqlite::Connection::open(&database).expect("a database");
-        for name in ["standard", "presence"] {
-            let sql =
-                fs::read_to_string(format!("{TABLES}/{name}-create.sql")).expect("Kamailio's own tables");
-            tables.execute_batch(&sql).expect("they are made");
-        }
-        drop(tables);
-        let log = File::create(folder.path().join("log")).expect("a log");
-        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/services/kamailio-presence.cfg");
-        let mut command = Command::new(program);
-        command.arg("-f").arg(config).args(["-DD", "-E", "-m", "32", "-M", "4", "-Y"]).arg(folder.path());
-        for (name, value) in [
-            ("LISTEN_UDP", format!("udp:{address}")),
-            ("LISTEN_TCP", format!("tcp:{address}")),
-            ("SERVER", format!("\"sip:{address}\"")),
-            ("DB", format!("\"sqlite:///{}\"", database.display())),
-        ] {
-            command.arg("-A").arg(format!("{name}={value}"));
-        }
-        // A group of its own, for its children must go with it.
-        let child = command
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a log"))
-            .stderr(log)
-            .spawn()
-            .expect("kamailio runs");
-        let kamailio = Self { address, folder, child };
-        let mut probe = Peer::new(Over::Udp, "127.0.0.1", address);
-        until(&format!("kamailio answers: {}", kamailio.log()), || {
-            probe.request("OPTIONS", &format!("sip:{address}"), "", "");
-            probe.next(Duration::from_millis(50)).is_some()
-        });
-        Some(kamailio)
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-}
-
-impl Drop for Kamailio {
-    fn drop(&mut self) {
-        let group = format!("-{}", self.child.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
-        let _ = self.child.wait();
-    }
-}
+use crate::{
+    server::Kamailio,
+    support::{Over, PATIENCE, Peer, Sip, Site, metrics, peer::Dialog, ports, until},
+};
 
 /// A watcher of 1001 at Kamailio.
 struct Watcher {
@@ -142,7 +70,7 @@ fn talk(pbx: &mut Peer, phone: &mut Peer) -> Dialog {
 #[test]
 fn r206_a_kill_leaves_no_second_publication() {
     let address = SocketAddr::from(([127, 0, 0, 22], ports(1)));
-    let Some(kamailio) = Kamailio::start(address) else { return };
+    let Some(kamailio) = Kamailio::start(address, &[]) else { return };
     let site = Site::new();
     let (mut pbx, mut phone) = (site.peer(Over::Udp), site.peer(Over::Udp));
     let mut ringpost = site
@@ -190,7 +118,7 @@ fn hang_up(pbx: &mut Peer, phone: &mut Peer, mut talk: Dialog) {
 fn kamailio_is_told_and_told_again_when_it_is_back() {
     for (over, last) in [(Over::Udp, 22), (Over::Tcp, 23)] {
         let address = SocketAddr::from(([127, 0, 0, last], ports(1)));
-        let Some(mut kamailio) = Kamailio::start(address) else { return };
+        let Some(mut kamailio) = Kamailio::start(address, &[]) else { return };
         let site = Site::new();
         let (mut pbx, mut phone) = (site.peer(Over::Udp), site.peer(Over::Udp));
         let health = SocketAddr::from(([127, 0, 0, 1], ports(1)));
@@ -225,7 +153,7 @@ fn kamailio_is_told_and_told_again_when_it_is_back() {
         };
         until("yellow", || of("yellow"));
         hang_up(&mut pbx, &mut phone, call);
-        kamailio = Kamailio::start(address).expect("it was there before");
+        kamailio = Kamailio::start(address, &[]).expect("it was there before");
         let back = Instant::now();
         let mut presence = Watcher::new(&kamailio, "presence");
         let mut seen = vec![];
@@ -242,7 +170,7 @@ fn kamailio_is_told_and_told_again_when_it_is_back() {
         until("both told again", || number("publish_failures_total") >= 2 && number("publications_out") == 2);
         // Killed and back between two questions: the next change, or the next turn, finds it out.
         drop(kamailio);
-        kamailio = Kamailio::start(address).expect("it was there before");
+        kamailio = Kamailio::start(address, &[]).expect("it was there before");
         let back = Instant::now();
         let call = talk(&mut pbx, &mut phone);
         Watcher::new(&kamailio, "dialog").sees("a call", talks);

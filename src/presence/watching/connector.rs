@@ -4,6 +4,9 @@
 //! back, every subscription is prolonged, and those that it has lost begin anew. Times are milliseconds of any clock that
 //! only runs forward, unless they say that they are seconds since 1970.
 
+mod answers;
+mod notices;
+
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, HashSet, VecDeque},
@@ -11,21 +14,14 @@ use std::{
 };
 
 use super::{
-    list::{self, State},
-    meaning::{Meant, Read, Reading, is_of},
-    message::{Answer, Notice},
+    meaning::{Meant, Reading},
     shown::{Status, Trouble},
-    subscription::{Gone, Heard, Request, Step, Subscription, Terms},
+    subscription::{Request, Step, Subscription, Terms},
 };
-use crate::{
-    presence::{Standard, subscription::Package},
-    sip::{Message, uri::Uri},
-};
+use crate::presence::subscription::Package;
 
 /// What a dialog has said that ended and is followed by another one counts so long.
 const GRACE: u64 = 5_000;
-/// A server that has lost one subscription has lost the others, most likely; but not all the time.
-const DOUBTS: u64 = 30_000;
 /// Requests may be so much ahead of their pace, in milliseconds.
 const AHEAD: u64 = 20;
 
@@ -213,11 +209,6 @@ impl Connector {
             Health::Well if self.has_login => Status::UpAndRunning,
             Health::Well => Status::CredentialsNotFound,
         }
-    }
-
-    /// Whether the server does not answer.
-    pub fn is_silent(&self) -> bool {
-        self.health == Health::Silent
     }
 
     /// All that is watched.
@@ -435,298 +426,11 @@ impl Connector {
         [later, ready].into_iter().flatten().min()
     }
 
-    /// What came of a request: the number of the subscription, the request's serial and its CSeq in the end.
-    pub fn answered(
-        &mut self,
-        at: usize,
-        (serial, sequence): (u32, u32),
-        answer: Answer,
-        now: u64,
-        random: u32,
-    ) {
-        self.under_way = self.under_way.saturating_sub(1);
-        let Some(slot) = self.slots.get_mut(at).and_then(Option::as_mut) else { return };
-        let (held, is_list, recent) = (slot.machine.is_held(), slot.list.is_some(), slot.epoch == self.epoch);
-        match answer {
-            Answer::Taken(_) => (self.unproved, self.denied) = (false, false),
-            Answer::Unproved => self.unproved = true,
-            Answer::Denied => self.denied = true,
-            Answer::Ill(Some(after)) => self.rest = now + 1_000 * u64::from(after.min(3_600)),
-            _ => {}
-        }
-        let began = slot.machine.trouble().is_some();
-        slot.machine.answered((serial, sequence), answer.clone(), &self.pace.terms, now, random);
-        if matches!(answer, Answer::Taken(_)) && held {
-            let prolonged: Vec<_> = slot.members.clone();
-            for member in prolonged {
-                self.prolong(member, at);
-            }
-        }
-        self.settle(at, now);
-        self.look(at);
-        if is_list && began && matches!(answer, Answer::Unknown(_) | Answer::NotFound | Answer::Denied) {
-            return self.single_out();
-        }
-        if answer == Answer::Gone && held && recent && now >= self.doubts {
-            self.doubts = now + DOUBTS;
-            self.epoch += 1;
-            self.doubt_all();
-        }
-    }
-
-    /// Lists are not taken: one subscription for each of their resources.
-    fn single_out(&mut self) {
-        self.refused_lists = true;
-        self.effects.push(Effect::NoLists);
-        for at in 0..self.slots.len() {
-            let Some(slot) = self.slots[at].as_mut().filter(|slot| slot.list.is_some()) else { continue };
-            slot.machine.wants(false);
-            for member in std::mem::take(&mut slot.members) {
-                let Some(key) = self.resources[member].as_ref().map(|one| one.key.clone()) else { continue };
-                let subscription = self.place(&key, member);
-                if let Some(resource) = &mut self.resources[member] {
-                    (resource.subscription, resource.listed) = (subscription, None);
-                }
-                self.changed.insert(key);
-            }
-            self.look(at);
-        }
-    }
-
-    /// A NOTIFY with a tag of ours has come; the code to answer. `custom` maps states of users' own (R81), `wall` is the time in
-    /// seconds since 1970.
-    pub fn notified(
-        &mut self,
-        tag: u64,
-        message: &Message,
-        custom: impl Fn(&str) -> Option<Standard>,
-        (now, wall): (u64, u64),
-        random: u32,
-    ) -> u16 {
-        let Some(at) = self.tags.get(&tag).copied() else { return 481 };
-        let Some(slot) = &mut self.slots[at] else { return 481 };
-        let notice = match Notice::read(message, slot.package) {
-            Ok(notice) => notice,
-            Err(code) => return code,
-        };
-        let heard = slot.machine.notified(&notice, &self.pace.terms, now, random);
-        let body = notice.body();
-        let code = match heard {
-            Heard::Refused(code) => return code,
-            Heard::Last => 200,
-            Heard::Taken(dialog, ends) => {
-                let times = (now, wall, ends);
-                match body {
-                    Some((kind, body)) => self.reads(at, dialog, (kind, &body), custom, times),
-                    None => self.says_nothing(at, dialog, ends),
-                }
-            }
-        };
-        self.settle(at, now);
-        self.look(at);
-        code
-    }
-
-    /// A NOTIFY without a body: the subscription stands, and nothing is known yet, or what was said before holds.
-    fn says_nothing(&mut self, at: usize, dialog: u32, ends: u64) -> u16 {
-        let Some(slot) = self.slots[at].as_ref().filter(|slot| slot.list.is_none()) else { return 200 };
-        for member in slot.members.clone() {
-            let Some(resource) = &mut self.resources[member] else { continue };
-            resource.known_by(dialog, ends);
-            self.changed.insert(resource.key.clone());
-        }
-        200
-    }
-
-    fn reads(
-        &mut self,
-        at: usize,
-        dialog: u32,
-        (kind, body): (&[u8], &bytes::Bytes),
-        custom: impl Fn(&str) -> Option<Standard>,
-        times: (u64, u64, u64),
-    ) -> u16 {
-        let Some(slot) = self.slots[at].as_ref() else { return 481 };
-        let package = slot.package;
-        if list::is_kind(kind, list::TYPE) && slot.list.is_some() {
-            return match list::read(kind, body) {
-                Ok(listed) => self.reads_list(at, dialog, listed, custom, times),
-                Err(_) => 400,
-            };
-        }
-        if !is_of(package, kind) {
-            return 415;
-        }
-        let Some(member) = slot.members.first().copied() else { return 200 };
-        match self.read_one(member, dialog, body, &custom, times) {
-            Ok(Read::Gap) => self.doubt(at),
-            Ok(_) => {}
-            Err(code) => return code,
-        }
-        200
-    }
-
-    /// Takes a document about one resource.
-    fn read_one(
-        &mut self,
-        member: usize,
-        dialog: u32,
-        body: &[u8],
-        custom: &impl Fn(&str) -> Option<Standard>,
-        (now, wall, ends): (u64, u64, u64),
-    ) -> Result<Read, u16> {
-        let Some(resource) = &mut self.resources[member] else { return Ok(Read::Old) };
-        let package = resource.key.package;
-        let until = wall + (ends - now.min(ends)).div_ceil(1_000);
-        let known = resource.known_by(dialog, ends);
-        let read = known.reading.take(package, body, custom, (wall, until)).map_err(|_| 400_u16)?;
-        // What comes instead of a dialog that has ended is here.
-        resource.known.retain(|known| known.dialog == dialog || known.ends > now + GRACE);
-        resource.listed = None;
-        self.changed.insert(resource.key.clone());
-        Ok(read)
-    }
-
-    fn reads_list(
-        &mut self,
-        at: usize,
-        dialog: u32,
-        listed: list::Listed,
-        custom: impl Fn(&str) -> Option<Standard>,
-        times: (u64, u64, u64),
-    ) -> u16 {
-        let Some(slot) = self.slots[at].as_mut() else { return 481 };
-        let last = slot.versions.iter().find(|(of, _)| *of == dialog).map(|(_, version)| *version);
-        // RFC 4662 §5.2: changes to something that is not known here are asked for as a whole.
-        let mut gap =
-            !listed.full && last.zip(listed.version).is_none_or(|(last, version)| version != last + 1);
-        if let (Some(last), Some(version), false) = (last, listed.version, listed.full)
-            && version <= last
-        {
-            return 200;
-        }
-        slot.versions.retain(|(of, _)| *of != dialog);
-        slot.versions.extend(listed.version.map(|version| (dialog, version)));
-        let by_uri = self.names_of(at);
-        let mut named: HashSet<usize> = HashSet::new();
-        for one in listed.resources {
-            let Some(member) = found(&by_uri, &one.uri) else { continue };
-            named.insert(member);
-            let trouble = match one.state {
-                State::Told(kind, body) => {
-                    let package = self.resources[member].as_ref().map(|one| one.key.package);
-                    if !package.is_some_and(|package| is_of(package, kind.as_bytes())) {
-                        continue;
-                    }
-                    // One that cannot be read is one resource's trouble.
-                    match self.read_one(member, dialog, &body, &custom, times) {
-                        Ok(read) => gap |= read == Read::Gap,
-                        Err(_) => self.forget_one(member, dialog, Trouble::Error, false),
-                    }
-                    continue;
-                }
-                State::Nothing => Trouble::Requesting,
-                State::Rejected => Trouble::AccessDenied,
-                State::NoResource => Trouble::NotFound,
-                State::Over => Trouble::Error,
-            };
-            let silent = matches!(one.state, State::Nothing);
-            self.forget_one(member, dialog, trouble, silent);
-        }
-        if listed.full {
-            let members = self.slots[at].as_ref().map(|slot| slot.members.clone()).unwrap_or_default();
-            for member in members.into_iter().filter(|member| !named.contains(member)) {
-                self.forget_one(member, dialog, Trouble::NotFound, false);
-            }
-        }
-        if gap {
-            self.doubt(at);
-        }
-        200
-    }
-
-    /// A list says nothing of a resource, and why. `may_stay`: what it said before holds.
-    fn forget_one(&mut self, member: usize, dialog: u32, trouble: Trouble, may_stay: bool) {
-        let Some(resource) = &mut self.resources[member] else { return };
-        if may_stay && !resource.known.is_empty() {
-            return;
-        }
-        resource.known.retain(|known| known.dialog != dialog);
-        resource.listed = Some(trouble);
-        self.changed.insert(resource.key.clone());
-    }
-
-    /// The members of a list by how a server may write them: the whole address, and the user part.
-    fn names_of(&self, at: usize) -> HashMap<String, usize> {
-        let members = self.slots[at].iter().flat_map(|slot| &slot.members);
-        let mut names = HashMap::new();
-        for member in members {
-            let Some(resource) = &self.resources[*member] else { continue };
-            let (whole, user) = plain(&resource.key.uri);
-            names.entry(user).or_insert(*member);
-            names.insert(whole, *member);
-        }
-        names
-    }
-
     fn doubt(&mut self, at: usize) {
         if let Some(slot) = &mut self.slots[at] {
             slot.machine.doubt();
         }
         self.look(at);
-    }
-
-    fn prolong(&mut self, member: usize, at: usize) {
-        let Some(slot) = &self.slots[at] else { return };
-        let Some(resource) = &mut self.resources[member] else { return };
-        let mut longer = false;
-        for known in &mut resource.known {
-            if let Some(ends) = slot.machine.ends(known.dialog).filter(|ends| *ends != known.ends) {
-                (known.ends, longer) = (ends, true);
-            }
-        }
-        if longer {
-            self.effects.push(Effect::Prolonged(resource.key.clone()));
-        }
-    }
-
-    /// After a subscription's machine was asked or told something: what its dialogs have said goes with them.
-    fn settle(&mut self, at: usize, now: u64) {
-        let Some(slot) = &mut self.slots[at] else { return };
-        let gone = slot.machine.gone();
-        for Gone { dialog, followed } in gone {
-            slot.versions.retain(|(of, _)| *of != dialog);
-            for member in &slot.members {
-                let Some(resource) = &mut self.resources[*member] else { continue };
-                let before = resource.known.len();
-                match followed {
-                    true => resource
-                        .known
-                        .iter_mut()
-                        .filter(|known| known.dialog == dialog)
-                        .for_each(|known| known.ends = known.ends.min(now + GRACE)),
-                    false => resource.known.retain(|known| known.dialog != dialog),
-                }
-                if followed || resource.known.len() < before {
-                    self.changed.insert(resource.key.clone());
-                }
-            }
-        }
-        // Whatever the machine is in now is shown.
-        if let Some(slot) = &self.slots[at] {
-            if slot.machine.trouble().is_some() {
-                let keys = slot.members.iter().filter_map(|member| self.resources[*member].as_ref());
-                self.changed.extend(keys.map(|resource| resource.key.clone()));
-            }
-            if slot.machine.is_over() && slot.members.is_empty() {
-                self.tags.remove(&slot.tag);
-                if slot.tag != 0 {
-                    self.effects.push(Effect::Ends(slot.tag));
-                }
-                self.slots[at] = None;
-                self.free.push(at);
-            }
-        }
     }
 
     fn forget_all(&mut self) {
@@ -778,18 +482,4 @@ impl Resource {
         self.known[at].ends = ends;
         &mut self.known[at]
     }
-}
-
-/// An address as it is compared, and its user part.
-fn plain(uri: &str) -> (String, String) {
-    let read = Uri::read(uri.as_bytes());
-    let user = read.and_then(|uri| uri.bare_user()).map(|user| String::from_utf8_lossy(user).into_owned());
-    let host = read.map(|uri| String::from_utf8_lossy(uri.host).to_ascii_lowercase()).unwrap_or_default();
-    let user = user.unwrap_or_else(|| uri.to_owned());
-    (format!("{user}@{host}"), user)
-}
-
-fn found(names: &HashMap<String, usize>, uri: &str) -> Option<usize> {
-    let (whole, user) = plain(uri);
-    names.get(&whole).or_else(|| names.get(&user)).copied()
 }

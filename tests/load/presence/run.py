@@ -20,7 +20,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(HERE))
 import servers
 from crowd import Crowd
-from servers import cpu_us, free_port, memory_kib
+from servers import cpu_us, free_port, memory_kib, peak_kib
 
 SITE = """[sip]
 listen = ["udp:127.0.0.1:{port}"]
@@ -144,7 +144,7 @@ def resumes(options, folder, place, crowded):
         told = time.monotonic() - since
         print(f"ringpost  start:  {size / count:.0f} octets on the disk per subscription; up after {up:.1f} s, with none after "
               f"{began:.1f} s; {len(crowd.told)} told again {told:.1f} s after the start, spread over {resume} s; "
-              f"{memory_kib(process.pid) / 1024:.0f} MiB, {cpu_us(process.pid) / count:.1f} us CPU for each", flush=True)
+              f"{memory_kib(process.pid) / 1024:.0f} MiB, {peak_kib(process.pid) / 1024:.0f} at most, {cpu_us(process.pid) / count:.1f} us CPU for each", flush=True)
         if not all_told:
             sys.exit("not every watcher was told again")
 

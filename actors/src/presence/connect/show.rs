@@ -23,7 +23,7 @@ use super::{
 };
 
 /// How long a connector may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the first state of a trial is waited for.
 const TRIAL: Duration = Duration::from_secs(15);
 

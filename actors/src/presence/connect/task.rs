@@ -1,8 +1,10 @@
 //! The task of one connector.
 
+mod saying;
+mod trials;
+
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    hash::{DefaultHasher, Hash, Hasher},
+    collections::{HashMap, HashSet},
     net::IpAddr,
     sync::Arc,
     time::Instant,
@@ -10,24 +12,22 @@ use std::{
 
 use futures_util::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 use ringpost::{
-    directory::Directory,
     presence::{
-        forwarded::Forwarded,
-        input::Said,
         subscription::{ALLOW_EVENTS, Package},
-        watching::{Answer, Connector, Effect, Key, Status, Trouble, meaning::Meant},
+        watching::{Answer, Connector, Effect, Key, Status},
     },
     settings::PresenceConnector,
     sip::{build, build::literal, uri::Uri},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
+use self::trials::Trial;
 use super::{
     Connectors, FAREWELL, Start,
     feeds::{self, Feed, Feeds},
     part,
     post::{Post, Posted},
-    show::{self, Command, Row, Shown},
+    show::{Command, Shown},
     tickets::{Heard, WAITING},
 };
 use crate::{
@@ -39,9 +39,6 @@ use crate::{
 
 /// NOTIFYs that are looked at in one go.
 const AT_ONCE: usize = 64;
-/// How long a trial lasts (R116), and how long its first state is waited for at most.
-const TRIAL: u64 = 60_000;
-const VERDICT: u64 = 12_000;
 
 /// What has come of something.
 enum Done {
@@ -53,15 +50,6 @@ enum Done {
 struct Spoken {
     mark: u64,
     since: u64,
-}
-
-/// A trial.
-struct Trial {
-    keys: Vec<Key>,
-    /// When it has to have an answer, and when it lapses.
-    verdict: u64,
-    ends: u64,
-    answer: Option<oneshot::Sender<Vec<Row>>>,
 }
 
 /// The task.
@@ -370,120 +358,6 @@ impl Task {
         }
     }
 
-    fn lasts(&self, ends: u64) -> u64 {
-        ends.saturating_sub(self.now()).div_ceil(1_000)
-    }
-
-    /// Says what is known of a resource now.
-    fn tell(&mut self, key: &Key) {
-        let known = self.machine.known(key, self.now());
-        let feeds = self.feeds.get(key).cloned().unwrap_or_default();
-        let Ok((meant, ends)) = &known else {
-            let spoke = self.notes(key, &known);
-            if spoke {
-                feeds.iter().for_each(|feed| self.silence(feed));
-            }
-            return;
-        };
-        self.notes(key, &known);
-        let directory = self.presence.directory.load_full();
-        let until = self.presence.now() + self.lasts(*ends);
-        for feed in &feeds {
-            self.say(feed, meant, until, &directory);
-        }
-    }
-
-    fn say(&self, feed: &Feed, meant: &Meant, until: u64, directory: &Directory) {
-        let telephone = || feeds::telephone(meant, directory, &self.settings);
-        match feed {
-            Feed::Telephony(user) => {
-                if let Some(user) = directory.of_address(user) {
-                    self.presence.says(user, &feeds::source(&self.settings, false), telephone(), until);
-                }
-            }
-            Feed::Rich(user) => {
-                let source = feeds::source(&self.settings, true);
-                if let Some(user) = directory.of_address(user) {
-                    self.presence.says(user, &source, meant.person.clone(), until);
-                }
-            }
-            Feed::Messages(user) => {
-                if let (Some(user), Some(summary)) = (directory.of_address(user), &meant.summary) {
-                    let said = Forwarded::of(&self.settings.name, summary, until);
-                    let row = self.presence.forwarded(user, said);
-                    row.into_iter().for_each(|row| self.presence.write(row));
-                }
-            }
-            Feed::Foreign(cell) => {
-                let said = Said { phone: telephone().phone, ..meant.person.clone() };
-                self.presence.says_of(cell, &feeds::source(&self.settings, true), said, until);
-            }
-            Feed::Trial(_) => {}
-        }
-    }
-
-    fn silence(&self, feed: &Feed) {
-        let directory = self.presence.directory.load();
-        let person = !matches!(feed, Feed::Telephony(_));
-        let source = feeds::source(&self.settings, person);
-        match feed {
-            Feed::Telephony(user) | Feed::Rich(user) => {
-                // Whoever has left the site has taken all inputs along.
-                if let Some(user) = directory.of_address(user) {
-                    self.presence.is_silent(user, &source);
-                }
-            }
-            Feed::Foreign(cell) => self.presence.says_of(cell, &source, Said::default(), 0),
-            // Counts hold as long as they were told for.
-            Feed::Messages(_) | Feed::Trial(_) => {}
-        }
-    }
-
-    fn prolong(&mut self, key: &Key) {
-        let Ok((meant, ends)) = self.machine.known(key, self.now()) else { return };
-        let until = self.presence.now() + self.lasts(ends);
-        let directory = self.presence.directory.load_full();
-        for feed in self.feeds.get(key).into_iter().flatten() {
-            match feed {
-                Feed::Telephony(user) | Feed::Rich(user) => {
-                    let source = feeds::source(&self.settings, matches!(feed, Feed::Rich(_)));
-                    let cell = directory.of_address(user).map(|user| self.presence.of(user));
-                    cell.iter().for_each(|cell| self.presence.goes_on_saying(cell, &source, until));
-                }
-                Feed::Foreign(cell) => {
-                    self.presence.goes_on_saying(cell, &feeds::source(&self.settings, true), until);
-                }
-                Feed::Messages(_) => self.say(feed, &meant, until, &directory),
-                Feed::Trial(_) => {}
-            }
-        }
-    }
-
-    /// Notes since when it has been so; whether anything was known before.
-    fn notes(&mut self, key: &Key, known: &Result<(Meant, u64), Trouble>) -> bool {
-        let mut hasher = DefaultHasher::new();
-        let feed = self.feeds.get(key).and_then(|feeds| feeds.first());
-        match known {
-            Ok((meant, _)) => feed.and_then(|feed| show::state(meant, feed)).hash(&mut hasher),
-            Err(trouble) => trouble.hash(&mut hasher),
-        }
-        // The lowest bit tells knowledge from trouble.
-        let mark = hasher.finish() & !1 | u64::from(known.is_ok());
-        let now = self.presence.now();
-        let before = self.spoken.entry(key.clone()).or_insert(Spoken { mark: 0, since: now });
-        let spoke = before.mark & 1 == 1;
-        if before.mark != mark {
-            *before = Spoken { mark, since: now };
-        }
-        spoke
-    }
-
-    /// Whether a resource tells of a telephone that forwards.
-    fn forwards(&self, key: &Key) -> bool {
-        let known = self.machine.known(key, self.now());
-        known.is_ok_and(|(meant, _)| meant.phone.is_some_and(|phone| phone.forward.is_some()))
-    }
-
     fn announce(&mut self) {
         let held = self.machine.held();
         let status = self.machine.status();
@@ -529,67 +403,6 @@ impl Task {
             Command::Try(named, answer) => self.begin_trial(&named, answer),
             #[cfg(test)]
             Command::Break => panic!("broken by a test"),
-        }
-    }
-
-    fn rows(&self, user: Option<&str>, keys: Option<&[Key]>) -> Vec<Row> {
-        let (now, wall) = (self.now(), self.presence.now());
-        let mut rows = vec![];
-        for (key, feeds) in self.feeds.iter().filter(|(key, _)| keys.is_none_or(|keys| keys.contains(key))) {
-            for feed in
-                feeds.iter().filter(|feed| user.is_none_or(|user| feed.name().1 == user || *key.uri == *user))
-            {
-                let known = self.machine.known(key, now);
-                let since = self.spoken.get(key).map_or(wall, |spoken| spoken.since);
-                let lasts = known.as_ref().ok().map(|(_, ends)| self.lasts(*ends));
-                rows.push(show::row(key, feed, &known, (wall.saturating_sub(since), lasts)));
-            }
-        }
-        rows.sort_by(|one, other| (&one.user, &one.field).cmp(&(&other.user, &other.field)));
-        rows
-    }
-
-    fn begin_trial(&mut self, named: &str, answer: oneshot::Sender<Vec<Row>>) {
-        let directory = self.presence.directory.load_full();
-        self.trial = self.trial.wrapping_add(1).max(1);
-        let uri = || Key { uri: named.into(), package: Package::Presence, trial: 0 };
-        let found = match directory.of_address(named) {
-            Some(user) => feeds::of_user(&self.settings, user),
-            None if named.starts_with("sip:") => vec![(uri(), Feed::Trial(true))],
-            None => vec![],
-        };
-        let mut keys = vec![];
-        for (key, feed) in found {
-            let key = Key { trial: self.trial, ..key };
-            let person = !matches!(feed, Feed::Telephony(_));
-            self.feeds.insert(key.clone(), vec![Feed::Trial(person)]);
-            self.machine.add(key.clone());
-            keys.push(key);
-        }
-        let now = self.now();
-        self.trials.push(Trial { keys, verdict: now + VERDICT, ends: now + TRIAL, answer: Some(answer) });
-    }
-
-    /// Answers those who try something, and ends what has lasted its minute.
-    fn judge_trials(&mut self, now: u64) {
-        let mut trials: VecDeque<Trial> = std::mem::take(&mut self.trials).into();
-        while let Some(mut trial) = trials.pop_front() {
-            let open = |key: &Key| {
-                matches!(self.machine.known(key, now), Err(Trouble::Requesting | Trouble::NotRequested))
-            };
-            if now >= trial.verdict || !trial.keys.iter().any(open) {
-                let rows = self.rows(None, Some(&trial.keys));
-                // Nobody waits any more: nothing to tell.
-                trial.answer.take().map(|answer| answer.send(rows));
-            }
-            if now >= trial.ends {
-                for key in &trial.keys {
-                    self.forget(key);
-                    self.machine.remove(key);
-                }
-            } else {
-                self.trials.push(trial);
-            }
         }
     }
 }

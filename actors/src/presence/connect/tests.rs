@@ -1,1 +1,70 @@
 //! A connector that breaks is started again alone (R118, T39).
+
+use std::time::{Duration, Instant};
+
+use actix::System;
+
+use super::{Command, Connectors, part};
+use crate::{
+    load,
+    metrics::{METRICS, State},
+    stage::Running,
+};
+
+impl Connectors {
+    /// Breaks a connector.
+    fn breaks(&self, name: &str) {
+        let commands = self.running().get(name).cloned().expect("it runs");
+        assert!(commands.send(Command::Break).is_ok());
+    }
+}
+
+fn state(name: &str) -> Option<State> {
+    let part = part(name);
+    METRICS.health.parts().into_iter().find(|(known, _)| *known == part).map(|(_, state)| state)
+}
+
+async fn until(what: &str, so: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !so() {
+        assert!(Instant::now() < end, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[test]
+fn a_connector_that_breaks_begins_anew_alone_and_rests_where_it_breaks_too_often() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let probe = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|probe| probe.local_addr());
+    let port = probe.expect("a port").port();
+    let site = format!(
+        "[sip]\nlisten = [\"udp:127.0.0.1:{port}\"]\nlanes = 1\ndrain = \"0s\"\n[store]\npath = \"{}\"\n[presence]\nenabled = true\n\
+         [[presence.connector]]\nname = \"frail\"\nserver = \"127.0.0.1:9\"\n[[presence.connector]]\nname = \"sound\"\n\
+         server = \"127.0.0.1:9\"\n[[user]]\naddress = \"sip:1@lab.test\"\nnumbers = [\"1\"]\nmissed_calls = \"off\"\n",
+        folder.path().join("store.db").display()
+    );
+    let site = load::text(&folder.path().join("site.toml"), &site).expect("a good site");
+    System::new().block_on(async move {
+        let running = Running::start(site).await.expect("it starts");
+        let waits = |name: &str| matches!(state(name), Some(State::Yellow(_)));
+        until("both run", || waits("frail") && waits("sound")).await;
+        let red = || state("frail") == Some(State::Red("broken by a test".into()));
+        for _ in 0..5 {
+            running.connectors.breaks("frail");
+            until("it is red", red).await;
+            let since = Instant::now();
+            until("it is back", || waits("frail")).await;
+            assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+            assert!(waits("sound"), "the other one goes on");
+        }
+        // Once too often: it rests, and nobody else does.
+        running.connectors.breaks("frail");
+        until("it is red", red).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(red() && waits("sound"));
+        let report = running.connectors.report(&super::Filter::default()).await;
+        let names: Vec<_> = report.connectors.iter().map(|one| (one.name.as_str(), one.rows.len())).collect();
+        assert_eq!(names, [("frail", 0), ("sound", 1)]);
+        running.stop().await;
+    });
+}

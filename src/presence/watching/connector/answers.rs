@@ -1,0 +1,122 @@
+//! What came of requests, and what follows of it for resources.
+
+use super::{
+    super::{message::Answer, subscription::Gone},
+    Connector, Effect, GRACE,
+};
+
+/// A server that has lost one subscription has lost the others, most likely; but not all the time.
+const DOUBTS: u64 = 30_000;
+
+impl Connector {
+    /// What came of a request: the number of the subscription, the request's serial and its CSeq in the end.
+    pub fn answered(
+        &mut self,
+        at: usize,
+        (serial, sequence): (u32, u32),
+        answer: Answer,
+        now: u64,
+        random: u32,
+    ) {
+        self.under_way = self.under_way.saturating_sub(1);
+        let Some(slot) = self.slots.get_mut(at).and_then(Option::as_mut) else { return };
+        let (held, is_list, recent) = (slot.machine.is_held(), slot.list.is_some(), slot.epoch == self.epoch);
+        match answer {
+            Answer::Taken(_) => (self.unproved, self.denied) = (false, false),
+            Answer::Unproved => self.unproved = true,
+            Answer::Denied => self.denied = true,
+            Answer::Ill(Some(after)) => self.rest = now + 1_000 * u64::from(after.min(3_600)),
+            _ => {}
+        }
+        let began = slot.machine.trouble().is_some();
+        slot.machine.answered((serial, sequence), answer.clone(), &self.pace.terms, now, random);
+        if matches!(answer, Answer::Taken(_)) && held {
+            let prolonged: Vec<_> = slot.members.clone();
+            for member in prolonged {
+                self.prolong(member, at);
+            }
+        }
+        self.settle(at, now);
+        self.look(at);
+        if is_list && began && matches!(answer, Answer::Unknown(_) | Answer::NotFound | Answer::Denied) {
+            return self.single_out();
+        }
+        if answer == Answer::Gone && held && recent && now >= self.doubts {
+            self.doubts = now + DOUBTS;
+            self.epoch += 1;
+            self.doubt_all();
+        }
+    }
+
+    /// Lists are not taken: one subscription for each of their resources.
+    fn single_out(&mut self) {
+        self.refused_lists = true;
+        self.effects.push(Effect::NoLists);
+        for at in 0..self.slots.len() {
+            let Some(slot) = self.slots[at].as_mut().filter(|slot| slot.list.is_some()) else { continue };
+            slot.machine.wants(false);
+            for member in std::mem::take(&mut slot.members) {
+                let Some(key) = self.resources[member].as_ref().map(|one| one.key.clone()) else { continue };
+                let subscription = self.place(&key, member);
+                if let Some(resource) = &mut self.resources[member] {
+                    (resource.subscription, resource.listed) = (subscription, None);
+                }
+                self.changed.insert(key);
+            }
+            self.look(at);
+        }
+    }
+
+    fn prolong(&mut self, member: usize, at: usize) {
+        let Some(slot) = &self.slots[at] else { return };
+        let Some(resource) = &mut self.resources[member] else { return };
+        let mut longer = false;
+        for known in &mut resource.known {
+            if let Some(ends) = slot.machine.ends(known.dialog).filter(|ends| *ends != known.ends) {
+                (known.ends, longer) = (ends, true);
+            }
+        }
+        if longer {
+            self.effects.push(Effect::Prolonged(resource.key.clone()));
+        }
+    }
+
+    /// After a subscription's machine was asked or told something: what its dialogs have said goes with them.
+    pub(super) fn settle(&mut self, at: usize, now: u64) {
+        let Some(slot) = &mut self.slots[at] else { return };
+        let gone = slot.machine.gone();
+        for Gone { dialog, followed } in gone {
+            slot.versions.retain(|(of, _)| *of != dialog);
+            for member in &slot.members {
+                let Some(resource) = &mut self.resources[*member] else { continue };
+                let before = resource.known.len();
+                match followed {
+                    true => resource
+                        .known
+                        .iter_mut()
+                        .filter(|known| known.dialog == dialog)
+                        .for_each(|known| known.ends = known.ends.min(now + GRACE)),
+                    false => resource.known.retain(|known| known.dialog != dialog),
+                }
+                if followed || resource.known.len() < before {
+                    self.changed.insert(resource.key.clone());
+                }
+            }
+        }
+        // Whatever the machine is in now is shown.
+        if let Some(slot) = &self.slots[at] {
+            if slot.machine.trouble().is_some() {
+                let keys = slot.members.iter().filter_map(|member| self.resources[*member].as_ref());
+                self.changed.extend(keys.map(|resource| resource.key.clone()));
+            }
+            if slot.machine.is_over() && slot.members.is_empty() {
+                self.tags.remove(&slot.tag);
+                if slot.tag != 0 {
+                    self.effects.push(Effect::Ends(slot.tag));
+                }
+                self.slots[at] = None;
+                self.free.push(at);
+            }
+        }
+    }
+}
