@@ -123,7 +123,8 @@ impl Switch {
         let watchers = Watchers::new(Rc::clone(&port), Arc::clone(&shared.presence));
         let both = (Arc::clone(&shared.rcc), Arc::clone(&shared.policies));
         let told = (Arc::clone(&shared.presence), Arc::clone(&shared.rcc));
-        let tells = (Arc::clone(&shared.policies), shared.outbox.clone());
+        let registrar = Arc::clone(&shared.registrar);
+        let tells = (Arc::clone(&shared.policies), registrar, shared.outbox.clone());
         let gateways = Gateways::new(Rc::clone(&port), Arc::clone(&shared.directory), told, tells);
         let dialogs = Dialogs::new(Rc::clone(&port), both.0, both.1);
         Rc::new_cyclic(|this| Self {

@@ -22,6 +22,8 @@ pub struct Facts {
     pub filter: Option<Filter>,
     /// The call rang others too, and they are told instead (`tell`).
     pub others_told: bool,
+    /// The user is told only while signed in, and is not (`only_while_signed_in`).
+    pub signed_out: bool,
 }
 
 /// Who tells, and why.
@@ -73,6 +75,8 @@ pub enum Reason {
     SwitchedOff,
     /// The devices rang for less than the user's `min_ring`.
     RangTooShort,
+    /// No device of the user is registered, and the user is told only while one is (R10).
+    SignedOut,
     /// The call rang others too, and it is they who are told.
     OthersTold,
     /// Another device of the user called.
@@ -109,6 +113,7 @@ impl fmt::Display for Reason {
             Self::PbxTells => "missed: the PBX tells this user",
             Self::SwitchedOff => "missed: notices are switched off for this user",
             Self::RangTooShort => "missed: rang for less than min_ring",
+            Self::SignedOut => "missed: no device is registered, and the user is told only while one is",
             Self::OthersTold => "missed: told to others whose devices rang",
             Self::OwnDevice => "missed: another device of the user called",
             Self::InternalCaller => "missed: the user is not told of internal callers",
@@ -183,6 +188,10 @@ pub fn decide(class: UserClass, outcome: Outcome, facts: Facts) -> Verdict {
         (false, _, true) => (Action::Mail, Reason::RingpostWrites),
         (_, _, false) => return silent(Reason::NowhereToTell),
     };
+    // A UM writes to its users wherever they are.
+    if facts.signed_out && action == Action::Mail {
+        return silent(Reason::SignedOut);
+    }
     Verdict { action, reason }
 }
 

@@ -40,7 +40,8 @@ impl Inputs {
         let talks = phones.iter().any(|entry| entry.said.busy)
             || calls.iter().any(|call| call.progress == Progress::Confirmed);
         let (telephony, telephony_by) = self.telephony(&phones, talks);
-        let (rich, apart) = self.rich(talks, idle, now);
+        let (rich, apart) =
+            self.rich((talks, talks && phones.iter().any(|entry| entry.said.conference)), idle, now);
         let reachable = self.reachable(&phones);
         let open = (reachable || self.device.iter().any(|entry| entry.ends > now && entry.said.open))
             && rich.state != Some(Standard::Offline);
@@ -112,7 +113,7 @@ impl Inputs {
 
     /// What the person is taken for: what the user says of not being disturbed or not being there holds; otherwise whatever
     /// leaves least time.
-    fn rich(&self, talks: bool, idle: Idle, now: u64) -> (Rich, Apart) {
+    fn rich(&self, (talks, conference): (bool, bool), idle: Idle, now: u64) -> (Rich, Apart) {
         let mut said: Vec<_> = self.user.iter().filter(|entry| entry.ends > now).collect();
         said.sort_by_key(|entry| Reverse(entry.version));
         let note = said.iter().find_map(|entry| entry.said.note.clone());
@@ -134,11 +135,13 @@ impl Inputs {
                 SlotKind::OutOfOffice => Activity::OutOfOffice,
             })
             .chain(talks.then_some(Activity::OnThePhone))
+            .chain(conference.then_some(Activity::InConference))
             .collect();
         activities.sort_unstable();
         activities.dedup();
         let by_activity = activities.iter().map(|activity| match activity {
-            Activity::OnThePhone | Activity::Meeting | Activity::Appointment => Standard::Busy,
+            Activity::OnThePhone | Activity::InConference => Standard::Busy,
+            Activity::Meeting | Activity::Appointment => Standard::Busy,
             Activity::OutOfOffice => Standard::Away,
         });
         // The device in use counts, not those that lie in a drawer.

@@ -69,6 +69,8 @@ pub struct Phone {
     pub calls: Vec<Call>,
     /// In a call that nobody tells more of.
     pub busy: bool,
+    /// More than two talk in one of its calls.
+    pub conference: bool,
     /// Whether it wants no calls.
     pub do_not_disturb: Option<bool>,
     /// Where they go instead; `Some(None)`: nowhere else.

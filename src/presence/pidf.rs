@@ -102,7 +102,7 @@ fn activities(body: &mut String, presence: &Presence) {
         element(body, "rpid:note", text);
     }
     for activity in &rich.activities {
-        add(body, format_args!("<rpid:{}/>", activity.element()));
+        add(body, format_args!("<{}/>", activity.element()));
     }
     if let Some(general) = general {
         add(body, format_args!("<rpid:{general}/>"));
@@ -229,6 +229,7 @@ impl Read {
             user: says.then_some(Manual { state, custom, note }),
             phone: phone.then(|| Phone {
                 busy: calls || telephony == Some("busy"),
+                conference: has("in-a-conference"),
                 do_not_disturb: quiet.then_some(true),
                 forward,
                 ..Phone::default()

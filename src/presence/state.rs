@@ -95,6 +95,8 @@ impl Standard {
 pub enum Activity {
     /// `on-the-phone`.
     OnThePhone,
+    /// With more than one other at once; goes with `OnThePhone`.
+    InConference,
     /// `meeting` (R17).
     Meeting,
     /// `appointment` (R17).
@@ -104,13 +106,14 @@ pub enum Activity {
 }
 
 impl Activity {
-    /// The RPID element.
+    /// The element with its prefix: RPID's, or our own where RPID has none.
     pub fn element(self) -> &'static str {
         match self {
-            Self::OnThePhone => "on-the-phone",
-            Self::Meeting => "meeting",
-            Self::Appointment => "appointment",
-            Self::OutOfOffice => "vacation",
+            Self::OnThePhone => "rpid:on-the-phone",
+            Self::InConference => "own:in-a-conference",
+            Self::Meeting => "rpid:meeting",
+            Self::Appointment => "rpid:appointment",
+            Self::OutOfOffice => "rpid:vacation",
         }
     }
 }

@@ -12,6 +12,9 @@ pub struct Notices {
     pub filters: Filters,
     /// `min_ring` of the site, for users who have none of their own. Default zero.
     pub min_ring: Duration,
+    /// `only_while_signed_in`: whether Ringpost itself tells of calls only while a device of the user is registered (R10). Default
+    /// false.
+    pub only_signed_in: bool,
     /// `quiet`, `work_days`, `work_hours`, `holidays`: when notices wait.
     pub hours: Hours,
     /// `tell`: who is told of a call that rang others too. Default `first`.

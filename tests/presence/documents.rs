@@ -6,7 +6,7 @@ use ringpost::presence::{
     Activity, Forward, Kind, Manual, Presence, Progress, Sight, Standard, Telephony,
     aggregate::Idle,
     dialog_info,
-    input::{Calendar, Said, Slot, SlotKind},
+    input::{Calendar, Phone, Said, Slot, SlotKind},
     pidf,
     rlmi::{self, Instance, Resource},
     summary::{Counts, Summary},
@@ -43,8 +43,12 @@ fn states() -> Vec<(&'static str, Presence)> {
         phone(None, None, Some(Some(Forward::Number("+49<1>".into())))),
         NOW + 60,
     );
+    let mut conference = inputs();
+    let three = Phone { busy: true, conference: true, ..Phone::default() };
+    conference.put(&from(Kind::Cti, "pbx"), Said { phone: Some(three), ..Said::default() }, NOW + 60);
     let busy = busy.sum(idle, NOW);
     vec![
+        ("conference", conference.sum(idle, NOW)),
         ("available", inputs().sum(idle, NOW)),
         ("busy", busy.clone()),
         ("busy-reduced", busy.seen(Sight::Reduced)),

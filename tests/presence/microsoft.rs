@@ -255,6 +255,11 @@ fn r82_out_of_office_is_away_and_takes_the_place_of_busy() {
     assert!(oof.contains("uri=\"tu@contoso.com\""), "{oof}");
     assert_eq!(text(&pieces, 4), None);
     assert!(text(&pieces, 2).expect("chosen").contains("manual=\"true\"") && text(&pieces, 3).is_some());
+    let many = [Activity::OnThePhone, Activity::InConference];
+    let phone = text(&picture(FRAME, &of(&many), &Summary::default(), None), 8).expect("a call of three");
+    let word =
+        "<availability>7000</availability><activity token=\"in-a-conference\" minAvailability=\"7000\"";
+    assert!(phone.contains(word), "{phone}");
     let pieces = picture(FRAME, &of(&[Activity::Meeting]), &Summary::default(), None);
     let meeting = text(&pieces, 4).expect("a meeting");
     assert!(meeting.contains("<meetingSubject>&lt;Budget&gt;</meetingSubject>"), "{meeting}");

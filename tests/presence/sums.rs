@@ -179,6 +179,21 @@ fn several_calls_are_kept_until_each_ends() {
     assert_eq!(known.sum(IDLE, NOW).telephony, Telephony::Available);
 }
 
+/// More than two in a call: besides being on the phone, as long as somebody talks.
+#[test]
+fn a_conference_is_one_while_it_talks() {
+    let mut known = inputs();
+    for (busy, conference, activities) in [
+        (true, true, &[Activity::OnThePhone, Activity::InConference][..]),
+        (true, false, &[Activity::OnThePhone]),
+        (false, true, &[]),
+    ] {
+        let phone = Phone { busy, conference, ..Phone::default() };
+        known.put(&from(Kind::Cti, "x"), Said { phone: Some(phone), ..Said::default() }, NOW + 60);
+        assert_eq!(known.sum(IDLE, NOW).rich.activities, activities);
+    }
+}
+
 /// R206: versions only grow, also over a restart.
 #[test]
 fn versions_only_grow() {

@@ -77,6 +77,7 @@ impl CallActor {
             has_channel: !user.channels.is_empty(),
             filter: not_missed(outcome).is_none().then(|| self.filter(user)).flatten(),
             others_told: !is_told,
+            signed_out: user.notices.only_signed_in && !self.switch.is_signed_in(user),
         };
         // UM knows its user's mailbox only, so a group's address is told by Ringpost.
         let class = match user.missed_calls {

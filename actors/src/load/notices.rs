@@ -16,10 +16,19 @@ use super::{raw::Raw, section::Section, style, user};
 /// Reads the keys that both tables have; what one leaves out is as in `usual`.
 pub fn notices(section: &mut Section<'_>, usual: &Notices) -> Notices {
     let filters = filters(section, &usual.filters);
+    let only_signed_in = section.optional("only_while_signed_in", Raw::flag).unwrap_or(usual.only_signed_in);
     let hours = hours(section, &usual.hours);
     let tell = section.optional("tell", tell).unwrap_or_else(|| usual.tell.clone());
     let manner = style::manner(section, usual.manner, usual.link.is_some());
-    Notices { filters, min_ring: usual.min_ring, hours, tell, manner, link: usual.link.clone() }
+    Notices {
+        filters,
+        min_ring: usual.min_ring,
+        only_signed_in,
+        hours,
+        tell,
+        manner,
+        link: usual.link.clone(),
+    }
 }
 
 /// Reads the keys of the site alone.

@@ -318,6 +318,7 @@ fn said(directory: &Directory, settings: &RccGateway, line: &Line) -> Said {
     let phone = Phone {
         calls: line.calls().filter_map(call).collect(),
         busy: matches!(line.phone(), Doing::Calling | Doing::Talking | Doing::Conference),
+        conference: line.phone() == Doing::Conference,
         do_not_disturb: line.do_not_disturb,
         forward: line.forwarded.as_deref().map(|to| Some(forward(directory, settings, to))),
         reachable: Some(true),

@@ -23,6 +23,7 @@ use tokio::{
 use super::{Rcc, gateway::Gateway, missed::Telling, requests::Asked};
 use crate::{
     keeper::Keeper, metrics::METRICS, outbox::Outbox, policies::Policies, port::Port, presence::Presence,
+    registrar::Registrar,
 };
 
 /// How often it is looked whether the site was read again.
@@ -78,9 +79,9 @@ impl Gateways {
         port: Rc<Port>,
         directory: Arc<ArcSwap<Directory>>,
         (presence, rcc): (Arc<Presence>, Arc<Rcc>),
-        (policies, outbox): (Arc<Policies>, Addr<Outbox>),
+        (policies, registrar, outbox): (Arc<Policies>, Arc<Registrar>, Addr<Outbox>),
     ) -> Rc<Self> {
-        let telling = Telling { policies, outbox };
+        let telling = Telling { policies, registrar, outbox };
         let (running, open) = Default::default();
         Rc::new(Self { port, presence, rcc, telling, directory, running, open })
     }

@@ -18,6 +18,7 @@ use crate::{
     metrics::METRICS,
     outbox::{Outbox, PostAll, Record},
     policies::Policies,
+    registrar::Registrar,
     switch::say,
 };
 
@@ -25,6 +26,7 @@ use crate::{
 #[derive(Clone)]
 pub(super) struct Telling {
     pub policies: Arc<Policies>,
+    pub registrar: Arc<Registrar>,
     pub outbox: Addr<Outbox>,
 }
 
@@ -113,6 +115,7 @@ impl Telling {
             has_channel: !user.channels.is_empty(),
             filter: user.notices.filters.catch(&seen, &directory.site.outbound.numbering),
             others_told: false,
+            signed_out: user.notices.only_signed_in && self.registrar.registered(user).is_empty(),
         };
         decide(class, outcome, facts)
     }

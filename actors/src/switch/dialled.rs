@@ -60,6 +60,11 @@ impl Switch {
         &self.shared.policies
     }
 
+    /// Whether a device of a user is registered.
+    pub fn is_signed_in(&self, user: &User) -> bool {
+        !self.shared.registrar.registered(user).is_empty()
+    }
+
     /// Where a user's devices are, fixed and registered.
     pub fn devices(&self, user: &Arc<User>) -> Vec<Device> {
         self.shared.registrar.devices(user, user.address.as_bytes())

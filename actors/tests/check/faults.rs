@@ -220,7 +220,7 @@ const FAULTS: &[Fault] = &[
             "site.toml:31: notices.work_hours[0]: wants text, not a number without quotes",
             "site.toml:33: user[0].notices.quiet: leaves no time at which a notice could be told",
             "site.toml:34: user[0].notices.tell: wants a mail address such as \"user@example.com\"",
-            "site.toml:35: user[0].notices.min_ring: unknown key; known here: skip, skip_numbers, own_numbers, quiet, work_days, work_hours, holidays, voice_mail_at_once, tell, voicemail, audio, vcard, digest_calls, digest_within, returned",
+            "site.toml:35: user[0].notices.min_ring: unknown key; known here: skip, skip_numbers, own_numbers, only_while_signed_in, quiet, work_days, work_hours, holidays, voice_mail_at_once, tell, voicemail, audio, vcard, digest_calls, digest_within, returned",
         ],
     ),
 ];

@@ -61,6 +61,35 @@ fn r52_off_hook_at_the_pbx_is_busy_at_once() {
     }
 }
 
+/// Three in a call are in a conference, and two of them are not.
+#[test]
+fn three_at_a_telephone_are_in_a_conference() {
+    let (ringpost, mut pbx) = started(Over::Udp, "", |site, _| site);
+    pbx.begins(2);
+    let mut watcher = Watcher::new(&ringpost, Over::Udp, "1002");
+    watcher.subscribes("1001", "presence", "");
+    pbx.rings(LINE, "c1", "tel:+4511");
+    pbx.talks(LINE, "c1");
+    let talks = watcher.sees(">busy</own:telephony>");
+    assert!(talks.body().contains("<rpid:on-the-phone/>") && !talks.body().contains("conference"), "{talks}");
+    pbx.off_hook(LINE, "c2");
+    let item = |of: &str| {
+        format!(
+            "<connectionListItem><newConnection><callID>c3</callID><deviceID>{of}</deviceID></newConnection></connectionListItem>"
+        )
+    };
+    let items = [LINE, "tel:+4511", "tel:+4522"].map(item).concat();
+    let inside = format!(
+        "<secondaryOldCall><callID>c2</callID><deviceID>{LINE}</deviceID></secondaryOldCall><conferencingDevice><deviceIdentifier>{LINE}\
+         </deviceIdentifier></conferencingDevice><conferenceConnections>{items}</conferenceConnections>\
+         <localConnectionInfo>connected</localConnectionInfo><cause>conference</cause>"
+    );
+    pbx.tells(LINE, "c1", ("ConferencedEvent", "primaryOldCall"), &inside);
+    watcher.sees("<own:in-a-conference/>");
+    pbx.clears(LINE, "c3", "normalClearing");
+    watcher.sees(">available</own:telephony>");
+}
+
 /// Nothing busy outlives the dialog: it is over, the gateway has forgotten it, it is silent, or its connection has gone. Each
 /// time it is called again, and what it finds there is shown.
 #[test]

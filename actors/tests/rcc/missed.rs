@@ -138,6 +138,38 @@ fn r11_whose_notice_it_is() {
     }
 }
 
+/// R10: who is told only while signed in is told nothing without a registered device, of calls there and of calls here, and
+/// is told as soon as one is.
+#[test]
+fn r10_only_while_signed_in() {
+    let user = format!("{TOLD}\npassword = \"correct horse\"\n[user.notices]\nonly_while_signed_in = true");
+    let (ringpost, mut pbx, mut caller, mut phone) = started(true, &user, "users = [\"1001\"]");
+    pbx.begins(1);
+    pbx.rings(LINE, "c1", "tel:+4511");
+    pbx.clears(LINE, "c1", "normalClearing");
+    let invite = caller.invite("1001");
+    let ringing = phone.expect("INVITE");
+    phone.answer(&ringing, 180);
+    caller.expect("180");
+    caller.cancel(&invite, "");
+    caller.expect("200");
+    let cancel = phone.expect("CANCEL");
+    phone.answer(&cancel, 200);
+    phone.answer(&ringing, 487);
+    phone.expect("ACK");
+    caller.refused(&invite, 487);
+    crate::support::until("two calls in the log", || {
+        ringpost.log().matches("told only while one is").count() == 2
+    });
+    let mut device = crate::sample::Phone::new(Over::Udp, "127.0.0.2", &ringpost, "1001");
+    let ok = device.registers("");
+    assert_eq!(ok.what(), "200", "{ok}");
+    pbx.rings(LINE, "c2", "tel:+4522");
+    pbx.clears(LINE, "c2", "normalClearing");
+    let mails = ringpost.has_mails("1001@corp.test", 1);
+    assert!(mails[0].1.contains("+4522"), "{}", mails[0].1);
+}
+
 /// A notice that was written outlives a kill.
 #[test]
 fn r10_the_notice_survives_a_kill() {

@@ -11,7 +11,7 @@ use crate::{
 #[allow(dead_code, reason = "its own tests use the rest")]
 mod phone;
 
-use phone::Phone;
+pub use phone::Phone;
 
 fn started() -> Ringpost {
     let folder = tempfile::tempdir().expect("a folder");

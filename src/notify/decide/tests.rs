@@ -10,6 +10,7 @@ const RANG: Facts = Facts {
     has_channel: true,
     filter: None,
     others_told: false,
+    signed_out: false,
 };
 
 #[test]
@@ -43,7 +44,8 @@ fn the_whole_table_reads_as_printed() {
     let caught = Filter::ALL.map(|filter| (filter.as_str(), Facts { filter: Some(filter), ..RANG }));
     let short = Facts { rang_for: Duration::from_secs(4), ..RANG };
     let others = Facts { others_told: true, ..RANG };
-    let more = [("-", RANG), ("short", short), ("others", others)];
+    let away = Facts { signed_out: true, ..RANG };
+    let more = [("-", RANG), ("short", short), ("others", others), ("signed-out", away)];
     for (outcome, (name, facts), class) in Outcome::ALL.into_iter().flat_map(|outcome| {
         let facts = more.iter().chain(&caught);
         facts.flat_map(move |facts| UserClass::ALL.map(|class| (outcome, facts, class)))

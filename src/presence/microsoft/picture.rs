@@ -5,7 +5,10 @@ use jiff::Timestamp;
 use super::{
     calendar::{self, EMPTY, TOLD},
     ledger::{Category, Key, Piece},
-    state::{CONTAINERS, IN_A_MEETING, Kind, ON_THE_PHONE, OUT_OF_OFFICE, State, availability, element},
+    state::{
+        CONTAINERS, IN_A_CONFERENCE, IN_A_MEETING, Kind, ON_THE_PHONE, OUT_OF_OFFICE, State, availability,
+        element,
+    },
 };
 use crate::{
     calendar::Schedule,
@@ -96,6 +99,11 @@ fn state(kind: Kind, presence: &Presence, schedule: Option<&Schedule>) -> Option
         }
         Kind::OutOfOffice => does(Activity::OutOfOffice)
             .then(|| State { mailbox: mailbox(), ..with(Standard::Away, OUT_OF_OFFICE) }),
+        Kind::Phone if does(Activity::InConference) => {
+            // The least that goes with the word.
+            let availability = IN_A_CONFERENCE.from;
+            Some(State { availability, ..with(Standard::Busy, IN_A_CONFERENCE) })
+        }
         Kind::Phone => does(Activity::OnThePhone).then(|| with(Standard::Busy, ON_THE_PHONE)),
     }
 }

@@ -77,6 +77,8 @@ pub struct Activity {
 
 /// In a call.
 pub const ON_THE_PHONE: Activity = Activity { token: "on-the-phone", from: 6_500, until: Some(8_999) };
+/// In a call with more than one other.
+pub const IN_A_CONFERENCE: Activity = Activity { token: "in-a-conference", from: 7_000, until: Some(8_999) };
 /// In a meeting.
 pub const IN_A_MEETING: Activity = Activity { token: "in-a-meeting", from: 6_500, until: Some(8_999) };
 /// Out of office.

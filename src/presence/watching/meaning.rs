@@ -130,6 +130,7 @@ fn phone(read: &pidf::Read) -> Phone {
         _ => read.open.or((!read.activities.is_empty()).then_some(true)),
     };
     Phone {
+        conference: has(&["in-a-conference"]),
         calls: vec![],
         busy,
         do_not_disturb: Some(quiet),
