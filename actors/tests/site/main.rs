@@ -231,6 +231,8 @@ fn every_key_stands_in_the_default_file_and_the_other_way_round() {
     let user = full["user"].as_array_of_tables_mut().and_then(|users| users.get_mut(0));
     let user = user.expect("[[user]] is a table");
     ["password", "pin"].iter().for_each(|key| drop(user.remove(key)));
+    // A list is named only where lists are asked for.
+    full["presence"]["connector"][0]["lists"] = value("server");
     let read = |text: &str| load::text(&folder.path().join("s"), text);
     read(&full.to_string()).map_err(told).expect("the default file loads with every key set");
 
