@@ -382,6 +382,35 @@ fn a_list_is_one_subscription_whose_resources_have_states_of_their_own() {
     assert_eq!(world.notify(sent.tag, "s", &head, &body.replace("--b--", "")), 400);
     assert_eq!(world.notify(sent.tag, "s", &head.replace("boundary=\"b\"", ""), &body), 400);
     assert_eq!(world.telephony("1"), Ok(Telephony::Busy));
+    // Somebody else of that name is at another domain; the server may write its address for its own.
+    for (version, host, telephony) in
+        [(6, "elsewhere.test", Telephony::Busy), (7, "192.0.2.7", Telephony::Available)]
+    {
+        let (head, body) = rlmi(version, false, &[("1", ACTIVE, "away")]);
+        assert_eq!(world.notify(sent.tag, "s", &head, &body.replace("PBX.test", host)), 200);
+        assert_eq!(world.telephony("1"), Ok(telephony), "{host}");
+    }
+}
+
+/// The state of the list's own URI is not that of any of its resources.
+#[test]
+fn a_server_that_takes_a_list_for_one_resource_is_asked_for_each() {
+    let mut world = World::new(Lists::Server("sip:all@pbx.test".into()));
+    ["1", "2"].iter().for_each(|user| world.connector.add(key(user, Package::Presence)));
+    let sent = world.waits();
+    world.answer(&sent, Answer::Taken(Some(600)));
+    world.tell(&sent, 600, "busy");
+    assert!(world.connector.effects().contains(&Effect::NoLists));
+    assert!(["1", "2"].iter().all(|user| world.telephony(user).is_err()));
+    let mut asked = vec![];
+    while asked.len() < 2 {
+        let single = world.waits();
+        if single.list.is_none() {
+            asked.push(single.uri);
+        }
+    }
+    asked.sort();
+    assert_eq!(asked.iter().map(|uri| &**uri).collect::<Vec<_>>(), ["sip:1@pbx.test", "sip:2@pbx.test"]);
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl Connector {
     }
 
     /// Lists are not taken: one subscription for each of their resources.
-    fn single_out(&mut self) {
+    pub(super) fn single_out(&mut self) {
         self.refused_lists = true;
         self.effects.push(Effect::NoLists);
         for at in 0..self.slots.len() {

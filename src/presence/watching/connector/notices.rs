@@ -1,6 +1,9 @@
 //! NOTIFYs: whose they are, and what they say of which resource.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+};
 
 use super::{
     super::{
@@ -82,6 +85,11 @@ impl Connector {
         if !is_of(package, kind) {
             return 415;
         }
+        if slot.list.is_some() {
+            // The server takes its URI for that of one resource: it knows no lists, and this is nobody's state.
+            self.single_out();
+            return 200;
+        }
         let Some(member) = slot.members.first().copied() else { return 200 };
         match self.read_one(member, dialog, body, &custom, times) {
             Ok(Read::Gap) => self.doubt(at),
@@ -132,10 +140,10 @@ impl Connector {
         }
         slot.versions.retain(|(of, _)| *of != dialog);
         slot.versions.extend(listed.version.map(|version| (dialog, version)));
-        let by_uri = self.names_of(at);
+        let names = self.names_of(at);
         let mut named: HashSet<usize> = HashSet::new();
         for one in listed.resources {
-            let Some(member) = found(&by_uri, &one.uri) else { continue };
+            let Some(member) = names.find(&one.uri) else { continue };
             named.insert(member);
             let trouble = match one.state {
                 State::Told(kind, body) => {
@@ -181,30 +189,49 @@ impl Connector {
         self.changed.insert(resource.key.clone());
     }
 
-    /// The members of a list by how a server may write them: the whole address, and the user part.
-    fn names_of(&self, at: usize) -> HashMap<String, usize> {
-        let members = self.slots[at].iter().flat_map(|slot| &slot.members);
-        let mut names = HashMap::new();
-        for member in members {
+    fn names_of(&self, at: usize) -> Names {
+        let mut names = Names::default();
+        let Some(slot) = &self.slots[at] else { return names };
+        names.host = plain(&slot.uri).1;
+        for member in &slot.members {
             let Some(resource) = &self.resources[*member] else { continue };
-            let (whole, user) = plain(&resource.key.uri);
-            names.entry(user).or_insert(*member);
-            names.insert(whole, *member);
+            let (user, host) = plain(&resource.key.uri);
+            let only = !names.by_user.contains_key(&user);
+            names.by_user.insert(user.clone(), only.then_some(*member));
+            names.whole.insert((user, host), *member);
         }
         names
     }
 }
 
-/// An address as it is compared, and its user part.
-fn plain(uri: &str) -> (String, String) {
-    let read = Uri::read(uri.as_bytes());
-    let user = read.and_then(|uri| uri.bare_user()).map(|user| String::from_utf8_lossy(user).into_owned());
-    let host = read.map(|uri| String::from_utf8_lossy(uri.host).to_ascii_lowercase()).unwrap_or_default();
-    let user = user.unwrap_or_else(|| uri.to_owned());
-    (format!("{user}@{host}"), user)
+/// The members of a list by how a server may write them.
+#[derive(Default)]
+struct Names {
+    whole: HashMap<(String, String), usize>,
+    /// By the user part alone; `None`: several have it.
+    by_user: HashMap<String, Option<usize>>,
+    /// The host of the list's URI.
+    host: String,
 }
 
-fn found(names: &HashMap<String, usize>, uri: &str) -> Option<usize> {
-    let (whole, user) = plain(uri);
-    names.get(&whole).or_else(|| names.get(&user)).copied()
+impl Names {
+    /// Whose URI that is. A server may write an address for its name; who is at another domain is somebody else.
+    fn find(&self, uri: &str) -> Option<usize> {
+        let (user, host) = plain(uri);
+        let is_server = host.is_empty() || host == self.host || is_address(&host);
+        let by_user = || is_server.then(|| self.by_user.get(&user).copied().flatten()).flatten();
+        self.whole.get(&(user.clone(), host.clone())).copied().or_else(by_user)
+    }
+}
+
+/// User part and host of an address as they are compared.
+fn plain(uri: &str) -> (String, String) {
+    let Some(read) = Uri::read(uri.as_bytes()) else { return (uri.to_owned(), String::new()) };
+    let user = read.bare_user().map(|user| String::from_utf8_lossy(user).into_owned());
+    let host = String::from_utf8_lossy(read.host).to_ascii_lowercase();
+    (user.unwrap_or_else(|| uri.to_owned()), host)
+}
+
+fn is_address(host: &str) -> bool {
+    host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
 }
