@@ -1,4 +1,4 @@
-//! Real phones that watch: baresip's contacts and linphone's friends see who is busy and who is free; baresip's lamp of messages.
+//! Real phones that watch: baresip's contacts and linphone's friends see who is busy and who is free.
 
 use std::{
     fs::{self, File},

@@ -1,5 +1,5 @@
 //! Tells other servers what is known of users: one task that hears of changes as a lane does, and plays the machine of each
-//! server ([`ringpost::presence::publishing`]). [`far`] is one server; [`post`] and [`service`] are the ways to tell it by SIP.
+//! server ([`ringpost::presence::publishing`]). `far` is one server; `post` and `service` are the ways to tell it by SIP.
 
 mod far;
 pub(super) mod post;
