@@ -54,7 +54,7 @@ use crate::{
     voicemail::MediaSession,
 };
 
-/// The actor.
+/// One call: its machine, its legs, and what it keeps of them until they are gone.
 pub struct CallActor {
     port: Rc<Port>,
     switch: Rc<Switch>,
@@ -69,6 +69,7 @@ pub struct CallActor {
     seeking: Option<Seeking>,
     passport: Passport,
     early_media: bool,
+    /// What tells a loop, on every INVITE of the call.
     mark: [u8; 16],
     /// The UM servers, in the order they are tried; picked when the first one is.
     um: Order,
@@ -91,18 +92,21 @@ pub struct CallActor {
     rung: rung::Rung,
     /// The caller's side has taken the call back as spam.
     given_up_as_spam: bool,
+    /// The leg that talks with the caller.
     bridged: Option<Leg>,
     origin: Origin,
     /// Legs that call a number outside, and the trunks that are still to be tried; the next one comes first.
     ways: Vec<(Leg, Ways)>,
     /// Legs whose address is being looked up.
     sought: SmallVec<[Leg; 2]>,
+    /// How often each timer was started or stopped: an alarm of an earlier count is stale.
     timers: [u32; 3],
     ringing: Ringing,
     came_in: Timestamp,
     answered_by: Option<String>,
     /// The notice is on its way to the disk; the caller's final response waits.
     holding: bool,
+    /// What the machine wanted meanwhile.
     held: Vec<Effect>,
     left: bool,
     /// The bridged leg that is not the referrer's is on its way to another party.

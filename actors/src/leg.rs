@@ -18,13 +18,7 @@ use std::{net::SocketAddr, rc::Rc, sync::Arc};
 use actix::prelude::*;
 use ringpost::{
     call::{Leg, Why, wire},
-    sip::{
-        Message as SipMessage,
-        dialog::Dialog,
-        peer::Peer,
-        relay::{self},
-        token::Token,
-    },
+    sip::{Message as SipMessage, dialog::Dialog, peer::Peer, relay, token::Token},
 };
 
 use self::{

@@ -144,7 +144,7 @@ impl Explained {
 
 impl Directory {
     /// Who is meant by a number or address of a user, or by the name of a trunk.
-    pub fn who_dials(&self, by: &str) -> Option<Origin> {
+    fn who_dials(&self, by: &str) -> Option<Origin> {
         let user = by.split_once(':').map_or(by, |(_, rest)| rest).split('@').next().unwrap_or(by);
         let user = self.user(by).or_else(|| self.user(user)).cloned().map(Origin::User);
         user.or_else(|| {

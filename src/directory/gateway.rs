@@ -181,7 +181,7 @@ impl Directory {
             .map(|(trunk, _)| trunk)
     }
 
-    pub(super) fn learned_of(&self, name: &str) -> Option<&Learned> {
+    fn learned_of(&self, name: &str) -> Option<&Learned> {
         self.learned.get(self.trunks.iter().position(|trunk| trunk.name == name)?)
     }
 

@@ -265,7 +265,7 @@ impl Directory {
     }
 
     /// Who calls, towards a trunk: of a user the number that the world knows, whatever its device says.
-    pub fn caller_outside(&self, invite: &Message, origin: &Origin) -> Caller {
+    fn caller_outside(&self, invite: &Message, origin: &Origin) -> Caller {
         match origin {
             Origin::User(user) => {
                 let known = user.numbers.iter().find(|number| number.starts_with('+'));

@@ -136,7 +136,7 @@ type Stretch = (Timestamp, Timestamp);
 
 impl Hours {
     /// Whether nothing ever waits.
-    pub fn are_all(&self) -> bool {
+    fn are_all(&self) -> bool {
         let Self { quiet, work_days, work_hours, holidays, voice_mail_at_once: _ } = self;
         quiet.is_empty() && *work_days == Days::ALL && work_hours.is_empty() && holidays.is_empty()
     }

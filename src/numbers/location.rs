@@ -58,7 +58,7 @@ pub struct Trace {
 
 impl Profile {
     /// What its rules make of a dialled number; [`Made::Unmatched`] where none matches.
-    pub fn by_rule(&self, dialled: &str) -> Made {
+    fn by_rule(&self, dialled: &str) -> Made {
         if self.rules.is_empty() {
             return Made::Unmatched;
         }
@@ -69,7 +69,7 @@ impl Profile {
     }
 
     /// How its country reads a dialled number.
-    pub fn by_country(&self, dialled: &str) -> Option<String> {
+    fn by_country(&self, dialled: &str) -> Option<String> {
         self.country.as_ref()?.normal(dialled)
     }
 

@@ -162,11 +162,6 @@ impl Publication {
         (self.failures, self.not_before) = (0, 0);
     }
 
-    /// Whether a request is under way.
-    pub fn is_under_way(&self) -> bool {
-        self.sent.is_some()
-    }
-
     /// Whether the server holds the present state, as far as is known.
     pub fn is_settled(&self) -> bool {
         self.sent.is_none() && self.held.as_ref().map(|held| held.mark) == self.wanted

@@ -35,7 +35,7 @@ const TABLES: &str = "
     ) WITHOUT ROWID;";
 
 /// What a reader does with a delta that it has attached as `delta` to its own full file.
-pub const APPLY: &str = "
+const APPLY: &str = "
     DELETE FROM number WHERE entry IN (SELECT id FROM delta.gone UNION ALL SELECT id FROM delta.entry);
     DELETE FROM entry WHERE id IN (SELECT id FROM delta.gone);
     INSERT OR REPLACE INTO entry SELECT * FROM delta.entry;

@@ -20,7 +20,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How long an unused connection is kept; load balancers close theirs sooner or later without a word.
 const KEPT_FOR: Duration = Duration::from_secs(30);
 /// Octets of an answer that are read; what comes behind them nobody wants (ROBUSTNESS T24).
-pub const LONGEST_ANSWER: usize = 1 << 20;
+const LONGEST_ANSWER: usize = 1 << 20;
 
 /// A client. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// What the caller says: a tone, so that the recording can be checked.
-pub const PITCH: f64 = 440.0;
+const PITCH: f64 = 440.0;
 /// How long the caller speaks; more than `min_message`.
 pub const MESSAGE: Duration = Duration::from_secs(3);
 /// How long it rings where somebody does something about it.

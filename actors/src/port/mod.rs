@@ -72,7 +72,7 @@ pub struct Port {
     alarms: RefCell<Wheel<Alarm>>,
     output: RefCell<Output>,
     sockets: RefCell<Vec<Option<Rc<tokio::net::UdpSocket>>>>,
-    /// TCP connections.
+    /// Connections: TCP, TLS and WebSockets.
     pub streams: Streams,
     /// Requests outside dialogs.
     pub errands: Errands,
@@ -91,8 +91,7 @@ pub struct Port {
 }
 
 impl Port {
-    /// A lane without sockets yet.
-    /// `patience`: how long a peer may leave an INVITE without any answer.
+    /// A lane without sockets yet. `patience`: how long a peer may leave an INVITE without any answer.
     pub fn new(
         lane: u8,
         listeners: Vec<Listener>,
@@ -179,11 +178,6 @@ impl Port {
     /// Milliseconds since the lane started.
     pub fn now(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
-    }
-
-    /// How many transactions the lane holds.
-    pub fn open_transactions(&self) -> usize {
-        self.transactions.borrow().len()
     }
 
     /// Does one piece of the lane's work. A fault in it must not leave the lane deaf: it costs what caused it, no more.

@@ -32,7 +32,7 @@ use crate::{
 /// The longest that the tones of a feature code may take, the ACK included.
 const TONES: Duration = Duration::from_secs(10);
 
-/// The actor.
+/// A call at the embedded UM: its dialog, its media, and who it is for.
 pub struct UmSession {
     pub(super) port: Rc<Port>,
     desk: Rc<Desk>,

@@ -139,7 +139,7 @@ impl Meaning {
     ];
 
     /// Whether a dial plan or a UM server has it, not a person.
-    pub fn is_of_um(self) -> bool {
+    fn is_of_um(self) -> bool {
         matches!(self, Self::PlanName | Self::PlanServers | Self::ServerAddress | Self::ServerVersion)
     }
 
