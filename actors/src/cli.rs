@@ -7,6 +7,7 @@ mod number;
 mod presence;
 mod queue;
 mod route;
+mod stages;
 
 use std::{
     io::{self, Write},
@@ -90,6 +91,9 @@ enum Command {
     Presence(presence::Presence),
     /// Which way a number outside would take, and why no other: exit 0 where there is one, 1 where there is none
     Route(route::Route),
+    /// Where users are on the way to enhanced presence: each with the stage, and how many are at each; of the site file and the
+    /// directory's copy
+    Stage(stages::Stage),
     /// Print shell completions, for example: ringpost completions bash
     Completions {
         /// The shell
@@ -129,6 +133,7 @@ pub fn run() -> ExitCode {
         Some(Command::Directory { what }) => directory::run(what).unwrap_or_else(|code| code),
         Some(Command::Presence(asked)) => presence::run(asked).unwrap_or_else(|code| code),
         Some(Command::Route(route)) => route::run(&route).unwrap_or_else(|code| code),
+        Some(Command::Stage(asked)) => stages::run(asked).unwrap_or_else(|code| code),
         Some(Command::Completions { shell }) => completions(shell),
     }
 }

@@ -279,6 +279,7 @@ fn over(own: &User, base: &User) -> User {
     if !["auth_name", "password", "password_file"].iter().any(|key| own.said(key)) {
         user.login.clone_from(&base.login);
     }
+    user.presence.enhanced = own.presence.enhanced.or(base.presence.enhanced);
     user.said.extend(base.said.iter().copied());
     user
 }

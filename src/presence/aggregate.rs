@@ -114,11 +114,11 @@ impl Inputs {
     /// What the person is taken for: what the user says of not being disturbed or not being there holds; otherwise whatever
     /// leaves least time.
     fn rich(&self, (talks, conference): (bool, bool), idle: Idle, now: u64) -> (Rich, Apart) {
-        let mut said: Vec<_> = self.user.iter().filter(|entry| entry.ends > now).collect();
+        let mut said: Vec<_> = unrivalled(&self.user, now).collect();
         said.sort_by_key(|entry| Reverse(entry.version));
         let note = said.iter().find_map(|entry| entry.said.note.clone());
         let manual = said.iter().find(|entry| entry.said.state.is_some());
-        let devices: Vec<_> = self.device.iter().filter(|entry| entry.ends > now).collect();
+        let devices: Vec<_> = unrivalled(&self.device, now).collect();
         let slots = self.calendar.iter().filter(|entry| entry.ends > now).flat_map(|entry| &entry.said.slots);
         let slots: Vec<_> = slots.filter(|slot| slot.from <= now && now < slot.until).collect();
         let known = !said.is_empty() || !devices.is_empty() || !self.calendar.is_empty();
@@ -175,6 +175,14 @@ impl Inputs {
         };
         (rich, apart)
     }
+}
+
+/// Entries that have not ended; where the preferred server says something, no other server does (R108).
+fn unrivalled<T>(entries: &[Entry<T>], now: u64) -> impl Iterator<Item = &Entry<T>> {
+    let live = move |entry: &&Entry<T>| entry.ends > now;
+    let wins = entries.iter().filter(live).any(|one| one.source.kind == Kind::Sip && one.source.preferred);
+    let stays = move |one: &&Entry<T>| !wins || one.source.kind != Kind::Sip || one.source.preferred;
+    entries.iter().filter(live).filter(stays)
 }
 
 /// Whether more is known of somebody who is nowhere than just that.

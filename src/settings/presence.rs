@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::presence::{Access, Standard, aggregate::Idle, subscription::Terms};
+use crate::presence::{Access, Standard, aggregate::Idle, microsoft::stage::Enhanced, subscription::Terms};
 
 /// `[presence]`.
 #[derive(Clone, Debug)]
@@ -56,6 +56,8 @@ pub struct Seen {
     pub trunks: Option<Access>,
     /// What some see: a user by address or number, or a trunk as `trunk:NAME`.
     pub named: Vec<(String, Access)>,
+    /// `enhanced`, `rich_mode`, of a user alone: the way to enhanced presence (R46–R50).
+    pub enhanced: Enhanced,
 }
 
 /// `[[presence.list]]`: several users under one address (RFC 4662).

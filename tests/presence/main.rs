@@ -6,6 +6,7 @@ mod documents;
 mod hostile;
 mod microsoft;
 mod publishing;
+mod stages;
 mod sums;
 mod truth;
 mod waiting;

@@ -160,6 +160,22 @@ fn cti_beats_sip_and_the_preferred_server_the_others() {
     assert_eq!(known.sum(IDLE, NOW).telephony, Telephony::Busy);
 }
 
+/// R108: of a person, too, the preferred server is believed as long as it says something; endpoints of the user's own count beside it.
+#[test]
+fn the_preferred_server_is_believed_of_a_person() {
+    let mut known = inputs();
+    let first = Source { preferred: true, ..from(Kind::Sip, "first") };
+    known.put(&first, says(Standard::Away, None, Some("in Rome")), NOW + 10);
+    known.put(&from(Kind::Sip, "second"), says(Standard::Busy, None, Some("in Oslo")), NOW + 60);
+    let rich = |known: &Inputs, at: u64| known.sum(Idle::default(), at).rich;
+    let seen = rich(&known, NOW);
+    assert_eq!((seen.state, seen.note.as_deref()), (Some(Standard::Away), Some("in Rome")));
+    let later = rich(&known, NOW + 10);
+    assert_eq!((later.state, later.note.as_deref()), (Some(Standard::Busy), Some("in Oslo")));
+    known.put(&from(Kind::Endpoint, "own"), says(Standard::DoNotDisturb, None, None), NOW + 60);
+    assert_eq!(rich(&known, NOW).state, Some(Standard::DoNotDisturb));
+}
+
 /// R54: several calls, of which any that talks makes busy; one that several sources see is one.
 #[test]
 fn several_calls_are_kept_until_each_ends() {

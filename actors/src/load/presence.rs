@@ -1,7 +1,7 @@
 //! `[presence]` and `[user.presence]`.
 
 use ringpost::{
-    presence::{Access, Standard, aggregate::Idle, subscription::Terms},
+    presence::{Access, Standard, aggregate::Idle, microsoft::stage::Enhanced, subscription::Terms},
     settings::{Channel, Presence, PresenceList, Seen, Trunk},
 };
 
@@ -82,9 +82,11 @@ pub fn presence(
 
 /// Reads `[user.presence]`.
 pub fn of_user(mut section: Section<'_>) -> Seen {
+    let flag = section.optional("enhanced", Raw::flag);
+    let rich_mode = section.optional("rich_mode", Raw::flag);
     let seen = seen(&mut section);
     section.end();
-    seen
+    Seen { enhanced: Enhanced { flag, rich_mode }, ..seen }
 }
 
 fn seen(section: &mut Section<'_>) -> Seen {
@@ -107,7 +109,7 @@ fn seen(section: &mut Section<'_>) -> Seen {
         });
         named.extend(names.into_iter().map(|name| (name, access)));
     }
-    Seen { users, trunks, named }
+    Seen { users, trunks, named, enhanced: Enhanced::default() }
 }
 
 fn access(raw: &Raw<'_>) -> Result<Access, String> {

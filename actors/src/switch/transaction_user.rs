@@ -111,8 +111,7 @@ impl TransactionUser for Switch {
             News::Request { server, message, from } if self.dialogs.has(&message) => {
                 self.dialogs.inside(self, server, message, from);
             }
-            News::Request { server, message, from }
-                if self.shared.presence.tickets.give((self.port.lane, server), &message, from) => {}
+            News::Request { server, message, from } if self.passes_on(server, &message, from) => {}
             News::Request { server, message, from } if message.to().is_some_and(|to| to.tag().is_some()) => {
                 self.give(self.leg_of(&message), LegNews::Request(server, message, from));
             }
@@ -208,6 +207,19 @@ impl Switch {
             required if required.is_empty() => Ok(()),
             required => Err(Refusal::with(420, "Unsupported", &required)),
         }
+    }
+
+    /// Whether a NOTIFY was for one of our own subscriptions elsewhere.
+    fn passes_on(&self, server: Token, message: &SipMessage, from: Peer) -> bool {
+        let given = self.shared.presence.tickets.give((self.port.lane, server), message, from);
+        if given == Some(false) {
+            // Another lane has taken the last place.
+            let phrase = ringpost::sip::build::phrase(503).as_bytes();
+            let mut draft = ringpost::sip::build::response(message, from.address, 503, phrase, b"");
+            draft.header("Retry-After", &[b"2"]);
+            self.port.respond(server, 503, draft.empty());
+        }
+        given.is_some()
     }
 
     /// A SUBSCRIBE or PUBLISH may want what list subscriptions want (RFC 4662 §4).

@@ -14,6 +14,7 @@ mod watcher;
 #[path = "../publish/server.rs"]
 mod server;
 
+mod crowd;
 mod diagnosis;
 mod foreign;
 mod hostile;

@@ -274,3 +274,47 @@ fn a_trusted_server_shows_its_certificate_and_answers_digest() {
     stage.hang_up(call);
     stage.ocs.until("free", |ocs| ocs.state(USER, PHONE).is_none());
 }
+
+/// R46–R50: whoever has no flag is not told of; `ringpost stage` says who is where.
+#[test]
+fn whoever_is_without_the_flag_is_not_told_of() {
+    let ocs = Ocs::start(address(), Kept::default());
+    let site = Site::new();
+    let phone = site.peer(Over::Udp);
+    let ringpost = site
+        .table(&format!(
+            "[presence]\nenabled = true\n[presence.publish.ocs]\nkind = \"microsoft\"\nserver = \"sip:{};transport=tcp\"\nkeep_alive = \"1s\"",
+            ocs.address
+        ))
+        .user("1001", &[&phone], "[user.presence]\nenhanced = false")
+        .user("1002", &[&phone], "[user.presence]\nenhanced = true\nrich_mode = true")
+        .user("1003", &[&phone], "")
+        .start();
+    ocs.until("both are told of", |ocs| {
+        ["sip:1002@corp.test", "sip:1003@corp.test"].iter().all(|user| !ocs.category(user, "mwi").is_empty())
+    });
+    ocs.is_left_alone(2);
+    assert!(ocs.served().iter().all(|one| !one.request.contains("sip:1001@")), "{:#?}", ocs.served());
+    let asked = |more: &[&str]| {
+        let site = ringpost.folder.path().join("site.toml");
+        let out = std::process::Command::new(env!("CARGO_BIN_EXE_ringpost"))
+            .args(["stage", "--config"])
+            .arg(site)
+            .args(more)
+            .output()
+            .expect("it runs");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).expect("UTF-8")
+    };
+    let text = asked(&[]);
+    for line in [
+        "1  sip:1001@corp.test  told at nowhere; not at ocs\n",
+        "3  sip:1002@corp.test  told at ocs\n",
+        "stage 3: 1",
+        "no stage known: 1\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&asked(&["--json"])).expect("JSON");
+    assert_eq!((&json["stages"], &json["users"][1]["stage"]), (&serde_json::json!([1, 0, 1]), &3.into()));
+}

@@ -16,7 +16,8 @@ use crate::{
         template::Template,
     },
     numbers::{Tel, lines},
-    settings::{DirectoryUsers, Ldap, UmPlan, User, UserLogin},
+    presence::microsoft::stage::Enhanced,
+    settings::{DirectoryUsers, Ldap, Seen, UmPlan, User, UserLogin},
     sip::uri::Uri,
 };
 
@@ -75,6 +76,10 @@ impl Maker<'_> {
             devices: self.devices(person),
             um_plan: self.um_plan(person, &mut remark),
             line: person.line.clone(),
+            presence: Seen {
+                enhanced: Enhanced::of_flags(person.control.flags),
+                ..self.settings.like.presence.clone()
+            },
             login: login.filter(|login| !login.name.contains(['"', '\\', ':'])),
             ..self.settings.like.clone()
         };

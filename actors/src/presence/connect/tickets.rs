@@ -67,9 +67,9 @@ impl Tickets {
         self.find(request).map(|(_, inbox)| inbox.capacity() > 0)
     }
 
-    /// Gives it to its connector; false: it is for none, or that has no room.
-    pub fn give(&self, server: (u8, Token), message: &SipMessage, from: Peer) -> bool {
-        let Some((tag, inbox)) = self.find(message) else { return false };
-        inbox.try_send(Heard { tag, server, message: message.clone(), from }).is_ok()
+    /// Gives it to its connector; false: that has no room. `None`: it is for none.
+    pub fn give(&self, server: (u8, Token), message: &SipMessage, from: Peer) -> Option<bool> {
+        let (tag, inbox) = self.find(message)?;
+        Some(inbox.try_send(Heard { tag, server, message: message.clone(), from }).is_ok())
     }
 }

@@ -16,7 +16,10 @@ use futures_util::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 use ringpost::{
     directory::Directory,
     outbox::ChannelName,
-    presence::{microsoft::ledger::Batch, publication::Answer},
+    presence::{
+        microsoft::{ledger::Batch, stage::is_told},
+        publication::Answer,
+    },
     settings::{PublishServer, User},
 };
 use tokio::sync::{Mutex, Notify, mpsc};
@@ -147,7 +150,10 @@ impl Outward {
                 }
             };
             far.adjust(settings);
-            let users = users(&directory, settings);
+            let users: Vec<_> = users(&directory, settings)
+                .into_iter()
+                .filter(|user| is_told(settings, user.presence.enhanced.stage()))
+                .collect();
             let kept: HashSet<&str> = users.iter().map(|user| user.address.as_str()).collect();
             far.forgets_all_but(&kept);
             for user in users {
@@ -218,7 +224,7 @@ pub(super) async fn until(wait: Option<u64>) {
 }
 
 /// Who is published there. Names that are nobody's are passed over, for a directory may bring them later.
-fn users<'d>(directory: &'d Directory, settings: &PublishServer) -> Vec<&'d User> {
+pub fn users<'d>(directory: &'d Directory, settings: &PublishServer) -> Vec<&'d User> {
     match &settings.users {
         None => directory.site.users.iter().collect(),
         Some(named) => {
