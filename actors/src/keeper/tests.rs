@@ -121,7 +121,10 @@ fn what_ends_is_red_and_starts_again_within_a_second_until_it_ends_too_often() {
     let more = ["tls", "ws", "wss"].map(|transport| (transport, free_port()));
     let caller = UdpSocket::bind("127.0.0.1:0").expect("a port");
     caller.connect(("127.0.0.1", port)).expect("loopback");
+    let gateway = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let site = site(port, &more, phone.local_addr().expect("bound").port(), folder.path());
+    let place = gateway.local_addr().expect("bound");
+    let site = format!("{site}[rcc.gateway.pbx]\nserver = \"sip:{place}\"\n");
     let site = load::text(&folder.path().join("site.toml"), &site).expect("a good site");
     let ended = System::new().block_on(async move {
         let signals = Signals::listen().expect("the system has signals");
@@ -152,6 +155,12 @@ fn what_ends_is_red_and_starts_again_within_a_second_until_it_ends_too_often() {
         }
 
         for part in ["presence", "message counts", "publications", "publishing", "message counts for PBXs"] {
+            breaks(part).await;
+        }
+        // A PBX's gateway is called anew, in a dialog of another name.
+        for part in ["rcc gateways", "rcc gateway pbx"] {
+            let gateway = gateway.try_clone().expect("a socket");
+            aside(move || hears(&gateway, "INVITE ")).await;
             breaks(part).await;
         }
         breaks("lane 0 clock").await;

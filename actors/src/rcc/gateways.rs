@@ -150,8 +150,11 @@ impl Gateways {
             orders,
         });
         let (host, kept) = (Rc::clone(self), Rc::clone(&wanted));
-        let task =
-            keeper.keep(part(&settings.name), move || Gateway::new(Rc::clone(&host), Rc::clone(&kept)).run());
+        let task = keeper.keep(part(&settings.name), move || {
+            let (host, kept) = (Rc::clone(&host), Rc::clone(&kept));
+            // Inside, so that a fault at its beginning is one of the task too.
+            async move { Gateway::new(host, kept).run().await }
+        });
         Running { wanted, task }
     }
 

@@ -38,6 +38,22 @@ impl Phone {
         Self::start(name, folder, (mode, hertz), &host)
     }
 
+    /// The same, and it watches its own mailbox.
+    pub fn with_lamp(name: &str, folder: &Path, registrar: &str) -> Option<Self> {
+        let host = [
+            ("RINGPOST_PHONE_HOST", "127.0.0.2"),
+            ("RINGPOST_PHONE_REGISTRAR", registrar),
+            ("RINGPOST_PHONE_PASSWORD", "secret"),
+            ("RINGPOST_PHONE_MODULE", "mwi.so"),
+        ];
+        Self::start(name, folder, ("manual", 440), &host)
+    }
+
+    /// What it tells as it happens, as netstrings of JSON.
+    pub fn events(&self) -> TcpStream {
+        TcpStream::connect(("127.0.0.1", self.control)).expect("baresip listens")
+    }
+
     /// The same over TLS; it believes nobody but that CA.
     pub fn secure(
         name: &str,

@@ -11,6 +11,7 @@ mod authority;
 #[allow(dead_code, reason = "each test binary uses its part")]
 mod http;
 
+#[allow(dead_code, reason = "each test binary uses its part")]
 mod baresip;
 mod channels;
 mod dialogs;

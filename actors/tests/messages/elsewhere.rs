@@ -1,10 +1,11 @@
 //! Counts that a UM elsewhere tells by NOTIFY outside any dialog (PROTOCOLS §5; T5).
 
-use std::time::Duration;
+use std::{io::Read, time::Duration};
 
 use crate::{
+    baresip::Phone as Baresip,
     device::{PASSWORD, Phone},
-    support::{Over, Peer, Ringpost, Sip, Site},
+    support::{Over, Peer, Ringpost, Sip, Site, metrics, ports, within},
     watcher::{Watcher, site},
 };
 
@@ -86,6 +87,35 @@ fn r207_counts_of_an_um_elsewhere_reach_watchers_and_phones_and_outlive_a_kill()
     ringpost.reload(&ringpost.site().replace("messages_from = [\"um\"]", "messages_from = []"));
     fresh.sees("Voice-Message: 0/0 (0/0)");
     assert_eq!(tells(&mut um, "1001", TERMINATED, &exchange(1, 0)).what(), "405");
+    ringpost.is_well();
+}
+
+/// A real phone watches its own mailbox, and sees it filled and emptied.
+#[test]
+fn r207_baresips_lamp_shows_what_waits_elsewhere() {
+    let port = ports(1);
+    let lines = "messages_from = [\"um\"]\n[security]\nrefusals_per_second = 1000\n[registrar]\nalgorithms = [\"MD5\"]";
+    let site = site(&format!("{lines}\n[metrics]\nlisten = \"127.0.0.1:{port}\""))
+        .table("[[trunk]]\nname = \"um\"\nsources = [\"127.0.0.7\"]\n[um]\npilots = [\"5000\"]")
+        .user("1001", &[], "password = \"secret\"\nmissed_calls = \"off\"");
+    let folder = site.folder.path().to_owned();
+    let ringpost = site.start();
+    let mut um = um(&ringpost, Over::Udp);
+    let Some(phone) = Baresip::with_lamp("1001", &folder, &ringpost.sip.to_string()) else { return };
+    let mut events = phone.events();
+    events.set_read_timeout(Some(Duration::from_millis(100))).expect("a socket");
+    within(Duration::from_secs(20), "it watches", || metrics::number(port, "subscriptions") == 1);
+    let mut heard = String::new();
+    for (new, old, words) in [(8, 3, "8\\/3 (0\\/0)"), (0, 11, "0\\/11 (0\\/0)")] {
+        assert_eq!(tells(&mut um, "1001", TERMINATED, &exchange(new, old)).what(), "200");
+        within(Duration::from_secs(20), words, || {
+            let mut octets = [0; 4_096];
+            let length = events.read(&mut octets).unwrap_or(0);
+            heard.push_str(&String::from_utf8_lossy(&octets[..length]));
+            heard.contains(words) && heard.contains("MWI_NOTIFY")
+        });
+    }
+    drop(phone);
     ringpost.is_well();
 }
 
