@@ -146,3 +146,34 @@ fn an_admin_sees_each_state_and_each_error_live_and_tries_one_user() {
     }
     ringpost.is_well();
 }
+
+/// R107, R109: a login that is not taken, or none where one is wanted, is forbidden; one that nobody asks for only warns.
+#[test]
+fn r107_a_login_that_is_refused_is_forbidden_and_one_that_nobody_wants_warns() {
+    let challenge = "WWW-Authenticate: Digest realm=\"pbx.test\", nonce=\"n\"\r\n";
+    for (login, code, status) in [
+        (true, 401, "forbidden"),
+        (false, 401, "forbidden"),
+        (true, 403, "forbidden"),
+        (true, 200, "up-and-running"),
+    ] {
+        let site = watcher::site("");
+        std::fs::write(site.folder.path().join("password"), "dummy\n").expect("written");
+        let mut pbx = Pbx::new(&site, Over::Udp);
+        let login = if login { "login = \"dummy\"\npassword_file = \"password\"\n" } else { "" };
+        let ringpost =
+            site.table(&pbx.table(&format!("keep_alive = \"60s\"\n{login}"))).user("1001", &[], "").start();
+        // The first one, and with the login the second one.
+        for _ in 0..if code == 401 && !login.is_empty() { 2 } else { 1 } {
+            let asked = pbx.asked_for("1001");
+            pbx.peer.answer_with(&asked, code, if code == 401 { challenge } else { "Expires: 600\r\n" }, "");
+        }
+        until(&format!("{status}: {}", report(&ringpost, &[])), || {
+            seen(&report(&ringpost, &[])).0 == [status]
+        });
+        if code == 200 {
+            ringpost.logs("The server does not ask for the login");
+        }
+        ringpost.is_well();
+    }
+}
