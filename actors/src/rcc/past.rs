@@ -91,15 +91,15 @@ impl Rcc {
 /// Whether two callers are one, as far as is known: of numbers one may be written with its country or exchange.
 fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
     let (Some(one), Some(other)) = (one, other) else { return true };
-    let bare = |text: &str| ringpost::rcc::line::Device::of(text).number.trim_start_matches('+').to_owned();
+    let bare =
+        |text: &str| ringpost::rcc::line::Device::of(text).number.trim_start_matches(['+', '0']).to_owned();
     let (one, other) = (bare(one), bare(other));
     if one == other {
         return true;
     }
     let is_number = |text: &str| text.bytes().all(|octet| octet.is_ascii_digit());
-    let (one, other) = (one.trim_start_matches('0'), other.trim_start_matches('0'));
-    let (short, long) = if one.len() < other.len() { (one, other) } else { (other, one) };
-    !short.is_empty() && is_number(short) && is_number(long) && long.ends_with(short)
+    let (short, long) = if one.len() < other.len() { (&one, &other) } else { (&other, &one) };
+    !short.is_empty() && is_number(short) && is_number(long) && long.ends_with(short.as_str())
 }
 
 #[cfg(test)]
