@@ -163,11 +163,8 @@ fn r10_the_local_state_counts_more_than_names() {
 #[test]
 fn r10_the_group_that_is_called_is_not_the_caller() {
     let mut line = Line::new(US);
-    let hidden = |happened| Event {
-        calling: None,
-        called: Some("tel:+4544890800".into()),
-        ..told(happened, US, "")
-    };
+    let hidden =
+        |happened| Event { calling: None, called: Some("tel:+4544890800".into()), ..told(happened, US, "") };
     line.on(&hidden(Happened::Delivered), 0);
     line.on(&hidden(Happened::Delivered), 0);
     let left = line.on(&hidden(Happened::ConnectionCleared), 0);

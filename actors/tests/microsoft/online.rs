@@ -303,9 +303,8 @@ impl Cloud {
             ocs.address,
             channel(graph.port)
         ));
-        let site = users.fold(site, |site, n| {
-            site.user(&n.to_string(), &[], &format!("mail = \"u{n}@corp.test\""))
-        });
+        let site =
+            users.fold(site, |site, n| site.user(&n.to_string(), &[], &format!("mail = \"u{n}@corp.test\"")));
         Self { online, ocs, health, ringpost: site.start(), _graph: graph }
     }
 

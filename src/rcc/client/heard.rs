@@ -105,7 +105,8 @@ impl Client {
     }
 
     fn begun(&mut self, user: Arc<str>, device: &str, monitor: String, now: u64) {
-        let Some(watched) = self.lines.get_mut(&user).filter(|watched| watched.line.device() == device) else {
+        let Some(watched) = self.lines.get_mut(&user).filter(|watched| watched.line.device() == device)
+        else {
             // Nobody wants it any more, or the user has another telephone by now.
             return self.jobs.push_front(Job::Stop(monitor));
         };
