@@ -47,6 +47,14 @@ fn r104_a_foreign_address_is_subscribed_to_once_for_all_who_watch() {
         "uri=\"sip:x@nowhere.example\"><instance id=\"1\" state=\"terminated\" reason=\"noresource\"",
     );
     assert!(body.contains("in Rome") && body.contains(nowhere), "{body}");
+    // What waits for her is nobody's here to tell.
+    let mut counts = Watcher::new(&ringpost, Over::Tcp, "1002");
+    let wants = wants.replace("pidf+xml", "simple-message-summary");
+    let first = counts.subscribes("team", "message-summary", &wants);
+    let rejected =
+        "uri=\"sip:eve@partner.example\"><instance id=\"1\" state=\"terminated\" reason=\"rejected\"";
+    assert!(first.body().contains(rejected) && !first.body().contains("Messages-Waiting"), "{first}");
+    counts.refreshes(0);
     pbx.is_not_asked_for(Duration::from_millis(200));
     let body = pidf("open", "", "in Oslo");
     assert_eq!(pbx.says(&mut eve, "active;expires=600", "application/pidf+xml", &body), "200");
