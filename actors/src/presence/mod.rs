@@ -272,9 +272,19 @@ impl Presence {
         loop {
             match changes.recv().await {
                 Ok(user) => self.counted(&user),
-                Err(RecvError::Lagged(_)) => self.cells().iter().for_each(|cell| self.counted(&cell.user)),
+                Err(RecvError::Lagged(_)) => self.all_counted(),
                 Err(RecvError::Closed) => return std::future::pending().await,
             }
+        }
+    }
+
+    /// So many counts have changed that nobody knows whose: those of all who are told unasked, who may have no cell.
+    fn all_counted(&self) {
+        let directory = self.directory.load_full();
+        let settings = &directory.site.presence;
+        match settings.unsolicited || !settings.messages_to.is_empty() {
+            true => directory.site.users.iter().for_each(|user| self.counted(&user.address)),
+            false => self.cells().iter().for_each(|cell| self.counted(&cell.user)),
         }
     }
 
