@@ -13,7 +13,7 @@ pub struct Presence {
     pub terms: Terms,
     /// `notify_gap`: the shortest time between two NOTIFYs of one subscription. Default 200 ms.
     pub gap: Duration,
-    /// `resume_within`: after a restart every watcher is told within this time. Default 20 s.
+    /// `resume_within`: after a restart every watcher is told within this time, or later where they are very many. Default 20 s.
     pub resume: Duration,
     /// `max_subscriptions`: in all. Default 500,000.
     pub most: usize,

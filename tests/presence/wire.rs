@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use ringpost::{
     presence::subscription::{
-        Fate, Pace, Package, Publish, Refused, State, Step, Terms, Track, Wish, fate, notify,
+        Fate, Pace, Package, Publish, Refused, State, Step, Terms, Track, Wish, fate, notify, spread,
     },
     settings::Transport,
     sip::Message,
@@ -177,4 +177,13 @@ fn an_answer_ends_only_what_it_must() {
     for (code, after, expected) in rows {
         assert_eq!(fate(code, after), expected, "{code} {after:?}");
     }
+}
+
+#[test]
+fn after_a_restart_no_crowd_is_told_at_once() {
+    assert_eq!(
+        [0, 10_000, 100_000, 500_000].map(|count| spread(20_000, count)),
+        [20_000, 20_000, 20_000, 100_000]
+    );
+    assert_eq!([0, 4, 500].map(|count| spread(0, count)), [1, 1, 100]);
 }

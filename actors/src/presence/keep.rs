@@ -6,7 +6,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 use ringpost::{
     presence::{
         Kind, Sight, Source, published,
-        subscription::{Package, Track},
+        subscription::{Package, Track, spread},
     },
     sip::{peer::Peer, token::Token},
 };
@@ -275,7 +275,7 @@ impl Watchers {
         let lane = usize::from(self.port.lane);
         let restored = lock(&self.presence.restored).get_mut(lane).map(std::mem::take).unwrap_or_default();
         let directory = self.presence.directory.load_full();
-        let within = directory.site.presence.resume.as_millis() as u64;
+        let within = spread(directory.site.presence.resume.as_millis() as u64, restored.len());
         for (tag, row) in restored {
             self.port.guarded(|| self.take_up_one(&directory, (tag, row), within));
         }
@@ -283,7 +283,7 @@ impl Watchers {
 
     fn take_up_one(&self, directory: &ringpost::directory::Directory, (tag, row): Restored, within: u64) {
         let Some(mut one) = self.taken_up(directory, row) else { return self.keep(tag) };
-        let wait = u64::from(self.port.random()) % within.max(1);
+        let wait = u64::from(self.port.random()) % within;
         one.armed = self.port.now() + wait;
         self.insert(tag, one);
         self.port.alarm(wait, Alarm { owner: Token(tag), number: WATCH });

@@ -91,10 +91,11 @@ impl Rcc {
 /// Whether two callers are one, as far as is known: one of them may be written with its country or exchange.
 fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
     let (Some(one), Some(other)) = (one, other) else { return true };
-    let bare = |text: &str| ringpost::rcc::line::Device::of(text).number.trim_start_matches('+').to_owned();
+    let bare =
+        |text: &str| ringpost::rcc::line::Device::of(text).number.trim_start_matches(['+', '0']).to_owned();
     let (one, other) = (bare(one), bare(other));
     let (short, long) = if one.len() < other.len() { (&one, &other) } else { (&other, &one) };
-    !short.is_empty() && long.ends_with(short.trim_start_matches('0'))
+    !short.is_empty() && long.ends_with(short.as_str())
 }
 
 #[cfg(test)]

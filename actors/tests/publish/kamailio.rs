@@ -1,7 +1,9 @@
 //! Kamailio as the presence server that Ringpost publishes at; a watcher there sees the calls that run here.
 
 use std::{
+    fs,
     net::SocketAddr,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -13,6 +15,8 @@ use crate::{
 /// A watcher of 1001 at Kamailio.
 struct Watcher {
     peer: Peer,
+    /// What Kamailio says meanwhile, for whoever looks at a failure.
+    log: PathBuf,
     package: &'static str,
 }
 
@@ -21,20 +25,25 @@ impl Watcher {
         let mut peer = Peer::new(Over::Udp, "127.0.0.1", kamailio.address);
         let lines = format!("Event: {package}\r\nExpires: 600\r\n");
         peer.request("SUBSCRIBE", "sip:1001@corp.test", &lines, "");
-        Self { peer, package }
+        Self { peer, log: kamailio.log_file(), package }
     }
 
     /// The first NOTIFY whose body is so; those before it are answered too.
     fn sees(&mut self, what: &str, so: impl Fn(&str) -> bool) -> Sip {
         let end = Instant::now() + PATIENCE;
-        let mut last = String::new();
+        let (mut last, mut answered) = (String::new(), None);
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let Some(message) = self.peer.next(left) else {
-                panic!("the watcher of {} never saw {what}; the last was {last}", self.package)
+                let log = fs::read_to_string(&self.log).unwrap_or_default();
+                panic!(
+                    "the watcher of {} never saw {what}; the last was {last:?} after {answered:?}; {log}",
+                    self.package
+                )
             };
             if message.what() != "NOTIFY" {
                 assert!(message.what().starts_with('2'), "{message}");
+                answered = Some(message.what().to_owned());
                 continue;
             }
             self.peer.answer_with(&message, 200, "", "");

@@ -73,8 +73,13 @@ impl Kamailio {
         Some(kamailio)
     }
 
+    /// Where it writes what it does.
+    pub fn log_file(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
     fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 }
 

@@ -5,7 +5,7 @@ mod notify;
 mod publish;
 
 pub use counts::counts;
-pub use notify::{Fate, Pace, State, Step, Track, decimal, fate, notify};
+pub use notify::{Fate, Pace, State, Step, Track, decimal, fate, notify, spread};
 pub use publish::Publish;
 use serde::{Deserialize, Serialize};
 

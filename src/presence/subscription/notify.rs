@@ -185,6 +185,12 @@ pub fn decimal(digits: &mut [u8; 10], number: u32) -> &[u8] {
     }
 }
 
+/// Over how many milliseconds the NOTIFYs of so many subscriptions are spread after a restart: as long as was asked for, or longer
+/// where more than 5,000 would go in a second.
+pub fn spread(within: u64, count: usize) -> u64 {
+    within.max(count as u64 / 5).max(1)
+}
+
 /// When a subscription's NOTIFYs go: one at a time, so that none overtakes another, and not more often than the site allows.
 /// What changes meanwhile is told by the next. Times are milliseconds of one clock.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
