@@ -24,6 +24,8 @@ const SNAPSHOTS: u8 = 3;
 const SILENT: &str = "it does not answer";
 /// All lines are looked at once in so many polls, those in a call each time: an event that was lost is found.
 const ROUND: usize = 60;
+/// The longest time that a gateway may ask to be left alone for, in milliseconds.
+const LONGEST_REST: u64 = 3_600_000;
 /// How long before the end of its session a dialog is refreshed, in milliseconds.
 const AHEAD: u64 = 60_000;
 
@@ -106,6 +108,8 @@ struct Watched {
     monitored: bool,
     /// It was refused, and is asked for again then.
     again: Option<u64>,
+    /// An event has come since its snapshot was asked for, which may be older.
+    moved: bool,
 }
 
 #[derive(Debug, Eq, PartialEq)]
@@ -143,7 +147,8 @@ enum Asking {
     Features,
     Status,
     Refresh,
-    Start(Arc<str>),
+    /// The user, and the device that is to be monitored.
+    Start(Arc<str>, String),
     Snapshot(Arc<str>),
     Stop,
 }
@@ -207,7 +212,8 @@ impl Client {
         for (user, device) in wanted {
             if !self.lines.contains_key(&user) {
                 self.jobs.push_back(Job::Start(Arc::clone(&user)));
-                self.lines.insert(user, Watched { line: Line::new(device), monitored: false, again: None });
+                let line = Line::new(device);
+                self.lines.insert(user, Watched { line, monitored: false, again: None, moved: false });
             }
         }
     }
@@ -325,10 +331,11 @@ impl Client {
                 Job::Stop(monitor) => Some((Asking::Stop, Do::Ask(Request::MonitorStop { monitor }))),
                 Job::Start(user) => {
                     let device = device(&user)?;
-                    Some((Asking::Start(user), Do::Ask(Request::MonitorStart { device })))
+                    Some((Asking::Start(user, device.clone()), Do::Ask(Request::MonitorStart { device })))
                 }
                 Job::Snapshot(user) => {
                     let device = device(&user)?;
+                    self.lines.entry(Arc::clone(&user)).and_modify(|one| one.moved = false);
                     Some((Asking::Snapshot(user), Do::Ask(Request::SnapshotDevice { device })))
                 }
             };

@@ -48,6 +48,8 @@ pub struct Call {
     pub incoming: bool,
     /// More than two talk.
     pub many: bool,
+    /// It is the device's own or was answered there once: whatever rings later calls back, and is not missed.
+    had: bool,
     /// When it began, in the milliseconds of whoever tells the events.
     began: u64,
 }
@@ -182,9 +184,14 @@ impl Line {
             }
             Happened::ServiceInitiated | Happened::Originated => self.is(event, State::Dialling, now),
             Happened::Delivered => {
-                let here = event.device.as_deref().unwrap_or(&event.connection.device);
-                let state = if self.is_here(here) { State::RingsHere } else { State::RingsThere };
-                self.is(event, state, now);
+                let named = || self.is_here(event.device.as_deref().unwrap_or(&event.connection.device));
+                // What the gateway says of the monitored device needs no name, which may be written in another way.
+                let here = match event.local {
+                    Some(Local::Alerting) => true,
+                    Some(Local::Connected) => false,
+                    _ => named(),
+                };
+                self.is(event, if here { State::RingsHere } else { State::RingsThere }, now);
             }
             Happened::Established => return self.established(event, now),
             Happened::Held if self.is_ours(event) => self.is(event, State::Held, now),
@@ -217,7 +224,8 @@ impl Line {
     fn established(&mut self, event: &Event, now: u64) -> Option<Left> {
         let call = self.calls.get(&event.connection.call);
         let rang_here = call.is_some_and(|call| call.state == State::RingsHere);
-        let by_another = event.device.as_deref().is_some_and(|by| !self.is_here(by));
+        let by_another = event.local != Some(Local::Connected)
+            && event.device.as_deref().is_some_and(|by| !self.is_here(by));
         if event.local == Some(Local::Null) || rang_here && by_another {
             return self.leaves(event, How::Elsewhere, now);
         }
@@ -239,31 +247,39 @@ impl Line {
         let many = conference && (event.joined.is_empty() || event.joined.len() > 2);
         let other = event.to.clone().filter(|_| !conference).or(call.other);
         let state = if event.local == Some(Local::Hold) { State::Held } else { State::Talks };
-        self.calls.insert(name.clone(), Call { state, many, other, ..call });
+        self.calls.insert(name.clone(), Call { state, many, other, had: true, ..call });
     }
 
     fn is(&mut self, event: &Event, state: State, now: u64) {
+        let id = &event.connection.call;
+        let rings = state == State::RingsHere;
+        let comes_in = self.calls.get(id).map_or(rings, |call| call.incoming || rings && !call.had);
         let ours = |party: &&str| !self.is_here(party);
-        let other = event.calling.as_deref().filter(ours).or(event.called.as_deref().filter(ours));
-        let other = other.map(str::to_owned);
-        self.put(&event.connection.call, (state, other), now);
+        let calling = event.calling.as_deref().filter(ours);
+        // A caller who hides is not the group that was called.
+        let called = event.called.as_deref().filter(ours).filter(|_| !comes_in);
+        let other = calling.or(called).map(str::to_owned);
+        self.put(id, (state, other), now);
     }
 
     fn put(&mut self, id: &str, (state, other): (State, Option<String>), now: u64) {
+        let has = matches!(state, State::Dialling | State::Talks | State::Held);
         if let Some(call) = self.calls.get_mut(id) {
-            call.incoming |= state == State::RingsHere;
+            call.incoming |= state == State::RingsHere && !call.had;
+            call.had |= has;
             call.state = state;
             call.other = call.other.take().or(other);
         } else if self.calls.len() < MOST {
             let incoming = state == State::RingsHere;
-            self.calls.insert(id.to_owned(), Call { state, other, incoming, many: false, began: now });
+            self.calls
+                .insert(id.to_owned(), Call { state, other, incoming, many: false, had: has, began: now });
         }
     }
 
     /// Takes the call out; `how` counts where it rang here and nobody answered.
     fn leaves(&mut self, event: &Event, how: How, now: u64) -> Option<Left> {
-        let Call { state, other, began, .. } = self.calls.remove(&event.connection.call)?;
-        let how = if state == State::RingsHere { how } else { How::Done };
+        let Call { state, other, had, began, .. } = self.calls.remove(&event.connection.call)?;
+        let how = if state == State::RingsHere && !had { how } else { How::Done };
         let (call, lasted) = (event.connection.call.clone(), now.saturating_sub(began));
         Some(Left { call, caller: other, began, lasted, how })
     }

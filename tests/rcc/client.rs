@@ -163,6 +163,54 @@ fn a_gateway_that_is_away_is_called_ever_more_seldom() {
     client.next(0, 0);
     client.failed("503", Some(90_000), 0, 0);
     assert_eq!(client.wake(), Some(90_000));
+    // As long as it is meant for somebody who is to come back.
+    assert_eq!(client.next(90_000, 0), Some(Do::Open));
+    client.failed("503", Some(u64::from(u32::MAX) * 1_000), 90_000, 0);
+    assert_eq!(client.wake(), Some(90_000 + 3_600_000));
+}
+
+/// R10: a snapshot that was made before a call came, and is read after that, takes no call away and brings none back.
+#[test]
+fn r10_a_snapshot_that_events_overtake_is_asked_for_again() {
+    let look = || Do::Ask(Request::SnapshotDevice { device: "tel:0".into() });
+    let rings = || Connection { call: "c1".into(), device: "tel:0".into() };
+    for (before, after) in [(vec![], Phone::Ringing), (vec![(rings(), Local::Alerting)], Phone::Idle)] {
+        let mut client = open();
+        let had = !before.is_empty();
+        if had {
+            client.event(&event("m0", "c1", "tel:0", Happened::Delivered), 100);
+        }
+        all(&mut client, 60_000);
+        client.answered(Answer::Said(Response::SystemStatus { normal: true }), 60_000, 7);
+        assert_eq!(all(&mut client, 60_000), [look()]);
+        let happens = if had { Happened::ConnectionCleared } else { Happened::Delivered };
+        client.event(&event("m0", "c1", "tel:0", happens), 60_001);
+        client.answered(Answer::Said(Response::Snapshot(before)), 60_002, 7);
+        assert_eq!(client.line("sip:0@x").map(|line| line.phone()), Some(after));
+        assert!(all(&mut client, 60_020).contains(&look()));
+        let now = if had { vec![] } else { vec![(rings(), Local::Alerting)] };
+        client.answered(Answer::Said(Response::Snapshot(now)), 60_030, 7);
+        assert_eq!(client.line("sip:0@x").map(|line| line.phone()), Some(after));
+        assert_eq!(all(&mut client, 60_040), []);
+    }
+}
+
+/// A reading of the site gives a user another telephone while the old one is asked for.
+#[test]
+fn the_monitor_of_a_telephone_that_is_nobodys_is_stopped() {
+    let mut client = Client::new(TERMS, 0);
+    client.follow(lines(1));
+    client.next(0, 7);
+    client.opened(true, None, 0, 7);
+    client.next(0, 7);
+    client.answered(FEATURES, 0, 7);
+    client.next(0, 7);
+    client.follow([(user(0), "tel:9".to_owned())]);
+    client.answered(started("m0"), 10, 7);
+    assert_eq!(client.monitored(), 0);
+    assert_eq!(all(&mut client, 10), [Do::Ask(Request::MonitorStop { monitor: "m0".into() })]);
+    client.answered(Answer::Said(Response::Done("MonitorStop".into())), 20, 7);
+    assert_eq!(all(&mut client, 20), [Do::Ask(Request::MonitorStart { device: "tel:9".into() })]);
 }
 
 /// A line that is refused is asked for again later, and counts as lacking; thousands begin one after the other.

@@ -35,7 +35,7 @@ fn r52_events_amount_to_a_phones_state() {
     type Script<'s> = (&'s [(Happened, &'s str, &'s str)], &'s [Phone], Option<How>);
     let other = "tel:+4511";
     let colleague = "tel:201";
-    let scripts: [Script<'_>; 11] = [
+    let scripts: [Script<'_>; 12] = [
         (
             &[(Delivered, US, ""), (Established, US, ""), (ConnectionCleared, US, "normalClearing")],
             &[Ringing, Talking, Idle],
@@ -77,6 +77,18 @@ fn r52_events_amount_to_a_phones_state() {
             Some(How::Done),
         ),
         (&[(ConnectionCleared, US, "")], &[Idle], None),
+        // It was answered, and what was put on hold calls back: nobody has missed that.
+        (
+            &[
+                (Delivered, US, ""),
+                (Established, US, ""),
+                (Held, US, ""),
+                (Delivered, US, "recall"),
+                (ConnectionCleared, US, "normalClearing"),
+            ],
+            &[Ringing, Talking, Talking, Ringing, Idle],
+            Some(How::Done),
+        ),
     ];
     for (script, states, how) in scripts {
         let mut line = Line::new(US);
@@ -111,6 +123,55 @@ fn two_calls_are_two_and_features_and_conferences_are_known() {
     assert_eq!((line.do_not_disturb, line.forwarded.as_deref()), (Some(true), Some("tel:9")));
     line.forget();
     assert_eq!((line.phone(), line.do_not_disturb, line.forwarded), (Phone::Idle, None, None));
+}
+
+/// R10: a call that the device has made itself is never missed, however it rings there.
+#[test]
+fn r10_own_calls_that_call_back_are_not_missed() {
+    let mut line = Line::new(US);
+    let own = |happened, of| Event { calling: Some(US.into()), ..told(happened, of, "") };
+    line.on(&own(Happened::Originated, US), 0);
+    line.on(&own(Happened::Delivered, US), 0);
+    assert_eq!(line.phone(), Phone::Ringing);
+    assert!(line.calls().all(|(_, call)| !call.incoming));
+    let left = line.on(&own(Happened::ConnectionCleared, US), 0);
+    assert_eq!(left.map(|left| left.how), Some(How::Done));
+    // Another telephone of the group rings first: the call is missed here all the same.
+    line.on(&told(Happened::Delivered, "tel:201", ""), 0);
+    line.on(&told(Happened::Delivered, US, ""), 0);
+    let left = line.on(&told(Happened::ConnectionCleared, US, ""), 0);
+    assert_eq!(left.map(|left| left.how), Some(How::Missed));
+}
+
+/// A gateway may name the telephone otherwise than it was asked for: what it says of the monitored one counts.
+#[test]
+fn r10_the_local_state_counts_more_than_names() {
+    let with = |happened, of, local| Event { local: Some(local), ..told(happened, of, "") };
+    let mut line = Line::new("tel:+4544890101");
+    line.on(&with(Happened::Delivered, "1001", Local::Alerting), 0);
+    assert_eq!(line.phone(), Phone::Ringing);
+    let left = line.on(&with(Happened::ConnectionCleared, "1001", Local::Null), 0);
+    assert_eq!(left.map(|left| left.how), Some(How::Missed));
+    line.on(&with(Happened::Delivered, "1001", Local::Alerting), 0);
+    assert_eq!(line.on(&with(Happened::Established, "1001", Local::Connected), 0), None);
+    assert_eq!(line.phone(), Phone::Talking);
+    let left = line.on(&with(Happened::ConnectionCleared, "1001", Local::Null), 0);
+    assert_eq!(left.map(|left| left.how), Some(How::Done));
+}
+
+/// R10: who hides the number is nobody, and not the group that was called.
+#[test]
+fn r10_the_group_that_is_called_is_not_the_caller() {
+    let mut line = Line::new(US);
+    let hidden =
+        |happened| Event { calling: None, called: Some("tel:+4544890800".into()), ..told(happened, US, "") };
+    line.on(&hidden(Happened::Delivered), 0);
+    line.on(&hidden(Happened::Delivered), 0);
+    let left = line.on(&hidden(Happened::ConnectionCleared), 0);
+    assert_eq!(left.map(|left| (left.how, left.caller)), Some((How::Missed, None)));
+    // Whom the device calls itself is known by that.
+    line.on(&Event { calling: Some(US.into()), ..hidden(Happened::Originated) }, 0);
+    assert!(line.calls().all(|(_, call)| call.other.as_deref() == Some("tel:+4544890800")));
 }
 
 #[test]

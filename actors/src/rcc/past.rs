@@ -88,14 +88,18 @@ impl Rcc {
     }
 }
 
-/// Whether two callers are one, as far as is known: one of them may be written with its country or exchange.
+/// Whether two callers are one, as far as is known: of numbers one may be written with its country or exchange.
 fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
     let (Some(one), Some(other)) = (one, other) else { return true };
     let bare =
         |text: &str| ringpost::rcc::line::Device::of(text).number.trim_start_matches(['+', '0']).to_owned();
     let (one, other) = (bare(one), bare(other));
+    if one == other {
+        return true;
+    }
+    let is_number = |text: &str| text.bytes().all(|octet| octet.is_ascii_digit());
     let (short, long) = if one.len() < other.len() { (&one, &other) } else { (&other, &one) };
-    !short.is_empty() && long.ends_with(short.as_str())
+    !short.is_empty() && is_number(short) && is_number(long) && long.ends_with(short.as_str())
 }
 
 #[cfg(test)]
@@ -111,6 +115,13 @@ mod tests {
             ("+4544890101", "+4544890102", false),
             ("sip:ada@x.test", "sip:ben@x.test", false),
             ("1002", "+4544891002", true),
+            ("tel:1002", "1002", true),
+            ("sip:da@x.test", "sip:ada@x.test", false),
+            ("sip:ada@x.test", "sip:ada@x.test:5060", true),
+            // The operator is not everybody.
+            ("0", "+4544890101", false),
+            ("0", "0", true),
+            ("sip:@x.test", "+4544890101", false),
         ] {
             assert_eq!(is_same(Some(one), Some(other)), same, "{one} {other}");
             assert_eq!(is_same(Some(other), Some(one)), same, "{other} {one}");

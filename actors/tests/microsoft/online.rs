@@ -190,6 +190,8 @@ struct Online {
     /// Busy now, by mailbox.
     busy: Vec<(String, &'static str)>,
     replies: Vec<(String, Value)>,
+    /// Mailboxes that are not there, may not be spoken for, or fail.
+    closed: Vec<(&'static str, u16)>,
     faults: VecDeque<u16>,
     asked: usize,
     largest: usize,
@@ -222,6 +224,11 @@ impl Online {
             };
         }
         let path: Vec<&str> = asked.path.split('/').skip(3).collect();
+        let user = path.first().map(|user| user.replace("%40", "@"));
+        let code = self.closed.iter().find(|(of, _)| user.as_deref() == Some(of)).map(|(_, code)| *code);
+        if let Some(code) = code.filter(|code| *code < 500 || path.contains(&"mailboxSettings")) {
+            return Reply::json(code, &json!({"error": {"code": "Closed", "message": "injected"}}));
+        }
         match path[..] {
             [_, "calendar", "getSchedule"] => self.schedules(asked),
             [user, "mailboxSettings", "automaticRepliesSetting"] => {
@@ -265,33 +272,67 @@ impl Online {
     }
 }
 
+struct Cloud {
+    online: Arc<Mutex<Online>>,
+    ocs: Ocs,
+    health: SocketAddr,
+    ringpost: Ringpost,
+    _graph: Server,
+}
+
+impl Cloud {
+    /// Users of these numbers, of whom 1001 is told of.
+    fn of(address: &str, users: impl Iterator<Item = u32>) -> Self {
+        let site = Site::new();
+        let ours = Authority::new("ours");
+        ours.site(site.folder.path(), &["localhost"]);
+        std::fs::write(site.folder.path().join("secret"), "s3cret\n").expect("a file");
+        let online = Arc::new(Mutex::new(Online::default()));
+        let answers = Arc::clone(&online);
+        let tls = server_config(&ours.signs(&params(&["localhost"])));
+        let graph = Server::start(Some(tls), move |asked| {
+            answers.lock().unwrap_or_else(PoisonError::into_inner).answer(asked)
+        });
+        let ocs =
+            Ocs::start(SocketAddr::new(address.parse().expect("an address"), ports(1)), Kept::default());
+        let health = SocketAddr::from(([127, 0, 0, 1], ports(1)));
+        let site = site.table(&format!(
+            "[metrics]\nlisten = \"{health}\"\n[presence]\nenabled = true\n[presence.publish.ocs]\nkind = \"microsoft\"\n\
+             server = \"sip:{};transport=tcp\"\npublish_gap = \"10ms\"\nusers = [\"1001\"]\naccess = \"full\"\n[presence.calendar.online]\n\
+             channel = \"online\"\nevery = \"1s\"\nkeep = \"1m\"\n{}",
+            ocs.address,
+            channel(graph.port)
+        ));
+        let site =
+            users.fold(site, |site, n| site.user(&n.to_string(), &[], &format!("mail = \"u{n}@corp.test\"")));
+        Self { online, ocs, health, ringpost: site.start(), _graph: graph }
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Online)) {
+        change(&mut self.online.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Whoever has no mailbox there, whom we may not speak for, or of whom Graph fails to tell something hides nobody else's calendar.
+#[test]
+fn r53_one_mailbox_that_is_closed_hides_no_other() {
+    let cloud = Cloud::of("127.0.0.36", [100, 999, 1_000, 1_001].into_iter());
+    cloud.with(|online| {
+        online.closed = vec![("u100@corp.test", 403), ("u1000@corp.test", 404), ("u999@corp.test", 500)];
+        online.busy = vec![("u1001@corp.test".into(), "busy")];
+    });
+    cloud.ocs.until("a meeting", |ocs| ocs.state(USER, MEETING).is_some());
+    cloud.with(|online| assert!(online.asked > 0));
+    cloud.ringpost.is_well();
+}
+
 /// Twenty mailboxes to a question, automatic replies as away, 429 waited out.
 #[test]
 fn calendars_of_exchange_online_are_asked_for_by_graph() {
-    let site = Site::new();
-    let ours = Authority::new("ours");
-    ours.site(site.folder.path(), &["localhost"]);
-    std::fs::write(site.folder.path().join("secret"), "s3cret\n").expect("a file");
-    let online = Arc::new(Mutex::new(Online::default()));
-    let answers = Arc::clone(&online);
-    let tls = server_config(&ours.signs(&params(&["localhost"])));
-    let graph = Server::start(Some(tls), move |asked| {
-        answers.lock().unwrap_or_else(PoisonError::into_inner).answer(asked)
-    });
+    let cloud = Cloud::of("127.0.0.34", 1_001..1_026);
+    let Cloud { online, ocs, health, ringpost, .. } = &cloud;
     let with =
         |change: &dyn Fn(&mut Online)| change(&mut online.lock().unwrap_or_else(PoisonError::into_inner));
-    let ocs = Ocs::start(SocketAddr::from(([127, 0, 0, 34], ports(1))), Kept::default());
-    let health = SocketAddr::from(([127, 0, 0, 1], ports(1)));
-    let site = site.table(&format!(
-        "[metrics]\nlisten = \"{health}\"\n[presence]\nenabled = true\n[presence.publish.ocs]\nkind = \"microsoft\"\n\
-         server = \"sip:{};transport=tcp\"\npublish_gap = \"10ms\"\nusers = [\"1001\"]\naccess = \"full\"\n[presence.calendar.online]\n\
-         channel = \"online\"\nevery = \"1s\"\nkeep = \"1m\"\n{}",
-        ocs.address,
-        channel(graph.port)
-    ));
-    let site = (1_001..1_026)
-        .fold(site, |site, n| site.user(&n.to_string(), &[], &format!("mail = \"u{n}@corp.test\"")));
-    let ringpost: Ringpost = site.start();
     with(&|online| online.busy = vec![("u1001@corp.test".into(), "busy")]);
     ocs.until("a meeting", |ocs| {
         ocs.state(USER, MEETING).is_some_and(|state| state.contains("meetingSubject Budget"))

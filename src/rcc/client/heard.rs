@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     super::{Event, Response},
-    AHEAD, Answer, Asking, Client, Do, EARLY, Job, Open, SILENT, SNAPSHOTS, Stage,
+    AHEAD, Answer, Asking, Client, Do, EARLY, Job, LONGEST_REST, Open, SILENT, SNAPSHOTS, Stage,
 };
 use crate::sip::session_timer::Session;
 
@@ -37,7 +37,7 @@ impl Client {
         self.failures += 1;
         // Many clients of one gateway do not come back at the same time.
         let pause = pause / 2 + u64::from(random) % (pause / 2 + 1);
-        self.stage = Stage::Resting(now + pause.max(rest.unwrap_or(0)));
+        self.stage = Stage::Resting(now + pause.max(rest.unwrap_or(0).min(LONGEST_REST)));
         self.trouble = Some(why);
     }
 
@@ -72,16 +72,18 @@ impl Client {
             (_, Answer::Refused(401 | 407)) => self.lose("it does not take the login", true, now, random),
             (_, Answer::Refused(503)) => self.lose("it answers 503", true, now, random),
             (Asking::Features, _) => open.knows_features = true,
-            (Asking::Start(user), Answer::Said(Response::MonitorStart { monitor })) => {
-                self.begun(user, monitor, now);
+            (Asking::Start(user, device), Answer::Said(Response::MonitorStart { monitor })) => {
+                self.begun(user, &device, monitor, now);
             }
-            (Asking::Start(user), _) => {
+            (Asking::Start(user, _), _) => {
                 let again = now + self.terms.retry.1;
                 self.lines.entry(user).and_modify(|watched| watched.again = Some(again));
             }
             (Asking::Snapshot(user), Answer::Said(Response::Snapshot(connections))) => {
                 open.snapshots_refused = 0;
-                if self.lines.get_mut(&user).is_some_and(|one| one.line.is_as(&connections, now)) {
+                if self.lines.get(&user).is_some_and(|one| one.moved) {
+                    self.jobs.push_back(Job::Snapshot(user));
+                } else if self.lines.get_mut(&user).is_some_and(|one| one.line.is_as(&connections, now)) {
                     self.told.push_back(Do::Show(user));
                 }
             }
@@ -102,9 +104,10 @@ impl Client {
         }
     }
 
-    fn begun(&mut self, user: Arc<str>, monitor: String, now: u64) {
-        let Some(watched) = self.lines.get_mut(&user) else {
-            // Nobody wants it any more.
+    fn begun(&mut self, user: Arc<str>, device: &str, monitor: String, now: u64) {
+        let Some(watched) = self.lines.get_mut(&user).filter(|watched| watched.line.device() == device)
+        else {
+            // Nobody wants it any more, or the user has another telephone by now.
             return self.jobs.push_front(Job::Stop(monitor));
         };
         (watched.monitored, watched.again) = (true, None);
@@ -122,12 +125,13 @@ impl Client {
         let Stage::Open(open) = &self.stage else { return };
         let Some(user) = self.monitors.get(&event.monitor) else {
             // It has overtaken the answer that names its monitor.
-            if matches!(open.asking, Some((Asking::Start(_), _))) && self.early.len() < EARLY {
+            if matches!(open.asking, Some((Asking::Start(..), _))) && self.early.len() < EARLY {
                 self.early.push_back(event.clone());
             }
             return;
         };
         if let Some(watched) = self.lines.get_mut(user) {
+            watched.moved = true;
             let left = watched.line.on(event, now);
             self.told.extend(left.map(|left| Do::Left(Arc::clone(user), left)));
             self.told.push_back(Do::Show(Arc::clone(user)));

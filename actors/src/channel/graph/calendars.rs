@@ -24,16 +24,25 @@ impl Graph {
         window: Window,
         out_of_office: bool,
     ) -> Result<Answers, Unasked> {
-        let Some(first) = mailboxes.first() else { return Ok(vec![]) };
-        let place = Place { url: &self.settings.url, mailbox: first };
         let body = Body::Json(request(mailboxes, window).to_string());
-        let asked = self.service.post_plain(&place.schedules(), body).await;
-        let answer = asked.map_err(|trouble| self.unasked(trouble))?;
-        match answer.status.as_u16() {
-            200 if answer.whole => {}
-            200 => return Err(Unasked::TooMuch),
-            _ => return Err(self.refused(&answer)),
-        }
+        let mut askers = mailboxes.iter();
+        let answer = loop {
+            // None of them has a mailbox there.
+            let Some(mailbox) = askers.next() else {
+                return Ok(mailboxes.iter().map(|_| Err("Graph does not know it".to_owned())).collect());
+            };
+            let place = Place { url: &self.settings.url, mailbox };
+            let asked = self.service.post_plain(&place.schedules(), body.clone()).await;
+            let answer = asked.map_err(|trouble| self.unasked(trouble))?;
+            match answer.status.as_u16() {
+                200 if answer.whole => break answer,
+                200 => return Err(Unasked::TooMuch),
+                // Somebody asks for all; who is not there, or not ours to speak for, is no reason not to ask for the others.
+                404 => {}
+                403 if askers.len() > 0 => {}
+                _ => return Err(self.refused(&answer)),
+            }
+        };
         let answers = read(&answer.body, mailboxes, window);
         let mut answers = answers
             .ok_or_else(|| Unasked::Down("Graph's answer is no list of schedules".to_owned(), None))?;
@@ -57,7 +66,8 @@ impl Graph {
         let answer = asked.map_err(|trouble| self.unasked(trouble))?;
         match answer.status.as_u16() {
             200 => Ok(read_replies(&answer.body, window).flatten()),
-            400..=404 => Ok(None),
+            // A mailbox of which Graph fails to say that must not hide those of all others.
+            400..=404 | 500 | 502 | 504 => Ok(None),
             _ => Err(self.refused(&answer)),
         }
     }
