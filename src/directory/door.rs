@@ -108,6 +108,16 @@ impl Directory {
         self.user(std::str::from_utf8(own).ok()?).filter(|user| user.address == address)
     }
 
+    /// The user with that name at that host, in either case.
+    pub fn of_name_at(&self, name: &str, host: &str) -> Option<&Arc<User>> {
+        self.user(name).filter(|user| {
+            Uri::read(user.address.as_bytes()).is_some_and(|own| {
+                own.host.eq_ignore_ascii_case(host.as_bytes())
+                    && own.bare_user().is_some_and(|own| own.eq_ignore_ascii_case(name.as_bytes()))
+            })
+        })
+    }
+
     /// The user that a SIP URI of our domain, or of an address, or else a number names.
     pub fn of_uri_or_number(&self, text: &str) -> Option<&Arc<User>> {
         if !text.contains(':') {

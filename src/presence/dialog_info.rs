@@ -10,8 +10,8 @@ use crate::xml::{Element, XmlError, elements, escaped};
 
 /// The media type.
 pub const TYPE: &str = "application/dialog-info+xml";
-/// Calls that are read of one document.
-const MOST: usize = 256;
+/// Calls that are read of one document, and known of one telephone.
+pub const MOST: usize = 256;
 
 /// The document about a user in two halves: the version of a subscription stands between them.
 ///

@@ -57,6 +57,11 @@ impl Table {
         others.fold(own, |sum, one| sum.and(one.waiting, one.voice))
     }
 
+    /// What a source has told of a user last.
+    pub fn of(&self, user: &str, source: &str) -> Option<&Forwarded> {
+        self.0.get(user)?.iter().find(|one| *one.source == *source)
+    }
+
     /// When the next one ends.
     pub fn next_end(&self) -> Option<u64> {
         self.0.values().flatten().map(|one| one.ends).min()

@@ -90,6 +90,11 @@ impl<U: Clone + Eq + Hash> Unasked<U> {
         Some(user)
     }
 
+    /// There is nothing to tell of a user there, so nothing was sent: that tells nothing of how it is.
+    pub fn passes_over(&mut self, user: &U) {
+        self.under_way.remove(user);
+    }
+
     /// When to ask [`Self::next`] again though nothing has happened.
     pub fn wake(&self, now: u64) -> Option<u64> {
         (now < self.not_before && !self.waiting.is_empty()).then_some(self.not_before)

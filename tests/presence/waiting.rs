@@ -73,6 +73,25 @@ fn answers_of_a_pbx_are_told_apart() {
     }
 }
 
+/// Whoever has no phone there is nobody's answer: a PBX that is not well is left alone as long as before.
+#[test]
+fn users_without_a_phone_do_not_shorten_the_rest_of_a_pbx_that_is_not_well() {
+    let mut owes = Unasked::new(8);
+    (1..9).for_each(|user| owes.owe(user));
+    assert_eq!(owes.next(0), Some(1));
+    owes.answered(&1, Fate::Later, 0);
+    let mut at = 2_000;
+    for rest in [4_000, 8_000, 16_000] {
+        let nobody = owes.next(at).expect("a try");
+        owes.passes_over(&nobody);
+        let tried = owes.next(at).expect("another one");
+        assert_eq!(owes.next(at), None, "one at a time");
+        owes.answered(&tried, Fate::Later, at);
+        assert_eq!(owes.wake(at), Some(at + rest));
+        at += rest;
+    }
+}
+
 #[test]
 fn a_pbx_is_told_of_each_user_the_latest() {
     let mut owes = Unasked::new(2);

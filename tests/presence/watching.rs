@@ -413,6 +413,77 @@ fn a_server_that_takes_a_list_for_one_resource_is_asked_for_each() {
     assert_eq!(asked.iter().map(|uri| &**uri).collect::<Vec<_>>(), ["sip:1@pbx.test", "sip:2@pbx.test"]);
 }
 
+/// What a list had said of its resources ends with it, though the server goes on with something else in its dialog.
+#[test]
+fn what_a_list_said_ends_when_it_turns_out_to_be_none() {
+    let mut world = World::new(Lists::Server("sip:all@pbx.test".into()));
+    ["1", "2"].iter().for_each(|user| world.connector.add(key(user, Package::Presence)));
+    let sent = world.waits();
+    world.answer(&sent, Answer::Taken(Some(600)));
+    let (head, body) = rlmi(0, true, &[("1", ACTIVE, "busy"), ("2", ACTIVE, "busy")]);
+    assert_eq!(world.notify(sent.tag, "s", &head, &body), 200);
+    assert_eq!(world.telephony("1"), Ok(Telephony::Busy));
+    world.tell(&sent, 600, "busy");
+    assert!(["1", "2"].iter().all(|user| world.telephony(user).is_err()));
+    let one = loop {
+        let asked = world.waits();
+        if &*asked.uri == "sip:1@pbx.test" {
+            break asked;
+        }
+    };
+    world.answer(&one, Answer::Taken(Some(600)));
+    assert_eq!(world.tell(&one, 600, "away"), 200);
+    assert_eq!(world.telephony("1"), Ok(Telephony::Available));
+}
+
+/// T31: a version that no number follows is no fault of ours, in lists and in documents.
+#[test]
+fn t31_the_largest_version_is_followed_by_a_gap() {
+    let mut world = World::new(Lists::Server("sip:all@pbx.test".into()));
+    world.connector.add(key("1", Package::Presence));
+    let sent = world.waits();
+    world.answer(&sent, Answer::Taken(Some(600)));
+    for (version, full, activity) in [(u64::MAX, true, "busy"), (7, true, "away"), (u64::MAX, false, "busy")]
+    {
+        let (head, body) = rlmi(0, full, &[("1", ACTIVE, activity)]);
+        let body = body.replace("version=\"0\"", &format!("version=\"{version}\""));
+        assert_eq!(world.notify(sent.tag, "s", &head, &body), 200);
+        let (head, body) = rlmi(0, false, &[("1", ACTIVE, activity)]);
+        let body = body.replace("version=\"0\"", "version=\"18446744073709551615\"");
+        assert_eq!(world.notify(sent.tag, "s", &head, &body), 200);
+    }
+    let mut reading = Reading::default();
+    let mut take = |version: &str, state: &str| {
+        let document = format!(
+            "<dialog-info version=\"{version}\" state=\"{state}\" entity=\"sip:1@b\">\
+             <dialog id=\"a\"><state>confirmed</state></dialog></dialog-info>"
+        );
+        reading.take(Package::Dialog, document.as_bytes(), |_| None, (NOW, NOW + 600)).expect("a document")
+    };
+    assert_eq!(take("18446744073709551615", "full"), meaning::Read::Whole);
+    assert_eq!(take("x", "partial"), meaning::Read::Whole);
+    assert_eq!(take("18446744073709551615", "partial"), meaning::Read::Old);
+}
+
+/// A server that never tells that calls end does not fill the memory, and is asked for the whole.
+#[test]
+fn t31_calls_that_never_end_are_bounded() {
+    let mut reading = Reading::default();
+    let mut gaps = 0;
+    for version in 0..2_000 {
+        let state = if version == 0 { "full" } else { "partial" };
+        let document = format!(
+            "<dialog-info version=\"{version}\" state=\"{state}\" entity=\"sip:1@b\">\
+             <dialog id=\"{version}\"><state>confirmed</state></dialog></dialog-info>"
+        );
+        let read = reading.take(Package::Dialog, document.as_bytes(), |_| None, (NOW, NOW + 600));
+        gaps += u32::from(read.expect("a document") == meaning::Read::Gap);
+        let calls = &reading.meant.phone.as_ref().expect("a telephone").calls;
+        assert!(calls.len() <= 256 && calls.last().is_some_and(|call| *call.id == *version.to_string()));
+    }
+    assert_eq!(gaps, 2_000 - 256);
+}
+
 #[test]
 fn where_lists_are_refused_each_resource_is_asked_for() {
     for lists in [Lists::Server("sip:all@pbx.test".into()), Lists::Request("sip:all@pbx.test".into(), 2)] {

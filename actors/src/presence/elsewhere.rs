@@ -78,17 +78,13 @@ impl Watchers {
             }
         };
         METRICS.forwarded_counts_total.one();
+        // In the place of whatever waits to be written under its name, which is older and would be written later. Where the disk
+        // refuses it now, whoever does not tell it again is believed all the same.
+        row.iter().cloned().for_each(|row| self.presence.write(row));
         let (watchers, request) = (Rc::clone(self), request.clone());
         actix::spawn(async move {
             let kept = match (&watchers.presence.scribe, row) {
-                (Some(scribe), Some(row)) => {
-                    let kept = scribe.keep_presence(vec![row.clone()]).await;
-                    if !kept {
-                        // Whoever does not tell it again is believed all the same.
-                        watchers.presence.write(row);
-                    }
-                    kept
-                }
+                (Some(scribe), Some(row)) => scribe.keep_presence(vec![row]).await,
                 _ => true,
             };
             let (code, phrase): (u16, &[u8]) = if kept { (200, b"OK") } else { (503, b"Not Written") };
@@ -122,12 +118,19 @@ impl Presence {
     /// was overtaken.
     pub fn forwarded(&self, user: &User, said: Forwarded) -> Option<PresenceRow> {
         let (address, ends) = (Arc::<str>::from(user.address.as_str()), said.ends);
-        let row = row(&address, &said);
-        if !lock(&self.elsewhere.table).take(&address, said) {
+        let (row, now) = (row(&address, &said), self.now());
+        let mut table = lock(&self.elsewhere.table);
+        let same = |one: &Forwarded| (one.waiting, one.voice) == (said.waiting, said.voice) && one.ends > now;
+        let is_new = !table.of(&address, &said.source).is_some_and(same);
+        if !table.take(&address, said) {
             return None;
         }
         self.elsewhere.next_end.fetch_min(ends, Ordering::Relaxed);
-        self.counted(&address);
+        drop(table);
+        // What only holds longer is no news for phones and PBXs.
+        if is_new {
+            self.counted(&address);
+        }
         Some(row)
     }
 

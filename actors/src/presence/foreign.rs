@@ -1,7 +1,7 @@
 //! People who are no users of the site: watchers here see them through a connector that serves their domain (R104). One
 //! subscription there serves all who watch; it ends when the last one has left.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use ringpost::{
     directory::Directory,
@@ -18,27 +18,38 @@ impl Presence {
         let read = Uri::read(uri.as_bytes()).filter(Uri::is_sip)?;
         let user = std::str::from_utf8(read.bare_user()?).ok()?;
         let host = std::str::from_utf8(read.host).ok()?.to_ascii_lowercase();
+        // Users are seen as they wish, whatever domain their addresses are of.
+        if directory.of_name_at(user, &host).is_some() {
+            return None;
+        }
         directory.site.presence.connector_of(&host)?;
         let address: Arc<str> = format!("sip:{user}@{host}").into();
-        if let Some(cell) = self.find(&address) {
+        if let Some(cell) = self.find(&address).filter(|cell| cell.foreign) {
             return Some(cell);
         }
         let now = self.now();
         let own = Own { has_address: true, ..Own::default() };
         let inputs = Inputs::new(now.saturating_mul(1_000)).owning(own);
         let sum = inputs.sum(directory.site.presence.idle, now);
-        let mut shard = self.shard(&address).write().unwrap_or_else(PoisonError::into_inner);
         let fresh = || {
             let known = (sum, Summary::default());
-            Arc::new(Cell::new(self.fresh_id(), Arc::clone(&address), inputs, known, now).of_a_stranger())
+            Cell::new(self.fresh_id(), Arc::clone(&address), inputs, known, now).of_a_stranger()
         };
-        Some(Arc::clone(shard.entry(Arc::clone(&address)).or_insert_with(fresh)))
+        Some(self.placed(&address, true, fresh))
+    }
+
+    fn is_user(&self, directory: &Directory, cell: &Cell) -> bool {
+        let uri = Uri::read(cell.user.as_bytes());
+        let part = |part: Option<&[u8]>| part.and_then(|part| String::from_utf8(part.to_vec()).ok());
+        let (name, host) = (part(uri.and_then(|uri| uri.bare_user())), part(uri.map(|uri| uri.host)));
+        name.zip(host).is_some_and(|(name, host)| directory.of_name_at(&name, &host).is_some())
     }
 
     /// Whether a stranger may still be watched.
     pub(super) fn is_reached(&self, directory: &Directory, cell: &Cell) -> bool {
         let host = Uri::read(cell.user.as_bytes()).and_then(|uri| std::str::from_utf8(uri.host).ok());
-        host.is_some_and(|host| directory.site.presence.connector_of(host).is_some())
+        let is_served = |host| directory.site.presence.connector_of(host).is_some();
+        host.is_some_and(is_served) && !self.is_user(directory, cell)
     }
 
     /// Somebody begins or ends to watch a stranger.

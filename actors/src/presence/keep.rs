@@ -294,7 +294,7 @@ impl Watchers {
         let (target, sight) = match (user, list) {
             (Some(user), _) => {
                 if let Some(cell) = self.presence.foreign(directory, &user) {
-                    (Target::One(cell), serve::sight_of_strangers(&watcher)?)
+                    (Target::One(cell), serve::sight_of_strangers(&watcher, package)?)
                 } else {
                     let user = directory.of_address(&user)?;
                     (Target::One(self.presence.of(user)), serve::sight(directory, &watcher, user, package)?)

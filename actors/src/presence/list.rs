@@ -114,7 +114,7 @@ impl Members {
                 let body = known.map(|cell| {
                     let sight = match user {
                         Some(user) => serve::sight(directory, watcher, user, package)?,
-                        None => serve::sight_of_strangers(watcher)?,
+                        None => serve::sight_of_strangers(watcher, package)?,
                     };
                     let told = cell.told();
                     let document = told.document(&cell.user, package, sight);

@@ -167,20 +167,32 @@ impl Presence {
 
     /// The cell of a user; made where there is none.
     pub fn of(&self, user: &User) -> Arc<Cell> {
-        if let Some(cell) = self.find(&user.address) {
+        if let Some(cell) = self.find(&user.address).filter(|cell| !cell.foreign) {
             return cell;
         }
         let directory = self.directory.load();
         let now = self.now();
         let inputs = Inputs::new(now.saturating_mul(1_000)).owning(self.own(&directory, user));
         let sum = inputs.sum(directory.site.presence.idle, now);
-        let mut shard = self.shard(&user.address).write().unwrap_or_else(PoisonError::into_inner);
         let address: Arc<str> = user.address.as_str().into();
+        // Read when it has its place: what changes from then on is told to it.
         let fresh = || {
             let summary = self.summary(&directory, user);
-            Arc::new(Cell::new(self.fresh_id(), Arc::clone(&address), inputs, (sum, summary), now))
+            Cell::new(self.fresh_id(), Arc::clone(&address), inputs, (sum, summary), now)
         };
-        Arc::clone(shard.entry(Arc::clone(&address)).or_insert_with(fresh))
+        self.placed(&address, false, fresh)
+    }
+
+    /// The cell of an address, made where there is none. A stranger's gives place to a user's and the other way round: who
+    /// watched the one was not judged for the other.
+    fn placed(&self, address: &Arc<str>, foreign: bool, fresh: impl FnOnce() -> Cell) -> Arc<Cell> {
+        let mut shard = self.shard(address).write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = shard.get(address).filter(|known| known.foreign == foreign) {
+            return Arc::clone(known);
+        }
+        let cell = Arc::new(fresh());
+        shard.insert(Arc::clone(address), Arc::clone(&cell));
+        cell
     }
 
     fn fresh_id(&self) -> u32 {
@@ -260,9 +272,19 @@ impl Presence {
         loop {
             match changes.recv().await {
                 Ok(user) => self.counted(&user),
-                Err(RecvError::Lagged(_)) => self.cells().iter().for_each(|cell| self.counted(&cell.user)),
+                Err(RecvError::Lagged(_)) => self.all_counted(),
                 Err(RecvError::Closed) => return std::future::pending().await,
             }
+        }
+    }
+
+    /// So many counts have changed that nobody knows whose: those of all who are told unasked, who may have no cell.
+    fn all_counted(&self) {
+        let directory = self.directory.load_full();
+        let settings = &directory.site.presence;
+        match settings.unsolicited || !settings.messages_to.is_empty() {
+            true => directory.site.users.iter().for_each(|user| self.counted(&user.address)),
+            false => self.cells().iter().for_each(|cell| self.counted(&cell.user)),
         }
     }
 
@@ -363,7 +385,7 @@ impl Presence {
         let directory = self.directory.load_full();
         self.enabled.store(directory.site.presence.enabled, Ordering::Relaxed);
         self.judge_counts(&directory);
-        for cell in self.cells() {
+        for cell in self.cells().into_iter().filter(|cell| !cell.foreign) {
             if let Some(user) = directory.of_address(&cell.user) {
                 let own = self.own(&directory, user);
                 let summary = self.summary(&directory, user);

@@ -138,11 +138,8 @@ impl Watchers {
             return Ok((Target::Many(Box::new(members)), Sight::Full));
         }
         if let Some(cell) = self.presence.foreign(directory, &String::from_utf8_lossy(request.uri())) {
-            let sight = sight_of_strangers(watcher).ok_or(Refused::Denied)?;
-            return match wish.package {
-                Package::MessageSummary => Err(Refused::Denied),
-                _ => Ok((Target::One(cell), sight)),
-            };
+            let sight = sight_of_strangers(watcher, wish.package).ok_or(Refused::Denied)?;
+            return Ok((Target::One(cell), sight));
         }
         let user = directory.callee(request.uri(), origin).ok_or(Refused::NoUser)?;
         let sight = sight(directory, watcher, &user, wish.package).ok_or(Refused::Denied)?;
@@ -208,9 +205,9 @@ pub(super) fn sight(
     (package != Package::MessageSummary || sight == Sight::Full).then_some(sight)
 }
 
-/// What a watcher may see of people elsewhere: users see what their servers show us.
-pub(super) fn sight_of_strangers(watcher: &Watcher) -> Option<Sight> {
-    matches!(watcher, Watcher::User(_)).then_some(Sight::Full)
+/// What a watcher may see of people elsewhere: users see what their servers show us, and no counts.
+pub(super) fn sight_of_strangers(watcher: &Watcher, package: Package) -> Option<Sight> {
+    (matches!(watcher, Watcher::User(_)) && package != Package::MessageSummary).then_some(Sight::Full)
 }
 
 /// Where the NOTIFYs go: along a connection back the way the request came, else to the first route or the Contact; where

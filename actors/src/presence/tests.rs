@@ -1,13 +1,27 @@
-//! A fault in what is told of users (T39) costs what was to be told, and no call; the whole program runs, in this process.
+//! A fault in what is told of users (T39) costs what was to be told, and no call; the whole program runs, in this process. And
+//! what is to be told where nobody could follow.
 
 use std::{
     net::UdpSocket,
+    path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use actix::System;
+use arc_swap::ArcSwap;
+use ringpost::directory::Directory;
 
-use crate::{guard::BROKEN, load, metrics::METRICS, stage::Running};
+use super::{Presence, lock};
+use crate::{
+    guard::BROKEN,
+    load,
+    metrics::METRICS,
+    policies::Policies,
+    registrar::Registrar,
+    stage::Running,
+    store::{Scribe, Sqlite},
+};
 
 /// A socket that is a caller, a phone or a watcher.
 struct End(UdpSocket);
@@ -68,6 +82,33 @@ impl End {
 
 fn breaks(part: &'static str) {
     BROKEN.lock().expect("no test panics with it").insert(part);
+}
+
+/// Whoever is told unasked is told too where more counts have changed than could be followed, though nobody watches.
+#[test]
+fn r207_nobody_is_forgotten_where_more_counts_change_than_can_be_followed() {
+    let user = |number| {
+        format!(
+            "[[user]]\naddress = \"sip:{number}@lab.test\"\nnumbers = [\"{number}\"]\nmissed_calls = \"off\"\n"
+        )
+    };
+    let text = format!(
+        "[sip]\nlisten = [\"udp:127.0.0.1:5060\"]\ndomain = \"lab.test\"\n[store]\npath = \"store.db\"\n\
+         [[trunk]]\nname = \"house\"\nsources = [\"127.0.0.6\"]\ntarget = \"sip:127.0.0.6\"\n\
+         [presence]\nenabled = true\nmessages_to = [\"house\"]\n{}{}",
+        user(1),
+        user(2)
+    );
+    let site = load::text(Path::new("/lab/site.toml"), &text).expect("a good site");
+    System::new().block_on(async move {
+        let (scribe, _) = Scribe::start(Box::new(Sqlite::open(None).expect("a store"))).expect("a thread");
+        let policies = Policies::load(scribe).await;
+        let registrar = Arc::new(Registrar::new(&site, None));
+        let directory = Arc::new(ArcSwap::from_pointee(Directory::of(site)));
+        let presence = Presence::new(directory, (policies, registrar), 1, None);
+        presence.all_counted();
+        assert_eq!(lock(&presence.elsewhere.owed).len(), 2);
+    });
 }
 
 /// A call whose every step meets a fault goes on; so does the next one, and its lamp is lit again.

@@ -2,6 +2,7 @@
 //! changes, and plays the machine of each PBX ([`ringpost::presence::unasked`]).
 
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -33,7 +34,12 @@ const PATIENCE: Duration = Duration::from_secs(35);
 struct Pbx {
     trunk: Arc<Trunk>,
     owes: Unasked<Arc<str>>,
+    /// Whose phones hang there, and how each is named there and what number it is told to call.
+    users: HashMap<Arc<str>, Place, ahash::RandomState>,
 }
+
+/// The phone, the user's address there, and the account.
+type Place = (String, String, Option<String>);
 
 /// Whose NOTIFY came to what, at which PBX.
 type Done = (String, Arc<str>, u16);
@@ -69,7 +75,7 @@ impl Presence {
                                 (trunk.name.clone(), user, reply.code)
                             }));
                         }
-                        None => drop(pbx.owes.answered(&user, Fate::Done, at)),
+                        None => pbx.owes.passes_over(&user),
                     }
                 }
             }
@@ -95,14 +101,24 @@ impl Presence {
             let same = |pbx: &Pbx| pbx.trunk.name == trunk.name && target(&pbx.trunk) == target(trunk);
             let mut pbx = match before.iter().position(same) {
                 Some(at) => before.swap_remove(at),
-                None => Pbx { trunk: Arc::clone(trunk), owes: Unasked::new(AT_ONCE) },
+                None => {
+                    Pbx { trunk: Arc::clone(trunk), owes: Unasked::new(AT_ONCE), users: HashMap::default() }
+                }
             };
             pbx.trunk = Arc::clone(trunk);
+            let mut users = HashMap::default();
             for user in &directory.site.users {
-                if directory.phone_at(user, trunk).is_some() {
-                    pbx.owes.owe(user.address.as_str().into());
+                let Some(phone) = directory.phone_at(user, trunk) else { continue };
+                let address: Arc<str> = user.address.as_str().into();
+                let named = directory.address_towards(user, trunk).into_owned();
+                let place = (phone, named, self.summary(directory, user).account);
+                // A directory may be read again every few minutes: whoever is as before is not told again.
+                if pbx.users.get(&address) != Some(&place) {
+                    pbx.owes.owe(Arc::clone(&address));
                 }
+                users.insert(address, place);
             }
+            pbx.users = users;
             pbxs.push(pbx);
         }
     }

@@ -297,7 +297,7 @@ impl Subscription {
             // What may be seen of each of its users is judged when it is told.
             Target::Many(_) => Ok(self.sight),
             Target::One(cell) if cell.foreign => match presence.is_reached(directory, cell) {
-                true => serve::sight_of_strangers(&self.watcher).ok_or(State::Rejected),
+                true => serve::sight_of_strangers(&self.watcher, self.package).ok_or(State::Rejected),
                 false => Err(State::NoResource),
             },
             Target::One(cell) => {

@@ -47,6 +47,14 @@ fn r104_a_foreign_address_is_subscribed_to_once_for_all_who_watch() {
         "uri=\"sip:x@nowhere.example\"><instance id=\"1\" state=\"terminated\" reason=\"noresource\"",
     );
     assert!(body.contains("in Rome") && body.contains(nowhere), "{body}");
+    // What waits for her is nobody's here to tell.
+    let mut counts = Watcher::new(&ringpost, Over::Tcp, "1002");
+    let wants = wants.replace("pidf+xml", "simple-message-summary");
+    let first = counts.subscribes("team", "message-summary", &wants);
+    let rejected =
+        "uri=\"sip:eve@partner.example\"><instance id=\"1\" state=\"terminated\" reason=\"rejected\"";
+    assert!(first.body().contains(rejected) && !first.body().contains("Messages-Waiting"), "{first}");
+    counts.refreshes(0);
     pbx.is_not_asked_for(Duration::from_millis(200));
     let body = pidf("open", "", "in Oslo");
     assert_eq!(pbx.says(&mut eve, "active;expires=600", "application/pidf+xml", &body), "200");
@@ -68,6 +76,41 @@ fn r104_a_foreign_address_is_subscribed_to_once_for_all_who_watch() {
     let first = one.subscribes(EVE, "presence", "");
     assert!(!first.body().contains("in Oslo"), "{first}");
     assert_eq!(pbx.asked_for("eve").to_tag(), "");
+    ringpost.is_well();
+}
+
+/// A user whose address is of such a domain is no stranger: the user says who sees what; and neither is a stranger who becomes one.
+#[test]
+fn r104_a_user_of_a_served_domain_is_seen_as_the_user_wishes() {
+    let site = watcher::site("");
+    let mut pbx = Pbx::new(&site, Over::Udp);
+    let table = pbx.table("keep_alive = \"60s\"\ntelephony = \"none\"\ndomains = [\"partner.example\"]");
+    let user = |name: &str, number: u32| {
+        format!(
+            "[[user]]\naddress = \"sip:{name}@partner.example\"\nnumbers = [\"{number}\"]\nmissed_calls = \"off\"\n\
+             presence = {{ users = \"block\" }}\n"
+        )
+    };
+    let ringpost = site
+        .table(&format!("{table}{}# here", user("ada", 1_003)))
+        .user("1001", &[], "")
+        .user("1002", &[], "")
+        .start();
+    let mut one = Watcher::new(&ringpost, Over::Udp, "1001");
+    for written in ["ada@partner.example", "ada@Partner.EXAMPLE"] {
+        for package in ["presence", "dialog"] {
+            one.is_refused(written, &format!("Event: {package}\r\n"), 403);
+        }
+    }
+    one.subscribes(EVE, "presence", "");
+    let mut eve = pbx.serves("eve");
+    let kind = "application/pidf+xml";
+    assert_eq!(pbx.says(&mut eve, "active;expires=600", kind, &pidf("open", "", "in Rome")), "200");
+    one.sees("in Rome");
+    ringpost.reload(&ringpost.site().replace("# here", &user("eve", 1_004)));
+    let last = one.notified();
+    assert!(last.one("Subscription-State").contains("noresource"), "{last}");
+    one.is_refused(EVE, "Event: presence\r\n", 403);
     ringpost.is_well();
 }
 

@@ -73,6 +73,7 @@ fn r207_counts_of_an_um_elsewhere_reach_watchers_and_phones_and_outlive_a_kill()
         "200"
     );
     watcher.sees_nothing_for(Duration::from_millis(100));
+    phone.peer.silent_for(Duration::from_millis(100));
     let odd = "messages-waiting: YES\nVOICE-MESSAGE : 9 / 3 ( 1 / 0 )\nfax-message: 1/0\n";
     assert_eq!(tells(&mut um, "1001", "", odd).what(), "200");
     assert!(watcher.notified().body().contains("Voice-Message: 9/3 (1/0)\r\n"));
@@ -132,6 +133,26 @@ fn r207_a_count_that_is_not_told_again_ends() {
     ringpost.restart();
     let mut watcher = Watcher::new(&ringpost, Over::Udp, "1001");
     assert!(watcher.subscribes("1001", "message-summary", "").body().contains("0/0 (0/0)"));
+    ringpost.is_well();
+}
+
+/// What is told in the moment in which the count before it ends is kept: the end of that one is written later.
+#[test]
+fn r207_a_count_outlives_the_end_of_the_one_before() {
+    let ringpost = um_site("messages_last = \"5s\"").start();
+    let mut um = um(&ringpost, Over::Tcp);
+    let mut watcher = Watcher::new(&ringpost, Over::Udp, "1001");
+    watcher.subscribes("1001", "message-summary", "");
+    assert_eq!(tells(&mut um, "1001", TERMINATED, &exchange(1, 0)).what(), "200");
+    watcher.sees("Voice-Message: 1/0");
+    watcher.sees("Voice-Message: 0/0 (0/0)");
+    assert_eq!(tells(&mut um, "1001", TERMINATED, &exchange(2, 0)).what(), "200");
+    // Whatever waits to be written is written a second later at the latest.
+    std::thread::sleep(Duration::from_millis(1_500));
+    let store = rusqlite::Connection::open(ringpost.folder.path().join("store.db")).expect("the store");
+    let body: rusqlite::Result<String> =
+        store.query_row("SELECT body FROM presence WHERE name LIKE 'm %'", [], |row| row.get(0));
+    assert!(body.expect("it is kept").contains("\"new\":2"));
     ringpost.is_well();
 }
 

@@ -82,6 +82,21 @@ fn r207_a_pbx_is_told_what_waits_unasked() {
             }
         };
         assert_ne!(again.one("Call-ID"), notify.one("Call-ID"));
+        while let Some(notify) = house.next(Duration::from_millis(300)) {
+            house.answer_with(&notify, 200, "", "");
+        }
+        // Neither the same counts again nor the same users are news; a user who is new is.
+        tells(&mut um, "200", 3);
+        let site = ringpost.site();
+        ringpost.reload(&format!("{site}\n# the same\n"));
+        ringpost.logs("Read the site file again");
+        house.silent_for(Duration::from_millis(700));
+        let user = "[[user]]\naddress = \"sip:201@corp.test\"\nnumbers = [\"201\"]\nmissed_calls = \"off\"\n";
+        ringpost.reload(&format!("{site}\n{user}"));
+        let notify = house.expect("NOTIFY");
+        house.answer_with(&notify, 200, "", "");
+        assert!(notify.uri().starts_with("sip:201@"), "{notify}");
+        house.silent_for(Duration::from_millis(300));
         ringpost.is_well();
     }
 }

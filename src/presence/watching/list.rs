@@ -1,5 +1,7 @@
 //! What a NOTIFY says of the resources of a list: `multipart/related` with RLMI in front (RFC 4662 §5).
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 
 use crate::{
@@ -67,6 +69,11 @@ pub fn read(kind: &[u8], body: &Bytes) -> Result<Listed, XmlError> {
     let root = parts.iter().find(is_root).ok_or(XmlError::NotXml)?;
     let all = elements(root.body)?;
     let list = all.first().filter(|list| list.name == "list").ok_or(XmlError::NotXml)?;
+    // There may be thousands of both: each instance finds its part at once.
+    let mut by_id: HashMap<&[u8], &Part<'_>> = HashMap::new();
+    parts.iter().for_each(|part| {
+        by_id.entry(part.id).or_insert(part);
+    });
     let mut listed = Listed {
         version: list.attribute("version").and_then(|version| version.trim().parse().ok()),
         full: matches!(list.attribute("fullState"), Some("true" | "1")),
@@ -83,7 +90,7 @@ pub fn read(kind: &[u8], body: &Bytes) -> Result<Listed, XmlError> {
             }
             ("instance", 2) => {
                 let Some(resource) = listed.resources.last_mut() else { continue };
-                let state = instance(one, &parts, body);
+                let state = instance(one, &by_id, body);
                 // What any instance tells is worth more than that another one is over.
                 if matches!(resource.state, State::Nothing) || matches!(state, State::Told(..)) {
                     resource.state = state;
@@ -95,7 +102,7 @@ pub fn read(kind: &[u8], body: &Bytes) -> Result<Listed, XmlError> {
     Ok(listed)
 }
 
-fn instance(one: &Element, parts: &[Part<'_>], body: &Bytes) -> State {
+fn instance(one: &Element, parts: &HashMap<&[u8], &Part<'_>>, body: &Bytes) -> State {
     if one.attribute("state") == Some("terminated") {
         return match one.attribute("reason") {
             Some("rejected") => State::Rejected,
@@ -104,7 +111,7 @@ fn instance(one: &Element, parts: &[Part<'_>], body: &Bytes) -> State {
         };
     }
     let Some(id) = one.attribute("cid").map(str::trim) else { return State::Nothing };
-    let found = parts.iter().find(|part| part.id == id.as_bytes());
+    let found = parts.get(id.as_bytes());
     let kind = |part: &Part<'_>| String::from_utf8_lossy(part.kind).into_owned();
     found.map_or(State::Nothing, |part| State::Told(kind(part), body.slice_ref(part.body)))
 }

@@ -84,7 +84,7 @@ impl Reading {
         {
             return Ok(Read::Old);
         }
-        self.version = version.or(last.map(|last| last + 1));
+        self.version = version.or(last.map(|last| last.saturating_add(1)));
         let mut calls: Vec<Call> = match (&self.meant.phone, read.full) {
             (Some(phone), false) => phone.calls.clone(),
             _ => vec![],
@@ -93,9 +93,13 @@ impl Reading {
             !read.over.iter().any(|id| **id == *known.id) && !read.calls.iter().any(|one| one.id == known.id)
         });
         calls.extend(read.calls);
+        // Ends that were never told: those that began first have ended most likely, and the whole is asked for.
+        let too_many = calls.len().saturating_sub(dialog_info::MOST);
+        calls.drain(..too_many);
         self.meant.phone = Some(Phone { calls, reachable: Some(true), ..Phone::default() });
-        let follows = read.full || last.zip(version).is_none_or(|(last, version)| version == last + 1);
-        Ok(if follows && (read.full || last.is_some()) { Read::Whole } else { Read::Gap })
+        let follows =
+            read.full || last.zip(version).is_none_or(|(last, version)| last.checked_add(1) == Some(version));
+        Ok(if follows && too_many == 0 && (read.full || last.is_some()) { Read::Whole } else { Read::Gap })
     }
 }
 

@@ -65,20 +65,21 @@ pub fn source(settings: &PresenceConnector, person: bool) -> Source {
 /// What the site wants to know of its users by a connector.
 pub fn wanted(directory: &Directory, settings: &PresenceConnector) -> Feeds {
     let mut feeds = Feeds::default();
-    let users = users(directory, settings);
-    if users.len() > settings.most {
-        tracing::warn!(
-            connector = settings.name,
-            users = users.len(),
-            "More users than max_users: the others are not asked for"
-        );
-    }
-    for user in users.into_iter().take(settings.most) {
+    for user in users(directory, settings).into_iter().take(settings.most) {
         for (key, feed) in of_user(settings, user) {
             feeds.entry(key).or_default().push(feed);
         }
     }
     feeds
+}
+
+/// Says so where there are more users than a connector may be asked for.
+pub fn check(directory: &Directory, settings: &PresenceConnector) {
+    let users = users(directory, settings).len();
+    if users > settings.most {
+        let connector = &settings.name;
+        tracing::warn!(connector, users, "More users than max_users: the others are not asked for");
+    }
 }
 
 /// What a connector is asked for of one user.

@@ -175,6 +175,7 @@ impl Task {
         let speaks_otherwise = settings.preferred != self.settings.preferred;
         self.settings = Arc::new(settings.clone());
         self.machine.adjust(settings.pace(), settings.login.is_some());
+        feeds::check(&directory, &self.settings);
         self.watch_all();
         // What its numbers mean may be something else now (R115), and who wins (R108).
         let keys: Vec<Key> = self.feeds.keys().cloned().collect();

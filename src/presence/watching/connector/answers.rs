@@ -60,6 +60,8 @@ impl Connector {
                 let subscription = self.place(&key, member);
                 if let Some(resource) = &mut self.resources[member] {
                     (resource.subscription, resource.listed) = (subscription, None);
+                    // Nobody prolongs or takes back what the list has said.
+                    resource.known.clear();
                 }
                 self.changed.insert(key);
             }

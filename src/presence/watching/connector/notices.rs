@@ -131,8 +131,8 @@ impl Connector {
         let Some(slot) = self.slots[at].as_mut() else { return 481 };
         let last = slot.versions.iter().find(|(of, _)| *of == dialog).map(|(_, version)| *version);
         // RFC 4662 §5.2: changes to something that is not known here are asked for as a whole.
-        let mut gap =
-            !listed.full && last.zip(listed.version).is_none_or(|(last, version)| version != last + 1);
+        let mut gap = !listed.full
+            && last.zip(listed.version).is_none_or(|(last, version)| last.checked_add(1) != Some(version));
         if let (Some(last), Some(version), false) = (last, listed.version, listed.full)
             && version <= last
         {
