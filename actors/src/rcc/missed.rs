@@ -6,7 +6,7 @@ use actix::Addr;
 use jiff::Timestamp;
 use ringpost::{
     address::{Caller, UserClass},
-    call::Outcome,
+    call::{Outcome, wire::is_anonymous},
     directory::{Directory, Origin},
     notify::{Action, CallRecord, Facts, Kind, MissedCall, Notice, Verdict, decide, filter::Seen},
     outbox::items,
@@ -33,6 +33,9 @@ pub(super) struct Telling {
 /// Who has called, as the event of a gateway names it.
 pub(super) fn caller(directory: &Directory, gateway: &RccGateway, device: Option<&str>) -> Caller {
     let Some(device) = device else { return Caller::default() };
+    if is_anonymous(device) {
+        return Caller { private: true, ..Caller::default() };
+    }
     let Device { number, extension } = Device::of(device);
     let digits = number.strip_prefix('+').unwrap_or(&number);
     let is_number = !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_digit());

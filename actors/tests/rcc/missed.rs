@@ -66,7 +66,12 @@ fn r10_a_call_missed_at_the_pbx_is_told_once() {
     // Its own.
     pbx.off_hook(LINE, "c7");
     pbx.clears(LINE, "c7", "normalClearing");
-    only(&ringpost, &mut pbx, 1);
+    // Who hides has no address.
+    pbx.rings(LINE, "c8", "sip:anonymous@anonymous.invalid");
+    pbx.clears(LINE, "c8", "normalClearing");
+    let mails = ringpost.has_mails("1001@corp.test", 2);
+    assert!(mails.iter().all(|(_, mail)| !mail.contains("anonymous.invalid")), "{mails:?}");
+    only(&ringpost, &mut pbx, 2);
     ringpost.is_well();
 }
 

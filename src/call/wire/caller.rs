@@ -51,7 +51,8 @@ pub fn strip_visual(number: &str) -> String {
     number.chars().filter(|c| !"-.()".contains(*c)).collect()
 }
 
-fn is_anonymous(text: &str) -> bool {
+/// Whether that is the name or the URI of somebody who hides (RFC 3323 §4.1.1.3).
+pub fn is_anonymous(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     text == "anonymous" || text.contains("anonymous.invalid") || text.contains(":anonymous@")
 }
