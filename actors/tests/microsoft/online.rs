@@ -173,8 +173,15 @@ fn whoever_is_in_a_call_is_busy_in_teams() {
     graph.running = None;
     let call = phones.call();
     until("tried in vain", || metrics::number(health.port(), "publish_failures_total") >= 4);
+    let is = |colour: &str| {
+        metrics::ask(health.port(), "GET /health HTTP/1.0\r\n\r\n")
+            .contains(&format!("{colour} presence server teams"))
+    };
+    // It is asked ever more seldom, and whoever looks is told.
+    until("yellow", || is("yellow"));
     graph.running = graph.run(ringpost.folder.path());
     until("in a call", || graph.is_in_a_call());
+    until("green", || is("green"));
     phones.hang_up(call);
     until("not any more", || graph.doing().is_null());
     // Whoever stops takes it back.

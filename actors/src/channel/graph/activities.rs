@@ -11,11 +11,7 @@ use ringpost::{
     presence::publication::Answer,
 };
 
-use super::{
-    super::activities::Activities,
-    Graph,
-    service::{Body, Trouble},
-};
+use super::{super::activities::Activities, Graph, service::Body};
 
 /// Stands for an entity tag: a session is known by its application.
 const SESSION: &str = "session";
@@ -30,7 +26,7 @@ impl Graph {
         };
         let answer = match self.service.post_plain(&url, Body::Json(body.to_string())).await {
             Ok(answer) => answer,
-            Err(Trouble::Http(_)) => return Answer::Silent,
+            // Nobody asks a service on the web whether it lives, so that only this says that it does not.
             Err(_) => return Answer::Later(None),
         };
         let after = answer.retry_after().map(|after| u32::try_from(after.as_secs()).unwrap_or(u32::MAX));
@@ -39,8 +35,7 @@ impl Graph {
             200..300 => Answer::Taken(Some(SESSION.into()), Some(seconds)),
             // There is no such session any more: that is what was wanted.
             404 if lasts.is_none() => Answer::Taken(None, Some(0)),
-            408 => Answer::Silent,
-            429 | 500..600 => Answer::Later(after),
+            408 | 429 | 500..600 => Answer::Later(after),
             status => {
                 tracing::debug!(status, "Teams does not take what a user is doing");
                 Answer::Refused(after)

@@ -326,7 +326,7 @@ impl Far {
         self.told = health;
         let state = match health {
             Health::Well => State::Green,
-            Health::Ill(_) => State::Yellow("it takes nothing now, and answers with 5xx".into()),
+            Health::Ill(_) => State::Yellow("it takes nothing now, or answers with 5xx".into()),
             Health::Silent => State::Yellow("it does not answer".into()),
         };
         let part = self.part();
