@@ -413,6 +413,31 @@ fn a_server_that_takes_a_list_for_one_resource_is_asked_for_each() {
     assert_eq!(asked.iter().map(|uri| &**uri).collect::<Vec<_>>(), ["sip:1@pbx.test", "sip:2@pbx.test"]);
 }
 
+/// 503 is said of the server, 500 of one request: the other users are asked for.
+#[test]
+fn one_request_that_fails_does_not_silence_the_server() {
+    for (code, others) in [(500, true), (504, true), (503, false)] {
+        let mut world = World::new(Lists::None);
+        world.connector.add(key("1", Package::Presence));
+        let sent = world.waits();
+        let text = format!(
+            "SIP/2.0 {code} No\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\n\
+             Call-ID: c\r\nCSeq: 1 SUBSCRIBE\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n"
+        );
+        let message = Message::read(bytes::Bytes::from(text)).expect("a message");
+        world.answer(&sent, Answer::read(code, Some(&message)));
+        world.connector.add(key("2", Package::Presence));
+        world.now += 1_000;
+        assert_eq!(
+            world.next().map(|sent| sent.uri.to_string()),
+            others.then(|| "sip:2@pbx.test".to_owned())
+        );
+        // The one that failed waits as long as it was told to, in any case.
+        world.now += 3_500_000;
+        assert!(world.next().is_none_or(|sent| &*sent.uri != "sip:1@pbx.test"));
+    }
+}
+
 /// What a list had said of its resources ends with it, though the server goes on with something else in its dialog.
 #[test]
 fn what_a_list_said_ends_when_it_turns_out_to_be_none() {

@@ -33,8 +33,10 @@ pub enum Answer {
     NotFound,
     /// 400, 405, 406, 415, 420, 421, 489 and 501: it is not understood; where a list was asked for, lists are not.
     Unknown(u16),
-    /// 5xx: the server is not well; seconds to leave it alone, where it says so.
+    /// 503: the server is not well; seconds to leave it alone, where it says so.
     Ill(Option<u32>),
+    /// Any other 5xx: this request did not work out; seconds to wait with it, where it says so (RFC 3261 §21.5.1).
+    Failed(Option<u32>),
     /// No answer.
     Silent,
     /// Anything else; seconds to wait, where it says so.
@@ -55,7 +57,8 @@ impl Answer {
             404 | 410 | 604 => Self::NotFound,
             400 | 405 | 406 | 415 | 420 | 421 | 489 | 501 => Self::Unknown(code),
             408 => Self::Silent,
-            500..600 => Self::Ill(after()),
+            503 => Self::Ill(after()),
+            500..600 => Self::Failed(after()),
             _ => Self::Refused(code, after()),
         }
     }

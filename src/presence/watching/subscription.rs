@@ -324,7 +324,9 @@ impl Subscription {
             Answer::Denied | Answer::Unproved => self.rest(Trouble::AccessDenied, terms, now, random),
             Answer::NotFound => self.rest(Trouble::NotFound, terms, now, random),
             Answer::Unknown(_) => self.rest(Trouble::Error, terms, now, random),
-            Answer::Ill(after) | Answer::Refused(_, after) => self.fail(Trouble::Error, after, now, random),
+            Answer::Ill(after) | Answer::Failed(after) | Answer::Refused(_, after) => {
+                self.fail(Trouble::Error, after, now, random)
+            }
             _ => self.fail(Trouble::Error, None, now, random),
         }
     }
@@ -381,7 +383,7 @@ impl Subscription {
                 }
                 self.fail(Trouble::Error, None, now, random);
             }
-            Answer::Ill(after) => self.fail(Trouble::Error, after, now, random),
+            Answer::Ill(after) | Answer::Failed(after) => self.fail(Trouble::Error, after, now, random),
             Answer::Brief(_) | Answer::Unknown(_) | Answer::Refused(..) => {
                 self.remove(number, true);
                 self.fail(Trouble::Error, None, now, random);
