@@ -132,6 +132,8 @@ fn kamailio_is_told_and_told_again_when_it_is_back() {
         let (mut pbx, mut phone) = (site.peer(Over::Udp), site.peer(Over::Udp));
         let health = SocketAddr::from(([127, 0, 0, 1], ports(1)));
         let transport = if over == Over::Tcp { ";transport=tcp" } else { "" };
+        let mut presence = Watcher::new(&kamailio, "presence");
+        let mut dialog = Watcher::new(&kamailio, "dialog");
         let ringpost = site
             .table(&format!(
                 "[metrics]\nlisten = \"{health}\"\n[presence]\nenabled = true\n[presence.publish.front]\n\
@@ -141,8 +143,6 @@ fn kamailio_is_told_and_told_again_when_it_is_back() {
             .user("1001", &[&phone], "")
             .user("1002", &[], "")
             .start();
-        let mut presence = Watcher::new(&kamailio, "presence");
-        let mut dialog = Watcher::new(&kamailio, "dialog");
         presence.sees("free", free);
         for _ in 0..2 {
             let call = talk(&mut pbx, &mut phone);
@@ -181,12 +181,13 @@ fn kamailio_is_told_and_told_again_when_it_is_back() {
         drop(kamailio);
         kamailio = Kamailio::start(address, &[]).expect("it was there before");
         let back = Instant::now();
+        let mut presence = Watcher::new(&kamailio, "presence");
+        let mut dialog = Watcher::new(&kamailio, "dialog");
         let call = talk(&mut pbx, &mut phone);
-        Watcher::new(&kamailio, "dialog").sees("a call", talks);
-        Watcher::new(&kamailio, "presence").sees("busy", busy);
+        dialog.sees("a call", talks);
+        presence.sees("busy", busy);
         assert!(back.elapsed() < Duration::from_secs(5), "{:?}", back.elapsed());
         hang_up(&mut pbx, &mut phone, call);
-        let mut presence = Watcher::new(&kamailio, "presence");
         presence.sees("free", free);
         // Whoever stops takes it back.
         drop((pbx, phone));
