@@ -3,7 +3,7 @@
 //! (systemd) starts it afresh.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     collections::VecDeque,

@@ -6,7 +6,7 @@ use std::{
     io::{Read, Write},
     net::{TcpStream, UdpSocket},
     path::Path,
-    sync::Mutex,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -21,6 +21,13 @@ use crate::{
 
 /// The parts that shall break now.
 static BREAK: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// For as long as it is held, no other test of these runs a whole Ringpost: health, numbers and the parts to break are the
+/// process's.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A task that a test can break.
 pub async fn breakable(part: String, task: impl Future<Output = ()>) {
@@ -115,6 +122,7 @@ fn hears(socket: &UdpSocket, start: &str) {
 
 #[test]
 fn what_ends_is_red_and_starts_again_within_a_second_until_it_ends_too_often() {
+    let _alone = alone();
     let folder = tempfile::tempdir().expect("a folder");
     let phone = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let port = free_port();

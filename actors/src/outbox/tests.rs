@@ -93,6 +93,7 @@ fn what_the_store_has_sent_already_does_not_go_again() {
 
 #[test]
 fn a_fault_in_the_outbox_loses_no_notice_and_too_many_are_told_to_the_keeper() {
+    let _alone = crate::keeper::tests::alone();
     System::new().block_on(async {
         let mail = Arc::new(Recorded::new(|_| Delivery::Later { reason: "busy".into(), not_before: None }));
         let scribe = Scribe::start(Box::new(Sqlite::open(None).expect("a store"))).expect("a thread");

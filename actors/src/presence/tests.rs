@@ -114,6 +114,7 @@ fn r207_nobody_is_forgotten_where_more_counts_change_than_can_be_followed() {
 /// A call whose every step meets a fault goes on; so does the next one, and its lamp is lit again.
 #[test]
 fn t39_a_fault_in_presence_or_remote_control_costs_no_call() {
+    let _alone = crate::keeper::tests::alone();
     let folder = tempfile::tempdir().expect("a folder");
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .and_then(|probe| probe.local_addr())

@@ -34,6 +34,7 @@ async fn until(what: &str, so: impl Fn() -> bool) {
 
 #[test]
 fn a_connector_that_breaks_begins_anew_alone_and_rests_where_it_breaks_too_often() {
+    let _alone = crate::keeper::tests::alone();
     let folder = tempfile::tempdir().expect("a folder");
     let probe = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|probe| probe.local_addr());
     let port = probe.expect("a port").port();
