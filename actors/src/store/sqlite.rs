@@ -32,7 +32,7 @@ pub use open::{OpenError, private};
 pub struct Sqlite {
     db: Connection,
     /// Held as long as the database is open for writing.
-    _lock: Option<std::fs::File>,
+    _lock: Option<open::Lock>,
 }
 
 impl Store for Sqlite {

@@ -205,14 +205,24 @@ pub fn private(path: &Path) {
 }
 
 /// Two outboxes on one store would tell everything twice. The lock goes with the process, however that ends.
-fn lock(path: &Path) -> Result<File, OpenError> {
+#[derive(Debug)]
+pub struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closed, it would last until a process that was begun at this very moment has let go of its copy.
+        let _ = self.0.unlock();
+    }
+}
+
+fn lock(path: &Path) -> Result<Lock, OpenError> {
     let shown = path.display().to_string();
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let failed = |error: std::io::Error| OpenError::Folder { path: shown.clone(), source: error };
     let file = File::options().create(true).append(true).open(name).map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(shown)),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
