@@ -139,6 +139,7 @@ fn r69_a_caller_who_gives_up_while_it_rings_is_a_missed_call_of_the_user_with_th
     let talk = lobby.phone.calls(&mut lobby.pbx, "9000", "");
     lobby.phone.dials("200#");
     let invite = rings(&mut lobby.desk);
+    lobby.ringpost.logs("Rang(Phone(0))");
     std::thread::sleep(Duration::from_millis(350));
     lobby.hangs_up(talk);
     let cancel = lobby.desk.expect("CANCEL");
