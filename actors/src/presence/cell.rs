@@ -141,6 +141,13 @@ impl Told {
     }
 }
 
+impl Known {
+    /// Takes out the publications whose time is over.
+    pub(super) fn take_ended(&mut self, now: u64) -> Vec<Publication> {
+        self.publications.extract_if(.., |one| one.ends <= now).collect()
+    }
+}
+
 impl Cell {
     /// A cell that knows these inputs.
     pub(super) fn new(
@@ -218,7 +225,6 @@ impl Cell {
     /// Makes of what is known what is told; whether that is anything new.
     fn sum_up(&self, known: &mut Known, idle: Idle, now: u64) -> bool {
         known.unsummed = None;
-        self.stale.store(false, Ordering::Release);
         let presence = known.inputs.sum(idle, now);
         let old = self.told.load();
         let same_schedule = match (&old.schedule, &known.schedule) {
@@ -226,11 +232,14 @@ impl Cell {
             (one, other) => one.is_none() && other.is_none(),
         };
         if old.presence == presence && old.summary == known.summary && same_schedule {
+            self.stale.store(false, Ordering::Release);
             return false;
         }
         let version = known.inputs.changed();
         let beside = (known.summary.clone(), known.schedule.clone());
         self.told.store(Arc::new(Told::new(version, now, presence, beside)));
+        // Not before: who reads it in between has to wait for the lock, lest what was told before be told once more.
+        self.stale.store(false, Ordering::Release);
         true
     }
 

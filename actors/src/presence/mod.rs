@@ -7,6 +7,7 @@
 pub mod calendars;
 pub mod cell;
 pub mod connect;
+mod counts;
 mod elsewhere;
 mod foreign;
 mod keep;
@@ -20,6 +21,7 @@ mod tags;
 mod tell;
 #[cfg(test)]
 mod tests;
+mod time;
 mod unasked;
 pub mod watchers;
 
@@ -32,16 +34,15 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use ringpost::{
     directory::Directory,
-    presence::{Inputs, Source, input::Said, summary::Summary},
+    presence::{Inputs, Source, input::Said},
     settings::User,
 };
-use tokio::sync::{Notify, broadcast::error::RecvError, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use self::{
     cell::{Cell, Known, Publication},
@@ -50,17 +51,12 @@ use self::{
     tags::Tagged,
 };
 use crate::{
-    guard::caught,
     metrics::METRICS,
     policies::Policies,
     registrar::Registrar,
     store::{PresenceRow, Scribe},
 };
 
-/// How often what time changes is looked for.
-const LOOK: Duration = Duration::from_millis(250);
-/// How often cells that nobody needs are forgotten.
-const SWEEP: u64 = 60;
 const SHARDS: usize = 16;
 
 type Cells = HashMap<Arc<str>, Arc<Cell>, ahash::RandomState>;
@@ -219,72 +215,10 @@ impl Presence {
         self.change(&self.of(user), |known| known.inputs.put(source, said, ends));
     }
 
-    /// A source says nothing of a user any more.
-    pub fn is_silent(&self, user: &User, source: &Source) {
-        if let Some(cell) = self.find(&user.address) {
+    /// A source says nothing any more of whoever has that address, or had.
+    pub fn is_silent(&self, address: &str, source: &Source) {
+        if let Some(cell) = self.find(address) {
             self.change(&cell, |known| known.inputs.remove(source));
-        }
-    }
-
-    /// The same of a user who may not be one any more.
-    pub fn forgets(&self, directory: &Directory, address: &str, source: &Source) {
-        match directory.of_address(address) {
-            Some(user) => self.is_silent(user, source),
-            None => {
-                if let Some(cell) = self.find(address) {
-                    self.change(&cell, |known| known.inputs.remove(source));
-                }
-            }
-        }
-    }
-
-    /// The counts of a user's mailbox have changed.
-    fn counted(&self, address: &str) {
-        let directory = self.directory.load();
-        let Some(user) = directory.of_address(address).filter(|_| self.is_on()) else { return };
-        let reminds = directory.site.presence.unsolicited;
-        let tells = !directory.site.presence.messages_to.is_empty();
-        let found = if reminds || tells { Some(self.of(user)) } else { self.find(address) };
-        let Some(cell) = found else { return };
-        let summary = self.summary(&directory, user);
-        self.change(&cell, |known| known.summary = summary);
-        if tells {
-            self.owe(&cell.user);
-        }
-        if reminds {
-            // A lane that has ended reminds nobody.
-            let _ = self.lanes[0].send(Order::Remind(cell));
-        }
-    }
-
-    /// What waits in a user's mailbox, and the number that it is listened to by.
-    fn summary(&self, directory: &Directory, user: &User) -> Summary {
-        let counts = self.scribe.as_ref().map(|scribe| scribe.counts().of(&user.address)).unwrap_or_default();
-        let pilot = directory.site.um.pilots.first();
-        let account = pilot.map(|pilot| format!("sip:{pilot}@{}", directory.site.sip.domain));
-        self.with_others(&user.address, Summary::of(account.as_deref().unwrap_or(&user.address), counts))
-    }
-
-    /// Hears what mailboxes hold, until the program ends.
-    pub async fn count(self: Arc<Self>) {
-        let Some(scribe) = &self.scribe else { return std::future::pending().await };
-        let mut changes = scribe.counts().changes();
-        loop {
-            match changes.recv().await {
-                Ok(user) => self.counted(&user),
-                Err(RecvError::Lagged(_)) => self.all_counted(),
-                Err(RecvError::Closed) => return std::future::pending().await,
-            }
-        }
-    }
-
-    /// So many counts have changed that nobody knows whose: those of all who are told unasked, who may have no cell.
-    fn all_counted(&self) {
-        let directory = self.directory.load_full();
-        let settings = &directory.site.presence;
-        match settings.unsolicited || !settings.messages_to.is_empty() {
-            true => directory.site.users.iter().for_each(|user| self.counted(&user.address)),
-            false => self.cells().iter().for_each(|cell| self.counted(&cell.user)),
         }
     }
 
@@ -293,67 +227,6 @@ impl Presence {
             shard.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
         };
         self.cells.iter().flat_map(of).collect()
-    }
-
-    /// Looks for what time has changed, until the program ends.
-    pub async fn keep_time(self: Arc<Self>) {
-        let mut sweep = self.now() + SWEEP;
-        let mut seen = self.directory.load_full();
-        loop {
-            tokio::time::sleep(LOOK).await;
-            let now = self.now();
-            while let Some(cell) = self.next_due(now) {
-                cell.due.store(u64::MAX, Ordering::Relaxed);
-                if let Err(fault) = caught(|| self.time_has_passed(&cell, now)) {
-                    tracing::error!(
-                        fault,
-                        "A fault in Ringpost: a user's presence may be old until it changes"
-                    );
-                }
-            }
-            self.expire_counts(now);
-            // By whomever it was read again: an admin, or a directory of users.
-            let directory = self.directory.load_full();
-            if !Arc::ptr_eq(&directory, &seen) {
-                self.reload();
-            }
-            seen = directory;
-            if now >= sweep {
-                sweep = now + SWEEP;
-                self.sweep();
-            }
-            METRICS.subscriptions.set(self.open.load(Ordering::Relaxed) as u64);
-        }
-    }
-
-    fn next_due(&self, now: u64) -> Option<Arc<Cell>> {
-        let mut due = lock(&self.due);
-        loop {
-            let Reverse((at, id, _)) = due.peek()?;
-            if *at > now {
-                return None;
-            }
-            let id = *id;
-            let Reverse((.., user)) = due.pop()?;
-            if let Some(cell) = self.find(&user).filter(|cell| cell.id == id) {
-                return Some(cell);
-            }
-        }
-    }
-
-    fn time_has_passed(&self, cell: &Arc<Cell>, now: u64) {
-        let ended = self.change(cell, |known| {
-            known.inputs.expire(now);
-            let source = calendars::source();
-            if !known.inputs.calendar.iter().any(|entry| entry.source == source) {
-                known.schedule = None;
-            }
-            let (stays, ended) = known.publications.drain(..).partition(|one| one.ends > now);
-            known.publications = stays;
-            let ended: Vec<_> = ended;
-            ended
-        });
-        self.forget(ended);
     }
 
     /// Has a row written, in place of what was to be written under its name before.
@@ -368,15 +241,6 @@ impl Presence {
         for one in ended {
             METRICS.publications.down();
             self.write(keep::removed(&one.source.name));
-        }
-    }
-
-    /// Forgets cells that nobody needs.
-    fn sweep(&self) {
-        for shard in &self.cells {
-            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-            // Who holds one is about to need it.
-            shard.retain(|_, cell| Arc::strong_count(cell) > 1 || !cell.is_idle());
         }
     }
 

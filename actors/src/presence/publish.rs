@@ -42,7 +42,7 @@ impl Watchers {
 
 impl Presence {
     /// The entity tag and the seconds that it is good for.
-    fn publish(&self, request: &SipMessage, origin: &Origin) -> Result<(u64, u32), Refused> {
+    pub(super) fn publish(&self, request: &SipMessage, origin: &Origin) -> Result<(u64, u32), Refused> {
         let directory = self.directory.load_full();
         let wish = Publish::read(request)?;
         let user = directory.callee(request.uri(), origin).ok_or(Refused::NoUser)?;
@@ -63,7 +63,7 @@ impl Presence {
         let most = directory.site.presence.publications;
         let text = || String::from_utf8_lossy(&body).into_owned().into_boxed_str();
         let taken = self.change(&self.of(&user), |known| {
-            known.publications.retain(|one| one.ends > now);
+            self.forget(known.take_ended(now));
             let taken = known.take(&wish, source, (lasts, ends), most)?;
             let found = known.publications.iter_mut().find(|one| one.tag == taken.tag);
             let row = match (found, said) {

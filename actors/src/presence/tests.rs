@@ -10,9 +10,17 @@ use std::{
 
 use actix::System;
 use arc_swap::ArcSwap;
-use ringpost::directory::Directory;
+use ringpost::{
+    directory::{Directory, Origin},
+    presence::{
+        Kind, Source,
+        input::{Phone, Said},
+        subscription::Package,
+    },
+    sip::Message,
+};
 
-use super::{Presence, lock};
+use super::{Presence, cell::Publication, lock};
 use crate::{
     guard::BROKEN,
     load,
@@ -84,30 +92,85 @@ fn breaks(part: &'static str) {
     BROKEN.lock().expect("no test panics with it").insert(part);
 }
 
+fn site(lines: &str, users: &[u8]) -> Directory {
+    let mut text = format!(
+        "[sip]\nlisten = [\"udp:127.0.0.1:5060\"]\ndomain = \"lab.test\"\n[store]\npath = \"store.db\"\n\
+         [[trunk]]\nname = \"house\"\nsources = [\"127.0.0.6\"]\ntarget = \"sip:127.0.0.6\"\n\
+         [presence]\nenabled = true\n{lines}"
+    );
+    for number in users {
+        text += &format!(
+            "[[user]]\naddress = \"sip:{number}@lab.test\"\nnumbers = [\"{number}\"]\nmissed_calls = \"off\"\n"
+        );
+    }
+    Directory::of(load::text(Path::new("/lab/site.toml"), &text).expect("a good site"))
+}
+
+/// The presence of a site's users, without a network.
+async fn known(directory: Directory) -> Arc<Presence> {
+    let (scribe, _) = Scribe::start(Box::new(Sqlite::open(None).expect("a store"))).expect("a thread");
+    let policies = Policies::load(scribe.clone()).await;
+    let registrar = Arc::new(Registrar::new(&directory.site, None));
+    Presence::new(Arc::new(ArcSwap::from_pointee(directory)), (policies, registrar), 1, Some(scribe))
+}
+
 /// Whoever is told unasked is told too where more counts have changed than could be followed, though nobody watches.
 #[test]
 fn r207_nobody_is_forgotten_where_more_counts_change_than_can_be_followed() {
-    let user = |number| {
-        format!(
-            "[[user]]\naddress = \"sip:{number}@lab.test\"\nnumbers = [\"{number}\"]\nmissed_calls = \"off\"\n"
-        )
-    };
-    let text = format!(
-        "[sip]\nlisten = [\"udp:127.0.0.1:5060\"]\ndomain = \"lab.test\"\n[store]\npath = \"store.db\"\n\
-         [[trunk]]\nname = \"house\"\nsources = [\"127.0.0.6\"]\ntarget = \"sip:127.0.0.6\"\n\
-         [presence]\nenabled = true\nmessages_to = [\"house\"]\n{}{}",
-        user(1),
-        user(2)
-    );
-    let site = load::text(Path::new("/lab/site.toml"), &text).expect("a good site");
-    System::new().block_on(async move {
-        let (scribe, _) = Scribe::start(Box::new(Sqlite::open(None).expect("a store"))).expect("a thread");
-        let policies = Policies::load(scribe).await;
-        let registrar = Arc::new(Registrar::new(&site, None));
-        let directory = Arc::new(ArcSwap::from_pointee(Directory::of(site)));
-        let presence = Presence::new(directory, (policies, registrar), 1, None);
+    System::new().block_on(async {
+        let presence = known(site("messages_to = [\"house\"]\n", &[1, 2])).await;
         presence.all_counted();
         assert_eq!(lock(&presence.elsewhere.owed).len(), 2);
+    });
+}
+
+/// What a source said of a user who has left the site ends with the source as well: nothing of it comes back with the user.
+#[test]
+fn what_was_said_of_a_user_who_has_left_ends_with_its_source() {
+    System::new().block_on(async {
+        let presence = known(site("", &[1, 2])).await;
+        let directory = presence.directory.load_full();
+        let source = Source::new(Kind::Sip, "pbx");
+        let phone = Phone::default();
+        for user in &directory.site.users {
+            presence.says(user, &source, Said { phone: Some(phone.clone()), ..Said::default() }, u64::MAX);
+        }
+        presence.directory.store(Arc::new(site("", &[1])));
+        presence.reload();
+        for user in &directory.site.users {
+            presence.is_silent(&user.address, &source);
+            assert!(presence.find(&user.address).is_none_or(|cell| cell.is_idle()), "{}", user.address);
+        }
+    });
+}
+
+/// A publication whose time is over when another comes is gone from the store and from the count as well.
+#[test]
+fn a_publication_that_has_ended_is_gone_for_good_where_the_next_one_finds_it() {
+    let _alone = crate::keeper::tests::alone();
+    System::new().block_on(async {
+        let presence = known(site("publishers = [\"house\"]\n", &[1])).await;
+        let directory = presence.directory.load_full();
+        let source = Source::new(Kind::Endpoint, "old");
+        let old =
+            Publication { tag: 1, source, package: Package::Presence, ends: presence.now(), body: "".into() };
+        presence.of(&directory.site.users[0]).lock().publications.push(old);
+        METRICS.publications.up();
+        let before = METRICS.publications.get();
+        let body = "<presence xmlns=\"urn:ietf:params:xml:ns:pidf\" entity=\"sip:1@lab.test\"/>";
+        let text = format!(
+            "PUBLISH sip:1@lab.test SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:1@lab.test>;tag=1\r\n\
+             To: <sip:1@lab.test>\r\nCall-ID: c\r\nCSeq: 1 PUBLISH\r\nEvent: presence\r\nExpires: 600\r\n\
+             Content-Type: application/pidf+xml\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let request = Message::read(text.into()).expect("a request");
+        let trunk = Origin::Trunk(Arc::new(directory.site.trunks[0].clone()));
+        presence.publish(&request, &trunk).expect("taken");
+        assert_eq!(METRICS.publications.get(), before, "one has gone, one has come");
+        let unwritten = lock(&presence.unwritten);
+        let gone = unwritten.values().filter(|body| body.is_none()).count();
+        assert_eq!((gone, unwritten.len()), (1, 2), "{unwritten:?}");
     });
 }
 

@@ -1,7 +1,7 @@
 //! One PBX's gateway that tells what telephones do (R52, R114): a task with its dialogs, one for all lines or one for each.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -122,10 +122,15 @@ impl Gateway {
             false => lines(&directory, &self.settings),
         };
         let now = self.host.port.now();
+        let of_user: HashMap<Arc<str>, String, ahash::RandomState> = match self.settings.per_user {
+            true => lines.iter().cloned().collect(),
+            false => HashMap::default(),
+        };
         if self.settings.per_user {
             let mut spread = now;
+            let known: HashSet<Arc<str>> = self.links.iter().filter_map(|link| link.user.clone()).collect();
             for (user, _) in &lines {
-                if !self.links.iter().any(|link| link.user.as_ref() == Some(user)) {
+                if !known.contains(user) {
                     let client = Client::new(self.settings.terms(), spread);
                     self.links.push(Link::new(client, Some(Arc::clone(user))));
                     spread += self.settings.gap.as_millis() as u64;
@@ -136,9 +141,13 @@ impl Gateway {
         }
         for (at, link) in self.links.iter_mut().enumerate() {
             link.client.adjust(self.settings.terms());
-            let own = |(user, _): &&(Arc<str>, String)| link.user.as_ref().is_none_or(|own| own == user);
-            let own: Vec<_> = lines.iter().filter(own).cloned().collect();
-            link.client.follow(own);
+            match &link.user {
+                Some(user) => {
+                    let device = of_user.get(user).cloned();
+                    link.client.follow(device.map(|device| (Arc::clone(user), device)));
+                }
+                None => link.client.follow(lines.iter().cloned()),
+            }
             if self.wanted.stops.get() {
                 link.client.end();
             }
@@ -195,7 +204,7 @@ impl Gateway {
             Do::Refresh => link.refresh(&way),
             Do::Close => link.close(&way),
             Do::Show(user) => self.show(directory, at, &user),
-            Do::Hide(user) => self.hide(directory, &user),
+            Do::Hide(user) => self.hide(&user),
             Do::Left(user, left) => self.left(directory, &user, &left),
         }
     }
@@ -213,11 +222,11 @@ impl Gateway {
         }
     }
 
-    fn hide(&mut self, directory: &Directory, user: &Arc<str>) {
+    fn hide(&mut self, user: &Arc<str>) {
         if self.shown.remove(user).is_some() {
             self.relay.forgets(&self.host.rcc, user);
             METRICS.rcc_lines.down();
-            self.host.presence.forgets(directory, user, &self.source);
+            self.host.presence.is_silent(user, &self.source);
         }
     }
 
@@ -271,11 +280,10 @@ impl Gateway {
 impl Drop for Gateway {
     /// No busy telephone outlives whoever said so, however that ended.
     fn drop(&mut self) {
-        let directory = self.host.directory();
         for (user, _) in std::mem::take(&mut self.shown) {
             METRICS.rcc_lines.down();
             self.relay.forgets(&self.host.rcc, &user);
-            self.host.presence.forgets(&directory, &user, &self.source);
+            self.host.presence.is_silent(&user, &self.source);
         }
         self.links.iter().filter(|link| link.tag != 0).for_each(|link| self.host.close(link.tag));
     }

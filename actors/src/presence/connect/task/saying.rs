@@ -73,16 +73,10 @@ impl Task {
     }
 
     pub(super) fn silence(&self, feed: &Feed) {
-        let directory = self.presence.directory.load();
         let person = !matches!(feed, Feed::Telephony(_));
         let source = feeds::source(&self.settings, person);
         match feed {
-            Feed::Telephony(user) | Feed::Rich(user) => {
-                // Whoever has left the site has taken all inputs along.
-                if let Some(user) = directory.of_address(user) {
-                    self.presence.is_silent(user, &source);
-                }
-            }
+            Feed::Telephony(user) | Feed::Rich(user) => self.presence.is_silent(user, &source),
             Feed::Foreign(cell) => self.presence.says_of(cell, &source, Said::default(), 0),
             // Counts hold as long as they were told for.
             Feed::Messages(_) | Feed::Trial(_) => {}
