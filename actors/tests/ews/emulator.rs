@@ -2,9 +2,9 @@
 
 use std::{
     env,
-    io::{BufRead, BufReader},
+    io::BufRead,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use ringpost_actors::channel::http::Http;
@@ -65,18 +65,11 @@ impl Emulator {
             return None;
         };
         let ca = folder.join("ca/own.pem");
-        let mut child = Command::new(python)
-            .arg(script)
-            .arg(port.to_string())
-            .arg(&schemas)
-            .args(wants_folder.then(|| folder.join("out")))
-            .args([folder.join("own.pem"), folder.join("own.key")])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("Python starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let running = Running(child);
-        assert_eq!(lines.next().expect("it speaks").expect("UTF-8"), "ready");
+        let mut server = Command::new(python);
+        server.arg(script).arg(port.to_string()).arg(&schemas).args(wants_folder.then(|| folder.join("out")));
+        let (running, says) =
+            Running::when_ready(server.args([folder.join("own.pem"), folder.join("own.key")]));
+        let lines = says.lines();
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| println!("Exchange: {line}")));
         let http = Http::new(Some(&ca)).expect("a client");
         Some(Self { ca, port, http, _running: running })

@@ -3,6 +3,7 @@
 #[allow(dead_code, reason = "a part of it serves here")]
 #[path = "../transports/authority.rs"]
 mod authority;
+mod checked;
 mod emulator;
 mod exchange;
 mod faults;

@@ -4,6 +4,8 @@
 #[allow(dead_code, reason = "a part of it serves here")]
 mod authority;
 mod calendar;
+#[path = "../graph/checked.rs"]
+mod checked;
 #[path = "../ews/emulator.rs"]
 #[allow(dead_code, reason = "a part of it serves here")]
 mod emulator;

@@ -5,26 +5,22 @@
 
 use std::{
     collections::VecDeque,
-    io::{BufRead, BufReader},
     net::SocketAddr,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use jiff::Timestamp;
-use ringpost_actors::channel::http::{Http, ask};
 use serde_json::{Value, json};
 
 use crate::{
     authority::{Authority, params, server_config},
+    checked::Checked,
     ocs::{Kept, Ocs},
     program::{Over, Peer, Ringpost, Site, metrics, peer::Dialog, ports, until, within},
     support::{
-        Running, free_port,
+        free_port,
         http::{Asked, Reply, Server},
-        service,
     },
 };
 
@@ -50,75 +46,16 @@ struct Phones {
 impl Phones {
     fn call(&mut self) -> Dialog {
         let invite = self.pbx.invite("1001");
-        let ringing = self.phone.expect("INVITE");
-        self.phone.answer(&ringing, 200);
-        let mut talk = Dialog::caller(&invite, &self.pbx.expect("200"));
-        self.pbx.inside(&mut talk, "ACK", "", "");
-        self.phone.expect("ACK");
-        talk
+        let ring = self.phone.expect("INVITE");
+        self.pbx.talks(&invite, &mut self.phone, &ring)
     }
 
     fn hang_up(&mut self, mut talk: Dialog) {
-        self.pbx.inside(&mut talk, "BYE", "", "");
-        self.pbx.expect("200");
-        let bye = self.phone.expect("BYE");
-        self.phone.answer(&bye, 200);
+        self.pbx.ends(&mut talk, &mut self.phone);
     }
 }
 
-/// The emulator of the shared services.
-struct Emulator {
-    port: u16,
-    ca: PathBuf,
-    runtime: tokio::runtime::Runtime,
-    running: Option<Running>,
-}
-
-impl Emulator {
-    /// `None` and a word where it or its Python is missing.
-    fn start(folder: &Path, port: u16) -> Option<Self> {
-        let ca = folder.join("ca/own.pem");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let mut emulator = Self { port, ca, runtime, running: None };
-        emulator.running = Some(emulator.run(folder)?);
-        Some(emulator)
-    }
-
-    fn run(&self, folder: &Path) -> Option<Running> {
-        let corpora = std::env::var_os("RINGPOST_CORPORA").map(PathBuf::from);
-        let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-        let shared = corpora.as_deref().and_then(Path::parent).map_or_else(beside, Path::to_owned);
-        let script = shared.join("services/graph-emulator/graph_emulator.py");
-        let found = Command::new(service("graph/python.sh")).output().ok().filter(|out| out.status.success());
-        let Some(python) = found.filter(|_| script.exists()) else {
-            println!("skipped: no emulator of Graph, or no Python with lxml");
-            return None;
-        };
-        let mut child = Command::new(String::from_utf8_lossy(&python.stdout).trim())
-            .arg(script)
-            .arg(self.port.to_string())
-            .arg(shared.join("corpora/graph/v1.0-csdl.xml"))
-            .args([folder.join("own.pem"), folder.join("own.key")])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("Python starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it speaks");
-        assert_eq!(line.trim(), "ready");
-        Some(Running(child))
-    }
-
-    fn asked(&self, path: &str, body: Option<Value>) -> Value {
-        let http = Http::new(Some(&self.ca)).expect("a client");
-        let url = format!("https://localhost:{}{path}", self.port);
-        let request = match body {
-            Some(body) => http.client().post(url).body(body.to_string()),
-            None => http.client().get(url),
-        };
-        let answer = self.runtime.block_on(ask(request, Duration::from_secs(10))).expect("an answer");
-        serde_json::from_slice(&answer.body).expect("JSON")
-    }
-
+impl Checked {
     /// What the user is doing, by our session.
     fn doing(&self) -> Value {
         self.asked("/state", None)["presence"]["tu@corp.test"].clone()
@@ -142,7 +79,7 @@ fn whoever_is_in_a_call_is_busy_in_teams() {
     Authority::new("ours").site(folder, &["localhost"]);
     std::fs::write(folder.join("secret"), "s3cret\n").expect("a file");
     let port = free_port();
-    let Some(mut graph) = Emulator::start(folder, port) else { return };
+    let Some(mut graph) = Checked::start(folder, port) else { return };
     let health = SocketAddr::from(([127, 0, 0, 1], ports(1)));
     let mut phones = Phones { pbx: site.peer(Over::Udp), phone: site.peer(Over::Udp) };
     let ringpost = site
@@ -179,7 +116,7 @@ fn whoever_is_in_a_call_is_busy_in_teams() {
     };
     // It is asked ever more seldom, and whoever looks is told.
     until("yellow", || is("yellow"));
-    graph.running = graph.run(ringpost.folder.path());
+    graph.again(ringpost.folder.path());
     until("in a call", || graph.is_in_a_call());
     until("green", || is("green"));
     phones.hang_up(call);

@@ -60,19 +60,12 @@ fn talks(ocs: &Ocs) -> bool {
 impl Stage {
     fn call(&mut self) -> Dialog {
         let invite = self.pbx.invite("1001");
-        let ringing = self.phone.expect("INVITE");
-        self.phone.answer(&ringing, 200);
-        let mut talk = Dialog::caller(&invite, &self.pbx.expect("200"));
-        self.pbx.inside(&mut talk, "ACK", "", "");
-        self.phone.expect("ACK");
-        talk
+        let ring = self.phone.expect("INVITE");
+        self.pbx.talks(&invite, &mut self.phone, &ring)
     }
 
     fn hang_up(&mut self, mut talk: Dialog) {
-        self.pbx.inside(&mut talk, "BYE", "", "");
-        self.pbx.expect("200");
-        let bye = self.phone.expect("BYE");
-        self.phone.answer(&bye, 200);
+        self.pbx.ends(&mut talk, &mut self.phone);
     }
 
     fn is_told_at_first(&self) {

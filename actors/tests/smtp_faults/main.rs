@@ -10,7 +10,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     path::Path,
-    process::{Command, Stdio},
+    process::Command,
     sync::{
         Arc,
         mpsc::{Receiver, Sender, channel},
@@ -47,18 +47,8 @@ fn smtp(port: u16) -> Arc<Smtp> {
 
 /// Starts the fake server and waits until it listens.
 fn fake(python: &str, port: u16, folder: &Path, more: &[&str]) -> Running {
-    let mut child = Command::new(python)
-        .arg(service("smtp-fake/fake_smtp.py"))
-        .arg(port.to_string())
-        .arg(folder)
-        .args(more)
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("Python starts");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it speaks");
-    assert_eq!(line.trim(), "ready");
-    Running(child)
+    let script = service("smtp-fake/fake_smtp.py");
+    Running::when_ready(Command::new(python).arg(script).arg(port.to_string()).arg(folder).args(more)).0
 }
 
 /// What the server has stored, as (recipient, mail).

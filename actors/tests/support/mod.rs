@@ -6,10 +6,14 @@ pub mod http;
 pub mod log;
 
 use std::{
+    io::{BufRead, BufReader},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command},
-    sync::Arc,
+    process::{Child, ChildStdout, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -123,9 +127,16 @@ pub async fn until(what: &str, so: impl AsyncFn() -> bool) {
     }
 }
 
+/// A port that nobody has, below the range of ephemeral ports, so that no socket of another test takes it before it is used.
 pub fn free_port() -> u16 {
-    let probe = TcpListener::bind("127.0.0.1:0").expect("loopback");
-    probe.local_addr().expect("bound").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = (std::process::id() % 97 * 17) as u16;
+    loop {
+        let port = 31_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 1_700;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 pub fn service(path: &str) -> PathBuf {
@@ -134,6 +145,18 @@ pub fn service(path: &str) -> PathBuf {
 
 /// A process that ends with its test.
 pub struct Running(pub Child);
+
+impl Running {
+    /// Starts a server that says "ready" in its first line, and waits for that; the rest of what it says comes along.
+    pub fn when_ready(server: &mut Command) -> (Self, BufReader<ChildStdout>) {
+        let mut child = server.stdout(Stdio::piped()).spawn().expect("the server starts");
+        let mut says = BufReader::new(child.stdout.take().expect("piped"));
+        let (running, mut line) = (Self(child), String::new());
+        says.read_line(&mut line).expect("it speaks");
+        assert_eq!(line.trim(), "ready");
+        (running, says)
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
