@@ -12,8 +12,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn names(queries: usize) -> (Names, mpsc::UnboundedReceiver<Order>) {
     let bounds =
         Bounds { ttl: (SECOND, 9 * SECOND), negative: SECOND, retry: SECOND, stale: SECOND, most: 100 };
-    let settings =
-        Dns { servers: vec![], timeout: SECOND / 5, queries, bounds, patience: SECOND, avoid: SECOND };
+    let settings = Dns { servers: vec![], timeout: SECOND, queries, bounds, patience: SECOND, avoid: SECOND };
     Names::new(settings)
 }
 
@@ -65,10 +64,10 @@ fn so_many_questions_at_once_and_no_more() {
         let refused = async {
             tokio::task::yield_now().await;
             let places = find("c.test").await;
-            assert!(places.is_empty() && since.elapsed() < SECOND / 10, "it does not wait");
+            assert!(places.is_empty() && since.elapsed() < SECOND / 2, "it does not wait");
         };
         let (a, b, ()) = tokio::join!(find("a.test"), find("b.test"), refused);
-        assert!(a.is_empty() && b.is_empty() && since.elapsed() >= SECOND / 5, "these wait, in bounds");
+        assert!(a.is_empty() && b.is_empty() && since.elapsed() >= SECOND, "these wait, in bounds");
         assert_eq!(ordered(&mut orders).len(), 2);
     });
 }
@@ -84,7 +83,7 @@ fn a_question_whose_task_ends_is_answered_all_the_same() {
         };
         let since = Instant::now();
         let (places, ()) = tokio::join!(names.find(locate("sip:h.test:5070")), ends);
-        assert!(places.is_empty() && since.elapsed() < SECOND / 10);
+        assert!(places.is_empty() && since.elapsed() < SECOND / 2);
         assert!(lock(&names.known).under_way.is_empty(), "and can be asked again");
     });
 }

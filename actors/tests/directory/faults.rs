@@ -53,7 +53,7 @@ fn t35_calls_do_not_notice_a_directory_that_is_away_and_it_is_back_within_five_s
             let begun = Instant::now();
             let invite = town.pbx.invite("+493090000001");
             let rings = town.desk.expect("INVITE");
-            assert!(begun.elapsed() < Duration::from_millis(300), "{fault:?}: {:?}", begun.elapsed());
+            assert!(begun.elapsed() < Duration::from_secs(1), "{fault:?}: {:?}", begun.elapsed());
             town.desk.answer(&rings, 486);
             town.desk.expect("ACK");
             town.pbx.refused(&invite, 486);

@@ -78,8 +78,8 @@ fn t5_t6_hostile_bodies_of_every_request_are_refused_and_nothing_is_looked_at() 
             peer.send(&[head.as_bytes(), body].concat());
             let answer = peer.expect_any();
             assert!(answer.what().starts_with('4'), "{method}: {answer}");
-            // Some 50 ms, and a machine with other work.
-            assert!(since.elapsed() < Duration::from_millis(250), "{method}: {:?}", since.elapsed());
+            // Some 50 ms; what grows with each level of nesting takes for ever.
+            assert!(since.elapsed() < Duration::from_secs(2), "{method}: {:?}", since.elapsed());
             if method == "INVITE" {
                 peer.acknowledges(&Sip::new(head.as_bytes()), &answer);
             }
