@@ -132,7 +132,7 @@ fn what_was_set_before_is_learned() {
 fn events_and_answers_cross() {
     let mut client = Client::new(TERMS, 0);
     client.follow([(user(), "tel:0".to_owned())]);
-    let mut says = |client: &mut Client, now, response| client.answered(Answer::Said(response), now, 7);
+    let says = |client: &mut Client, now, response| client.answered(Answer::Said(response), now, 7);
     assert_eq!(client.next(0, 7), Some(Do::Open));
     client.opened(true, None, 0, 7);
     let all = |client: &mut Client, now| -> Vec<Do> {
@@ -198,7 +198,7 @@ fn who_does_not_know_them_is_left_alone() {
 fn who_has_answered_once_knows_them() {
     let mut played = Played::new(|now, _| match now {
         ..1_000 => Some(Answer::Said(Response::DoNotDisturb { on: false })),
-        ..400_000 => Some(refused()),
+        1_000..400_000 => Some(refused()),
         _ => None,
     });
     played.until(400_000);
