@@ -1,6 +1,12 @@
 //! Calls that a telephone at a PBX has missed: Ringpost tells their users itself, though the calls never came here (R10).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::Addr;
 use jiff::Timestamp;
@@ -10,11 +16,16 @@ use ringpost::{
     directory::{Directory, Origin},
     notify::{Action, CallRecord, Facts, Kind, MissedCall, Notice, Verdict, decide, filter::Seen},
     outbox::items,
-    rcc::line::{Device, Left},
+    rcc::{
+        line::{Device, Left},
+        same::{ENDS, Same},
+    },
     settings::{RccGateway, User},
 };
 
+use super::{gateways::Gateways, past::Missed};
 use crate::{
+    call::COMMIT,
     metrics::METRICS,
     outbox::{Outbox, PostAll, Record},
     policies::Policies,
@@ -29,6 +40,56 @@ pub(super) struct Telling {
     pub registrar: Arc<Registrar>,
     pub outbox: Addr<Outbox>,
 }
+
+/// A call that a telephone has missed; whether it is told of here is to be decided.
+pub(super) struct Lost {
+    pub host: Rc<Gateways>,
+    pub settings: RccGateway,
+    pub user: Arc<str>,
+    pub ended: Instant,
+    pub left: Left,
+}
+
+impl Lost {
+    /// Decides whose call it was: one that went through Ringpost as well is told of there. `None`: that was found at once, or
+    /// there is no notice.
+    pub fn told(self) -> Option<Written> {
+        match self.same() {
+            Same::Yes => {
+                tracing::debug!(gateway = self.settings.name, "A call missed at the PBX was ours too");
+                None
+            }
+            Same::No => self.missed(),
+            Same::Open => Some(Box::pin(async move {
+                tokio::time::sleep(Duration::from_millis(ENDS)).await;
+                if let Some(written) = (self.same() != Same::Yes).then(|| self.missed()).flatten() {
+                    written.await;
+                }
+            })),
+        }
+    }
+
+    fn same(&self) -> Same {
+        let caller = caller(&self.host.directory(), &self.settings, self.left.caller.as_deref());
+        let began = self.ended.checked_sub(Duration::from_millis(self.left.lasted));
+        self.host.rcc.is_told_of(&Missed {
+            user: &self.user,
+            caller: caller.number.as_deref().or(caller.uri.as_deref()),
+            began: began.unwrap_or(self.ended),
+            ended: self.ended,
+            gateway: &self.settings.name,
+        })
+    }
+
+    fn missed(&self) -> Option<Written> {
+        let directory = self.host.directory();
+        let user = directory.of_address(&self.user)?;
+        self.host.telling.missed(&directory, &self.settings, user, (&self.left, self.ended.elapsed()))
+    }
+}
+
+/// Over when a notice is on the disk, or will not be soon.
+pub(super) type Written = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Who has called, as the event of a gateway names it.
 pub(super) fn caller(directory: &Directory, gateway: &RccGateway, device: Option<&str>) -> Caller {
@@ -51,10 +112,18 @@ pub(super) fn caller(directory: &Directory, gateway: &RccGateway, device: Option
 }
 
 impl Telling {
-    /// Decides, and has the notice written; the call log gets its line.
-    pub fn missed(&self, directory: &Directory, gateway: &RccGateway, user: &User, left: &Left) {
+    /// Decides about a call that ended so long ago; the call log gets its line. The notice, where there is one, is written as
+    /// what comes back is waited for.
+    fn missed(
+        &self,
+        directory: &Directory,
+        gateway: &RccGateway,
+        user: &User,
+        (left, ago): (&Left, Duration),
+    ) -> Option<Written> {
         let rang_for = Duration::from_millis(left.lasted);
         let posted = Timestamp::now();
+        let posted = posted.checked_sub(ago).unwrap_or(posted);
         let came_in = posted.checked_sub(rang_for).unwrap_or(posted);
         let outcome = Outcome::GaveUpRinging;
         let caller = caller(directory, gateway, left.caller.as_deref());
@@ -80,13 +149,13 @@ impl Telling {
             verdict,
             answered_by: None,
         };
-        if verdict.action == Action::Mail {
-            METRICS.rcc_missed_total.one();
-            let wish = directory.wish(user, &notice, posted);
-            self.post(items(&notice, &user.channels, posted, &wish), notice.call_id);
-        }
         say(&record);
         self.outbox.do_send(Record(vec![record]));
+        (verdict.action == Action::Mail).then(|| {
+            METRICS.rcc_missed_total.one();
+            let wish = directory.wish(user, &notice, posted);
+            self.post(items(&notice, &user.channels, posted, &wish), notice.call_id)
+        })
     }
 
     /// The users' UM knows nothing of a call that it could not have had, so Ringpost tells those users too.
@@ -123,14 +192,17 @@ impl Telling {
         decide(class, outcome, facts)
     }
 
-    fn post(&self, items: Vec<ringpost::outbox::Item>, call: String) {
-        let taken = self.outbox.send(PostAll(items));
-        actix::spawn(async move {
+    fn post(&self, items: Vec<ringpost::outbox::Item>, call: String) -> Written {
+        let taken = tokio::time::timeout(COMMIT, self.outbox.send(PostAll(items)));
+        Box::pin(async move {
             match taken.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(call, %error, "A notice could not be written"),
-                Err(error) => tracing::error!(call, %error, "The outbox does not take notices"),
+                Ok(Ok(Ok(()))) => {}
+                Ok(Ok(Err(error))) => tracing::error!(call, %error, "A notice could not be written"),
+                Ok(Err(error)) => tracing::error!(call, %error, "The outbox does not take notices"),
+                Err(_) => {
+                    tracing::error!(call, "The disk is slow: the gateway's event did not wait for the notice")
+                }
             }
-        });
+        })
     }
 }

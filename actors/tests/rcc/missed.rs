@@ -1,10 +1,13 @@
 //! R10: a call that only a telephone at the PBX has missed is told by Ringpost itself, once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use ringpost::rcc::same::BEGINS;
 
 use crate::{
     pbx::Pbx,
-    support::{Over, Peer, Ringpost, SDP, Site, peer::Dialog},
+    support::{Over, Peer, Ringpost, SDP, Sip, Site, peer::Dialog},
+    trace::{self, Attached},
 };
 
 const LINE: &str = "tel:1001";
@@ -118,6 +121,53 @@ fn r10_a_call_that_came_here_as_well_is_told_once() {
     only(&ringpost, &mut pbx, 2);
 }
 
+/// A caller who hides is not taken for another one who hides: the call that is missed at the PBX meanwhile is told as well, and the
+/// one that rang at both ends at one moment is told once.
+#[test]
+fn r10_two_callers_who_hide_are_two() {
+    let (ringpost, mut pbx, mut caller, mut phone) = started(true, TOLD, "users = [\"1001\"]");
+    pbx.begins(1);
+    let hides = "Privacy: id\r\n";
+    let rings = |caller: &mut Peer, phone: &mut Peer| {
+        let invite = caller.invite_with("1001", hides);
+        let ringing = phone.expect("INVITE");
+        phone.answer(&ringing, 180);
+        caller.expect("180");
+        (invite, ringing)
+    };
+    let gives_up = |caller: &mut Peer, phone: &mut Peer, (invite, ringing): (Sip, Sip)| {
+        caller.cancel(&invite, "");
+        caller.expect("200");
+        let cancel = phone.expect("CANCEL");
+        phone.answer(&cancel, 200);
+        phone.answer(&ringing, 487);
+        phone.expect("ACK");
+        caller.refused(&invite, 487);
+    };
+    // One call.
+    let both = rings(&mut caller, &mut phone);
+    pbx.rings(LINE, "c1", "sip:anonymous@anonymous.invalid");
+    pbx.clears(LINE, "c1", "normalClearing");
+    gives_up(&mut caller, &mut phone, both);
+    ringpost.has_mails("1001@corp.test", 1);
+    // Two: one rings here and for longer than it takes to be taken for the other one.
+    let ours = rings(&mut caller, &mut phone);
+    std::thread::sleep(Duration::from_millis(BEGINS + 200));
+    pbx.rings(LINE, "c2", "sip:anonymous@anonymous.invalid");
+    std::thread::sleep(Duration::from_millis(100));
+    pbx.clears(LINE, "c2", "normalClearing");
+    ringpost.has_mails("1001@corp.test", 2);
+    gives_up(&mut caller, &mut phone, ours);
+    ringpost.has_mails("1001@corp.test", 3);
+    // The PBX rings here first and at its own telephone later; the caller gives up.
+    let both = rings(&mut caller, &mut phone);
+    std::thread::sleep(Duration::from_millis(BEGINS + 200));
+    pbx.rings(LINE, "c3", "sip:anonymous@anonymous.invalid");
+    gives_up(&mut caller, &mut phone, both);
+    pbx.clears(LINE, "c3", "normalClearing");
+    only(&ringpost, &mut pbx, 4);
+}
+
 /// Whose notices the PBX writes, and who wants none, is told nothing (R11); a user of a UM that could not know is told by the own
 /// channel; a ring that was too short is nothing (R202).
 #[test]
@@ -186,5 +236,57 @@ fn r10_the_notice_survives_a_kill() {
     ringpost.kill();
     ringpost.restart();
     pbx.begins(1);
+    only(&ringpost, &mut pbx, 1);
+}
+
+/// What the gateway was told is taken is on the disk: it tells nothing twice, so a kill right after its answer costs no notice,
+/// however slow the disk is. What leads to no notice waits for no disk.
+#[test]
+fn r10_an_event_that_was_answered_survives_a_kill() {
+    if !trace::possible() {
+        return;
+    }
+    let (mut ringpost, mut pbx, ..) = started(false, TOLD, "users = [\"1001\"]");
+    pbx.begins(1);
+    let slow = Duration::from_millis(400);
+    let file = ringpost.folder.path().join("trace");
+    for call in 1..=3 {
+        let inject = format!("inject=fsync,fdatasync:delay_enter={}", slow.as_micros());
+        let slowly = Attached::to(ringpost.pid(), &file, &["-e", "trace=fsync,fdatasync", "-e", &inject]);
+        let since = Instant::now();
+        pbx.rings(LINE, "c1", &format!("tel:+45110{call}"));
+        assert!(since.elapsed() < slow, "{:?}", since.elapsed());
+        let since = Instant::now();
+        pbx.clears(LINE, "c1", "normalClearing");
+        let took = since.elapsed();
+        ringpost.kill();
+        drop(slowly);
+        assert!(took > slow, "{took:?}");
+        ringpost.restart();
+        pbx.begins(1);
+        let mails = ringpost.has_mails("1001@corp.test", call);
+        assert_eq!(mails.iter().filter(|(_, mail)| mail.contains(&format!("+45110{call}"))).count(), 1);
+    }
+    only(&ringpost, &mut pbx, 3);
+}
+
+/// A disk that takes nothing holds the gateway's events for two seconds, and nobody's presence any longer.
+#[test]
+fn r10_a_dead_disk_does_not_hold_the_gateway() {
+    if !trace::possible() {
+        return;
+    }
+    let (ringpost, mut pbx, ..) = started(false, TOLD, "users = [\"1001\"]");
+    pbx.begins(1);
+    let file = ringpost.folder.path().join("trace");
+    let inject = "inject=fsync,fdatasync:delay_enter=4000000";
+    let dead = Attached::to(ringpost.pid(), &file, &["-e", "trace=fsync,fdatasync", "-e", inject]);
+    pbx.rings(LINE, "c1", "tel:+4511");
+    let since = Instant::now();
+    pbx.clears(LINE, "c1", "normalClearing");
+    let took = since.elapsed();
+    assert!((Duration::from_millis(1_900)..Duration::from_millis(3_500)).contains(&took), "{took:?}");
+    ringpost.logs("The disk is slow");
+    drop(dead);
     only(&ringpost, &mut pbx, 1);
 }
