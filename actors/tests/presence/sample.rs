@@ -6,7 +6,7 @@ use crate::support::{Over, Ringpost, Sip, ports, rtp_ports, sample, until};
 
 #[path = "../registrar/phone.rs"]
 #[allow(dead_code, reason = "its own tests use the rest")]
-mod phone;
+pub mod phone;
 
 use phone::Phone;
 
