@@ -129,7 +129,8 @@ impl CallActor {
         }
         self.put_out(leg);
         let user = self.user_on(leg);
-        let told = user.as_ref().map(|user| (user.address.as_str().into(), user.name.as_deref().map(Into::into)));
+        let told =
+            user.as_ref().map(|user| (user.address.as_str().into(), user.name.as_deref().map(Into::into)));
         let newcomer: Remote = told.unwrap_or_default();
         self.lamps.came.retain(|(of, _)| *of != leg);
         self.lamps.came.push((leg, newcomer.clone()));

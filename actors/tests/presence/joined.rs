@@ -53,8 +53,7 @@ fn two_who_are_joined_are_shown_in_their_call() {
     let (_, mut first, _) = talk(&mut ben, &mut ada, SDP);
     let (consulting, mut cleos, ok) = talk(&mut ada, &mut cleo, &SDP.replace("40000", "40200"));
     let from_tag = consulting.local.split(";tag=").nth(1).expect("a tag");
-    let replaces =
-        format!("{}%3Bto-tag%3D{}%3Bfrom-tag%3D{from_tag}", ok.one("Call-ID"), ok.to_tag());
+    let replaces = format!("{}%3Bto-tag%3D{}%3Bfrom-tag%3D{from_tag}", ok.one("Call-ID"), ok.to_tag());
     let target = format!("Refer-To: <sip:1003@corp.test?Replaces={replaces}>\r\n");
     ada.peer.inside(&mut first, "REFER", &target, "");
     meets(&mut ben.peer);
