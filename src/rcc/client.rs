@@ -4,6 +4,7 @@
 //! Time is in milliseconds. Nothing is known of a line without a monitor: whatever ends the dialog hides all of them.
 
 mod heard;
+mod learn;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -14,12 +15,13 @@ use super::{
     Event, Request, Response,
     line::{Left, Line},
 };
+use learn::{Feature, Known};
 
 /// Events that come before the answer that names their monitor.
 const EARLY: usize = 16;
 /// Monitors that are stopped one by one when all of them end; BYE ends the rest.
 const STOPS: usize = 32;
-/// A gateway that has refused so many snapshots in a row knows none.
+/// A gateway that has refused so many snapshots in a row knows none; so with the other services that it need not know.
 const SNAPSHOTS: u8 = 3;
 const SILENT: &str = "it does not answer";
 /// All lines are looked at once in so many polls, those in a call each time: an event that was lost is found.
@@ -96,13 +98,15 @@ pub struct Client {
     early: VecDeque<Event>,
     /// Who was looked at last.
     looked: Option<Arc<str>>,
+    /// By the numbers of [`Feature`]; it outlives the dialog.
+    known: [Known; 2],
     told: VecDeque<Do>,
     failures: u32,
     trouble: Option<&'static str>,
     ends: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Watched {
     line: Line,
     monitored: bool,
@@ -110,12 +114,15 @@ struct Watched {
     again: Option<u64>,
     /// An event has come since its snapshot was asked for, which may be older.
     moved: bool,
+    /// The same of what it was asked besides its calls.
+    turned: bool,
 }
 
 #[derive(Debug, Eq, PartialEq)]
 enum Job {
     Start(Arc<str>),
     Snapshot(Arc<str>),
+    Learn(Arc<str>, Feature),
     Stop(String),
 }
 
@@ -150,6 +157,7 @@ enum Asking {
     /// The user, and the device that is to be monitored.
     Start(Arc<str>, String),
     Snapshot(Arc<str>),
+    Learn(Arc<str>, Feature),
     Stop,
 }
 
@@ -164,6 +172,7 @@ impl Client {
             jobs: VecDeque::new(),
             early: VecDeque::new(),
             looked: None,
+            known: Default::default(),
             told: VecDeque::new(),
             failures: 0,
             trouble: None,
@@ -213,7 +222,7 @@ impl Client {
             if !self.lines.contains_key(&user) {
                 self.jobs.push_back(Job::Start(Arc::clone(&user)));
                 let line = Line::new(device);
-                self.lines.insert(user, Watched { line, monitored: false, again: None, moved: false });
+                self.lines.insert(user, Watched { line, ..Watched::default() });
             }
         }
     }
@@ -253,7 +262,11 @@ impl Client {
                 self.failed(SILENT, None, now, random);
                 None
             }
-            Stage::Open(Open { asking: Some((_, until)), .. }) if *until <= now => {
+            Stage::Open(open) if open.asking.as_ref().is_some_and(|(_, until)| *until <= now) => {
+                let (asking, _) = open.asking.take()?;
+                if self.ignores(&asking, now) {
+                    return self.due(now);
+                }
                 self.lose(SILENT, true, now, random);
                 self.told.pop_front()
             }
@@ -299,14 +312,17 @@ impl Client {
         for (user, watched) in &mut self.lines {
             if watched.again.take_if(|again| *again <= now).is_some() {
                 self.jobs.push_back(Job::Start(Arc::clone(user)));
-            } else if looks && watched.monitored {
+            } else if watched.monitored {
                 let is_next = some > 0 && self.looked.as_ref().is_none_or(|looked| user > looked);
                 if is_next {
                     some -= 1;
                     last = Some(Arc::clone(user));
                 }
-                if is_next || watched.line.calls().next().is_some() {
+                if looks && (is_next || watched.line.calls().next().is_some()) {
                     self.jobs.push_back(Job::Snapshot(Arc::clone(user)));
+                }
+                if is_next {
+                    self.jobs.extend(Feature::jobs(user));
                 }
             }
         }
@@ -319,12 +335,18 @@ impl Client {
         loop {
             match self.jobs.front()? {
                 Job::Stop(_) => {}
-                Job::Start(user) | Job::Snapshot(user) if !self.lines.contains_key(user) => {
+                Job::Start(user) | Job::Snapshot(user) | Job::Learn(user, _)
+                    if !self.lines.contains_key(user) =>
+                {
                     self.jobs.pop_front();
                     continue;
                 }
-                Job::Start(_) | Job::Snapshot(_) if open.next > now => return None,
-                Job::Start(_) | Job::Snapshot(_) => open.next = now + self.terms.gap,
+                Job::Learn(_, feature) if self.known[*feature as usize].rests(now) => {
+                    self.jobs.pop_front();
+                    continue;
+                }
+                Job::Start(_) | Job::Snapshot(_) | Job::Learn(..) if open.next > now => return None,
+                Job::Start(_) | Job::Snapshot(_) | Job::Learn(..) => open.next = now + self.terms.gap,
             }
             let device = |user: &Arc<str>| self.lines.get(user).map(|one| one.line.device().to_owned());
             return match self.jobs.pop_front()? {
@@ -337,6 +359,11 @@ impl Client {
                     let device = device(&user)?;
                     self.lines.entry(Arc::clone(&user)).and_modify(|one| one.moved = false);
                     Some((Asking::Snapshot(user), Do::Ask(Request::SnapshotDevice { device })))
+                }
+                Job::Learn(user, feature) => {
+                    let device = device(&user)?;
+                    self.lines.entry(Arc::clone(&user)).and_modify(|one| one.turned = false);
+                    Some((Asking::Learn(user, feature), Do::Ask(feature.asked_of(device))))
                 }
             };
         }
@@ -354,7 +381,7 @@ impl Client {
             Stage::Open(open) => {
                 let job = match self.jobs.front() {
                     Some(Job::Stop(_)) => 0,
-                    Some(Job::Start(_) | Job::Snapshot(_)) => open.next,
+                    Some(Job::Start(_) | Job::Snapshot(_) | Job::Learn(..)) => open.next,
                     None if self.lines.is_empty() => 0,
                     None => u64::MAX,
                 };

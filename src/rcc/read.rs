@@ -263,6 +263,8 @@ pub fn event(body: &[u8]) -> Result<Option<Event>, Unread> {
         Ok(Some(lone(happened, root.device("device"), Some(root.flag(flag)?), to)))
     };
     match root.name() {
+        // Calls still ring where only those to a busy telephone, or not answered ones, go elsewhere.
+        "ForwardingEvent" if !matches!(forwarding(root), Ok(Forwarding::Immediate)) => return Ok(None),
         "ForwardingEvent" => return feature(Happened::Forwarding, "forwardStatus"),
         "DoNotDisturbEvent" => return feature(Happened::DoNotDisturb, "doNotDisturbOn"),
         _ => {}

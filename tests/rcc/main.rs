@@ -1,6 +1,7 @@
 //! Remote call control (R52, PROTOCOLS §3): bodies both ways, the state of a monitored line, and our own calls as events.
 
 mod client;
+mod learning;
 mod lines;
 
 use std::path::PathBuf;

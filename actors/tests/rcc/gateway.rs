@@ -141,6 +141,37 @@ fn a_gateway_that_goes_leaves_nothing_behind() {
     }
 }
 
+/// R113: a telephone that was forwarded, or that nobody was to disturb, before Ringpost began is shown so; and again by a new
+/// dialog. A gateway that knows neither service keeps its dialog.
+#[test]
+fn r113_what_was_set_before_is_shown() {
+    let (ringpost, mut pbx) = started(Over::Udp, "", |site, _| site);
+    pbx.forwarded.insert(LINE.to_owned(), "tel:+4544890109".to_owned());
+    pbx.quiet.insert("tel:1002".to_owned());
+    pbx.begins(2);
+    let is = |watcher: &mut Watcher, first: &crate::support::Sip, state: &str| {
+        if telephony(first) != state {
+            watcher.sees(&format!(">{state}</own:telephony>"));
+        }
+    };
+    let mut forwarded = Watcher::new(&ringpost, Over::Udp, "1002");
+    let first = forwarded.subscribes("1001", "presence", "");
+    is(&mut forwarded, &first, "forwarded-to-number");
+    let mut quiet = Watcher::new(&ringpost, Over::Udp, "1001");
+    let first = quiet.subscribes("1002", "presence", "");
+    is(&mut quiet, &first, "do-not-disturb");
+    let dialog = pbx.dialog.as_mut().expect("open");
+    pbx.peer.inside(dialog, "BYE", "", "");
+    pbx.peer.expect("200");
+    quiet.sees(">offline</own:telephony>");
+    (pbx.forwarded, pbx.quiet) = Default::default();
+    pbx.quiet.insert(LINE.to_owned());
+    pbx.begins(2);
+    forwarded.sees(">do-not-disturb</own:telephony>");
+    quiet.sees(">available</own:telephony>");
+    ringpost.is_well();
+}
+
 /// A gateway that tells nothing of the end of a call: the next look at the telephone finds it.
 #[test]
 fn a_lost_event_is_found_by_looking() {
@@ -345,7 +376,7 @@ fn a_dialog_for_each_user() {
                 dialogs.insert(line, crate::support::peer::Dialog::callee(&message, &ok));
             }
             "INFO" => {
-                looked += usize::from(crate::client::root(&message) == "SnapshotDevice");
+                looked += usize::from(crate::client::root(&message) == "GetDoNotDisturb");
                 pbx.serves(&message);
             }
             _ => {}

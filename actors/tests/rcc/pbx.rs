@@ -1,7 +1,7 @@
 //! A PBX's CSTA gateway that does what a test says, written from the protocol and not from our own code (TR/87, ECMA-323).
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -17,6 +17,9 @@ pub struct Pbx {
     pub monitors: BTreeMap<String, String>,
     /// Devices that are in a call: what a snapshot tells of them.
     pub calls: BTreeMap<String, (String, &'static str)>,
+    /// Devices that nobody may disturb, and where those that are forwarded lead.
+    pub quiet: BTreeSet<String>,
+    pub forwarded: BTreeMap<String, String>,
     /// What the INVITE is answered with.
     pub session: String,
     pub edition: u8,
@@ -32,6 +35,8 @@ impl Pbx {
             dialog: None,
             monitors: BTreeMap::new(),
             calls: BTreeMap::new(),
+            quiet: BTreeSet::new(),
+            forwarded: BTreeMap::new(),
             session: "Session-Expires: 1800;refresher=uac\r\n".to_owned(),
             edition: 3,
             asked: vec![],
@@ -85,6 +90,11 @@ impl Pbx {
                 String::new()
             }
             "SnapshotDevice" => self.snapshot(value(info.body(), "snapshotObject")),
+            "GetDoNotDisturb" => {
+                let on = self.quiet.contains(value(info.body(), "device"));
+                format!("<doNotDisturbOn>{on}</doNotDisturbOn>")
+            }
+            "GetForwarding" => self.forwarding(value(info.body(), "device")),
             _ => String::new(),
         };
         let body = self.body(&format!("{service}Response"), &inside);
@@ -103,11 +113,24 @@ impl Pbx {
         format!("<crossRefIDorSnapshotData><snapshotData>{data}</snapshotData></crossRefIDorSnapshotData>")
     }
 
-    /// Serves until so many lines are monitored and looked at.
+    fn forwarding(&self, device: &str) -> String {
+        let item = |to: &String| {
+            format!(
+                "<forwardListItem><forwardingType>forwardImmediate</forwardingType><forwardStatus>true</forwardStatus>\
+                 <forwardDN>{to}</forwardDN></forwardListItem>"
+            )
+        };
+        let items = self.forwarded.get(device).map(item).unwrap_or_default();
+        format!("<forwardingList>{items}</forwardingList>")
+    }
+
+    /// Serves until so many lines are monitored and looked at, and asked for what is set there.
     pub fn monitors(&mut self, lines: usize) {
         self.serves_until(|pbx| {
-            let looked = pbx.asked.iter().filter(|asked| *asked == "SnapshotDevice").count();
-            pbx.monitors.len() >= lines && looked >= lines
+            let asked = |name: &str| pbx.asked.iter().filter(|asked| *asked == name).count();
+            pbx.monitors.len() >= lines
+                && asked("SnapshotDevice") >= lines
+                && asked("GetDoNotDisturb") >= lines
         });
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     super::{Event, Response},
     AHEAD, Answer, Asking, Client, Do, EARLY, Job, LONGEST_REST, Open, SILENT, SNAPSHOTS, Stage,
+    learn::Feature,
 };
 use crate::sip::session_timer::Session;
 
@@ -66,6 +67,10 @@ impl Client {
     pub fn answered(&mut self, answer: Answer, now: u64, random: u32) {
         let Stage::Open(open) = &mut self.stage else { return };
         let Some((asking, _)) = open.asking.take() else { return };
+        if answer == Answer::Refused(408) && self.ignores(&asking, now) {
+            return;
+        }
+        let Stage::Open(open) = &mut self.stage else { return };
         match (asking, answer) {
             (_, Answer::Refused(481)) => self.lose("it knows the dialog no more", false, now, random),
             (_, Answer::Refused(408)) => self.lose(SILENT, true, now, random),
@@ -82,7 +87,7 @@ impl Client {
             (Asking::Snapshot(user), Answer::Said(Response::Snapshot(connections))) => {
                 open.snapshots_refused = 0;
                 if self.lines.get(&user).is_some_and(|one| one.moved) {
-                    self.jobs.push_back(Job::Snapshot(user));
+                    self.jobs.push_front(Job::Snapshot(user));
                 } else if self.lines.get_mut(&user).is_some_and(|one| one.line.is_as(&connections, now)) {
                     self.told.push_back(Do::Show(user));
                 }
@@ -93,6 +98,7 @@ impl Client {
                     self.jobs.retain(|job| !matches!(job, Job::Snapshot(_)));
                 }
             }
+            (Asking::Learn(user, feature), answer) => self.learned(&user, feature, answer, now),
             (Asking::Status, Answer::Said(Response::SystemStatus { normal: false })) => {
                 self.lose("it says that it does not work", true, now, random);
             }
@@ -114,8 +120,9 @@ impl Client {
         self.monitors.insert(monitor.clone(), Arc::clone(&user));
         self.told.push_back(Do::Show(Arc::clone(&user)));
         if let Stage::Open(Open { snapshots_refused: ..SNAPSHOTS, .. }) = self.stage {
-            self.jobs.push_front(Job::Snapshot(user));
+            self.jobs.push_front(Job::Snapshot(Arc::clone(&user)));
         }
+        self.jobs.extend(Feature::jobs(&user));
         let early: Vec<_> = self.early.drain(..).filter(|event| event.monitor == monitor).collect();
         early.iter().for_each(|event| self.event(event, now));
     }
@@ -123,18 +130,19 @@ impl Client {
     /// Something has happened at a line.
     pub fn event(&mut self, event: &Event, now: u64) {
         let Stage::Open(open) = &self.stage else { return };
-        let Some(user) = self.monitors.get(&event.monitor) else {
+        let Some(user) = self.monitors.get(&event.monitor).cloned() else {
             // It has overtaken the answer that names its monitor.
             if matches!(open.asking, Some((Asking::Start(..), _))) && self.early.len() < EARLY {
                 self.early.push_back(event.clone());
             }
             return;
         };
-        if let Some(watched) = self.lines.get_mut(user) {
+        if let Some(watched) = self.lines.get_mut(&user) {
             watched.moved = true;
             let left = watched.line.on(event, now);
-            self.told.extend(left.map(|left| Do::Left(Arc::clone(user), left)));
-            self.told.push_back(Do::Show(Arc::clone(user)));
+            self.told.extend(left.map(|left| Do::Left(Arc::clone(&user), left)));
+            self.told.push_back(Do::Show(Arc::clone(&user)));
+            self.turned(&user, event);
         }
     }
 
