@@ -101,6 +101,9 @@ impl Schedule {
             let kind = kind(event.slot, event.is_meeting)?;
             let (subject, location) = (event.subject.clone(), event.location.clone());
             let stretch = stretch(event.from, event.until.min(self.end()), kind);
+            if stretch.from >= stretch.until {
+                return None;
+            }
             Some(crate::presence::Slot { subject, location, ..stretch })
         };
         let mut slots = match &self.events {
@@ -127,6 +130,11 @@ impl Schedule {
     /// When the last slot ends.
     pub fn end(&self) -> Timestamp {
         self.start + SLOT * i32::try_from(self.slots.len()).unwrap_or(i32::MAX)
+    }
+
+    /// Whether free and busy times that are published already are over before the next ones can be: `left` is until then.
+    pub fn ends_within(&self, now: Timestamp, left: Duration) -> bool {
+        self.end().duration_since(now) <= SLOT + SignedDuration::try_from(left).unwrap_or(SignedDuration::MAX)
     }
 
     /// Whether this, which is newer, has other slots for the time that both know, or other working hours.
@@ -188,7 +196,7 @@ pub type Answers = Vec<Result<Schedule, Closed>>;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Told {
     /// Its schedule.
-    Shown(Schedule),
+    Shown(Box<Schedule>),
     /// It shows nothing.
     Hidden(Closed),
     /// Nothing can be said of it now, which says nothing of the others.
@@ -208,7 +216,8 @@ pub struct Reply {
 
 impl From<Answers> for Reply {
     fn from(answers: Answers) -> Self {
-        let told = |answer: Result<_, _>| answer.map_or_else(Told::Hidden, Told::Shown);
+        let told =
+            |answer: Result<Schedule, _>| answer.map_or_else(Told::Hidden, |shown| Told::Shown(shown.into()));
         Self { told: answers.into_iter().map(told).collect(), rest: None }
     }
 }

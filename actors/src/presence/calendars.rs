@@ -158,9 +158,7 @@ impl Asked {
                 for (mailbox, told) in question.mailboxes.iter().zip(told) {
                     let users = server.users.get(mailbox).map(Vec::as_slice).unwrap_or_default();
                     match told {
-                        Told::Shown(schedule) => {
-                            self.presence.calendars(users, schedule, server.settings.keep)
-                        }
+                        Told::Shown(schedule) => self.presence.calendars(users, *schedule, &server.settings),
                         Told::Hidden(reason) | Told::Later(reason) => {
                             tracing::debug!(mailbox = &**mailbox, reason, "A calendar is not shown");
                             server.trouble = reason;
@@ -223,11 +221,11 @@ fn part(name: &str) -> String {
 }
 
 impl Presence {
-    /// These users' calendar is so now; it counts for so long, unless it is told again.
-    fn calendars(&self, users: &[Arc<str>], schedule: Schedule, keep: Duration) {
+    /// These users' calendar is so now; it counts for as long as the site says, unless it is told again.
+    fn calendars(&self, users: &[Arc<str>], schedule: Schedule, settings: &CalendarServer) {
         let directory = self.directory.load();
         let end = u64::try_from(schedule.end().as_second()).unwrap_or_default();
-        let ends = (self.now() + keep.as_secs()).min(end);
+        let ends = (self.now() + settings.keep.as_secs()).min(end);
         let schedule = Arc::new(schedule);
         for user in users.iter().filter_map(|user| directory.of_address(user)) {
             let said = Said { calendar: Some(schedule.input()), ..Said::default() };
@@ -236,6 +234,7 @@ impl Presence {
                 let is_news = known.schedule.as_ref().is_none_or(|older| {
                     schedule.differs_from(older)
                         || schedule.start.as_second() - older.start.as_second() >= REFRESH
+                        || older.ends_within(schedule.start, settings.every)
                 });
                 if is_news {
                     known.schedule = Some(Arc::clone(&schedule));
