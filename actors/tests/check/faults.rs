@@ -171,8 +171,8 @@ const FAULTS: &[Fault] = &[
             "site.toml:27: presence.publish.b.server: [presence.publish.a] tells it the same of the same users already",
             "site.toml:28: presence.publish.b.expires: must be 24 h or shorter",
             "site.toml:37: presence.publish.d.publish_gap: must not be longer than 60 s, when publications are told anew (refresh)",
-            "site.toml:44: presence.publish.f.server: [presence.publish.d] tells it the same of the same users already",
-            "site.toml:45: presence.publish.f.refresh: must be 24 h or shorter",
+            "site.toml:45: presence.publish.f.server: [presence.publish.d] tells it the same of the same users already",
+            "site.toml:46: presence.publish.f.refresh: must be 24 h or shorter",
         ],
     ),
     (
