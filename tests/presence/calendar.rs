@@ -250,6 +250,53 @@ fn what_has_only_moved_on_is_no_news() {
     }
 }
 
+/// All is in UTC: a night in which the clocks change has as many slots as any other, and what crosses midnight, lasts a day
+/// elsewhere in the world, or begins behind the window is what it is.
+#[test]
+fn r22_midnight_summer_time_and_other_zones_are_no_edges() {
+    // Berlin's clocks go from 03:00 back to 02:00 at 01:00 UTC.
+    let night = Window::at(at("2026-10-24T22:07:00Z"), 128);
+    assert_eq!((night.start, night.end()), (at("2026-10-24T22:00:00Z"), at("2026-10-26T06:00:00Z")));
+    // Half-hour and quarter-hour zones (Kathmandu, UTC+5:45) have their slots where everybody has.
+    assert_eq!(slot_start(at("2026-10-24T23:59:59+05:45")), at("2026-10-24T18:00:00Z"));
+    let event = |from: &str, until: &str, busy: &str| {
+        format!(
+            "<CalendarEvent><StartTime>{from}</StartTime><EndTime>{until}</EndTime><BusyType>{busy}</BusyType></CalendarEvent>"
+        )
+    };
+    let events = [
+        // Across midnight and the change of the clocks.
+        event("2026-10-24T23:30:00", "2026-10-25T02:30:00", "Busy"),
+        // A whole day in Auckland (UTC+13), told with its offset.
+        event("2026-10-25T00:00:00+13:00", "2026-10-26T00:00:00+13:00", "OOF"),
+        // Behind the window, and before it.
+        event("2026-10-27T00:00:00", "2026-10-27T01:00:00", "Busy"),
+    ];
+    let merged = format!("<MergedFreeBusy>{}</MergedFreeBusy>", "0".repeat(128));
+    let inside = format!("{merged}<CalendarEventArray>{}</CalendarEventArray>", events.concat());
+    let read = ews::read(answer(&[view(&inside)]).as_bytes(), &boxes(&["a@x"]), night);
+    let schedule = read.expect("an answer").remove(0).expect("a schedule");
+    assert_eq!(schedule.slots.len(), 128);
+    let shown: Vec<_> =
+        schedule.input().slots.into_iter().map(|slot| (slot.kind, slot.from, slot.until)).collect();
+    let second = |text: &str| u64::try_from(at(text).as_second()).expect("after 1970");
+    assert_eq!(
+        shown,
+        [
+            (SlotKind::Meeting, second("2026-10-24T23:30:00Z"), second("2026-10-25T02:30:00Z")),
+            (SlotKind::OutOfOffice, second("2026-10-24T11:00:00Z"), second("2026-10-25T11:00:00Z")),
+        ]
+    );
+    // The clock was set back, or jumps ahead: that is news, and nothing overflows.
+    for other in ["2026-10-24T21:00:00Z", "2036-10-24T22:00:00Z", "1971-01-01T00:00:00Z"] {
+        assert!(Schedule { start: at(other), ..schedule.clone() }.differs_from(&schedule), "{other}");
+    }
+    // What is published is over before the next answer.
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    assert!(!schedule.ends_within(at("2026-10-24T22:00:00Z"), minutes(15)));
+    assert!(schedule.ends_within(at("2026-10-26T05:30:00Z"), minutes(15)));
+}
+
 const TERMS: Terms = Terms { every: 900_000, batch: 100 };
 
 fn there(_: &str) -> Arc<str> {

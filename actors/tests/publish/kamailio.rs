@@ -121,6 +121,44 @@ fn hang_up(pbx: &mut Peer, phone: &mut Peer, mut talk: Dialog) {
     pbx.ends(&mut talk, phone);
 }
 
+/// A Kamailio that takes nothing shorter than `min_expires` (423), and one that grants no more than `max_expires`: the publication is
+/// there at the end of every time, and a call shows.
+#[test]
+fn kamailio_says_how_long_a_publication_lasts() {
+    let bounds = [("MIN_EXPIRES=90", "expires = \"1m\"", 0), ("MAX_EXPIRES=8", "expires = \"1h\"", 12)];
+    for (number, (bound, expires, seconds)) in (26..).zip(bounds) {
+        let address = SocketAddr::from(([127, 0, 0, number], ports(1)));
+        let Some(kamailio) = Kamailio::start(address, &[bound]) else { return };
+        let site = Site::new();
+        let (mut pbx, mut phone) = (site.peer(Over::Udp), site.peer(Over::Udp));
+        let mut dialog = Watcher::new(&kamailio, "dialog");
+        let health = SocketAddr::from(([127, 0, 0, 1], ports(1)));
+        let ringpost = site
+            .table(&format!(
+                "[metrics]\nlisten = \"{health}\"\n[presence]\nenabled = true\n[presence.publish.front]\nserver = \"sip:{address}\"\n\
+                 access = \"full\"\npackages = [\"dialog\"]\nusers = [\"1001\"]\npublish_gap = \"50ms\"\nkeep_alive = \"5m\"\n{expires}"
+            ))
+            .user("1001", &[&phone], "")
+            .start();
+        let number = |name| metrics::number(health.port(), name);
+        until("it is taken", || number("publications_out") == 1);
+        let failures = number("publish_failures_total");
+        assert_eq!(failures > 0, seconds == 0, "423 once, or never");
+        let call = talk(&mut pbx, &mut phone);
+        dialog.sees("a call", talks);
+        let end = Instant::now() + Duration::from_secs(seconds);
+        while let Some(message) = dialog.peer.next(end.saturating_duration_since(Instant::now())) {
+            dialog.peer.answer_with(&message, 200, "", "");
+            assert!(message.body().is_empty() || talks(message.body()), "it has ended in between: {message}");
+        }
+        assert_eq!(number("publish_failures_total"), failures, "no tag was lost");
+        hang_up(&mut pbx, &mut phone, call);
+        dialog.sees("no call", |body| !talks(body));
+        drop((pbx, phone));
+        ringpost.stops_well();
+    }
+}
+
 /// A watcher at Kamailio sees busy when a call runs through Ringpost, and free after; T31: a Kamailio that is killed in the
 /// middle and comes back without its memory is told the state of now within five seconds, and never the old one.
 #[test]
