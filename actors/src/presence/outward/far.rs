@@ -115,7 +115,11 @@ impl Far {
     pub fn adjust(&mut self, settings: &PublishServer) {
         self.machine.adjust(settings.terms(), settings.at_once);
         self.settings = Arc::new(settings.clone());
-        self.leaves = None;
+        if self.leaves.take().is_some() {
+            // It has come back before it was gone.
+            self.told = Health::Well;
+            METRICS.health.set(&self.part(), State::Green);
+        }
     }
 
     /// It is not the site's any more: everything is taken back, as far as that is done before long.
