@@ -55,7 +55,15 @@ impl Watchers {
                     one.told = mark;
                     Some(Body::Of(told, Arc::clone(cell), package, sight))
                 }
-                _ => None,
+                Target::Many(members) if tells => {
+                    let news = one.told == 0 || members.has_news(&directory, (&one.watcher, package));
+                    if last.is_none() && !news {
+                        return one.pace.nothing();
+                    }
+                    one.told = 1;
+                    None
+                }
+                Target::One(_) | Target::Many(_) => None,
             };
             let sequence = one.track.count();
             let body = match &mut one.target {
@@ -108,6 +116,10 @@ impl Watchers {
         let step = {
             let mut one = found.borrow_mut();
             one.told = 0;
+            // What it was told last may be lost.
+            if let Target::Many(members) = &mut one.target {
+                members.tell_all();
+            }
             one.pace.rest(until)
         };
         self.step(tag, step);
