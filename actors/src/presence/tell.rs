@@ -1,6 +1,6 @@
 //! NOTIFY: what goes out, and what its answer means.
 
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 use ringpost::{
     presence::{
@@ -18,7 +18,7 @@ use ringpost::{
 use super::{
     cell::Cell,
     list::Written,
-    watchers::{Target, Watchers},
+    watchers::{Subscription, Target, Watchers},
 };
 use crate::metrics::METRICS;
 
@@ -125,6 +125,16 @@ impl Watchers {
         self.step(tag, step);
     }
 
+    /// The connection of a watcher has gone: from now on it is told at its Contact, or where the first route leads
+    /// (RFC 6665 §4.4.1). False: that is known already, or leads nowhere.
+    fn goes_by_contact(&self, found: &RefCell<Subscription>) -> bool {
+        let mut one = found.borrow_mut();
+        let elsewhere = self.port.peer(one.track.next_hop()).filter(|_| one.peer.has_connection());
+        let Some(peer) = elsewhere else { return false };
+        one.peer = peer;
+        true
+    }
+
     /// The answer to a NOTIFY has come, or none will.
     pub fn answered(&self, tag: Token, code: u16, message: Option<&SipMessage>) {
         let Some(found) = self.all.borrow().get(&tag.0).cloned() else { return };
@@ -136,6 +146,9 @@ impl Watchers {
             number(&value[..digits])
         });
         let now = self.port.now();
+        if message.is_none() && self.goes_by_contact(&found) {
+            return self.rest(tag.0, now);
+        }
         match fate(code, after) {
             Fate::Stays => {
                 let step = found.borrow_mut().pace.answered(now);
