@@ -199,6 +199,8 @@ pub struct Event {
     pub calling: Option<String>,
     /// `calledDevice`.
     pub called: Option<String>,
+    /// `lastRedirectionDevice`: who has sent the call on.
+    pub redirection: Option<String>,
     /// `secondaryOldCall` of a transfer or conference.
     pub second: Option<Connection>,
     /// The connections that there are after one (`transferredConnections`, `conferenceConnections`).

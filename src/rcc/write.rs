@@ -220,7 +220,10 @@ pub fn event_body(edition: Edition, event: &Event) -> String {
         event.happened,
         Happened::Delivered | Happened::Established | Happened::Diverted | Happened::Failed
     ) {
-        inside += "<lastRedirectionDevice><notRequired/></lastRedirectionDevice>";
+        inside += &match &event.redirection {
+            Some(by) => device("lastRedirectionDevice", Some(by)),
+            None => "<lastRedirectionDevice><notRequired/></lastRedirectionDevice>".to_owned(),
+        };
     }
     if let Some(local) = event.local {
         inside += &one("localConnectionInfo", word(local));

@@ -33,6 +33,7 @@ fn event(monitor: &str, call: &str, device: &str, happened: Happened) -> Event {
         device: Some(device.into()),
         calling: Some("tel:+4511".into()),
         called: None,
+redirection: None,
         second: None,
         joined: vec![],
         to: None,

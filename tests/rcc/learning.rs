@@ -95,6 +95,7 @@ fn told(happened: Happened, on: bool, to: Option<&str>) -> Event {
         device: Some("tel:0".into()),
         calling: None,
         called: None,
+redirection: None,
         second: None,
         joined: vec![],
         to: to.map(str::to_owned),

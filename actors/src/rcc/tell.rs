@@ -177,6 +177,7 @@ impl Monitor {
             device: Some(self.device.clone()),
             calling: None,
             called: None,
+redirection: None,
             second: None,
             joined: vec![],
             to,
