@@ -207,6 +207,8 @@ pub struct Event {
     pub joined: Vec<Connection>,
     /// `newDestination` of a call that was diverted, `forwardTo` where calls are forwarded from now on.
     pub to: Option<String>,
+    /// `forwardingType`: which calls.
+    pub when: Option<Forwarding>,
     /// `forwardStatus`, `doNotDisturbOn`.
     pub on: Option<bool>,
     /// `localConnectionInfo`.

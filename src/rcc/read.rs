@@ -254,6 +254,7 @@ pub fn event(body: &[u8]) -> Result<Option<Event>, Unread> {
         redirection: None,
         second: None,
         joined: vec![],
+        when: None,
         to,
         on,
         local: None,

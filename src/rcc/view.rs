@@ -174,6 +174,7 @@ fn event(
         redirection,
         second: None,
         joined: vec![],
+        when: None,
         to: None,
         on: None,
         local: Some(local),

@@ -19,6 +19,7 @@ fn told(happened: Happened, of: &str, cause: &str) -> Event {
         redirection: None,
         second: None,
         joined: vec![],
+        when: None,
         to: None,
         on: None,
         local: None,

@@ -183,9 +183,9 @@ impl Lines {
     /// The caller's call is refused; of one that a program has begun, the caller's own telephone did not take it.
     pub(super) fn refused(&mut self, code: u16, begun: bool) {
         let end = match code {
+            487 => End::Cleared,
             _ if begun => End::NotTaken,
             486 | 600 => End::Busy,
-            487 => End::Cleared,
             _ => End::Unreachable,
         };
         self.leave(Leg::Caller, &end);
@@ -293,10 +293,13 @@ impl CallActor {
                 self.put_phone(leg);
             }
             Event::Refused(leg, _) | Event::HungUp(leg) | Event::Lost(leg) => {
-                let end = self.end_of(Why::Over, match event {
-                    Event::Refused(_, 486 | 600) => view::Why::Busy,
-                    _ => view::Why::Redirected,
-                });
+                let end = self.end_of(
+                    Why::Over,
+                    match event {
+                        Event::Refused(_, 486 | 600) => view::Why::Busy,
+                        _ => view::Why::Redirected,
+                    },
+                );
                 self.lines.leave(leg, &end);
             }
             _ => {}
@@ -398,7 +401,9 @@ impl CallActor {
         }
         let place = self.place_of(leg);
         let Some(on) = &mut self.lines.on else { return };
-        let called = |one: &&mut Shown| one.legs.contains(&Leg::Caller) && one.look.other != place.as_deref().map(Into::into);
+        let called = |one: &&mut Shown| {
+            one.legs.contains(&Leg::Caller) && one.look.other != place.as_deref().map(Into::into)
+        };
         if let (Some(one), Some(place)) = (on.shown.iter_mut().find(called), &place) {
             one.look.redirected = Some(place.as_str().into());
         }
