@@ -153,7 +153,7 @@ fn r120_guide_and_doctor_know_the_same_steps() {
     let steps = words.filter(|word| GROUPS.iter().any(|(group, _)| word.starts_with(&format!("{group}."))));
     let unknown: Vec<&str> = steps.filter(|word| !STEPS.contains(word) && !word.ends_with(".toml")).collect();
     assert!(unknown.is_empty(), "the doctor does not know {unknown:?}");
-    for section in ["Trunks", "UM servers"] {
+    for section in ["Trunks", "UM servers", "Presence and remote call control"] {
         for remedy in
             [advice::no_sip("x", section), advice::sip_unwell(section), advice::sip_refuses(section)]
         {
@@ -173,6 +173,8 @@ fn a_name_is_of_one_kind() {
         ("port.udp:127.0.0.1:5060", Some("port.LISTENER")),
         ("tls.ca", Some("tls.ca")),
         ("tls.ca.own.pem", Some("tls.ca.FILE")),
+        ("connector.pbx.user", Some("connector.NAME.user")),
+        ("gateway.pbx.csta", Some("gateway.NAME.csta")),
         ("trunk..options", None),
         ("trunk.pbx", None),
     ] {

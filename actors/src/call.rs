@@ -42,6 +42,7 @@ use ringpost::{
 use smallvec::SmallVec;
 
 pub use self::controlled::{Controlled, Deed};
+pub(crate) use self::ending::COMMIT;
 use self::telling::Ringing;
 pub use self::words::{Broken, Claim, End, Rang, Reach, Setup, Told, What};
 use crate::{

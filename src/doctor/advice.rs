@@ -60,6 +60,11 @@ pub fn sip_refuses(section: &str) -> String {
     )
 }
 
+/// Nobody answers OPTIONS where something else shows whether the server lives.
+pub fn no_options() -> String {
+    "That is no harm where the next step is well; but a loss of that server is noticed later, so let it answer OPTIONS.".to_owned()
+}
+
 /// Nobody takes a connection.
 pub fn no_connection(key: &str) -> String {
     format!(
@@ -86,4 +91,17 @@ pub fn token(channel: &str) -> String {
 /// Somebody else has the port.
 pub fn port_taken(key: &str) -> String {
     format!("End that program, or choose another port in {key}.")
+}
+
+/// The refusals of a SIP server that wants to know who asks, or does not want us: `who` is the table of the site file.
+pub fn sip_login(code: u16, realm: Option<&str>, who: &str) -> String {
+    match (code, realm) {
+        (401 | 407, Some(realm)) => {
+            format!(
+                "Set realm = \"{realm}\" in {who}, if that is whom login and password_file are meant for."
+            )
+        }
+        (401 | 407, None) => format!("Name login and password_file in {who}."),
+        _ => format!("Let that server allow it to whom {who} says that we are, or name another login there."),
+    }
 }

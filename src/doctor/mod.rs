@@ -72,7 +72,7 @@ pub struct Step {
 }
 
 /// The groups of steps, by the first word of their names, in the order in which they are shown.
-pub const GROUPS: [(&str, &str); 12] = [
+pub const GROUPS: [(&str, &str); 16] = [
     ("config", "Site file"),
     ("host", "This machine"),
     ("program", "The running Ringpost"),
@@ -85,10 +85,14 @@ pub const GROUPS: [(&str, &str); 12] = [
     ("names", "Names"),
     ("ldap", "Directory"),
     ("channel", "Channels"),
+    ("connector", "Presence: asked for"),
+    ("publish", "Presence: told"),
+    ("calendar", "Calendars"),
+    ("gateway", "CSTA gateways"),
 ];
 
 /// Every step that there may be; a word in capitals stands for a name of the site.
-pub const STEPS: [&str; 43] = [
+pub const STEPS: [&str; 57] = [
     "config.site",
     "config.time_zones",
     "config.names",
@@ -132,6 +136,20 @@ pub const STEPS: [&str; 43] = [
     "channel.NAME.token-dns",
     "channel.NAME.token-certificate",
     "channel.NAME.token",
+    "connector.NAME.dns",
+    "connector.NAME.certificate",
+    "connector.NAME.options",
+    "connector.NAME.user",
+    "publish.NAME.dns",
+    "publish.NAME.certificate",
+    "publish.NAME.options",
+    "publish.NAME.user",
+    "publish.NAME.rights",
+    "calendar.NAME.user",
+    "gateway.NAME.dns",
+    "gateway.NAME.certificate",
+    "gateway.NAME.csta",
+    "gateway.NAME.user",
 ];
 
 /// The one of [`STEPS`] that a name is of.

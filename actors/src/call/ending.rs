@@ -20,7 +20,7 @@ use super::{CallActor, Reach, call_id, rung::Reached};
 use crate::{metrics::METRICS, outbox::PostAll};
 
 /// How long the caller's final response waits for the notice to be on the disk. A dead disk must not hold calls.
-const COMMIT: Duration = Duration::from_secs(2);
+pub(crate) const COMMIT: Duration = Duration::from_secs(2);
 
 impl CallActor {
     /// The call is over: note it for the logs, and have its notices on the disk before the caller hears the end.

@@ -3,8 +3,12 @@
 //!
 //! Each sibling plans its chains of steps (`chain.rs`); what a verdict is and how it is shown is in [`ringpost::doctor`].
 
+mod calendars;
 mod chain;
 mod config;
+mod connectors;
+mod csta;
+mod door;
 mod ews;
 mod graph;
 mod host;
@@ -16,9 +20,11 @@ mod passwords;
 mod peer;
 mod ports;
 mod program;
+mod publishers;
 mod sip;
 mod sockets;
 mod store;
+mod talk;
 mod voicemail;
 mod webhook;
 
@@ -169,6 +175,10 @@ impl Ward {
                 ChannelKind::Webhook(settings) => vec![webhook::chain(self, name, settings)],
             });
         }
+        chains.extend(connectors::chains(self));
+        chains.extend(publishers::chains(self));
+        chains.extend(calendars::chains(self));
+        chains.extend(csta::chains(self));
         chains
     }
 

@@ -1,9 +1,7 @@
 //! Trunks and UM servers: where their names lead, what certificate they show, and whether they answer OPTIONS. Asked from a
 //! port of the doctor's own, so that nobody's calls are touched.
 
-mod options;
-
-use std::{net::IpAddr, rc::Rc};
+use std::{net::IpAddr, rc::Rc, sync::Arc};
 
 use futures_util::future::join_all;
 use ringpost::{
@@ -21,20 +19,28 @@ use super::{
     chain::{Chain, End, Sheet},
     names::{locate, places},
     peer,
+    talk::{Talk, shakes},
 };
-use crate::port::tls::verify;
-use options::{ask, shakes};
+use crate::port::{
+    errand::Errand,
+    tls::{Tls, verify},
+};
 
 /// Whom to ask, and what an admin is told about it.
-struct Far {
-    uri: String,
+pub struct Far {
+    pub uri: String,
     /// Who we say that we are.
-    host: String,
+    pub host: String,
     /// The key of the site file that names it.
-    key: String,
+    pub key: String,
     /// The section of the guide.
-    section: &'static str,
+    pub section: &'static str,
+    /// Whether it is of use though it does not answer OPTIONS: something else shows that it lives.
+    pub may_be_silent: bool,
 }
+
+/// Where it is: places, and the name that certificates have to be of.
+pub type There = (Vec<Hop>, Option<String>);
 
 pub fn chains(ward: &Rc<Ward>) -> Vec<Chain> {
     let mut chains: Vec<Chain> =
@@ -49,7 +55,7 @@ pub fn chains(ward: &Rc<Ward>) -> Vec<Chain> {
             seen.push(uri);
             let host = ward.site.sip.domain.clone();
             let key = format!("[um.plan.{}] servers", plan.name);
-            let far = Far { uri: uri.clone(), host, key, section: "UM servers" };
+            let far = Far { uri: uri.clone(), host, key, section: "UM servers", may_be_silent: false };
             chains.push(chain(ward, &format!("um.{}", bare(uri)), far));
         }
     }
@@ -73,7 +79,7 @@ fn trunk_chains(ward: &Rc<Ward>, trunk: &Trunk) -> Vec<Chain> {
     };
     let host = far.host.clone().unwrap_or_else(|| ward.site.sip.domain.clone());
     let key = format!("target of trunk {}", trunk.name);
-    let asked = Far { uri: far.target.clone(), host, key, section: "Trunks" };
+    let asked = Far { uri: far.target.clone(), host, key, section: "Trunks", may_be_silent: false };
     let mut chains = vec![chain(ward, &step, asked)];
     if far.registration.is_some() {
         let (ward, trunk) = (Rc::clone(ward), trunk.name.clone());
@@ -105,18 +111,29 @@ fn registration(sheet: &Sheet, ward: &Ward, trunk: &str) -> End {
 }
 
 fn chain(ward: &Rc<Ward>, step: &str, far: Far) -> Chain {
-    let shows = may_show_certificate(&far.uri);
-    let mut steps = vec![format!("{step}.dns")];
-    steps.extend(shows.then(|| format!("{step}.certificate")));
+    let mut steps = way_there(step, &far.uri);
     steps.push(format!("{step}.options"));
     let ward = Rc::clone(ward);
     Chain::new(steps, move |sheet| async move {
-        let (hops, host) = leads(&sheet, &ward, &far).await?;
-        if shows {
-            certificate(&sheet, &ward, (&hops, host.as_deref()), &far).await?;
-        }
-        options(&sheet, &ward, (&hops, host.as_deref()), &far).await
+        let there = goes_there(&sheet, &ward, &far).await?;
+        options(&sheet, &ward, &there, &far).await
     })
+}
+
+/// The steps of [`goes_there`].
+pub fn way_there(step: &str, uri: &str) -> Vec<String> {
+    let mut steps = vec![format!("{step}.dns")];
+    steps.extend(may_show_certificate(uri).then(|| format!("{step}.certificate")));
+    steps
+}
+
+/// Where a server is, and whether its certificates are good.
+pub async fn goes_there(sheet: &Sheet, ward: &Ward, far: &Far) -> Option<There> {
+    let (hops, host) = leads(sheet, ward, far).await?;
+    if may_show_certificate(&far.uri) {
+        certificate(sheet, ward, (&hops, host.as_deref()), far).await?;
+    }
+    Some((hops, host))
 }
 
 /// TLS is asked for, or the DNS may lead to it.
@@ -127,7 +144,7 @@ fn may_show_certificate(uri: &str) -> bool {
     Transport::of_uri(&uri).map_or(open, Transport::is_secure)
 }
 
-async fn leads(sheet: &Sheet, ward: &Ward, far: &Far) -> Option<(Vec<Hop>, Option<String>)> {
+async fn leads(sheet: &Sheet, ward: &Ward, far: &Far) -> Option<There> {
     let mut locate = locate(ward, &far.uri)?;
     let hops = ward.names.search(&mut locate).await;
     let host = locate.host().map(str::to_owned);
@@ -210,7 +227,23 @@ fn remedy(refused: &[String], ca: &str, key: &str) -> String {
     }
 }
 
-async fn options(sheet: &Sheet, ward: &Ward, (hops, host): (&[Hop], Option<&str>), far: &Far) -> End {
+/// The status of the final answer of one place.
+async fn ask(tls: Option<&Arc<Tls>>, hop: Hop, host: Option<&str>, far: &Far) -> Result<u16, String> {
+    let mut talk = Talk::open(tls, hop, host).await?;
+    let errand = Errand {
+        method: "OPTIONS",
+        uri: far.uri.clone(),
+        from: format!("sip:ringpost@{}", far.host),
+        to: far.uri.split(';').next().unwrap_or(&far.uri).to_owned(),
+        headers: vec![("Accept", b"application/sdp".to_vec())],
+        ..Errand::default()
+    };
+    Ok(talk.ask(&errand, None).await?.code())
+}
+
+/// Whether it answers OPTIONS, at each of its places.
+pub async fn options(sheet: &Sheet, ward: &Ward, (hops, host): &There, far: &Far) -> End {
+    let host = host.as_deref();
     // A step may not take longer than this, and what was heard by then is told.
     let patience = ward.timeout * 4 / 5;
     let asked = join_all(hops.iter().map(|hop| async move {
@@ -232,6 +265,10 @@ async fn options(sheet: &Sheet, ward: &Ward, (hops, host): (&[Hop], Option<&str>
     let codes: Vec<u16> = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok().copied()).collect();
     let lives: Vec<u16> = codes.iter().copied().filter(|code| !matches!(code, 408 | 500..=599)).collect();
     match (lives.len(), codes.len(), answers.len()) {
+        (0, 0, _) if far.may_be_silent => {
+            sheet.note(&said, Some(advice::no_options()));
+            Some(())
+        }
         (0, 0, _) => sheet.failed(&said, advice::no_sip(&format!("the {}", far.key), far.section)),
         (0, _, _) => sheet.failed(&said, advice::sip_unwell(far.section)),
         (some, _, all) if some < all => {

@@ -21,7 +21,7 @@ use ringpost::{
 use super::{
     gateways::{Gateways, Heard, Wanted},
     link::{Link, Way},
-    missed,
+    missed::{self, Written},
     relay::Relay,
 };
 use crate::metrics::{METRICS, State};
@@ -43,6 +43,8 @@ pub(super) struct Gateway {
     shown: HashMap<Arc<str>, usize, ahash::RandomState>,
     told: Option<String>,
     relay: Relay,
+    /// Notices that are to be on the disk before the event that led to them is answered.
+    writing: Vec<Written>,
 }
 
 impl Gateway {
@@ -60,6 +62,7 @@ impl Gateway {
             shown: HashMap::default(),
             told: None,
             relay: Relay::default(),
+            writing: vec![],
         };
         new.renew();
         new
@@ -171,6 +174,7 @@ impl Gateway {
             while let Some(what) = self.links[at].client.next(now, self.host.port.random()) {
                 self.does(&directory, at, what);
             }
+            self.answer(at);
             let link = &mut self.links[at];
             if !link.client.has_dialog() && link.tag != 0 {
                 self.of_tag.remove(&link.tag);
@@ -240,8 +244,22 @@ impl Gateway {
         let began = began.unwrap_or_else(Instant::now);
         match self.host.rcc.is_told_of(user, number, began, &self.settings.name) {
             true => tracing::debug!(gateway = self.settings.name, "A call missed at the PBX was ours too"),
-            false => self.host.telling.missed(directory, &self.settings, known, left),
+            false => self.writing.extend(self.host.telling.missed(directory, &self.settings, known, left)),
         }
+    }
+
+    /// Answers the events that were played. What has led to a notice is answered when that is on the disk: a gateway tells
+    /// nothing twice.
+    fn answer(&mut self, at: usize) {
+        let (events, writing) = (self.links[at].unanswered(), std::mem::take(&mut self.writing));
+        if writing.is_empty() {
+            return events.iter().for_each(|event| event.answer(&self.host.port));
+        }
+        let port = Rc::clone(&self.host.port);
+        actix::spawn(async move {
+            futures_util::future::join_all(writing).await;
+            events.iter().for_each(|event| event.answer(&port));
+        });
     }
 
     fn tell_health(&mut self) {

@@ -43,6 +43,17 @@ pub(super) struct Link {
     least: u32,
     /// A re-INVITE of the gateway whose ACK has not come yet.
     unheard: Option<Token>,
+    /// Events that are not answered yet.
+    events: Vec<Event>,
+}
+
+/// An event of the gateway, and the tag that it was told under.
+pub(super) struct Event(u64, Asked);
+
+impl Event {
+    pub fn answer(&self, port: &Rc<Port>) {
+        reply(port, self.0, &self.1, (200, &|_| {}, None));
+    }
 }
 
 /// The request that has no final answer yet.
@@ -78,23 +89,23 @@ impl Way<'_> {
 
     /// Whoever had that dialog has no more to do with it.
     pub fn gone(&self, tag: u64, asked: &Asked) {
-        self.reply(tag, asked, (481, &|_| {}, None));
-    }
-
-    fn reply(&self, tag: u64, Asked { server, request, from }: &Asked, (code, more, body): Said<'_>) {
-        let tag = Token(tag).text();
-        let mut draft = build::response(request, from.address, code, phrase(code).as_bytes(), &tag);
-        more(&mut draft);
-        let octets = match body {
-            Some(body) => carried(draft, body),
-            None => draft.empty(),
-        };
-        self.port.respond(*server, code, octets);
+        reply(self.port, tag, asked, (481, &|_| {}, None));
     }
 
     fn terms(&self, least: u32) -> Terms {
         Terms { expires: Some(self.settings.session.max(least)), least: session_timer::FLOOR }
     }
+}
+
+fn reply(port: &Rc<Port>, tag: u64, Asked { server, request, from }: &Asked, (code, more, body): Said<'_>) {
+    let tag = Token(tag).text();
+    let mut draft = build::response(request, from.address, code, phrase(code).as_bytes(), &tag);
+    more(&mut draft);
+    let octets = match body {
+        Some(body) => carried(draft, body),
+        None => draft.empty(),
+    };
+    port.respond(*server, code, octets);
 }
 
 impl Link {
@@ -109,6 +120,7 @@ impl Link {
             place: 0,
             least: 0,
             unheard: None,
+            events: vec![],
         }
     }
 
@@ -206,8 +218,9 @@ impl Link {
     /// A request of the gateway inside the dialog.
     pub fn requested(&mut self, way: &Way<'_>, asked: &Asked) {
         let (request, tag) = (&*asked.request, self.tag);
-        let reply =
-            |code, more: &dyn Fn(&mut Draft), body: Option<&str>| way.reply(tag, asked, (code, more, body));
+        let reply = |code, more: &dyn Fn(&mut Draft), body: Option<&str>| {
+            reply(way.port, tag, asked, (code, more, body))
+        };
         let Some((dialog, _)) = self.dialog.as_mut().filter(|(dialog, _)| dialog.owns(request)) else {
             return reply(481, &|_| {}, None);
         };
@@ -224,7 +237,9 @@ impl Link {
                 self.client.gone(way.port.now(), way.random());
             }
             Method::Info => {
-                let (code, body) = self.informed(way, request);
+                let Some((code, body)) = self.informed(way, request) else {
+                    return self.events.push(Event(tag, asked.clone()));
+                };
                 let accept = |draft: &mut Draft| {
                     if code == 415 {
                         draft.header("Accept", &[MEDIA_TYPE.as_bytes()]);
@@ -255,19 +270,20 @@ impl Link {
         }
     }
 
-    /// What an INFO of the gateway is answered with: an event as a rule; some ask whether we work.
-    fn informed(&mut self, way: &Way<'_>, request: &SipMessage) -> (u16, Option<String>) {
+    /// What an INFO of the gateway is answered with: some ask whether we work. `None`: it is an event, as a rule, and answered
+    /// when what it leads to is done.
+    fn informed(&mut self, way: &Way<'_>, request: &SipMessage) -> Option<(u16, Option<String>)> {
         if !request.has_body() {
-            return (200, None);
+            return Some((200, None));
         }
         if !is_csta(request) {
-            return (415, None);
+            return Some((415, None));
         }
         METRICS.rcc_gateway_events_total.one();
-        match rcc::event(&request.body()) {
+        Some(match rcc::event(&request.body()) {
             Ok(event) => {
                 event.iter().for_each(|event| self.client.event(event, way.port.now()));
-                (200, None)
+                return None;
             }
             Err(Unread::Xml(_) | Unread::Foreign) => (400, None),
             Err(Unread::Missing(_)) => match rcc::request(&request.body()) {
@@ -277,7 +293,12 @@ impl Link {
                 Ok((edition, _)) => (200, Some(rcc::error_body(edition, Refusal::NotSupported))),
                 Err(_) => (200, None),
             },
-        }
+        })
+    }
+
+    /// The events that have not been answered.
+    pub fn unanswered(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
     }
 
     /// The ACK of a re-INVITE has come.

@@ -1,6 +1,6 @@
 //! Calls that a telephone at a PBX has missed: Ringpost tells their users itself, though the calls never came here (R10).
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use actix::Addr;
 use jiff::Timestamp;
@@ -15,6 +15,7 @@ use ringpost::{
 };
 
 use crate::{
+    call::COMMIT,
     metrics::METRICS,
     outbox::{Outbox, PostAll, Record},
     policies::Policies,
@@ -29,6 +30,9 @@ pub(super) struct Telling {
     pub registrar: Arc<Registrar>,
     pub outbox: Addr<Outbox>,
 }
+
+/// Over when a notice is on the disk, or will not be soon.
+pub(super) type Written = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Who has called, as the event of a gateway names it.
 pub(super) fn caller(directory: &Directory, gateway: &RccGateway, device: Option<&str>) -> Caller {
@@ -51,8 +55,14 @@ pub(super) fn caller(directory: &Directory, gateway: &RccGateway, device: Option
 }
 
 impl Telling {
-    /// Decides, and has the notice written; the call log gets its line.
-    pub fn missed(&self, directory: &Directory, gateway: &RccGateway, user: &User, left: &Left) {
+    /// Decides; the call log gets its line. The notice, where there is one, is written as what comes back is waited for.
+    pub fn missed(
+        &self,
+        directory: &Directory,
+        gateway: &RccGateway,
+        user: &User,
+        left: &Left,
+    ) -> Option<Written> {
         let rang_for = Duration::from_millis(left.lasted);
         let posted = Timestamp::now();
         let came_in = posted.checked_sub(rang_for).unwrap_or(posted);
@@ -80,13 +90,13 @@ impl Telling {
             verdict,
             answered_by: None,
         };
-        if verdict.action == Action::Mail {
-            METRICS.rcc_missed_total.one();
-            let wish = directory.wish(user, &notice, posted);
-            self.post(items(&notice, &user.channels, posted, &wish), notice.call_id);
-        }
         say(&record);
         self.outbox.do_send(Record(vec![record]));
+        (verdict.action == Action::Mail).then(|| {
+            METRICS.rcc_missed_total.one();
+            let wish = directory.wish(user, &notice, posted);
+            self.post(items(&notice, &user.channels, posted, &wish), notice.call_id)
+        })
     }
 
     /// The users' UM knows nothing of a call that it could not have had, so Ringpost tells those users too.
@@ -123,14 +133,17 @@ impl Telling {
         decide(class, outcome, facts)
     }
 
-    fn post(&self, items: Vec<ringpost::outbox::Item>, call: String) {
-        let taken = self.outbox.send(PostAll(items));
-        actix::spawn(async move {
+    fn post(&self, items: Vec<ringpost::outbox::Item>, call: String) -> Written {
+        let taken = tokio::time::timeout(COMMIT, self.outbox.send(PostAll(items)));
+        Box::pin(async move {
             match taken.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(call, %error, "A notice could not be written"),
-                Err(error) => tracing::error!(call, %error, "The outbox does not take notices"),
+                Ok(Ok(Ok(()))) => {}
+                Ok(Ok(Err(error))) => tracing::error!(call, %error, "A notice could not be written"),
+                Ok(Err(error)) => tracing::error!(call, %error, "The outbox does not take notices"),
+                Err(_) => {
+                    tracing::error!(call, "The disk is slow: the gateway's event did not wait for the notice")
+                }
             }
-        });
+        })
     }
 }

@@ -20,7 +20,11 @@ mod emulator;
 #[allow(dead_code, reason = "a part of it serves here")]
 mod exchange;
 mod faults;
+#[path = "../publish/server.rs"]
+#[allow(dead_code, reason = "a part of it serves here")]
+mod kamailio;
 mod postfix;
+mod presence;
 mod sip;
 #[path = "../directory/slapd.rs"]
 #[allow(dead_code, reason = "a part of it serves here")]
@@ -39,5 +43,7 @@ mod program {
 
 /// The same.
 mod support {
+    // Both have one of that name.
+    pub use crate::calls::until;
     pub use crate::{calls::*, outbox::*};
 }

@@ -16,6 +16,9 @@ mod pbx;
 mod sample;
 mod samples;
 
+#[path = "../durability/trace.rs"]
+#[allow(dead_code, reason = "its own tests use the rest")]
+mod trace;
 #[path = "../presence/watcher.rs"]
 #[allow(dead_code, reason = "its own tests use the rest")]
 mod watcher;

@@ -1,10 +1,11 @@
 //! R10: a call that only a telephone at the PBX has missed is told by Ringpost itself, once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::{
     pbx::Pbx,
     support::{Over, Peer, Ringpost, SDP, Site, peer::Dialog},
+    trace::{self, Attached},
 };
 
 const LINE: &str = "tel:1001";
@@ -186,5 +187,57 @@ fn r10_the_notice_survives_a_kill() {
     ringpost.kill();
     ringpost.restart();
     pbx.begins(1);
+    only(&ringpost, &mut pbx, 1);
+}
+
+/// What the gateway was told is taken is on the disk: it tells nothing twice, so a kill right after its answer costs no notice,
+/// however slow the disk is. What leads to no notice waits for no disk.
+#[test]
+fn r10_an_event_that_was_answered_survives_a_kill() {
+    if !trace::possible() {
+        return;
+    }
+    let (mut ringpost, mut pbx, ..) = started(false, TOLD, "users = [\"1001\"]");
+    pbx.begins(1);
+    let slow = Duration::from_millis(400);
+    let file = ringpost.folder.path().join("trace");
+    for call in 1..=3 {
+        let inject = format!("inject=fsync,fdatasync:delay_enter={}", slow.as_micros());
+        let slowly = Attached::to(ringpost.pid(), &file, &["-e", "trace=fsync,fdatasync", "-e", &inject]);
+        let since = Instant::now();
+        pbx.rings(LINE, "c1", &format!("tel:+45110{call}"));
+        assert!(since.elapsed() < slow, "{:?}", since.elapsed());
+        let since = Instant::now();
+        pbx.clears(LINE, "c1", "normalClearing");
+        let took = since.elapsed();
+        ringpost.kill();
+        drop(slowly);
+        assert!(took > slow, "{took:?}");
+        ringpost.restart();
+        pbx.begins(1);
+        let mails = ringpost.has_mails("1001@corp.test", call);
+        assert_eq!(mails.iter().filter(|(_, mail)| mail.contains(&format!("+45110{call}"))).count(), 1);
+    }
+    only(&ringpost, &mut pbx, 3);
+}
+
+/// A disk that takes nothing holds the gateway's events for two seconds, and nobody's presence any longer.
+#[test]
+fn r10_a_dead_disk_does_not_hold_the_gateway() {
+    if !trace::possible() {
+        return;
+    }
+    let (ringpost, mut pbx, ..) = started(false, TOLD, "users = [\"1001\"]");
+    pbx.begins(1);
+    let file = ringpost.folder.path().join("trace");
+    let inject = "inject=fsync,fdatasync:delay_enter=4000000";
+    let dead = Attached::to(ringpost.pid(), &file, &["-e", "trace=fsync,fdatasync", "-e", inject]);
+    pbx.rings(LINE, "c1", "tel:+4511");
+    let since = Instant::now();
+    pbx.clears(LINE, "c1", "normalClearing");
+    let took = since.elapsed();
+    assert!((Duration::from_millis(1_900)..Duration::from_millis(3_500)).contains(&took), "{took:?}");
+    ringpost.logs("The disk is slow");
+    drop(dead);
     only(&ringpost, &mut pbx, 1);
 }

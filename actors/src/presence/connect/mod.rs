@@ -10,6 +10,17 @@ mod task;
 mod tests;
 mod tickets;
 
+/// What a look at a server from outside needs too.
+pub(crate) mod probe {
+    pub use ringpost::presence::watching::Key;
+
+    pub use super::{
+        feeds::{Feed, of_user},
+        post::Post,
+        show::state,
+    };
+}
+
 pub use show::{Command, Filter, Report, Row, Shown};
 pub use tickets::Tickets;
 

@@ -55,7 +55,8 @@ impl Post {
         Posted { of, sequence, answer, to, challenged }
     }
 
-    fn errand(&self, sequence: u32) -> Errand {
+    /// As it is sent first with that CSeq number.
+    pub fn errand(&self, sequence: u32) -> Errand {
         let Order { request, uri, package, list, .. } = &self.order;
         let kind = package.media_type();
         let (accept, mut body) = match list {

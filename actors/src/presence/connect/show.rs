@@ -116,7 +116,7 @@ fn telephone(telephony: &Telephony) -> String {
 }
 
 /// What a document means for a field.
-pub(super) fn state(meant: &Meant, feed: &Feed) -> Option<String> {
+pub fn state(meant: &Meant, feed: &Feed) -> Option<String> {
     let phone = || meant.phone.as_ref().map(|phone| telephone(&meaning::telephony(phone)));
     let person = || {
         let (user, device) = (meant.person.user.as_ref(), meant.person.device.as_ref());

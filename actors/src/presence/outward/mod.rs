@@ -2,8 +2,8 @@
 //! server ([`ringpost::presence::publishing`]). `far` is one server; `post` and `service` are the ways to tell it by SIP.
 
 mod far;
-pub(super) mod post;
-mod service;
+pub(crate) mod post;
+pub(crate) mod service;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -48,7 +48,7 @@ enum Done {
 }
 
 /// What has come of one publication.
-struct Outcome {
+pub(crate) struct Outcome {
     answer: Answer,
     /// What was sent last, with the versions that the server has.
     batch: Option<Batch>,

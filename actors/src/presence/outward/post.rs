@@ -58,7 +58,8 @@ impl Post {
         Answer::read(reply.code, reply.message.as_ref())
     }
 
-    fn errand(&self, sip: &SipServer) -> Errand {
+    /// The request.
+    pub fn errand(&self, sip: &SipServer) -> Errand {
         let Request { tag, expires, body } = &self.request;
         let mut headers = vec![
             ("Event", self.package.name().as_bytes().to_vec()),

@@ -71,7 +71,8 @@ impl Service {
         Outcome { answer, batch: Some(self.batch) }
     }
 
-    fn errand(&self, sip: &SipServer) -> Errand {
+    /// The request.
+    pub fn errand(&self, sip: &SipServer) -> Errand {
         let mut headers = vec![("Content-Type", TYPE.as_bytes().to_vec())];
         if sip.login.is_none() {
             // As a trusted server says for whom it speaks (RFC 3325 §9.1).
