@@ -1,11 +1,12 @@
 //! Remote call control (RCC): CSTA phase III in XML (ECMA-323) as SIP carries it (uaCSTA, ECMA TR/87).
 //!
 //! `read` and `write` hold every format, `client` asks a PBX's gateway to tell of lines, `line` follows one of them by its
-//! events, and `view` tells events of our own calls. A gateway's edition of the standard is that of its peer ([`Edition`]).
+//! events, `same` finds calls that both have seen, and `view` tells events of our own calls. A gateway's edition of the standard is that of its peer ([`Edition`]).
 
 pub mod client;
 pub mod line;
 mod read;
+pub mod same;
 pub mod view;
 mod write;
 

@@ -3,6 +3,7 @@
 mod client;
 mod learning;
 mod lines;
+mod same;
 
 use std::path::PathBuf;
 

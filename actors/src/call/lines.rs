@@ -14,7 +14,7 @@ use ringpost::{
 use smallvec::SmallVec;
 
 use super::{CallActor, Reach, What};
-use crate::rcc::{Live, Look, Rcc};
+use crate::rcc::{Live, Look, Rcc, Times};
 
 /// The call as its users' telephones have it.
 #[derive(Default)]
@@ -61,7 +61,7 @@ impl Ask {
 
 struct Shown {
     user: Arc<str>,
-    since: Instant,
+    times: Times,
     legs: SmallVec<[Leg; 2]>,
     look: Look,
 }
@@ -213,12 +213,20 @@ impl On {
         let Some(call) = self.call.clone().filter(|_| !self.lent) else { return };
         self.rcc.call(
             &one.user,
-            Live { id: Arc::clone(&self.id), look: one.look.clone(), since: one.since, call: Some(call) },
+            Live {
+                id: Arc::clone(&self.id),
+                look: one.look.clone(),
+                times: one.times.clone(),
+                call: Some(call),
+            },
         );
     }
 
     fn is(&mut self, at: usize, state: Seen) {
         if self.shown[at].look.state != state {
+            if state == Seen::Talks {
+                self.shown[at].times.answered.get_or_insert_with(Instant::now);
+            }
             self.shown[at].look.state = state;
             self.tell(&self.shown[at]);
         }
@@ -440,13 +448,18 @@ impl CallActor {
         if on.shown.iter().any(|one| one.legs.contains(&leg)) {
             return;
         }
-        let same = |one: &&mut Shown| *one.user == user.address && one.look.incoming == incoming;
-        if let Some(one) = on.shown.iter_mut().find(same) {
-            return one.legs.push(leg);
+        let same = |one: &Shown| *one.user == user.address && one.look.incoming == incoming;
+        if let Some(at) = on.shown.iter().position(same) {
+            on.shown[at].legs.push(leg);
+            if on.rcc.has_gateways() {
+                on.shown[at].times.rang.push(Instant::now());
+                on.tell(&on.shown[at]);
+            }
+            return;
         }
         let look = Look { incoming, other, redirected, state };
         let (user, legs) = (user.address.as_str().into(), SmallVec::from_slice(&[leg]));
-        let shown = Shown { user, since: Instant::now(), legs, look };
+        let shown = Shown { user, times: Times::now(), legs, look };
         on.tell(&shown);
         on.shown.push(shown);
     }

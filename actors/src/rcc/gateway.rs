@@ -21,7 +21,7 @@ use ringpost::{
 use super::{
     gateways::{Gateways, Heard, Wanted},
     link::{Link, Way},
-    missed::{self, Written},
+    missed::{self, Lost, Written},
     relay::Relay,
 };
 use crate::metrics::{METRICS, State};
@@ -237,15 +237,17 @@ impl Gateway {
     /// A call has left a telephone. What went through Ringpost as well is decided there.
     fn left(&mut self, directory: &Directory, user: &Arc<str>, left: &Left) {
         self.relay.left(&self.host.rcc, user, left);
-        let Some(known) = directory.of_address(user).filter(|_| left.how == How::Missed) else { return };
-        let caller = missed::caller(directory, &self.settings, left.caller.as_deref());
-        let number = caller.number.as_deref().or(caller.uri.as_deref());
-        let began = Instant::now().checked_sub(Duration::from_millis(left.lasted));
-        let began = began.unwrap_or_else(Instant::now);
-        match self.host.rcc.is_told_of(user, number, began, &self.settings.name) {
-            true => tracing::debug!(gateway = self.settings.name, "A call missed at the PBX was ours too"),
-            false => self.writing.extend(self.host.telling.missed(directory, &self.settings, known, left)),
+        if directory.of_address(user).is_none() || left.how != How::Missed {
+            return;
         }
+        let lost = Lost {
+            host: Rc::clone(&self.host),
+            settings: self.settings.clone(),
+            user: Arc::clone(user),
+            ended: Instant::now(),
+            left: left.clone(),
+        };
+        self.writing.extend(lost.told());
     }
 
     /// Answers the events that were played. What has led to a notice is answered when that is on the disk: a gateway tells

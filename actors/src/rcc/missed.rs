@@ -1,6 +1,12 @@
 //! Calls that a telephone at a PBX has missed: Ringpost tells their users itself, though the calls never came here (R10).
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::Addr;
 use jiff::Timestamp;
@@ -10,10 +16,14 @@ use ringpost::{
     directory::{Directory, Origin},
     notify::{Action, CallRecord, Facts, Kind, MissedCall, Notice, Verdict, decide, filter::Seen},
     outbox::items,
-    rcc::line::{Device, Left},
+    rcc::{
+        line::{Device, Left},
+        same::{ENDS, Same},
+    },
     settings::{RccGateway, User},
 };
 
+use super::{gateways::Gateways, past::Missed};
 use crate::{
     call::COMMIT,
     metrics::METRICS,
@@ -29,6 +39,53 @@ pub(super) struct Telling {
     pub policies: Arc<Policies>,
     pub registrar: Arc<Registrar>,
     pub outbox: Addr<Outbox>,
+}
+
+/// A call that a telephone has missed; whether it is told of here is to be decided.
+pub(super) struct Lost {
+    pub host: Rc<Gateways>,
+    pub settings: RccGateway,
+    pub user: Arc<str>,
+    pub ended: Instant,
+    pub left: Left,
+}
+
+impl Lost {
+    /// Decides whose call it was: one that went through Ringpost as well is told of there. `None`: that was found at once, or
+    /// there is no notice.
+    pub fn told(self) -> Option<Written> {
+        match self.same() {
+            Same::Yes => {
+                tracing::debug!(gateway = self.settings.name, "A call missed at the PBX was ours too");
+                None
+            }
+            Same::No => self.missed(),
+            Same::Open => Some(Box::pin(async move {
+                tokio::time::sleep(Duration::from_millis(ENDS)).await;
+                if let Some(written) = (self.same() != Same::Yes).then(|| self.missed()).flatten() {
+                    written.await;
+                }
+            })),
+        }
+    }
+
+    fn same(&self) -> Same {
+        let caller = caller(&self.host.directory(), &self.settings, self.left.caller.as_deref());
+        let began = self.ended.checked_sub(Duration::from_millis(self.left.lasted));
+        self.host.rcc.is_told_of(&Missed {
+            user: &self.user,
+            caller: caller.number.as_deref().or(caller.uri.as_deref()),
+            began: began.unwrap_or(self.ended),
+            ended: self.ended,
+            gateway: &self.settings.name,
+        })
+    }
+
+    fn missed(&self) -> Option<Written> {
+        let directory = self.host.directory();
+        let user = directory.of_address(&self.user)?;
+        self.host.telling.missed(&directory, &self.settings, user, (&self.left, self.ended.elapsed()))
+    }
 }
 
 /// Over when a notice is on the disk, or will not be soon.
@@ -55,16 +112,18 @@ pub(super) fn caller(directory: &Directory, gateway: &RccGateway, device: Option
 }
 
 impl Telling {
-    /// Decides; the call log gets its line. The notice, where there is one, is written as what comes back is waited for.
-    pub fn missed(
+    /// Decides about a call that ended so long ago; the call log gets its line. The notice, where there is one, is written as
+    /// what comes back is waited for.
+    fn missed(
         &self,
         directory: &Directory,
         gateway: &RccGateway,
         user: &User,
-        left: &Left,
+        (left, ago): (&Left, Duration),
     ) -> Option<Written> {
         let rang_for = Duration::from_millis(left.lasted);
         let posted = Timestamp::now();
+        let posted = posted.checked_sub(ago).unwrap_or(posted);
         let came_in = posted.checked_sub(rang_for).unwrap_or(posted);
         let outcome = Outcome::GaveUpRinging;
         let caller = caller(directory, gateway, left.caller.as_deref());

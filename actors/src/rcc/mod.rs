@@ -90,10 +90,26 @@ pub struct Live {
     pub id: Arc<str>,
     /// How far it is.
     pub look: Look,
-    /// When it began.
-    pub since: Instant,
+    /// When what happened.
+    pub times: Times,
     /// Who carries it; `None`: a PBX does, and its gateway tells of it.
     pub call: Option<Addr<CallActor>>,
+}
+
+/// When a call has rung and was answered.
+#[derive(Clone, Debug, Default)]
+pub struct Times {
+    /// When telephones of the user began to ring.
+    pub rang: SmallVec<[Instant; 2]>,
+    /// When one was answered.
+    pub answered: Option<Instant>,
+}
+
+impl Times {
+    /// It rings, or is dialled, now.
+    pub fn now() -> Self {
+        Self { rang: SmallVec::from_slice(&[Instant::now()]), answered: None }
+    }
 }
 
 /// What a lane is told.
@@ -174,9 +190,8 @@ impl Rcc {
             (None, false) => line.calls.push(live),
             (Some(at), true) => {
                 line.calls.remove(at);
-                if look.incoming && live.call.is_some() && !self.directory.load().site.rcc.gateways.is_empty()
-                {
-                    self.past.ended(user, look.other.clone(), None);
+                if look.incoming && live.call.is_some() && self.has_gateways() {
+                    self.past.ended(user, look.other.clone(), &live.times);
                 }
             }
             (None, true) => return,
@@ -193,6 +208,11 @@ impl Rcc {
         if line.calls.is_empty() && line.lanes.is_empty() {
             lines.remove(user);
         }
+    }
+
+    /// Whether PBXs tell of calls that may be ours too.
+    pub fn has_gateways(&self) -> bool {
+        !self.directory.load().site.rcc.gateways.is_empty()
     }
 
     /// A user has changed what happens to calls.
@@ -279,7 +299,7 @@ impl Rcc {
 
     /// Ends the dialogs with PBXs, as far as that is quickly done.
     pub async fn farewell(&self) {
-        if !self.directory.load().site.rcc.gateways.is_empty() {
+        if self.has_gateways() {
             self.farewell.ends.notify_one();
             let _ = tokio::time::timeout(FAREWELL, self.farewell.ended.notified()).await;
         }

@@ -1,7 +1,7 @@
 //! What a PBX's gateway tells of a telephone, for the programs that monitor the same user here: off the hook at the desk shows
 //! on the softphone. Calls that come or go through Ringpost as well are told as its own.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{collections::HashMap, sync::Arc};
 
 use ringpost::{
     directory::Directory,
@@ -12,7 +12,7 @@ use ringpost::{
     settings::RccGateway,
 };
 
-use super::{Live, Look, Rcc, missed};
+use super::{Live, Look, Rcc, Times, missed};
 
 /// The calls that programs know, by their users; `None`: one that is told as Ringpost's own.
 #[derive(Default)]
@@ -50,7 +50,7 @@ impl Relay {
             let is_new = !known.contains_key(id);
             let live = known.entry(id.to_owned()).or_insert_with(|| {
                 let name: Arc<str> = format!("{}-{id}", gateway.name).into();
-                let new = Live { id: name, look: look.clone(), since: Instant::now(), call: None };
+                let new = Live { id: name, look: look.clone(), times: Times::now(), call: None };
                 (!rcc.carries(user, look.incoming, look.other.as_deref())).then_some(new)
             });
             if let Some(live) = live.as_mut().filter(|live| is_new || live.look != look) {

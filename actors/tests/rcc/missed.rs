@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use ringpost::rcc::same::BEGINS;
+
 use crate::{
     pbx::Pbx,
-    support::{Over, Peer, Ringpost, SDP, Site, peer::Dialog},
+    support::{Over, Peer, Ringpost, SDP, Sip, Site, peer::Dialog},
     trace::{self, Attached},
 };
 
@@ -117,6 +119,53 @@ fn r10_a_call_that_came_here_as_well_is_told_once() {
     let bye = caller.expect("BYE");
     caller.answer(&bye, 200);
     only(&ringpost, &mut pbx, 2);
+}
+
+/// A caller who hides is not taken for another one who hides: the call that is missed at the PBX meanwhile is told as well, and the
+/// one that rang at both ends at one moment is told once.
+#[test]
+fn r10_two_callers_who_hide_are_two() {
+    let (ringpost, mut pbx, mut caller, mut phone) = started(true, TOLD, "users = [\"1001\"]");
+    pbx.begins(1);
+    let hides = "Privacy: id\r\n";
+    let rings = |caller: &mut Peer, phone: &mut Peer| {
+        let invite = caller.invite_with("1001", hides);
+        let ringing = phone.expect("INVITE");
+        phone.answer(&ringing, 180);
+        caller.expect("180");
+        (invite, ringing)
+    };
+    let gives_up = |caller: &mut Peer, phone: &mut Peer, (invite, ringing): (Sip, Sip)| {
+        caller.cancel(&invite, "");
+        caller.expect("200");
+        let cancel = phone.expect("CANCEL");
+        phone.answer(&cancel, 200);
+        phone.answer(&ringing, 487);
+        phone.expect("ACK");
+        caller.refused(&invite, 487);
+    };
+    // One call.
+    let both = rings(&mut caller, &mut phone);
+    pbx.rings(LINE, "c1", "sip:anonymous@anonymous.invalid");
+    pbx.clears(LINE, "c1", "normalClearing");
+    gives_up(&mut caller, &mut phone, both);
+    ringpost.has_mails("1001@corp.test", 1);
+    // Two: one rings here and for longer than it takes to be taken for the other one.
+    let ours = rings(&mut caller, &mut phone);
+    std::thread::sleep(Duration::from_millis(BEGINS + 200));
+    pbx.rings(LINE, "c2", "sip:anonymous@anonymous.invalid");
+    std::thread::sleep(Duration::from_millis(100));
+    pbx.clears(LINE, "c2", "normalClearing");
+    ringpost.has_mails("1001@corp.test", 2);
+    gives_up(&mut caller, &mut phone, ours);
+    ringpost.has_mails("1001@corp.test", 3);
+    // The PBX rings here first and at its own telephone later; the caller gives up.
+    let both = rings(&mut caller, &mut phone);
+    std::thread::sleep(Duration::from_millis(BEGINS + 200));
+    pbx.rings(LINE, "c3", "sip:anonymous@anonymous.invalid");
+    gives_up(&mut caller, &mut phone, both);
+    pbx.clears(LINE, "c3", "normalClearing");
+    only(&ringpost, &mut pbx, 4);
 }
 
 /// Whose notices the PBX writes, and who wants none, is told nothing (R11); a user of a UM that could not know is told by the own
