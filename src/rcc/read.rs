@@ -183,6 +183,10 @@ pub fn response(body: &[u8]) -> Result<Response, Unread> {
         }
         "GetCSTAFeaturesResponse" => Response::Features,
         "MonitorStartResponse" => Response::MonitorStart { monitor: root.word("monitorCrossRefID")? },
+        // One that says nothing of calls does not say that there are none.
+        "SnapshotDeviceResponse" if root.within("snapshotData").is_none() => {
+            Response::Done("SnapshotDevice".into())
+        }
         "SnapshotDeviceResponse" => Response::Snapshot(snapshot(root)),
         "MakeCallResponse" => Response::MakeCall(root.connection("callingDevice")?),
         "GetForwardingResponse" => Response::Forwarding(forwardings(root)),

@@ -205,6 +205,18 @@ fn t5_t6_bodies_that_are_none_are_refused() {
     }
 }
 
+/// A gateway that knows no SnapshotDevice but says that it is done says nothing of calls, not that there are none.
+#[test]
+fn a_snapshot_without_data_is_none() {
+    let read = |inside: &str| {
+        let body = format!("<SnapshotDeviceResponse xmlns=\"{ED}3\">{inside}</SnapshotDeviceResponse>");
+        response(body.as_bytes()).expect("a response")
+    };
+    assert_eq!(read(""), Response::Done("SnapshotDevice".into()));
+    let none = "<crossRefIDorSnapshotData><snapshotData/></crossRefIDorSnapshotData>";
+    assert_eq!(read(none), Response::Snapshot(vec![]));
+}
+
 /// The shared samples, written from the same facts by somebody else.
 #[test]
 fn the_shared_samples_are_understood() {

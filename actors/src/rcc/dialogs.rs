@@ -9,7 +9,7 @@ use std::{
 
 use ringpost::{
     directory::{Directory, Origin},
-    rcc::{Edition, Forwarding, view::View},
+    rcc::{Edition, view::View},
     settings::{Controller as Named, User},
     sip::{Message as SipMessage, dialog::Dialog, peer::Peer, session_timer::Session, token::Token},
 };
@@ -85,7 +85,7 @@ pub(super) struct Monitor {
     pub features: Features,
 }
 
-/// Do not disturb, and where calls of each kind are forwarded, in the order of [`Forwarding::ALL`].
+/// Do not disturb, and where calls of each kind are forwarded, in the order of [`ringpost::rcc::Forwarding::ALL`].
 pub(super) type Features = (bool, [Option<String>; 3]);
 
 /// What a dialog has for its client.
