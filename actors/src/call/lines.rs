@@ -363,7 +363,7 @@ impl CallActor {
         match self.user_on(leg) {
             Some(user) if leg == Leg::Caller => {
                 let other = self.user.numbers.first().unwrap_or(&self.user.address).as_str();
-                self.put_line(leg, &user, (false, Some(other.into())), Seen::Talks);
+                self.put_line(leg, &user, (false, Some(other.into()), None), Seen::Talks);
             }
             _ => self.put_phone(leg),
         }
