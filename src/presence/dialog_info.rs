@@ -129,6 +129,9 @@ fn call(id: &str, dialog: &[Element]) -> Option<Call> {
         },
         progress,
         remote: uri.unwrap_or("").into(),
-        name: identity.and_then(|one| one.attribute("display-name")).map(Into::into),
+        // The schema says `display-name`, the examples of RFC 4235 and who follows them `display`.
+        name: identity
+            .and_then(|one| one.attribute("display-name").or_else(|| one.attribute("display")))
+            .map(Into::into),
     })
 }

@@ -78,6 +78,12 @@ fn attributes(presence: &Presence) -> String {
     text
 }
 
+/// Further activities of RPID (RFC 4480 §3.2), which are told on as they were said: whoever does that is busy ...
+const OCCUPIED: [&str; 5] = ["performance", "presentation", "spectator", "steering", "worship"];
+/// ... or away.
+const GONE: [&str; 8] =
+    ["breakfast", "dinner", "in-transit", "lunch", "meal", "shopping", "sleeping", "travel"];
+
 /// RPID activities: `busy` and `away` besides what they come from, for the many readers that look no further.
 fn activities(body: &mut String, presence: &Presence) {
     let rich = &presence.rich;
@@ -107,8 +113,12 @@ fn activities(body: &mut String, presence: &Presence) {
     if let Some(general) = general {
         add(body, format_args!("<rpid:{general}/>"));
     }
-    if let Some(own) = own {
-        element(body, "rpid:other", own);
+    match own {
+        Some(own) if OCCUPIED.contains(&own) || GONE.contains(&own) => {
+            add(body, format_args!("<rpid:{own}/>"))
+        }
+        Some(own) => element(body, "rpid:other", own),
+        None => {}
     }
     body.push_str("</rpid:activities>");
 }
@@ -211,9 +221,14 @@ impl Read {
         } else {
             None
         };
-        let state = own_state.or(mapped).or(plain);
+        let further = self.activities.iter().find_map(|one| {
+            let state = if OCCUPIED.contains(&one.as_str()) { Standard::Busy } else { Standard::Away };
+            (state == Standard::Busy || GONE.contains(&one.as_str())).then_some((one.as_str(), state))
+        });
+        let state = own_state.or(mapped).or(further.map(|(_, state)| state)).or(plain);
         let note = self.note.as_deref().map(Into::into);
-        let custom = self.other.as_deref().filter(|name| Standard::named(name).is_none()).map(Into::into);
+        let custom = self.other.as_deref().filter(|name| Standard::named(name).is_none());
+        let custom = custom.or(further.map(|(name, _)| name)).map(Into::into);
         let says = state.is_some() || note.is_some();
         let telephony = self.own.0.as_deref();
         let forward = match telephony {

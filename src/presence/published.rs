@@ -6,6 +6,7 @@ use super::{
     pidf,
     state::Standard,
     subscription::Package,
+    summary::Summary,
 };
 use crate::xml::XmlError;
 
@@ -25,7 +26,7 @@ pub fn read(
             let calls = dialog_info::read(body)?.calls;
             Ok(Said { phone: Some(Phone { calls, ..Phone::default() }), ..Said::default() })
         }
-        // Counts are no input of presence.
-        Package::MessageSummary => Err(XmlError::NotXml),
+        // Counts are no input of presence; they are read again where they are added up.
+        Package::MessageSummary => Summary::read(body).map(|_| Said::default()).map_err(|_| XmlError::NotXml),
     }
 }

@@ -166,7 +166,9 @@ fn activities_of_others_become_inputs() {
         ("<r:away/>", Standard::Away, None, None),
         ("<r:other>In the lab</r:other>", Standard::Busy, None, Some("In the lab")),
         ("<r:other>be-right-back</r:other>", Standard::BeRightBack, None, None),
-        ("<r:sleeping/>", Standard::Available, None, None),
+        ("<r:presentation/><r:busy/>", Standard::Busy, None, Some("presentation")),
+        ("<r:sleeping/>", Standard::Away, None, Some("sleeping")),
+        ("<r:playing/>", Standard::Available, None, None),
     ];
     for (activities, state, activity, custom) in rows {
         let read = pidf::read(document(activities).as_bytes()).expect("readable");
@@ -177,6 +179,25 @@ fn activities_of_others_become_inputs() {
         assert_eq!(rich.state, Some(state), "{activities}");
         assert_eq!(rich.activities, Vec::from_iter(activity), "{activities}");
         assert_eq!(rich.custom.as_deref(), custom, "{activities}");
+        if let Some(word) = custom {
+            let told = pidf::write(&known.sum(Idle::default(), NOW), "sip:a@b", NOW);
+            let element = activities.split("/>").next().unwrap_or(activities).replace("<r:", "<rpid:");
+            let own = format!("<rpid:other>{word}</rpid:other>");
+            assert!(told.contains(&format!("{element}/>")) || told.contains(&own), "{told}");
+        }
+    }
+}
+
+/// RFC 4235 itself calls the name `display` in its examples and `display-name` in its schema.
+#[test]
+fn a_name_is_read_by_either_attribute() {
+    for attribute in ["display", "display-name"] {
+        let document = format!(
+            "<dialog-info xmlns='urn:ietf:params:xml:ns:dialog-info' version='0' state='full' entity='sip:a@b'><dialog id='1'>\
+             <state>early</state><remote><identity {attribute}='Eve'>sip:eve@b</identity></remote></dialog></dialog-info>"
+        );
+        let read = dialog_info::read(document.as_bytes()).expect("readable");
+        assert_eq!(read.calls[0].name.as_deref(), Some("Eve"), "{attribute}");
     }
 }
 

@@ -2,7 +2,9 @@
 
 use ringpost::{
     presence::{
-        dialog_info, pidf, published, rlmi,
+        dialog_info,
+        input::Said,
+        pidf, published, rlmi,
         subscription::Package,
         summary::{Counts, Summary},
     },
@@ -75,4 +77,6 @@ fn a_document_of_another_package_is_refused() {
     assert!(published::read(Package::Presence, pidf, |_| None, (0, 1)).is_ok());
     assert!(published::read(Package::Dialog, pidf, |_| None, (0, 1)).is_err());
     assert!(published::read(Package::MessageSummary, pidf, |_| None, (0, 1)).is_err());
+    let counts = b"Messages-Waiting: yes\r\n";
+    assert_eq!(published::read(Package::MessageSummary, counts, |_| None, (0, 1)), Ok(Said::default()));
 }

@@ -27,6 +27,8 @@ fn what_a_subscribe_asks_for_is_read_or_refused() {
     assert!(!wish.lists);
     let lists = "o: presence\r\nk: eventlist\r\nAccept: application/pidf+xml, application/rlmi+xml, multipart/related\r\n";
     assert!(read(lists).is_ok_and(|wish| wish.lists && wish.expires.is_none()));
+    // RFC 4662 §4.2: the option tag says it, Accept or not.
+    assert!(read("Event: presence\r\nSupported: timer, eventlist\r\n").is_ok_and(|wish| wish.lists));
     let rows = [
         ("", Refused::BadEvent),
         ("Event: \r\n", Refused::BadEvent),
@@ -75,7 +77,7 @@ fn what_a_publish_asks_for_is_read_or_refused() {
     let long = format!("Event: presence\r\nSIP-If-Match: {}\r\n", "e".repeat(50_000));
     let rows = [
         ("Event: presence\r\n".to_owned(), "", Refused::Bad("No Publication And No Body")),
-        ("Event: message-summary\r\n".to_owned(), "x", Refused::BadEvent),
+        ("Event: message-summary\r\n".to_owned(), "x", Refused::MediaType(Package::MessageSummary)),
         (
             "Event: presence\r\nSIP-If-Match: a\r\nSIP-If-Match: b\r\n".to_owned(),
             "",

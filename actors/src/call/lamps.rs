@@ -21,13 +21,15 @@ use crate::presence::{Presence, cell::Cell};
 pub(super) struct Lamps {
     presence: Option<Arc<Presence>>,
     lit: SmallVec<[(Leg, Arc<Cell>, Call); 2]>,
+    /// Who has come to a leg from another call.
+    came: SmallVec<[(Leg, Remote); 1]>,
 }
 
 impl Lamps {
     pub(super) fn of(presence: &Arc<Presence>, reach: Reach) -> Self {
         // Whoever dials a feature code talks with nobody.
         let on = presence.is_on() && !matches!(reach, Reach::Code | Reach::Click);
-        Self { presence: on.then(|| Arc::clone(presence)), lit: SmallVec::new() }
+        Self { presence: on.then(|| Arc::clone(presence)), lit: SmallVec::new(), came: SmallVec::new() }
     }
 
     pub(super) fn are_on(&self) -> bool {
@@ -50,6 +52,15 @@ impl Lamps {
             && call.progress != progress
         {
             call.progress = progress;
+            presence.call(cell, &call.id, Some(call.clone()));
+        }
+    }
+
+    /// The party of a leg talks with somebody else now.
+    fn meets(&mut self, leg: Leg, (remote, name): Remote) {
+        let Some(presence) = &self.presence else { return };
+        if let Some((_, cell, call)) = self.lit.iter_mut().find(|(of, ..)| *of == leg) {
+            (call.remote, call.name) = (remote, name);
             presence.call(cell, &call.id, Some(call.clone()));
         }
     }
@@ -110,29 +121,59 @@ impl CallActor {
         self.lamps.put_out(|_| true);
     }
 
-    /// Somebody else has the place of a leg that talks.
-    pub(super) fn moved(&mut self, leg: Leg, message: Option<&SipMessage>) {
+    /// Somebody else has the place of a leg; the message is the last one in which that one has spoken of media.
+    pub(super) fn moved(&mut self, leg: Leg, message: &SipMessage) {
         self.line_moved(leg);
         if !self.lamps.are_on() {
             return;
         }
-        let talks = self.bridged.is_some();
         self.put_out(leg);
-        if let (Some(message), Some(user)) = (message.filter(|_| talks), self.user_on(leg)) {
-            let dialog = (text(message.call_id()), text(tag_of_from(message)), "".into());
-            self.light(leg, &user, Progress::Confirmed, (dialog, Direction::Initiator, ("".into(), None)));
+        let user = self.user_on(leg);
+        let told =
+            user.as_ref().map(|user| (user.address.as_str().into(), user.name.as_deref().map(Into::into)));
+        let newcomer: Remote = told.unwrap_or_default();
+        self.lamps.came.retain(|(of, _)| *of != leg);
+        self.lamps.came.push((leg, newcomer.clone()));
+        let Some(other) = self.other(leg) else { return };
+        self.lamps.meets(other, newcomer);
+        if let Some(user) = user {
+            let (from, to) = (text(tag_of_from(message)), text(tag_of_to(message)));
+            let (call_id, remote) = (text(message.call_id()), self.party_shown(other));
+            let (dialog, direction) = match message.code() {
+                Some(_) => ((call_id, to, from), Direction::Recipient),
+                None => ((call_id, from, to), Direction::Initiator),
+            };
+            self.light(leg, &user, Progress::Confirmed, (dialog, direction, remote));
         }
+    }
+
+    /// Who is on a leg, as the other side is told.
+    fn party_shown(&self, leg: Leg) -> Remote {
+        if let Some((_, party)) = self.lamps.came.iter().find(|(of, _)| *of == leg) {
+            return party.clone();
+        }
+        match leg {
+            Leg::Caller => self.caller_shown(),
+            Leg::Phone(_) | Leg::Um(_) => {
+                let user = self.user_on(leg).unwrap_or_else(|| Arc::clone(&self.user));
+                (user.address.as_str().into(), user.name.as_deref().map(Into::into))
+            }
+        }
+    }
+
+    /// The caller, unless that is nobody's business.
+    fn caller_shown(&self) -> Remote {
+        let shown = !self.caller.private;
+        let (uri, number) = (self.caller.uri.as_deref(), self.caller.number.as_deref());
+        let remote = uri.or(number).filter(|_| shown).unwrap_or("").into();
+        (remote, self.caller.name.as_deref().filter(|_| shown).map(Into::into))
     }
 
     fn light_phone(&mut self, leg: Leg, message: &SipMessage, progress: Progress) {
         let Some(user) = self.user_on(leg).filter(|_| self.lamps.are_on()) else { return };
-        let device = message.to().and_then(|to| to.tag()).unwrap_or(b"");
-        let dialog = (text(message.call_id()), text(device), text(tag_of_from(message)));
-        let (uri, number) = (self.caller.uri.as_deref(), self.caller.number.as_deref());
-        let shown = !self.caller.private;
-        let remote = uri.or(number).filter(|_| shown).unwrap_or("").into();
-        let name = self.caller.name.as_deref().filter(|_| shown).map(Into::into);
-        self.light(leg, &user, progress, (dialog, Direction::Recipient, (remote, name)));
+        let dialog = (text(message.call_id()), text(tag_of_to(message)), text(tag_of_from(message)));
+        let remote = self.caller_shown();
+        self.light(leg, &user, progress, (dialog, Direction::Recipient, remote));
     }
 
     fn light(
@@ -191,6 +232,10 @@ type Remote = (Arc<str>, Option<Arc<str>>);
 
 fn tag_of_from(message: &SipMessage) -> &[u8] {
     message.from().and_then(|from| from.tag()).unwrap_or(b"")
+}
+
+fn tag_of_to(message: &SipMessage) -> &[u8] {
+    message.to().and_then(|to| to.tag()).unwrap_or(b"")
 }
 
 fn text(octets: &[u8]) -> Arc<str> {

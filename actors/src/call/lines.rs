@@ -349,10 +349,17 @@ impl CallActor {
             return;
         }
         self.lines.leave(leg, &End::Cleared);
-        if self.bridged.is_some() {
-            self.put_phone(leg);
-            self.lines.is(leg, Seen::Talks);
+        if self.bridged.is_none() {
+            return;
         }
+        match self.user_on(leg) {
+            Some(user) if leg == Leg::Caller => {
+                let other = self.user.numbers.first().unwrap_or(&self.user.address).as_str();
+                self.put_line(leg, &user, (false, Some(other.into())), Seen::Talks);
+            }
+            _ => self.put_phone(leg),
+        }
+        self.lines.is(leg, Seen::Talks);
     }
 
     /// The call is over.

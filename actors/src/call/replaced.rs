@@ -78,7 +78,7 @@ impl CallActor {
             *actor = claim.new.clone();
         }
         self.set_origin(leg, claim.origin.clone());
-        self.moved(leg, Some(&claim.invite));
+        self.moved(leg, &claim.invite);
         let (old, name) = &claim.old;
         self.gone.push(*name);
         old.do_send(end);

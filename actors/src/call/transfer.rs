@@ -104,7 +104,7 @@ impl CallActor {
         let (_, old) = std::mem::replace(&mut self.legs[place], (leg, to.clone()));
         self.gone.extend(by);
         self.set_origin(leg, arrival.origin);
-        self.moved(leg, None);
+        self.moved(leg, &heard);
         self.transfers = self.transfers.max(arrival.transfers);
         old.do_send(Say::Bye(Why::Over, None));
         old.do_send(Say::Leave);

@@ -146,6 +146,17 @@ impl Known {
     pub(super) fn take_ended(&mut self, now: u64) -> Vec<Publication> {
         self.publications.extract_if(.., |one| one.ends <= now).collect()
     }
+
+    /// The publications of message counts that go on.
+    fn counts(&self, now: u64) -> impl Iterator<Item = &Publication> {
+        self.publications.iter().filter(move |one| one.package == Package::MessageSummary && one.ends > now)
+    }
+
+    /// The mailbox, with what has been published of others.
+    fn all_messages(&self, now: u64) -> Summary {
+        let published = self.counts(now).filter_map(|one| Summary::read(one.body.as_bytes()).ok());
+        published.fold(self.summary.clone(), |sum, one| sum.and(one.waiting, one.voice))
+    }
 }
 
 impl Cell {
@@ -208,6 +219,7 @@ impl Cell {
         let mut known = self.lock();
         let done = change(&mut known);
         let due = known.inputs.next_change(idle, now);
+        let due = due.into_iter().chain(known.counts(now).map(|one| one.ends)).min();
         let mut lanes = SmallVec::new();
         if known.lanes.is_empty() {
             known.unsummed = Some((idle, now));
@@ -225,18 +237,18 @@ impl Cell {
     /// Makes of what is known what is told; whether that is anything new.
     fn sum_up(&self, known: &mut Known, idle: Idle, now: u64) -> bool {
         known.unsummed = None;
-        let presence = known.inputs.sum(idle, now);
+        let (presence, summary) = (known.inputs.sum(idle, now), known.all_messages(now));
         let old = self.told.load();
         let same_schedule = match (&old.schedule, &known.schedule) {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             (one, other) => one.is_none() && other.is_none(),
         };
-        if old.presence == presence && old.summary == known.summary && same_schedule {
+        if old.presence == presence && old.summary == summary && same_schedule {
             self.stale.store(false, Ordering::Release);
             return false;
         }
         let version = known.inputs.changed();
-        let beside = (known.summary.clone(), known.schedule.clone());
+        let beside = (summary, known.schedule.clone());
         self.told.store(Arc::new(Told::new(version, now, presence, beside)));
         // Not before: who reads it in between has to wait for the lock, lest what was told before be told once more.
         self.stale.store(false, Ordering::Release);

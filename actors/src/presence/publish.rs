@@ -4,7 +4,7 @@ use ringpost::{
     directory::{Directory, Origin},
     presence::{
         Kind, Source, published,
-        subscription::{Publish, Refused},
+        subscription::{Package, Publish, Refused},
     },
     settings::User,
     sip::{Message as SipMessage, build, peer::Peer, token::Token},
@@ -46,7 +46,7 @@ impl Presence {
         let directory = self.directory.load_full();
         let wish = Publish::read(request)?;
         let user = directory.callee(request.uri(), origin).ok_or(Refused::NoUser)?;
-        let source = publisher(&directory, request, origin, &user)?;
+        let source = publisher(&directory, request, (origin, wish.package), &user)?;
         let lasts = directory.site.presence.terms.grant(wish.expires)?;
         let now = self.now();
         let ends = now + u64::from(lasts);
@@ -81,7 +81,12 @@ impl Presence {
             self.write(row);
             Ok(taken.tag)
         });
-        Ok((taken?, lasts))
+        let taken = taken?;
+        // Phones and PBXs may have to be told of it unasked.
+        if wish.package == Package::MessageSummary {
+            self.counted(&user.address);
+        }
+        Ok((taken, lasts))
     }
 }
 
@@ -133,15 +138,21 @@ impl Known {
     }
 }
 
-/// Who publishes: a device for its own user (T12), or a trunk that the site allows to (R63).
+/// Who publishes: a device for its own user (T12), or a trunk that the site allows to (R63); message counts also a UM that may
+/// tell them by NOTIFY.
 fn publisher(
     directory: &Directory,
     request: &SipMessage,
-    origin: &Origin,
+    (origin, package): (&Origin, Package),
     user: &User,
 ) -> Result<Source, Refused> {
+    let may = |name: &String| {
+        let settings = &directory.site.presence;
+        settings.publishers.contains(name)
+            || package == Package::MessageSummary && settings.messages_from.contains(name)
+    };
     if let Origin::Trunk(trunk) = origin
-        && directory.site.presence.publishers.contains(&trunk.name)
+        && may(&trunk.name)
     {
         return Ok(Source::new(Kind::Sip, &format!("{} ", trunk.name)));
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use ringpost::{
     call::wire,
-    directory::{Directory, Origin},
+    directory::{Directory, Mailbox, Origin},
     presence::{
         Sight, rlmi,
         subscription::{ALLOW_EVENTS, Pace, Package, Refused, State, Track, Wish},
@@ -46,6 +46,10 @@ impl Watchers {
         let directory = self.presence.directory.load_full();
         let settings = &directory.site.presence;
         let wish = Wish::read(request)?;
+        // RFC 3261 §8.1.1.8: NOTIFYs go there.
+        if request.contact().is_none() {
+            return Err(Refused::Bad("Missing Contact"));
+        }
         let lasts = settings.terms.grant(wish.expires)?;
         let watcher = Watcher::of(&directory, request, origin);
         let (target, sight) = self.target(&directory, request, (origin, &watcher), &wish)?;
@@ -141,7 +145,9 @@ impl Watchers {
             let sight = sight_of_strangers(watcher, wish.package).ok_or(Refused::Denied)?;
             return Ok((Target::One(cell), sight));
         }
-        let user = directory.callee(request.uri(), origin).ok_or(Refused::NoUser)?;
+        let user = directory.callee(request.uri(), origin);
+        let user = user.or_else(|| mailbox(directory, request.uri(), (origin, watcher), wish.package));
+        let user = user.ok_or(Refused::NoUser)?;
         let sight = sight(directory, watcher, &user, wish.package).ok_or(Refused::Denied)?;
         Ok((Target::One(self.presence.of(&user)), sight))
     }
@@ -191,6 +197,21 @@ impl Watchers {
                 return tag;
             }
         }
+    }
+}
+
+/// Whose mailbox it is that a number of voice mail means to a watcher: phones ask for the counts where they call for the messages.
+fn mailbox(
+    directory: &Directory,
+    uri: &[u8],
+    (origin, watcher): (&Origin, &Watcher),
+    package: Package,
+) -> Option<Arc<User>> {
+    let (number, _) = directory.called_number(uri, origin).filter(|_| package == Package::MessageSummary)?;
+    match (directory.mailbox_by(&number, origin)?, watcher) {
+        (Mailbox::Of(owner), _) => Some(Arc::clone(owner)),
+        (Mailbox::Pilot, Watcher::User(address)) => directory.of_address(address).cloned(),
+        (Mailbox::Pilot, Watcher::Trunk(_)) | (Mailbox::Reception(_), _) => None,
     }
 }
 

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use ringpost::presence::subscription::Package;
+
 use super::{Presence, calendars, cell::Cell, lock};
 use crate::{guard::caught, metrics::METRICS};
 
@@ -70,7 +72,11 @@ impl Presence {
             }
             known.take_ended(now)
         });
+        let counted = ended.iter().any(|one| one.package == Package::MessageSummary);
         self.forget(ended);
+        if counted {
+            self.counted(&cell.user);
+        }
     }
 
     /// Forgets cells that nobody needs.

@@ -38,6 +38,10 @@ fn what_cannot_be_served_is_refused() {
         }
     }
     watcher.is_refused("4711", "Event: presence\r\n", 404);
+    let text = watcher.draft("SUBSCRIBE", "1001", "Event: presence\r\n", "");
+    let bare: String = text.split_inclusive("\r\n").filter(|line| !line.starts_with("Contact:")).collect();
+    watcher.peer.send(bare.as_bytes());
+    watcher.peer.expect("400");
     watcher.asks("MESSAGE", "1001", "", "");
     assert!(watcher.peer.expect("405").one("Allow").contains("SUBSCRIBE"));
     let options = watcher.asks("OPTIONS", "1001", "", "");

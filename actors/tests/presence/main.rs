@@ -10,6 +10,7 @@ mod linphone;
 mod crowd;
 mod events;
 mod hostile;
+mod joined;
 mod lamps;
 mod lists;
 mod published;

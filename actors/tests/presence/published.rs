@@ -118,3 +118,46 @@ fn what_cannot_be_published_is_refused() {
     }
     ringpost.is_well();
 }
+
+/// Message counts are published too (RFC 3903, RFC 3842; R207), by a UM that may tell them: they are added to those of the own
+/// mailbox, outlive a kill -9, change by their tag and end by their time.
+#[test]
+fn r207_message_counts_are_published_too() {
+    let lines = "messages_from = [\"pbx\"]\nresume_within = \"1s\"";
+    let mut ringpost = site(lines).user("1001", &[], "").start();
+    let mut watcher = Watcher::new(&ringpost, Over::Udp, "1001");
+    watcher.subscribes("1001", "message-summary", "Expires: 600\r\n");
+    let mut um = Watcher::new(&ringpost, Over::Udp, "um");
+    let mut publish = |tag: &str, expires: u32, body: &str, code: &str| {
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/simple-message-summary\r\n" };
+        let tag = if tag.is_empty() { String::new() } else { format!("SIP-If-Match: {tag}\r\n") };
+        um.asks(
+            "PUBLISH",
+            "1001",
+            &format!("Event: message-summary\r\nExpires: {expires}\r\n{kind}{tag}"),
+            body,
+        );
+        um.peer.expect(code)
+    };
+    publish("", 600, "garbage", "400");
+    let first = publish("", 600, "Messages-Waiting: yes\r\nVoice-Message: 2/8 (0/2)\r\n", "200");
+    watcher.sees("Voice-Message: 2/8 (0/2)");
+    let second = publish(&tag(&first), 600, "Messages-Waiting: yes\r\nVoice-Message: 1/9\r\n", "200");
+    watcher.sees("Voice-Message: 1/9 (0/0)");
+    let third = publish(&tag(&second), 600, "", "200");
+    publish(&tag(&first), 600, "", "412");
+    let kept = format!("\"tag\":{},", u64::from_str_radix(&tag(&third), 16).expect("a tag of ours"));
+    crate::support::until("it is written", || {
+        let store = rusqlite::Connection::open(ringpost.folder.path().join("store.db")).expect("the store");
+        let rows = "SELECT count(*) FROM presence WHERE name LIKE 'p %' AND instr(body, ?1) > 0";
+        store.query_row(rows, [&kept], |row| row.get::<_, u32>(0)).expect("rows") == 1
+    });
+    ringpost.kill();
+    ringpost.restart();
+    let mut late = Watcher::new(&ringpost, Over::Udp, "1001");
+    let told = late.subscribes("1001", "message-summary", "");
+    assert!(told.body().contains("Voice-Message: 1/9 (0/0)"), "straight after a restart: {told}");
+    publish(&tag(&third), 1, "", "200");
+    late.sees("Messages-Waiting: no");
+    ringpost.is_well();
+}

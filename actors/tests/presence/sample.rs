@@ -6,7 +6,7 @@ use crate::support::{Over, Ringpost, Sip, ports, rtp_ports, sample, until};
 
 #[path = "../registrar/phone.rs"]
 #[allow(dead_code, reason = "its own tests use the rest")]
-mod phone;
+pub mod phone;
 
 use phone::Phone;
 
@@ -75,6 +75,13 @@ fn the_sample_shows_lamps_and_messages() {
             .starts_with("Messages-Waiting: no\r\nMessage-Account: sip:5000@example.com\r\n")
     );
     assert_eq!(subscribes(&mut ada, "1000", "message-summary"), Err("403".to_owned()));
+    // A phone may ask for its counts where it calls for the messages.
+    let own = subscribes(&mut ada, "5000", "message-summary").expect("taken");
+    assert!(
+        own.one("To").contains("sip:1001@") && own.body().starts_with("Messages-Waiting: no\r\n"),
+        "{own}"
+    );
+    assert_eq!(subscribes(&mut ada, "5000", "presence"), Err("404".to_owned()));
     // T12: nobody is somebody else.
     let uri = "sip:1000@example.com";
     let proof = ada.proof("SUBSCRIBE", uri);

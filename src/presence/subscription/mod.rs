@@ -9,7 +9,7 @@ pub use notify::{Fate, Pace, State, Step, Track, decimal, fate, notify, spread};
 pub use publish::Publish;
 use serde::{Deserialize, Serialize};
 
-use super::{dialog_info, pidf, rlmi, summary};
+use super::{dialog_info, pidf, summary};
 use crate::sip::{
     Message, Name,
     text::{number, split_commas, trim},
@@ -162,9 +162,9 @@ impl Wish {
     /// 489, 406 or 400.
     pub fn read(request: &Message) -> Result<Self, Refused> {
         let (package, event) = package(request)?;
-        let lists = request.list(Name::Supported).any(|tag| tag.eq_ignore_ascii_case(b"eventlist"))
-            && (accepts(request, rlmi::TYPE, false) && accepts(request, "multipart/related", false));
-        if !accepts(request, package.media_type(), true) {
+        // Who says so understands RLMI and its multipart bodies (RFC 4662 §4.5), whether Accept names them or not.
+        let lists = request.list(Name::Supported).any(|tag| tag.eq_ignore_ascii_case(b"eventlist"));
+        if !accepts(request, package.media_type()) {
             return Err(Refused::NotAccepted);
         }
         Ok(Self { package, event: event.into(), expires: expires(request)?, lists })
@@ -183,8 +183,8 @@ fn package(request: &Message) -> Result<(Package, &[u8]), Refused> {
     Ok((known.ok_or(Refused::BadEvent)?, trim(value)))
 }
 
-/// Whether Accept names a media type; `without`: what no Accept at all means.
-fn accepts(request: &Message, kind: &str, without: bool) -> bool {
+/// Whether Accept names a media type, or there is none.
+fn accepts(request: &Message, kind: &str) -> bool {
     let mut any = false;
     let group = kind.split('/').next().unwrap_or("");
     for value in others(request, b"accept", b"").flat_map(split_commas) {
@@ -195,7 +195,7 @@ fn accepts(request: &Message, kind: &str, without: bool) -> bool {
             return true;
         }
     }
-    !any && without
+    !any
 }
 
 fn expires(request: &Message) -> Result<Option<u32>, Refused> {

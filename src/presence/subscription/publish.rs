@@ -26,9 +26,6 @@ impl Publish {
     /// 489, 415, 412 or 400.
     pub fn read(request: &Message) -> Result<Self, Refused> {
         let (package, _) = package(request)?;
-        if package == Package::MessageSummary {
-            return Err(Refused::BadEvent);
-        }
         let mut tags = others(request, b"sip-if-match", b"");
         let tag = tags.next().map(trim);
         if tags.next().is_some() {

@@ -1,0 +1,74 @@
+//! Lamps of calls that a third one has joined (R51, R55, R206; RFC 3515, RFC 3891).
+
+use crate::{
+    sample::phone::{PASSWORD, Phone},
+    support::{Over, Peer, Ringpost, SDP, Sip, peer::Dialog, peer::fresh},
+    watcher::{Watcher, lamp, site},
+};
+
+fn registered(ringpost: &Ringpost, user: &str, ip: &str) -> Phone {
+    let mut phone = Phone::new(Over::Udp, ip, ringpost, user);
+    assert_eq!(phone.registers("").what(), "200");
+    phone
+}
+
+/// One phone calls another one, which answers; the caller's dialog, the other's, and the 200 of the call.
+fn talk(caller: &mut Phone, called: &mut Phone, sdp: &str) -> (Dialog, Dialog, Sip) {
+    let uri = format!("sip:{}@corp.test", called.user);
+    let proof = caller.proof("INVITE", &uri);
+    caller.call_id = format!("call-{}", fresh());
+    let headers = format!("Contact: {}\r\n{proof}", caller.contact);
+    let invite = caller.draft("INVITE", &uri, &headers, sdp);
+    caller.peer.send(invite.as_bytes());
+    let rings = called.peer.expect("INVITE");
+    let answer = called.peer.answer(&rings, 200);
+    let ok = caller.peer.expect("200");
+    let mut dialog = Dialog::caller(&Sip::new(invite.as_bytes()), &ok);
+    caller.peer.inside(&mut dialog, "ACK", "", "");
+    called.peer.expect("ACK");
+    (dialog, Dialog::callee(&rings, &answer), ok)
+}
+
+fn meets(peer: &mut Peer) {
+    let renewed = peer.expect("INVITE");
+    peer.answer(&renewed, 200);
+    peer.expect("ACK");
+}
+
+/// Ada talks with Ben, asks Cleo and joins the two: both are in a call, each with the other, until they hang up.
+#[test]
+fn two_who_are_joined_are_shown_in_their_call() {
+    let login = format!("password = \"{PASSWORD}\"\nmissed_calls = \"off\"");
+    let lines = "users = \"full\"\n[security]\nrefusals_per_second = 1000";
+    let users = ["1001", "1002", "1003"];
+    let ringpost = users.iter().fold(site(lines), |site, user| site.user(user, &[], &login)).start();
+    let mut ada = registered(&ringpost, "1001", "127.0.0.2");
+    let mut ben = registered(&ringpost, "1002", "127.0.0.3");
+    let mut cleo = registered(&ringpost, "1003", "127.0.0.4");
+    let mut lamps = users.map(|user| {
+        let mut watcher = Watcher::new(&ringpost, Over::Udp, "1001");
+        watcher.subscribes(user, "dialog", "Expires: 600\r\n");
+        watcher
+    });
+    let (_, mut first, _) = talk(&mut ben, &mut ada, SDP);
+    let (consulting, mut cleos, ok) = talk(&mut ada, &mut cleo, &SDP.replace("40000", "40200"));
+    let from_tag = consulting.local.split(";tag=").nth(1).expect("a tag");
+    let replaces = format!("{}%3Bto-tag%3D{}%3Bfrom-tag%3D{from_tag}", ok.one("Call-ID"), ok.to_tag());
+    let target = format!("Refer-To: <sip:1003@corp.test?Replaces={replaces}>\r\n");
+    ada.peer.inside(&mut first, "REFER", &target, "");
+    meets(&mut ben.peer);
+    meets(&mut cleo.peer);
+    for (at, other) in [(1, ">sip:1003@corp.test<"), (2, ">sip:1002@corp.test<")] {
+        let shown = lamps[at].sees(other);
+        assert_eq!(lamp(&shown), "confirmed", "{shown}");
+        assert_eq!(shown.body().matches("<dialog ").count(), 1, "{shown}");
+        let told = lamps[at].refreshes(600);
+        assert!(lamp(&told) == "confirmed" && told.body().contains(other), "{told}");
+    }
+    cleo.peer.inside(&mut cleos, "BYE", "", "");
+    cleo.peer.expect("200");
+    for watcher in &mut lamps {
+        let over = |watcher: &mut Watcher| watcher.sees("entity=\"sip:100").body().contains("<dialog ");
+        while over(watcher) {}
+    }
+}
