@@ -6,10 +6,11 @@ pub mod ews;
 pub mod graph;
 pub mod polling;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
+use self::polling::Fate;
 use crate::presence::{Calendar, SlotKind, microsoft::calendar::Slot};
 
 /// How long a slot is.
@@ -100,6 +101,9 @@ impl Schedule {
             let kind = kind(event.slot, event.is_meeting)?;
             let (subject, location) = (event.subject.clone(), event.location.clone());
             let stretch = stretch(event.from, event.until.min(self.end()), kind);
+            if stretch.from >= stretch.until {
+                return None;
+            }
             Some(crate::presence::Slot { subject, location, ..stretch })
         };
         let mut slots = match &self.events {
@@ -126,6 +130,11 @@ impl Schedule {
     /// When the last slot ends.
     pub fn end(&self) -> Timestamp {
         self.start + SLOT * i32::try_from(self.slots.len()).unwrap_or(i32::MAX)
+    }
+
+    /// Whether free and busy times that are published already are over before the next ones can be: `left` is until then.
+    pub fn ends_within(&self, now: Timestamp, left: Duration) -> bool {
+        self.end().duration_since(now) <= SLOT + SignedDuration::try_from(left).unwrap_or(SignedDuration::MAX)
     }
 
     /// Whether this, which is newer, has other slots for the time that both know, or other working hours.
@@ -182,6 +191,48 @@ pub type Closed = String;
 
 /// What a question about several mailboxes is answered, in their order.
 pub type Answers = Vec<Result<Schedule, Closed>>;
+
+/// What a server says of one mailbox.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Told {
+    /// Its schedule.
+    Shown(Box<Schedule>),
+    /// It shows nothing.
+    Hidden(Closed),
+    /// Nothing can be said of it now, which says nothing of the others.
+    Later(Closed),
+    /// It is known now which server has it, and that one has not been asked.
+    Found,
+}
+
+/// What a server says of several mailboxes, in their order.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reply {
+    /// Of each.
+    pub told: Vec<Told>,
+    /// How long the server wants to be left alone.
+    pub rest: Option<Duration>,
+}
+
+impl From<Answers> for Reply {
+    fn from(answers: Answers) -> Self {
+        let told =
+            |answer: Result<Schedule, _>| answer.map_or_else(Told::Hidden, |shown| Told::Shown(shown.into()));
+        Self { told: answers.into_iter().map(told).collect(), rest: None }
+    }
+}
+
+impl Told {
+    /// What that means for who is asked for when.
+    pub fn fate(&self) -> Fate {
+        match self {
+            Self::Shown(_) => Fate::Shown,
+            Self::Hidden(_) => Fate::Hidden,
+            Self::Later(_) => Fate::Later,
+            Self::Found => Fate::Found,
+        }
+    }
+}
 
 /// What is kept of texts of meetings, in characters.
 const LONGEST_TEXT: usize = 256;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use ringpost::{
-    calendar::{Answers, Window},
+    calendar::{Reply, Window},
     outbox::Delivery,
 };
 
@@ -13,20 +13,23 @@ pub trait Calendars: Send + Sync {
     /// How many mailboxes one question may be about.
     fn most(&self) -> usize;
 
-    /// The schedules of these mailboxes, in their order; `true`: automatic replies count as well, where they lie apart.
+    /// Which server has a mailbox, as far as is known: one question is about mailboxes of one place.
+    fn place(&self, mailbox: &str) -> Arc<str>;
+
+    /// The schedules of these mailboxes of one place, in their order; `true`: automatic replies count as well, where they lie apart.
     fn schedules<'a>(
         &'a self,
         mailboxes: &'a [Arc<str>],
         window: Window,
         out_of_office: bool,
-    ) -> BoxFuture<'a, Result<Answers, Unasked>>;
+    ) -> BoxFuture<'a, Result<Reply, Unasked>>;
 }
 
 /// Why nothing is known of any of them.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Unasked {
-    /// The answer is too large to be read.
-    #[error("the answer is too large")]
+    /// The answer is too large to be read, or the question is refused as a whole.
+    #[error("too much for one question, or one of its mailboxes is none")]
     TooMuch,
     /// The server does not tell now, and perhaps wants to be left alone for so long.
     #[error("{0}")]

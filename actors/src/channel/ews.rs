@@ -11,6 +11,7 @@ mod ntlm;
 mod probe;
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -51,8 +52,8 @@ pub struct Ews {
     door: Door,
     finder: Finder,
     letters: Letters,
-    /// Until when the server wants to be left alone.
-    rest: Mutex<Option<Instant>>,
+    /// Until when servers want to be left alone, by URL.
+    rests: Mutex<HashMap<Box<str>, Instant>>,
 }
 
 /// Why there can be no such channel.
@@ -80,7 +81,7 @@ impl Ews {
     ) -> Result<Self, EwsError> {
         let door = Door::new(&settings, tokens, names)?;
         let finder = Finder::new(settings.server.clone());
-        Ok(Self { settings, door, finder, letters: Letters::default(), rest: Mutex::default() })
+        Ok(Self { settings, door, finder, letters: Letters::default(), rests: Mutex::default() })
     }
 
     /// Writes by these letters.
@@ -100,13 +101,13 @@ impl Ews {
         let Some(mailbox) = item.notice.mail.as_deref() else {
             return never("the user has no mail address");
         };
-        if let Some(left) = self.resting() {
-            return busy("the server wants to be left alone", left);
-        }
         let url = match self.finder.url(mailbox, &self.door).await {
             Ok(url) => url,
-            Err(reason) => return down(reason),
+            Err(unfound) => return down(unfound.reason),
         };
+        if let Some(left) = self.resting(&url) {
+            return busy("the server wants to be left alone", left);
+        }
         let key = Key::of(&item.notice);
         let ended = match again {
             true => match self.ask(&url, mailbox, find(&self.settings, mailbox, &key)).await {
@@ -146,10 +147,10 @@ impl Ews {
             StatusCode::OK | StatusCode::INTERNAL_SERVER_ERROR if answer.whole => read(&answer.body).ok(),
             _ => None,
         };
-        let Some(told) = told else { return Err(self.unread(&answer, mailbox)) };
+        let Some(told) = told else { return Err(self.unread(&answer, (url, mailbox))) };
         match trouble(&told) {
             None => Ok((answer, told)),
-            Some(trouble) => Err(self.judged(trouble, mailbox)),
+            Some(trouble) => Err(self.judged(trouble, (url, mailbox))),
         }
     }
 
@@ -170,7 +171,7 @@ impl Ews {
     }
 
     /// An answer that HTTP alone explains.
-    fn unread(&self, answer: &Answer, mailbox: &str) -> Delivery {
+    fn unread(&self, answer: &Answer, (url, mailbox): (&str, &str)) -> Delivery {
         let status = answer.status;
         let words = format!("Exchange answers HTTP {}", status.as_u16());
         match status {
@@ -178,7 +179,7 @@ impl Ews {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                 let wanted = answer.retry_after();
                 let rest = wanted.unwrap_or(REST);
-                self.leave_alone(rest);
+                self.leave_alone(url, rest);
                 // Who says how long to wait stands at the door; any other may be a gateway that has lost the answer.
                 let refused = wanted.is_some() || status == StatusCode::TOO_MANY_REQUESTS;
                 if refused { busy(&words, rest) } else { unsure(busy(&words, rest)) }
@@ -198,10 +199,10 @@ impl Ews {
         }
     }
 
-    fn judged(&self, trouble: &Told, mailbox: &str) -> Delivery {
+    fn judged(&self, trouble: &Told, (url, mailbox): (&str, &str)) -> Delivery {
         let reason = one_line(&trouble.code, 80);
         if let Some(rest) = trouble.back_off {
-            self.leave_alone(rest);
+            self.leave_alone(url, rest);
             return busy(&reason, rest);
         }
         match trouble.fate() {
@@ -227,15 +228,16 @@ impl Ews {
         self.settings.request_timeout / 6
     }
 
-    fn leave_alone(&self, rest: Duration) {
+    fn leave_alone(&self, url: &str, rest: Duration) {
         let until = Instant::now() + rest;
-        let mut kept = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
-        *kept = Some(kept.map_or(until, |kept| kept.max(until)));
+        let mut rests = self.rests.lock().unwrap_or_else(PoisonError::into_inner);
+        rests.retain(|_, until| Instant::now() < *until);
+        rests.entry(url.into()).and_modify(|known| *known = until.max(*known)).or_insert(until);
     }
 
-    /// How long the server still wants to be left alone.
-    fn resting(&self) -> Option<Duration> {
-        let until = *self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+    /// How long a server still wants to be left alone.
+    fn resting(&self, url: &str) -> Option<Duration> {
+        let until = self.rests.lock().unwrap_or_else(PoisonError::into_inner).get(url).copied();
         until.and_then(|until| until.checked_duration_since(Instant::now())).filter(|left| !left.is_zero())
     }
 }

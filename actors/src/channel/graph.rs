@@ -9,7 +9,12 @@ mod contacts;
 mod probe;
 mod service;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::BoxFuture;
@@ -33,6 +38,7 @@ use super::{
     never,
     token::{SetupError, Tokens},
 };
+use calendars::Away;
 pub use probe::{Closed, Opened};
 use service::{Body, Service, Trouble};
 
@@ -41,6 +47,8 @@ pub struct Graph {
     settings: settings::Graph,
     service: Service,
     letters: Letters,
+    /// Who is away, as far as Graph has said.
+    away: Mutex<HashMap<Arc<str>, Away>>,
 }
 
 /// Why the service cannot be used.
@@ -69,7 +77,7 @@ impl Graph {
         let http = Http::resolving(settings.ca.as_deref(), names)?;
         let source = tokens.source(&settings.oauth, &http)?;
         let service = Service::new(http, source);
-        Ok(Self { settings: settings.clone(), service, letters: Letters::default() })
+        Ok(Self { settings: settings.clone(), service, letters: Letters::default(), away: Mutex::default() })
     }
 
     /// Writes by these letters.

@@ -5,7 +5,7 @@ use std::{rc::Rc, sync::Arc};
 
 use jiff::Timestamp;
 use ringpost::{
-    calendar::Window,
+    calendar::{Reply, Told, Window},
     counted::counted,
     doctor::advice,
     settings::{CalendarServer, ChannelKind, EwsLogin},
@@ -48,19 +48,25 @@ async fn user(sheet: &Sheet, ward: &Ward, settings: &CalendarServer) -> End {
         Err(why) => return sheet.failed(&why, remedy()),
     };
     let window = Window::at(Timestamp::now(), settings.slots);
-    let told = server.schedules(&[mailbox], window, settings.out_of_office).await;
-    match told.map(|mut answers| answers.pop()) {
-        Ok(Some(Ok(schedule))) => {
+    let mut reply = server.schedules(std::slice::from_ref(&mailbox), window, settings.out_of_office).await;
+    if let Ok(Reply { told, .. }) = &reply
+        && told[..] == [Told::Found]
+    {
+        // Autodiscover was asked; now its server is.
+        reply = server.schedules(&[mailbox], window, settings.out_of_office).await;
+    }
+    match reply.map(|mut reply| reply.told.pop()) {
+        Ok(Some(Told::Shown(schedule))) => {
             let slots = counted(schedule.slots.len(), "quarter of an hour");
             sheet.ok(&format!("free and busy times of a user are told, {} ahead", plural(&slots)));
             Some(())
         }
-        Ok(Some(Err(closed))) => {
+        Ok(Some(Told::Hidden(closed) | Told::Later(closed))) => {
             let rights = "Let the account of that channel read free and busy times of users (in Graph: Calendars.Read; in Exchange: \
                           the organization's default), and see that the mailbox is there.";
             sheet.failed(&format!("the calendar of a user is closed: {closed}"), rights.to_owned())
         }
-        Ok(None) => sheet.failed("its answer has no calendar", remedy()),
+        Ok(Some(Told::Found) | None) => sheet.failed("its answer has no calendar", remedy()),
         Err(why) => sheet.failed(&why.to_string(), remedy()),
     }
 }

@@ -16,6 +16,9 @@ use super::{
     trunk::{login, one_of, target},
 };
 
+/// No publication lasts longer.
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
 #[derive(Clone, Copy)]
 enum Kind {
     Sip,
@@ -26,14 +29,18 @@ enum Kind {
 /// Reads every server.
 pub fn servers(section: Option<Section<'_>>, channels: &[Channel], known: &[Known]) -> Vec<PublishServer> {
     let named = section.map(Section::named).unwrap_or_default();
-    named.into_iter().filter_map(|(name, section)| server(name, section, channels, known)).collect()
+    let mut servers: Vec<PublishServer> = vec![];
+    for (name, section) in named {
+        servers.extend(server(name, section, (channels, known), &servers));
+    }
+    servers
 }
 
 fn server(
     name: String,
     mut section: Section<'_>,
-    channels: &[Channel],
-    known: &[Known],
+    (channels, known): (&[Channel], &[Known]),
+    others: &[PublishServer],
 ) -> Option<PublishServer> {
     let kinds = [("sip", Kind::Sip), ("microsoft", Kind::Microsoft), ("teams", Kind::Teams)];
     let kind = section.optional("kind", |raw| one_of(raw, &kinds)).unwrap_or(Kind::Sip);
@@ -46,14 +53,63 @@ fn server(
     let users = section.list("users", |raw| raw.text().map(str::to_owned));
     let gap = section.optional("publish_gap", Raw::duration_or_zero);
     let at_once = section.optional("at_once", |raw| raw.count(1..=1_000));
-    section.end();
-    Some(PublishServer {
+    let read = to.map(|to| PublishServer {
         name,
-        to: to?,
+        to,
         users: listed.then_some(users),
         gap: gap.unwrap_or(Duration::from_millis(500)),
-        at_once: usize::try_from(at_once.unwrap_or(16)).ok()?,
-    })
+        at_once: at_once.and_then(|most| usize::try_from(most).ok()).unwrap_or(16),
+    });
+    if let Some(read) = &read {
+        let (key, longest) = longest_gap(&read.to);
+        if read.gap > longest {
+            let longest = longest.as_secs_f32();
+            section.refuse(
+                "publish_gap",
+                format!("must not be longer than {longest} s, when publications are told anew ({key})"),
+            );
+        }
+        if let Some(other) = others.iter().find(|other| clash(read, other)) {
+            let key = if let PublishTo::Teams { .. } = read.to { "channel" } else { "server" };
+            let what =
+                format!("[presence.publish.{}] tells it the same of the same users already", other.name);
+            section.refuse(key, what);
+        }
+    }
+    section.end();
+    read
+}
+
+/// The longest time between two changes that lets no publication end meanwhile, and the key that says so.
+fn longest_gap(to: &PublishTo) -> (&'static str, Duration) {
+    match to {
+        PublishTo::Teams { expires, .. } => ("half of expires", *expires / 2),
+        PublishTo::Sip(sip) => match sip.what {
+            PublishWhat::Packages { expires, .. } => ("half of expires", expires / 2),
+            PublishWhat::Categories { refresh, .. } => ("refresh", refresh),
+        },
+    }
+}
+
+/// Whether two tables would publish the same twice.
+fn clash(one: &PublishServer, other: &PublishServer) -> bool {
+    let same = match (&one.to, &other.to) {
+        (PublishTo::Teams { channel: one, .. }, PublishTo::Teams { channel: other, .. }) => one == other,
+        (PublishTo::Sip(one), PublishTo::Sip(other)) if one.target.eq_ignore_ascii_case(&other.target) => {
+            match (&one.what, &other.what) {
+                (PublishWhat::Packages { packages, .. }, PublishWhat::Packages { packages: others, .. }) => {
+                    packages.iter().any(|package| others.contains(package))
+                }
+                (PublishWhat::Categories { .. }, PublishWhat::Categories { .. }) => true,
+                _ => false,
+            }
+        }
+        _ => false,
+    };
+    same && match (&one.users, &other.users) {
+        (Some(users), Some(others)) => users.iter().any(|user| others.contains(user)),
+        _ => true,
+    }
 }
 
 fn sip(section: &mut Section<'_>, what: impl FnOnce(&mut Section<'_>) -> PublishWhat) -> Option<SipServer> {
@@ -97,18 +153,25 @@ fn packages(section: &mut Section<'_>) -> PublishWhat {
     if packages.is_empty() {
         packages.push(Package::Presence);
     }
-    let expires = section.optional("expires", |raw| at_least(raw, Duration::from_secs(60)));
+    let expires = section.optional("expires", |raw| within(raw, Duration::from_secs(60), DAY));
     PublishWhat::Packages { packages, expires: expires.unwrap_or(Duration::from_secs(600)) }
 }
 
 fn categories(section: &mut Section<'_>) -> PublishWhat {
-    let refresh = section.optional("refresh", |raw| at_least(raw, Duration::from_secs(60)));
+    let refresh = section.optional("refresh", |raw| within(raw, Duration::from_secs(60), DAY));
     let message_waiting = section.optional("message_waiting", Raw::flag);
     let calendar = section.optional("calendar", Raw::flag);
     PublishWhat::Categories {
         refresh: refresh.unwrap_or(Duration::from_secs(1_800)),
         message_waiting: message_waiting.unwrap_or(true),
         calendar: calendar.unwrap_or(true),
+    }
+}
+
+fn within(raw: &Raw<'_>, least: Duration, most: Duration) -> Result<Duration, String> {
+    match at_least(raw, least)? {
+        long if long > most => Err(format!("must be {} h or shorter", most.as_secs() / 3_600)),
+        time => Ok(time),
     }
 }
 

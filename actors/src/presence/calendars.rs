@@ -1,5 +1,5 @@
-//! Asks servers for users' calendars and puts them where presence is kept (R53): one task, and nothing waits for it. Each user
-//! has one writer (R57): the server that names the user, or else the first of those that ask for all.
+//! Asks servers for users' calendars and puts them where presence is kept (R53): one task, and nothing waits for it. A table of
+//! the site may lead to several servers, each of which is asked at its own pace. Each user has one writer (R57): the server that names the user, or else the first of those that ask for all.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,8 +11,8 @@ use futures_util::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 use jiff::Timestamp;
 use ringpost::{
     calendar::{
-        Answers, Schedule, Window,
-        polling::{Outcome, Polling, Terms},
+        Reply, Schedule, Told, Window,
+        polling::{Outcome, Polling, Question, Terms},
     },
     directory::Directory,
     outbox::ChannelName,
@@ -50,11 +50,13 @@ struct Server {
     polling: Polling,
     /// The users of each mailbox.
     users: HashMap<Arc<str>, Vec<Arc<str>>>,
-    is_down: bool,
+    /// Why the last question was not answered, or the last mailbox not shown.
+    trouble: String,
+    health: State,
 }
 
 /// What came of a question to the server of that name.
-type Done = (String, Vec<Arc<str>>, Result<Answers, Unasked>);
+type Done = (String, Question, Result<Reply, Unasked>);
 
 impl Asked {
     /// Asks those servers.
@@ -77,17 +79,18 @@ impl Asked {
                 seen = Some(directory);
             }
             for server in &mut servers {
-                if let Some(batch) = server.polling.next(now()) {
+                while let Some(question) = server.polling.next(now(), |mailbox| server.server.place(mailbox))
+                {
                     METRICS.calendar_polls_total.one();
-                    work.push(server.ask(batch));
+                    work.push(server.ask(question));
                 }
             }
             let wake = servers.iter().filter_map(|server| server.polling.wake()).min();
             let wait = wake.map_or(LOOK, |wake| wake.saturating_sub(now()).clamp(1, LOOK));
             tokio::select! {
-                Some((name, batch, answers)) = work.next() => {
+                Some((name, question, reply)) = work.next() => {
                     if let Some(server) = servers.iter_mut().find(|server| server.settings.name == name) {
-                        self.answered(server, &batch, answers, (now(), random()));
+                        self.answered(server, &question, reply, (now(), random()));
                     }
                 }
                 () = tokio::time::sleep(Duration::from_millis(wait)) => {}
@@ -123,17 +126,18 @@ impl Asked {
             let batch = server.most();
             let terms = Terms { every: settings.every.as_millis() as u64, batch };
             let at = before.iter().position(|one| one.settings.name == settings.name);
-            let mut polling = at.map_or_else(|| Polling::new(terms), |at| before.swap_remove(at).polling);
+            let (mut polling, trouble, health) = match at.map(|at| before.swap_remove(at)) {
+                Some(Server { polling, trouble, health, .. }) => (polling, trouble, health),
+                None => {
+                    METRICS.health.set(&part(&settings.name), State::Green);
+                    (Polling::new(terms), String::new(), State::Green)
+                }
+            };
             polling.sets(terms, users.keys().cloned(), now, random);
-            let is_down = polling.is_down();
-            let server = Arc::clone(server);
-            let new = Server { settings: settings.clone(), server, polling, users, is_down };
-            if !is_down {
-                METRICS.health.set(&new.part(), State::Green);
-            }
-            servers.push(new);
+            let (settings, server) = (settings.clone(), Arc::clone(server));
+            servers.push(Server { settings, server, polling, users, trouble, health });
         }
-        before.iter().for_each(|gone| METRICS.health.forget(&gone.part()));
+        before.iter().for_each(|gone| METRICS.health.forget(&part(&gone.settings.name)));
         METRICS.calendars.set(taken.len() as u64);
         // Nobody asks for these any more.
         for gone in known.difference(&taken) {
@@ -144,71 +148,84 @@ impl Asked {
     fn answered(
         &self,
         server: &mut Server,
-        batch: &[Arc<str>],
-        answers: Result<Answers, Unasked>,
+        question: &Question,
+        reply: Result<Reply, Unasked>,
         (now, random): (u64, u32),
     ) {
-        let outcome = match answers {
-            Ok(answers) => {
-                let told = answers.iter().map(Result::is_ok).collect();
-                for (mailbox, answer) in batch.iter().zip(answers) {
+        let outcome = match reply {
+            Ok(Reply { told, rest }) => {
+                let fates = told.iter().map(Told::fate).collect();
+                for (mailbox, told) in question.mailboxes.iter().zip(told) {
                     let users = server.users.get(mailbox).map(Vec::as_slice).unwrap_or_default();
-                    match answer {
-                        Ok(schedule) => self.presence.calendars(users, schedule, server.settings.keep),
-                        Err(reason) => {
-                            tracing::debug!(mailbox = &**mailbox, reason, "A calendar is not shown")
+                    match told {
+                        Told::Shown(schedule) => self.presence.calendars(users, *schedule, &server.settings),
+                        Told::Hidden(reason) | Told::Later(reason) => {
+                            tracing::debug!(mailbox = &**mailbox, reason, "A calendar is not shown");
+                            server.trouble = reason;
                         }
+                        Told::Found => {}
                     }
                 }
-                Outcome::Told(told)
+                Outcome::Told(fates, rest.map(|rest| rest.as_millis() as u64))
             }
             Err(error) => {
                 METRICS.calendar_failures_total.one();
-                let part = server.part();
-                tracing::debug!(part, %error, "Calendars cannot be asked for");
+                let name = &server.settings.name;
+                tracing::debug!(calendar = name, place = &*question.place, %error, "Calendars cannot be asked for");
                 match error {
                     Unasked::TooMuch => Outcome::TooMuch,
                     Unasked::Down(reason, wait) => {
-                        METRICS.health.set(&part, State::Yellow(reason));
+                        server.trouble = reason;
                         Outcome::Down(wait.map(|wait| wait.as_millis() as u64))
                     }
                 }
             }
         };
-        server.polling.answered(batch, &outcome, now, random);
-        let was_down = std::mem::replace(&mut server.is_down, server.polling.is_down());
-        if was_down && !server.is_down {
-            METRICS.health.set(&server.part(), State::Green);
-        }
+        server.polling.answered(question, &outcome, now, random);
+        server.shows_health();
     }
 }
 
 impl Server {
-    fn part(&self) -> String {
-        format!("calendar {}", self.settings.name)
+    fn shows_health(&mut self) {
+        let health = match (self.polling.is_down(), self.polling.shows_nobody()) {
+            (true, _) => State::Yellow(self.trouble.clone()),
+            (false, true) => State::Yellow(format!("no calendar is shown: {}", self.trouble)),
+            (false, false) => State::Green,
+        };
+        // The words may differ with every mailbox; the colour is what counts.
+        if std::mem::discriminant(&health) != std::mem::discriminant(&self.health) {
+            METRICS.health.set(&part(&self.settings.name), health.clone());
+            self.health = health;
+        }
     }
 
     fn all(&self) -> impl Iterator<Item = Arc<str>> {
         self.users.values().flatten().cloned()
     }
 
-    fn ask(&self, batch: Vec<Arc<str>>) -> LocalBoxFuture<'static, Done> {
+    fn ask(&self, question: Question) -> LocalBoxFuture<'static, Done> {
         let (name, server) = (self.settings.name.clone(), Arc::clone(&self.server));
         let window = Window::at(Timestamp::now(), self.settings.slots);
         let out_of_office = self.settings.out_of_office;
         Box::pin(async move {
-            let answers = server.schedules(&batch, window, out_of_office).await;
-            (name, batch, answers)
+            let reply = server.schedules(&question.mailboxes, window, out_of_office).await;
+            (name, question, reply)
         })
     }
 }
 
+/// What a table of the site is called in the health report.
+fn part(name: &str) -> String {
+    format!("calendar {name}")
+}
+
 impl Presence {
-    /// These users' calendar is so now; it counts for so long, unless it is told again.
-    fn calendars(&self, users: &[Arc<str>], schedule: Schedule, keep: Duration) {
+    /// These users' calendar is so now; it counts for as long as the site says, unless it is told again.
+    fn calendars(&self, users: &[Arc<str>], schedule: Schedule, settings: &CalendarServer) {
         let directory = self.directory.load();
         let end = u64::try_from(schedule.end().as_second()).unwrap_or_default();
-        let ends = (self.now() + keep.as_secs()).min(end);
+        let ends = (self.now() + settings.keep.as_secs()).min(end);
         let schedule = Arc::new(schedule);
         for user in users.iter().filter_map(|user| directory.of_address(user)) {
             let said = Said { calendar: Some(schedule.input()), ..Said::default() };
@@ -217,6 +234,7 @@ impl Presence {
                 let is_news = known.schedule.as_ref().is_none_or(|older| {
                     schedule.differs_from(older)
                         || schedule.start.as_second() - older.start.as_second() >= REFRESH
+                        || older.ends_within(schedule.start, settings.every)
                 });
                 if is_news {
                     known.schedule = Some(Arc::clone(&schedule));

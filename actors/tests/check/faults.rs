@@ -145,6 +145,37 @@ const FAULTS: &[Fault] = &[
         ],
     ),
     (
+        "calendars that are over before they are asked for again, and one that nobody is left for",
+        "[store]",
+        "[channel.exchange]\nkind = \"ews\"\nurl = \"https://mail.example.test/EWS/Exchange.asmx\"\nauth = \"basic\"\nuser = \"svc\"\n\
+         password_file = \"/dev/null\"\nfrom = \"um@example.test\"\n[presence.calendar.a]\nchannel = \"exchange\"\nevery = \"1h\"\n\
+         slots = 4\n[presence.calendar.b]\nchannel = \"exchange\"\nevery = \"40h\"\nkeep = \"41h\"\n[presence.calendar.c]\n\
+         channel = \"exchange\"\nevery = \"45m\"\nslots = 4\nusers = [\"1001\"]\n[store]",
+        &[
+            "site.toml:27: channel.exchange.password_file: holds no password",
+            "site.toml:32: presence.calendar.a.slots: 4 quarters of an hour are over before the calendar is asked for again: wants 5 or more, or a shorter every",
+            "site.toml:33: presence.calendar.b.users: is missing: [presence.calendar.a] asks for everybody else already, nobody is left",
+            "site.toml:35: presence.calendar.b.every: 128 quarters of an hour are over before the calendar is asked for again: wants 161 or more, or a shorter every",
+        ],
+    ),
+    (
+        "publications that end before they are told anew, for longer than a day, and twice",
+        "[store]",
+        "[presence.publish.a]\nserver = \"sip:b.test\"\npublish_gap = \"5m1s\"\nusers = [\"1001\"]\n[presence.publish.b]\n\
+         server = \"sip:B.test\"\nexpires = \"25h\"\npackages = [\"dialog\", \"presence\"]\n[presence.publish.c]\nserver = \"sip:b.test\"\n\
+         packages = [\"message-summary\"]\n[presence.publish.d]\nkind = \"microsoft\"\nserver = \"sip:b.test\"\nrefresh = \"1m\"\n\
+         publish_gap = \"2m\"\nusers = [\"1001\"]\n[presence.publish.e]\nkind = \"microsoft\"\nserver = \"sip:b.test\"\nusers = [\"1002\"]\n\
+         [presence.publish.f]\nkind = \"microsoft\"\nserver = \"sip:b.test\"\nrefresh = \"2d\"\n[store]",
+        &[
+            "site.toml:24: presence.publish.a.publish_gap: must not be longer than 300 s, when publications are told anew (half of expires)",
+            "site.toml:27: presence.publish.b.server: [presence.publish.a] tells it the same of the same users already",
+            "site.toml:28: presence.publish.b.expires: must be 24 h or shorter",
+            "site.toml:37: presence.publish.d.publish_gap: must not be longer than 60 s, when publications are told anew (refresh)",
+            "site.toml:45: presence.publish.f.server: [presence.publish.d] tells it the same of the same users already",
+            "site.toml:46: presence.publish.f.refresh: must be 24 h or shorter",
+        ],
+    ),
+    (
         "connectors to nowhere, for nothing",
         "[store]",
         "[[presence.connector]]\nname = \"one\"\nserver = \"sip:pbx.test\"\ntransport = \"ws\"\nlogin = \"x\"\ntelephony = \"lamps\"\n\

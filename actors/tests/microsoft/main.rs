@@ -14,6 +14,7 @@ mod online;
 #[path = "../support/call/mod.rs"]
 mod program;
 mod sample;
+mod servers;
 mod service;
 #[path = "../support/mod.rs"]
 mod support;

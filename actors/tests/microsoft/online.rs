@@ -169,8 +169,12 @@ impl Online {
         }
         let path: Vec<&str> = asked.path.split('/').skip(3).collect();
         let user = path.first().map(|user| user.replace("%40", "@"));
-        let code = self.closed.iter().find(|(of, _)| user.as_deref() == Some(of)).map(|(_, code)| *code);
-        if let Some(code) = code.filter(|code| *code < 500 || path.contains(&"mailboxSettings")) {
+        let code = self
+            .closed
+            .iter()
+            .find(|(of, _)| user.as_deref().and_then(|user| user.strip_suffix("@corp.test")) == Some(of));
+        let code = code.map(|(_, code)| *code);
+        if let Some(code) = code.filter(|code| *code < 429 || path.contains(&"mailboxSettings")) {
             return Reply::json(code, &json!({"error": {"code": "Closed", "message": "injected"}}));
         }
         match path[..] {
@@ -257,16 +261,49 @@ impl Cloud {
     }
 }
 
-/// Whoever has no mailbox there, whom we may not speak for, or of whom Graph fails to tell something hides nobody else's calendar.
+/// Whoever has no mailbox there, whom we may not speak for, or of whom Graph fails to tell something hides nobody else's
+/// calendar: neither in one question nor in those behind it.
 #[test]
 fn r53_one_mailbox_that_is_closed_hides_no_other() {
-    let cloud = Cloud::of("127.0.0.36", [100, 999, 1_000, 1_001].into_iter());
+    const REFUSED: [&str; 20] = [
+        "u100", "u101", "u102", "u103", "u104", "u105", "u106", "u107", "u108", "u109", "u110", "u111",
+        "u112", "u113", "u114", "u115", "u116", "u117", "u118", "u119",
+    ];
+    let cloud = Cloud::of("127.0.0.36", (100..120).chain([998, 999, 1_000, 1_001]));
     cloud.with(|online| {
-        online.closed = vec![("u100@corp.test", 403), ("u1000@corp.test", 404), ("u999@corp.test", 500)];
+        // A whole question of mailboxes that are not ours to speak for.
+        online.closed = REFUSED.iter().map(|name| (*name, 403)).collect();
+        online.closed.extend([("u1000", 404), ("u999", 500), ("u998", 429)]);
         online.busy = vec![("u1001@corp.test".into(), "busy")];
     });
     cloud.ocs.until("a meeting", |ocs| ocs.state(USER, MEETING).is_some());
-    cloud.with(|online| assert!(online.asked > 0));
+    // Whoever is away stays so while Graph cannot say it.
+    cloud.with(|online| {
+        online.busy.clear();
+        online.replies = vec![("u1001@corp.test".into(), json!({"status": "alwaysEnabled"}))];
+    });
+    cloud.ocs.until("away", |ocs| ocs.state(USER, AWAY).is_some() && ocs.state(USER, MEETING).is_none());
+    cloud.with(|online| {
+        online.closed.push(("u1001", 500));
+        online.busy = vec![("u1001@corp.test".into(), "oof")];
+        online.asked = 0;
+    });
+    until("asked again and again", || cloud.online.lock().is_ok_and(|online| online.asked >= 6));
+    assert!(cloud.ocs.state(USER, AWAY).is_some());
+    let health = metrics::ask(cloud.health.port(), "GET /health HTTP/1.0\r\n\r\n");
+    assert!(health.contains("green calendar online"), "{health}");
+    cloud.ringpost.is_well();
+}
+
+/// Where nobody's calendar may be seen, that is no outage, but whoever looks is told why.
+#[test]
+fn r53_an_application_without_the_right_is_said_to_have_none() {
+    let cloud = Cloud::of("127.0.0.37", [1_001, 1_002].into_iter());
+    cloud.with(|online| online.closed = vec![("u1001", 403), ("u1002", 403)]);
+    until("yellow", || {
+        let health = metrics::ask(cloud.health.port(), "GET /health HTTP/1.0\r\n\r\n");
+        health.contains("yellow calendar online") && health.contains("403")
+    });
     cloud.ringpost.is_well();
 }
 

@@ -68,7 +68,14 @@ impl Server {
         tls: Option<Arc<ServerConfig>>,
         answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        Self::on(TcpListener::bind("127.0.0.1:0").expect("loopback"), tls, answer)
+    }
+
+    pub fn on(
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let port = listener.local_addr().expect("bound").port();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (kept, answer): (_, Arc<Answerer>) = (asked.clone(), Arc::new(answer));

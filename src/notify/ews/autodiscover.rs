@@ -25,6 +25,8 @@ pub struct Search<'s> {
     asked: Vec<Ask>,
     /// The last reason why a place did not help.
     reason: String,
+    /// Somebody who should know has answered.
+    is_certain: bool,
 }
 
 /// A request.
@@ -75,7 +77,20 @@ impl<'s> Search<'s> {
     /// A search; `mail` is the mailbox.
     pub fn new(settings: &'s Autodiscover, mail: &str) -> Self {
         let reason = "the order of Autodiscover is empty".to_owned();
-        Self { settings, mail: mail.to_owned(), next: 0, hops: 0, asked: Vec::new(), reason }
+        Self {
+            settings,
+            mail: mail.to_owned(),
+            next: 0,
+            hops: 0,
+            asked: Vec::new(),
+            reason,
+            is_certain: false,
+        }
+    }
+
+    /// Whether an Autodiscover has said so where nobody knows a server; else none could be asked, which may pass.
+    pub fn is_certain(&self) -> bool {
+        self.is_certain
     }
 
     /// What to ask first, and whenever a place did not help.
@@ -136,6 +151,7 @@ impl<'s> Search<'s> {
                 None => self.no("the URL of EWS is not https"),
             };
         }
+        self.is_certain |= elements.iter().any(|one| one.name == "Autodiscover");
         match text("ErrorCode") {
             Some(code) if code.text == "600" => {
                 self.no("error 600: Autodiscover lives, but does not understand the request")

@@ -13,10 +13,11 @@ use super::{
 
 impl Ews {
     async fn listed(&self, mailbox: &str, next: Option<&str>) -> Result<Page, Unlisted> {
-        if self.resting().is_some() {
+        let url = self.finder.url(mailbox, &self.door).await;
+        let url = url.map_err(|unfound| Unlisted::Down(unfound.reason))?;
+        if self.resting(&url).is_some() {
             return Err(Unlisted::Down("the server wants to be left alone".to_owned()));
         }
-        let url = self.finder.url(mailbox, &self.door).await.map_err(Unlisted::Down)?;
         let asked = self.answered(&url, mailbox, request(&self.settings, mailbox, next)).await;
         let (answer, _) = asked.map_err(Unlisted::of)?;
         read(&answer.body, next).map_err(|error| Unlisted::Down(error.to_string()))
