@@ -182,7 +182,11 @@ impl Line {
             .partition(|(id, call)| is_there(id) && now.saturating_sub(call.began) <= LONGEST_RING);
         self.rang = rest;
         if snapshot.is_some() {
-            lacking.extend(self.calls.extract_if(.., |id, call| call.rings() && !is_there(id)));
+            let is_gone = |(id, call): &(String, Call)| call.rings() && !is_there(id);
+            let (gone, rest): (BTreeMap<_, _>, _) =
+                std::mem::take(&mut self.calls).into_iter().partition(is_gone);
+            self.calls = rest;
+            lacking.extend(gone);
         }
         lacking.into_iter().map(|(id, call)| call.left(id, How::Unknown, now)).collect()
     }
