@@ -58,7 +58,7 @@ fn killed_at_any_moment_it_delivers_every_committed_notice_once() {
     for round in 0..kills {
         committed.extend(life(folder.path(), round, ["child", "KILL", "KEY "]));
     }
-    assert!(committed.len() > 5 * kills, "the children got far enough: {}", committed.len());
+    assert!(committed.len() > kills, "the children got far enough: {}", committed.len());
     actix::System::new().block_on(async {
         let (_outbox, scribe) = started(folder.path());
         settled(&scribe).await;

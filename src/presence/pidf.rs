@@ -50,7 +50,8 @@ pub fn write(presence: &Presence, entity: &str, changed: u64) -> String {
         ),
     );
     let state = rich.state.map_or("not-configured", Standard::name);
-    add(&mut body, format_args!("<tuple id=\"person\"><status><basic>{open}</basic>"));
+    let there = if rich.state == Some(Standard::Offline) { "closed" } else { open };
+    add(&mut body, format_args!("<tuple id=\"person\"><status><basic>{there}</basic>"));
     add(&mut body, format_args!("<own:rich>{state}</own:rich></status><contact>{entity}</contact>"));
     if let Some(note) = &rich.note {
         element(&mut body, "note", note);

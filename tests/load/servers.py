@@ -52,11 +52,12 @@ def kamailio(folder, config, port, *more):
             os.path.join(folder, "pid")]
 
 
-def end(process, how=signal.SIGTERM, patience=30):
+def end(process, how=signal.SIGTERM, patience=120):
     process.send_signal(how)
     try:
         process.wait(patience)
     except subprocess.TimeoutExpired:
+        print(f"killed: it did not end within {patience} s, so what it had still to write is lost", file=sys.stderr)
         process.kill()
         process.wait()
 

@@ -3,7 +3,7 @@
 use ringpost::rcc::{
     Connection, Edition, Event, Happened, Local, event, event_body,
     line::{How, Left, Line, Phone, same_device},
-    view::{End, Seen, View, events},
+    view::{End, Seen, View, Why, events},
 };
 
 const US: &str = "tel:+4544890101;ext=200";
@@ -16,8 +16,10 @@ fn told(happened: Happened, of: &str, cause: &str) -> Event {
         device: Some(of.into()),
         calling: Some("tel:+4511".into()),
         called: Some(US.into()),
+        redirection: None,
         second: None,
         joined: vec![],
+        when: None,
         to: None,
         on: None,
         local: None,
@@ -214,7 +216,7 @@ fn names_of_one_device_are_known_as_one() {
 fn our_own_calls_are_understood_by_a_client() {
     use Phone::{Calling, Idle, Ringing, Talking};
     let over = |end| Seen::Over(end);
-    let diverted = || over(End::Diverted(Some("tel:9".into())));
+    let diverted = || over(End::Diverted(Some("tel:9".into()), Why::NoAnswer));
     type Story = (bool, Vec<Seen>, Vec<Phone>, Option<How>);
     let stories: Vec<Story> = vec![
         (
@@ -246,7 +248,7 @@ fn our_own_calls_are_understood_by_a_client() {
         let (mut line, mut before, mut left) = (Line::new(US), None, None::<Left>);
         for (state, phone) in states.iter().zip(phones) {
             let other = Some("tel:+4511".to_owned());
-            let view = View { call: "c1".into(), device: US.into(), incoming, other, state: state.clone() };
+            let view = view(incoming, other, None, state.clone());
             for told in events("m", before.as_ref(), &view) {
                 // As it arrives.
                 let told =
@@ -263,6 +265,52 @@ fn our_own_calls_are_understood_by_a_client() {
         }
         assert_eq!(left.map(|left| left.how), how, "{states:?}");
     }
+}
+
+fn view(incoming: bool, other: Option<String>, redirected: Option<&str>, state: Seen) -> View {
+    let redirected = redirected.map(str::to_owned);
+    View { call: "c1".into(), device: US.into(), incoming, other, redirected, state }
+}
+
+/// Who rings, who has answered, who has sent the call on and why: of calls that went elsewhere than they were dialled.
+#[test]
+fn redirected_calls_name_who_has_them() {
+    let told = |incoming: bool, redirected, states: &[Seen]| {
+        let other = Some("tel:201".to_owned());
+        let views: Vec<_> =
+            states.iter().map(|state| view(incoming, other.clone(), redirected, state.clone())).collect();
+        let before = views.len().checked_sub(2).map(|at| &views[at]);
+        events("m", before, &views[views.len() - 1])
+    };
+    let over = |end| [Seen::Rings, Seen::Over(end)];
+    let to = || Some("tel:9".to_owned());
+    // The caller's side: whose telephone rings or has answered; else as dialled.
+    for (redirected, there, by) in [(None, "tel:201", None), (Some("tel:202"), "tel:202", Some("tel:201"))] {
+        for states in [&[Seen::Dialled, Seen::Rings][..], &[Seen::Rings, Seen::Talks]] {
+            let told = told(false, redirected, states);
+            assert_eq!(told[0].device.as_deref(), Some(there));
+            assert_eq!(told[0].connection.device, there);
+            assert_eq!(told[0].called.as_deref(), Some("tel:201"), "as dialled");
+            assert_eq!(told[0].redirection.as_deref(), by);
+        }
+    }
+    // The called side: who has sent it here.
+    let came = told(true, Some("tel:200"), &[Seen::Rings]);
+    assert_eq!((came[0].device.as_deref(), came[0].redirection.as_deref()), (Some(US), Some("tel:200")));
+    let read = event(event_body(Edition(3), &came[0]).as_bytes()).expect("an event").expect("followed");
+    assert_eq!(read.redirection.as_deref(), Some("tel:200"));
+    for (why, cause) in [
+        (Why::Redirected, "redirected"),
+        (Why::Busy, "callForwardBusy"),
+        (Why::NoAnswer, "callForwardNoAnswer"),
+    ] {
+        let gone = told(true, None, &over(End::Diverted(to(), why)));
+        assert_eq!((gone[0].cause.as_str(), &gone[0].to), (cause, &to()));
+    }
+    // The own telephone did not take the call that it was to make: it has failed, and not who would have been called.
+    let failed = told(false, None, &[Seen::Dialled, Seen::Over(End::NotTaken)]);
+    let of: Vec<_> = failed.iter().map(|told| (told.happened, told.connection.device.as_str())).collect();
+    assert_eq!(of, [(Happened::Failed, US), (Happened::ConnectionCleared, US)]);
 }
 
 #[test]

@@ -219,6 +219,6 @@ fn t6_hostile_xml_is_refused_within_a_moment() {
         let found = search.heard(Heard::Answer { status: 200, location: None, body: &document });
         assert!(contacts.is_err(), "{name}");
         assert!(matches!(&found, Next::Nowhere(why) if why.contains("no XML")), "{name}: {found:?}");
-        assert!(took < Duration::from_millis(50), "{name}: {took:?}");
+        assert!(took < Duration::from_millis(500), "{name}: {took:?}");
     }
 }

@@ -1,7 +1,8 @@
 //! T24 and T30: answers that are none, and servers that want to be left alone, for every channel that speaks HTTP.
 
 use std::{
-    fs,
+    env, fs,
+    process::Command,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -122,6 +123,21 @@ async fn told(kind: Kind, done: bool, fault: impl Fn() -> Reply + Send + Sync + 
     End { status, deeds: ledger.len(), asked }
 }
 
+/// Has a test run in a process of its own, whose memory no other test uses; false: this is that process.
+pub fn runs_apart(test: &str) -> bool {
+    const APART: &str = "RINGPOST_APART";
+    if env::var_os(APART).is_some() {
+        return false;
+    }
+    let mut apart = Command::new(env::current_exe().expect("this test"));
+    apart.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(APART, test);
+    let done = apart.output().expect("this test starts again");
+    let said = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    let whole = said(&done.stdout);
+    assert!(done.status.success() && whole.contains("1 passed"), "{whole}{}", said(&done.stderr));
+    true
+}
+
 /// The most memory that this process has had, in KiB.
 pub fn most_memory() -> usize {
     let status = fs::read_to_string("/proc/self/status").expect("Linux");
@@ -137,6 +153,11 @@ type Make = fn() -> Reply;
 
 #[test]
 fn t24_an_answer_that_is_none_loses_nothing_and_is_repeated_only_where_nothing_was_confirmed() {
+    if runs_apart(
+        "answers::t24_an_answer_that_is_none_loses_nothing_and_is_repeated_only_where_nothing_was_confirmed",
+    ) {
+        return;
+    }
     // Whether a status has come: to a webhook that is all.
     let table: [(&str, bool, Make); 12] = [
         ("longer than its length", true, || Reply::Raw(ok(5, "<html><body>"))),

@@ -179,9 +179,9 @@ impl Ringpost {
         probe.next(patience).filter(|answer| answer.what() == "200").map(|_| since.elapsed())
     }
 
-    /// It answers an OPTIONS within 200 ms (P); a busy machine may lose a race or two.
+    /// It answers an OPTIONS within 200 ms (P); a busy machine may lose a race or more.
     pub fn is_well(&self) {
-        let well = (0..5).any(|_| self.answers_within(Duration::from_millis(200)).is_some());
+        let well = (0..25).any(|_| self.answers_within(Duration::from_millis(200)).is_some());
         assert!(well, "no answer to OPTIONS within 200 ms\n{}", self.log());
     }
 
