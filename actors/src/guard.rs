@@ -44,10 +44,10 @@ pub fn apart(part: &'static str, work: impl Fn()) {
 
 /// A place that a test can break.
 #[cfg(not(test))]
-fn breakable(_: &'static str) {}
+pub fn breakable(_: &'static str) {}
 
 #[cfg(test)]
-fn breakable(part: &'static str) {
+pub fn breakable(part: &'static str) {
     if BROKEN.lock().is_ok_and(|mut parts| parts.remove(part)) {
         panic!("broken by the test");
     }

@@ -44,7 +44,8 @@ impl Inputs {
             self.rich((talks, talks && phones.iter().any(|entry| entry.said.conference)), idle, now);
         let reachable = self.reachable(&phones);
         let open = (reachable || self.device.iter().any(|entry| entry.ends > now && entry.said.open))
-            && rich.state != Some(Standard::Offline);
+            // A telephone at a PBX is there though its user has signed in nowhere.
+            && apart.user != Some(Standard::Offline);
         Presence { telephony, telephony_by, rich, calls, open, apart }
     }
 

@@ -10,6 +10,8 @@ use std::{
 /// After so many milliseconds a PBX that is not well is tried again; it doubles.
 const FIRST_REST: u64 = 2_000;
 const LONGEST_REST: u64 = 5 * 60 * 1_000;
+/// One that has said that it takes nothing unasked is asked so much later whether that still holds.
+const UNWANTED: u64 = 60 * 60 * 1_000;
 
 /// What an answer means.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -61,16 +63,18 @@ impl<U: Clone + Eq + Hash> Unasked<U> {
         }
     }
 
-    /// Whether it wants to be told nothing that it has not asked for.
+    /// Whether it wants to be told nothing that it has not asked for, as far as is known.
     pub fn is_only_asked(&self) -> bool {
         self.only_asked
     }
 
+    /// Somebody may have put something right there: it is tried now, one user at first.
+    pub fn forgive(&mut self) {
+        self.not_before = 0;
+    }
+
     /// There is something new of a user.
     pub fn owe(&mut self, user: U) {
-        if self.only_asked {
-            return;
-        }
         match self.under_way.get_mut(&user) {
             Some(again) => *again = true,
             None if self.owed.insert(user.clone()) => self.waiting.push_back(user),
@@ -80,7 +84,7 @@ impl<U: Clone + Eq + Hash> Unasked<U> {
 
     /// Whom to tell of now; it counts as sent.
     pub fn next(&mut self, now: u64) -> Option<U> {
-        let room = if self.failures > 0 { 1 } else { self.at_once };
+        let room = if self.failures > 0 || self.only_asked { 1 } else { self.at_once };
         if now < self.not_before || self.under_way.len() >= room {
             return None;
         }
@@ -103,12 +107,10 @@ impl<U: Clone + Eq + Hash> Unasked<U> {
     /// What came of it; true where that is how it is found out that it takes nothing unasked.
     pub fn answered(&mut self, user: &U, fate: Fate, now: u64) -> bool {
         let again = self.under_way.remove(user).unwrap_or(false);
+        let is_news = fate == Fate::OnlyAsked && !self.only_asked;
         match fate {
-            Fate::Done => (self.failures, self.not_before) = (0, 0),
-            Fate::OnlyAsked => {
-                (self.waiting, self.owed) = (VecDeque::new(), HashSet::new());
-                return !std::mem::replace(&mut self.only_asked, true);
-            }
+            Fate::Done => (self.failures, self.not_before, self.only_asked) = (0, 0, false),
+            Fate::OnlyAsked => (self.not_before, self.only_asked) = (now + UNWANTED, true),
             Fate::Later => {
                 // Those that were under way together are one failure.
                 if now >= self.not_before {
@@ -117,9 +119,9 @@ impl<U: Clone + Eq + Hash> Unasked<U> {
                 }
             }
         }
-        if again || fate == Fate::Later {
+        if again || fate != Fate::Done {
             self.owe(user.clone());
         }
-        false
+        is_news
     }
 }

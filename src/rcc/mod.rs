@@ -200,12 +200,16 @@ pub struct Event {
     pub calling: Option<String>,
     /// `calledDevice`.
     pub called: Option<String>,
+    /// `lastRedirectionDevice`: who has sent the call on.
+    pub redirection: Option<String>,
     /// `secondaryOldCall` of a transfer or conference.
     pub second: Option<Connection>,
     /// The connections that there are after one (`transferredConnections`, `conferenceConnections`).
     pub joined: Vec<Connection>,
     /// `newDestination` of a call that was diverted, `forwardTo` where calls are forwarded from now on.
     pub to: Option<String>,
+    /// `forwardingType`: which calls.
+    pub when: Option<Forwarding>,
     /// `forwardStatus`, `doNotDisturbOn`.
     pub on: Option<bool>,
     /// `localConnectionInfo`.

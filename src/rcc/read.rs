@@ -183,6 +183,10 @@ pub fn response(body: &[u8]) -> Result<Response, Unread> {
         }
         "GetCSTAFeaturesResponse" => Response::Features,
         "MonitorStartResponse" => Response::MonitorStart { monitor: root.word("monitorCrossRefID")? },
+        // One that says nothing of calls does not say that there are none.
+        "SnapshotDeviceResponse" if root.within("snapshotData").is_none() => {
+            Response::Done("SnapshotDevice".into())
+        }
         "SnapshotDeviceResponse" => Response::Snapshot(snapshot(root)),
         "MakeCallResponse" => Response::MakeCall(root.connection("callingDevice")?),
         "GetForwardingResponse" => Response::Forwarding(forwardings(root)),
@@ -251,8 +255,10 @@ pub fn event(body: &[u8]) -> Result<Option<Event>, Unread> {
         device,
         calling: None,
         called: None,
+        redirection: None,
         second: None,
         joined: vec![],
+        when: None,
         to,
         on,
         local: None,
@@ -281,6 +287,7 @@ pub fn event(body: &[u8]) -> Result<Option<Event>, Unread> {
         connection: root.connection(shape.connection)?,
         calling: root.device("callingDevice"),
         called: root.device("calledDevice"),
+        redirection: root.device("lastRedirectionDevice"),
         second: root.connection("secondaryOldCall").ok(),
         joined: if joined { root.all("newConnection").filter_map(Node::whole).collect() } else { vec![] },
         local: Local::ALL.into_iter().find(|(_, name)| Some(*name) == word).map(|(local, _)| local),

@@ -13,6 +13,8 @@ pub struct View {
     pub incoming: bool,
     /// The other party, where it is known.
     pub other: Option<String>,
+    /// Who rings or has answered in place of the party that was called; of a call that came in, who has sent it here.
+    pub redirected: Option<String>,
     /// What stands for the call at the device.
     pub state: Seen,
 }
@@ -39,14 +41,38 @@ pub enum End {
     Cleared,
     /// Another device or user has it.
     Elsewhere,
-    /// It was sent elsewhere before it was answered.
-    Diverted(Option<String>),
+    /// It was sent elsewhere before it was answered, for that reason.
+    Diverted(Option<String>, Why),
     /// The device has given it to somebody else.
     Transferred(Option<String>),
     /// The number that was called was busy.
     Busy,
     /// Or could not be reached.
     Unreachable,
+    /// The device itself did not take the call that a program had it make.
+    NotTaken,
+}
+
+/// Why a call was sent elsewhere.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Why {
+    /// Somebody wanted it so.
+    Redirected,
+    /// The device was busy.
+    Busy,
+    /// Nobody answered.
+    NoAnswer,
+}
+
+impl Why {
+    /// As a cause (ECMA-323 EventCause).
+    fn cause(self) -> &'static str {
+        match self {
+            Self::Redirected => "redirected",
+            Self::Busy => "callForwardBusy",
+            Self::NoAnswer => "callForwardNoAnswer",
+        }
+    }
 }
 
 impl View {
@@ -72,6 +98,7 @@ pub fn events(monitor: &str, before: Option<&View>, after: &View) -> Vec<Event> 
     let tell =
         |happened, of: Option<&str>, local, cause: &str| event(monitor, after, (happened, of, local), cause);
     let (us, other) = (Some(after.device.as_str()), after.other.as_deref());
+    let there = after.redirected.as_deref().or(other);
     let mut told = vec![];
     let dialled = || tell(Happened::Originated, us, Local::Connected, "newCall");
     if before.is_none() && !after.incoming {
@@ -80,7 +107,7 @@ pub fn events(monitor: &str, before: Option<&View>, after: &View) -> Vec<Event> 
     // Somebody who answers at once has rung all the same.
     let rings = match after.incoming {
         true => tell(Happened::Delivered, us, Local::Alerting, "newCall"),
-        false => tell(Happened::Delivered, other, Local::Connected, "newCall"),
+        false => tell(Happened::Delivered, there, Local::Connected, "newCall"),
     };
     let silent = matches!(was, None | Some(Seen::Dialled));
     match &after.state {
@@ -93,14 +120,14 @@ pub fn events(monitor: &str, before: Option<&View>, after: &View) -> Vec<Event> 
             if silent && after.incoming {
                 told.push(rings);
             }
-            let by = if after.incoming { us } else { other };
+            let by = if after.incoming { us } else { there };
             told.push(tell(Happened::Established, by, Local::Connected, "newCall"));
         }
         Seen::Held => told.push(tell(Happened::Held, us, Local::Hold, "normal")),
         Seen::Over(_) if before.is_none() => told.clear(),
         Seen::Over(end) => match end {
-            End::Diverted(to) => {
-                let diverted = tell(Happened::Diverted, us, Local::Null, "redirected");
+            End::Diverted(to, why) => {
+                let diverted = tell(Happened::Diverted, us, Local::Null, why.cause());
                 told.push(Event { to: to.clone(), ..diverted });
             }
             End::Transferred(to) => {
@@ -110,6 +137,11 @@ pub fn events(monitor: &str, before: Option<&View>, after: &View) -> Vec<Event> 
             End::Busy | End::Unreachable => {
                 let cause = if *end == End::Busy { "busy" } else { "destNotObtainable" };
                 told.push(tell(Happened::Failed, other, Local::Fail, cause));
+                told.push(tell(Happened::ConnectionCleared, us, Local::Null, "normalClearing"));
+            }
+            // It never dialled: nothing is said of whom it would have called.
+            End::NotTaken => {
+                told.push(tell(Happened::Failed, us, Local::Fail, "callNotAnswered"));
                 told.push(tell(Happened::ConnectionCleared, us, Local::Null, "normalClearing"));
             }
             End::Elsewhere => told.push(tell(Happened::ConnectionCleared, us, Local::Null, "callPickup")),
@@ -127,6 +159,10 @@ fn event(
     cause: &str,
 ) -> Event {
     let (us, other) = (Some(view.device.clone()), view.other.clone());
+    let redirection = view.redirected.as_ref().and(match view.incoming {
+        true => view.redirected.clone(),
+        false => other.clone(),
+    });
     let (calling, called) = if view.incoming { (other, us) } else { (us, other) };
     Event {
         monitor: monitor.to_owned(),
@@ -135,8 +171,10 @@ fn event(
         device: of.map(str::to_owned),
         calling,
         called,
+        redirection,
         second: None,
         joined: vec![],
+        when: None,
         to: None,
         on: None,
         local: Some(local),

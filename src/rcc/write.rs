@@ -186,7 +186,8 @@ pub fn event_body(edition: Edition, event: &Event) -> String {
         return match event.happened {
             Happened::Forwarding => {
                 let to = event.to.as_deref().map(|to| one("forwardTo", to)).unwrap_or_default();
-                let how = one("forwardingType", when(Forwarding::Immediate)) + &one("forwardStatus", on);
+                let how = one("forwardingType", when(event.when.unwrap_or(Forwarding::Immediate)))
+                    + &one("forwardStatus", on);
                 document(edition, "ForwardingEvent", &(of + &how + &to))
             }
             _ => document(edition, "DoNotDisturbEvent", &(of + &one("doNotDisturbOn", on))),
@@ -220,7 +221,10 @@ pub fn event_body(edition: Edition, event: &Event) -> String {
         event.happened,
         Happened::Delivered | Happened::Established | Happened::Diverted | Happened::Failed
     ) {
-        inside += "<lastRedirectionDevice><notRequired/></lastRedirectionDevice>";
+        inside += &match &event.redirection {
+            Some(by) => device("lastRedirectionDevice", Some(by)),
+            None => "<lastRedirectionDevice><notRequired/></lastRedirectionDevice>".to_owned(),
+        };
     }
     if let Some(local) = event.local {
         inside += &one("localConnectionInfo", word(local));

@@ -2,7 +2,7 @@
 
 use ringpost::presence::{
     Access, Activity, Calendar, Device, Forward, Inputs, Kind, Manual, Own, Phone, Progress, Sight, Slot,
-    SlotKind, Source, Standard, Telephony, aggregate::Idle, input::Said,
+    SlotKind, Source, Standard, Telephony, aggregate::Idle, input::Said, pidf,
 };
 
 use crate::{NOW, call, from, inputs, phone};
@@ -56,6 +56,25 @@ fn the_four_inputs_are_kept_apart_and_end_apart() {
     assert_eq!(edges, [20, 30, 40, 50]);
     assert!(known.expire(NOW + 50) && !known.expire(NOW + 50));
     assert_eq!((known.user.len(), known.phone.len(), known.device.len(), known.calendar.len()), (0, 0, 0, 1));
+}
+
+/// A telephone that a PBX knows is there, though its user has signed in nowhere; unless the user wants to be nowhere.
+#[test]
+fn a_telephone_at_a_pbx_can_be_reached() {
+    let mut known = Inputs::default();
+    known.own = Own { has_address: true, has_number: true, ..Own::default() };
+    assert!(!known.sum(IDLE, NOW).open);
+    let there = Phone { reachable: Some(true), ..Phone::default() };
+    known.put(&from(Kind::Cti, "pbx"), Said { phone: Some(there), ..Said::default() }, NOW + 60);
+    let sum = known.sum(IDLE, NOW);
+    assert_eq!((sum.open, &sum.telephony), (true, &Telephony::Available));
+    assert_eq!(sum.rich.state, Some(Standard::Offline), "the person is nowhere");
+    let written = pidf::write(&sum, "sip:ada@corp.test", 0);
+    let basic: Vec<_> = written.split("<basic>").skip(1).filter_map(|rest| rest.split('<').next()).collect();
+    assert_eq!(basic, ["open", "closed"], "the telephone, then the person");
+    known.put(&from(Kind::Endpoint, "e"), says(Standard::Offline, None, None), NOW + 60);
+    assert!(!known.sum(IDLE, NOW).open);
+    assert!(!known.sum(IDLE, NOW + 60).open, "nothing outlives its end");
 }
 
 /// R56: a device is active, inactive, then idle, by time alone; of several the one in use counts.

@@ -124,7 +124,7 @@ fn a_pbx_is_told_of_each_user_the_latest() {
     }
     told.sort_unstable();
     assert_eq!((told, owes.wake(at)), (vec![1, 4], None));
-    // It wants to be asked only: that is said once.
+    // It wants to be asked only: that is said once, and tried again after an hour, and when the site was read.
     owes.owe(5);
     owes.owe(6);
     let (five, six) = (owes.next(at).expect("five"), owes.next(at).expect("six"));
@@ -132,4 +132,22 @@ fn a_pbx_is_told_of_each_user_the_latest() {
     assert!(owes.answered(&five, Fate::OnlyAsked, at) && !owes.answered(&six, Fate::OnlyAsked, at));
     owes.owe(8);
     assert!(owes.next(at).is_none() && owes.is_only_asked());
+    let hour = at + 3_600_000;
+    assert_eq!((owes.wake(at), owes.next(hour - 1)), (Some(hour), None));
+    let tried = owes.next(hour).expect("a try");
+    assert_eq!(owes.next(hour), None, "one at a time");
+    assert!(!owes.answered(&tried, Fate::OnlyAsked, hour), "nobody is told twice");
+    assert_eq!(owes.next(hour), None);
+    owes.forgive();
+    let tried = owes.next(hour).expect("once the site was read");
+    assert_eq!(owes.next(hour), None);
+    owes.answered(&tried, Fate::Done, hour);
+    assert!(!owes.is_only_asked());
+    let mut told = vec![tried];
+    while let Some(user) = owes.next(hour) {
+        owes.answered(&user, Fate::Done, hour);
+        told.push(user);
+    }
+    told.sort_unstable();
+    assert_eq!(told, [5, 6, 7, 8], "nobody is forgotten meanwhile");
 }

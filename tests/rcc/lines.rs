@@ -3,7 +3,7 @@
 use ringpost::rcc::{
     Connection, Edition, Event, Happened, Local, event, event_body,
     line::{How, Left, Line, Phone, same_device},
-    view::{End, Seen, View, events},
+    view::{End, Seen, View, Why, events},
 };
 
 const US: &str = "tel:+4544890101;ext=200";
@@ -16,8 +16,10 @@ fn told(happened: Happened, of: &str, cause: &str) -> Event {
         device: Some(of.into()),
         calling: Some("tel:+4511".into()),
         called: Some(US.into()),
+        redirection: None,
         second: None,
         joined: vec![],
+        when: None,
         to: None,
         on: None,
         local: None,
@@ -214,7 +216,7 @@ fn names_of_one_device_are_known_as_one() {
 fn our_own_calls_are_understood_by_a_client() {
     use Phone::{Calling, Idle, Ringing, Talking};
     let over = |end| Seen::Over(end);
-    let diverted = || over(End::Diverted(Some("tel:9".into())));
+    let diverted = || over(End::Diverted(Some("tel:9".into()), Why::NoAnswer));
     type Story = (bool, Vec<Seen>, Vec<Phone>, Option<How>);
     let stories: Vec<Story> = vec![
         (
@@ -246,7 +248,7 @@ fn our_own_calls_are_understood_by_a_client() {
         let (mut line, mut before, mut left) = (Line::new(US), None, None::<Left>);
         for (state, phone) in states.iter().zip(phones) {
             let other = Some("tel:+4511".to_owned());
-            let view = View { call: "c1".into(), device: US.into(), incoming, other, state: state.clone() };
+            let view = view(incoming, other, None, state.clone());
             for told in events("m", before.as_ref(), &view) {
                 // As it arrives.
                 let told =
@@ -263,6 +265,52 @@ fn our_own_calls_are_understood_by_a_client() {
         }
         assert_eq!(left.map(|left| left.how), how, "{states:?}");
     }
+}
+
+fn view(incoming: bool, other: Option<String>, redirected: Option<&str>, state: Seen) -> View {
+    let redirected = redirected.map(str::to_owned);
+    View { call: "c1".into(), device: US.into(), incoming, other, redirected, state }
+}
+
+/// Who rings, who has answered, who has sent the call on and why: of calls that went elsewhere than they were dialled.
+#[test]
+fn redirected_calls_name_who_has_them() {
+    let told = |incoming: bool, redirected, states: &[Seen]| {
+        let other = Some("tel:201".to_owned());
+        let views: Vec<_> =
+            states.iter().map(|state| view(incoming, other.clone(), redirected, state.clone())).collect();
+        let before = views.len().checked_sub(2).map(|at| &views[at]);
+        events("m", before, &views[views.len() - 1])
+    };
+    let over = |end| [Seen::Rings, Seen::Over(end)];
+    let to = || Some("tel:9".to_owned());
+    // The caller's side: whose telephone rings or has answered; else as dialled.
+    for (redirected, there, by) in [(None, "tel:201", None), (Some("tel:202"), "tel:202", Some("tel:201"))] {
+        for states in [&[Seen::Dialled, Seen::Rings][..], &[Seen::Rings, Seen::Talks]] {
+            let told = told(false, redirected, states);
+            assert_eq!(told[0].device.as_deref(), Some(there));
+            assert_eq!(told[0].connection.device, there);
+            assert_eq!(told[0].called.as_deref(), Some("tel:201"), "as dialled");
+            assert_eq!(told[0].redirection.as_deref(), by);
+        }
+    }
+    // The called side: who has sent it here.
+    let came = told(true, Some("tel:200"), &[Seen::Rings]);
+    assert_eq!((came[0].device.as_deref(), came[0].redirection.as_deref()), (Some(US), Some("tel:200")));
+    let read = event(event_body(Edition(3), &came[0]).as_bytes()).expect("an event").expect("followed");
+    assert_eq!(read.redirection.as_deref(), Some("tel:200"));
+    for (why, cause) in [
+        (Why::Redirected, "redirected"),
+        (Why::Busy, "callForwardBusy"),
+        (Why::NoAnswer, "callForwardNoAnswer"),
+    ] {
+        let gone = told(true, None, &over(End::Diverted(to(), why)));
+        assert_eq!((gone[0].cause.as_str(), &gone[0].to), (cause, &to()));
+    }
+    // The own telephone did not take the call that it was to make: it has failed, and not who would have been called.
+    let failed = told(false, None, &[Seen::Dialled, Seen::Over(End::NotTaken)]);
+    let of: Vec<_> = failed.iter().map(|told| (told.happened, told.connection.device.as_str())).collect();
+    assert_eq!(of, [(Happened::Failed, US), (Happened::ConnectionCleared, US)]);
 }
 
 #[test]
@@ -359,4 +407,89 @@ fn words_that_vendors_write_otherwise() {
         let read = ringpost::rcc::response(body.as_bytes());
         assert_eq!(read, Ok(ringpost::rcc::Response::Snapshot(expected)), "{word}");
     }
+}
+
+/// R10: the monitor is lost while it rings. What still rings when the next one begins is missed as any call is, with its caller and
+/// the whole of its time; of what has ended meanwhile nobody knows whether it was answered.
+#[test]
+fn r10_a_call_that_rang_when_the_monitor_was_lost() {
+    let ours = |local| vec![(Connection { call: "c1".into(), device: US.into() }, local)];
+    let cleared = || told(Happened::ConnectionCleared, US, "normalClearing");
+    type Then<'t> = &'t [(Option<Option<Local>>, Option<Event>)];
+    let rows: [(&str, Then<'_>, Option<How>); 9] = [
+        ("it rings yet", &[(Some(Some(Local::Alerting)), None), (None, Some(cleared()))], Some(How::Missed)),
+        (
+            "it was picked up later",
+            &[
+                (Some(Some(Local::Alerting)), None),
+                (None, Some(told(Happened::ConnectionCleared, US, "callPickup"))),
+            ],
+            Some(How::Elsewhere),
+        ),
+        (
+            "it was answered",
+            &[(Some(Some(Local::Connected)), None), (None, Some(cleared()))],
+            Some(How::Done),
+        ),
+        ("it is over", &[(Some(None), None)], Some(How::Unknown)),
+        ("it is null", &[(Some(Some(Local::Null)), None)], Some(How::Unknown)),
+        ("no snapshots are made", &[(None, None)], Some(How::Unknown)),
+        ("it ends before the snapshot", &[(None, Some(cleared()))], Some(How::Unknown)),
+        (
+            "it goes elsewhere before the snapshot",
+            &[(None, Some(told(Happened::Diverted, US, "")))],
+            Some(How::Diverted(None)),
+        ),
+        (
+            "it is told of again",
+            &[(None, Some(told(Happened::Delivered, US, ""))), (None, Some(cleared()))],
+            Some(How::Missed),
+        ),
+    ];
+    for (what, then, how) in rows {
+        let mut line = Line::new(US);
+        line.on(&told(Happened::Delivered, US, ""), 1_000);
+        line.forget();
+        assert_eq!((line.phone(), line.calls().count()), (Phone::Idle, 0), "{what}");
+        let mut left = vec![];
+        for (snapshot, event) in then {
+            if let Some(local) = snapshot {
+                let connections = local.map(ours).unwrap_or_default();
+                left.extend(line.lacks(Some(&connections), 20_000));
+                line.is_as(&connections, 20_000);
+            } else if event.is_none() {
+                left.extend(line.lacks(None, 20_000));
+            }
+            left.extend(event.as_ref().and_then(|event| line.on(event, 21_000)));
+        }
+        let [left] = left.as_slice() else { panic!("{what}: {left:?}") };
+        assert_eq!((Some(&left.how), left.began), (how.as_ref(), 1_000), "{what}");
+        assert_eq!(left.caller.as_deref(), Some("tel:+4511"), "{what}");
+        assert!(line.lacks(Some(&[]), 22_000).is_empty(), "{what}: once");
+    }
+    // Whose name comes back after ten minutes may be another call.
+    let mut line = Line::new(US);
+    line.on(&told(Happened::Delivered, US, ""), 1_000);
+    line.forget();
+    let left = line.lacks(Some(&ours(Local::Alerting)), 700_000);
+    assert_eq!(left.first().map(|left| &left.how), Some(&How::Unknown));
+    line.is_as(&ours(Local::Alerting), 700_000);
+    let left = line.on(&cleared(), 705_000).expect("it has left");
+    assert_eq!((left.how, left.caller, left.lasted), (How::Missed, None, 5_000));
+    // What was answered before is not missed, and not remembered.
+    let mut line = Line::new(US);
+    line.on(&told(Happened::Delivered, US, ""), 0);
+    line.on(&told(Happened::Established, US, ""), 0);
+    line.forget();
+    assert!(line.lacks(Some(&[]), 1).is_empty());
+}
+
+/// The end of a call that rang is lost, and the monitor is not: nobody knows how it ended either.
+#[test]
+fn r10_a_call_whose_end_was_lost() {
+    let mut line = Line::new(US);
+    line.on(&told(Happened::Delivered, US, ""), 0);
+    let left = line.lacks(Some(&[]), 60_000);
+    assert_eq!(left.iter().map(|left| &left.how).collect::<Vec<_>>(), [&How::Unknown]);
+    assert_eq!(line.phone(), Phone::Idle);
 }

@@ -121,8 +121,10 @@ fn events_cross_with_hostile_names() {
             device: by.clone(),
             calling: by.clone().filter(|_| parties),
             called: None,
+            redirection: None,
             second: None,
             joined: vec![],
+            when: None,
             to: Some("tel:9".into()).filter(|_| happened == Happened::Diverted),
             on: None,
             local: Some(Local::Hold),
@@ -139,8 +141,10 @@ fn events_cross_with_hostile_names() {
             device: Some(device()),
             calling: None,
             called: None,
+            redirection: None,
             second: None,
             joined: vec![],
+            when: None,
             to: None,
             on: Some(on),
             local: None,
@@ -199,6 +203,18 @@ fn t5_t6_bodies_that_are_none_are_refused() {
     ] {
         assert_eq!(request(body.as_bytes()), Err(why), "{:.120}", body);
     }
+}
+
+/// A gateway that knows no SnapshotDevice but says that it is done says nothing of calls, not that there are none.
+#[test]
+fn a_snapshot_without_data_is_none() {
+    let read = |inside: &str| {
+        let body = format!("<SnapshotDeviceResponse xmlns=\"{ED}3\">{inside}</SnapshotDeviceResponse>");
+        response(body.as_bytes()).expect("a response")
+    };
+    assert_eq!(read(""), Response::Done("SnapshotDevice".into()));
+    let none = "<crossRefIDorSnapshotData><snapshotData/></crossRefIDorSnapshotData>";
+    assert_eq!(read(none), Response::Snapshot(vec![]));
 }
 
 /// The shared samples, written from the same facts by somebody else.

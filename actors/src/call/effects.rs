@@ -61,13 +61,13 @@ impl CallActor {
             Effect::Bridge(leg) => self.bridge(leg, message),
             Effect::Refuse(leg) => match self.refusals.iter().find(|(of, _)| *of == leg) {
                 Some((_, refusal)) => {
-                    self.lines.refused(refusal.code().unwrap_or(480));
+                    self.lines.refused(refusal.code().unwrap_or(480), self.reach == Reach::Click);
                     self.say(Leg::Caller, Say::Refuse(Arc::clone(refusal)));
                 }
                 None => self.say(Leg::Caller, Say::Reject(if self.gateways_failed() { 503 } else { 480 })),
             },
             Effect::Reject(code) => {
-                self.lines.refused(code);
+                self.lines.refused(code, self.reach == Reach::Click);
                 self.say(Leg::Caller, Say::Reject(self.rejection(code)));
             }
             Effect::Start(timer) => self.start_timer(timer),

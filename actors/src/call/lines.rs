@@ -6,7 +6,8 @@ use std::{borrow::Cow, sync::Arc, time::Instant};
 use actix::Addr;
 use ringpost::{
     call::{Event, Leg, Why, wire},
-    rcc::view::{End, Seen},
+    policy::Party,
+    rcc::view::{self, End, Seen},
     settings::User,
     sip::{Message as SipMessage, Method, Name, sdp, text::split_commas, token::Token, uri::Uri},
 };
@@ -179,11 +180,12 @@ impl Lines {
         self.on.is_some()
     }
 
-    /// The caller's call is refused.
-    pub(super) fn refused(&mut self, code: u16) {
+    /// The caller's call is refused; of one that a program has begun, the caller's own telephone did not take it.
+    pub(super) fn refused(&mut self, code: u16, begun: bool) {
         let end = match code {
-            486 | 600 => End::Busy,
             487 => End::Cleared,
+            _ if begun => End::NotTaken,
+            486 | 600 => End::Busy,
             _ => End::Unreachable,
         };
         self.leave(Leg::Caller, &end);
@@ -280,7 +282,7 @@ impl CallActor {
         }
         let dialled =
             clicked.or_else(|| wire::dialled(&self.invite)).unwrap_or_else(|| self.user.address.clone());
-        self.put_line(Leg::Caller, &user, (false, Some(dialled.into())), Seen::Dialled);
+        self.put_line(Leg::Caller, &user, (false, Some(dialled.into()), None), Seen::Dialled);
     }
 
     /// Something happened on a leg, and the machine knows.
@@ -294,13 +296,18 @@ impl CallActor {
             self.lines.learn(leg, message);
         }
         match event {
-            Event::Rang(leg @ Leg::Phone(_)) => {
-                self.reaches(Leg::Caller);
+            Event::Rang(leg @ (Leg::Phone(_) | Leg::Um(_))) => {
+                self.reaches(leg);
                 self.put_phone(leg);
             }
-            Event::Rang(Leg::Um(_)) => self.reaches(Leg::Caller),
             Event::Refused(leg, _) | Event::HungUp(leg) | Event::Lost(leg) => {
-                let end = self.end_of(Why::Over);
+                let end = self.end_of(
+                    Why::Over,
+                    match event {
+                        Event::Refused(_, 486 | 600) => view::Why::Busy,
+                        _ => view::Why::Redirected,
+                    },
+                );
                 self.lines.leave(leg, &end);
             }
             _ => {}
@@ -313,6 +320,7 @@ impl CallActor {
             return;
         }
         self.put_phone(leg);
+        self.redirects(leg);
         self.lines.is(Leg::Caller, Seen::Talks);
         self.lines.is(leg, Seen::Talks);
         if let Leg::Phone(number) = leg {
@@ -338,7 +346,7 @@ impl CallActor {
     /// A leg that rang is taken back.
     pub(super) fn take_line(&mut self, leg: Leg, why: Why) {
         if self.lines.are_on() {
-            let end = self.end_of(why);
+            let end = self.end_of(why, view::Why::NoAnswer);
             self.lines.leave(leg, &end);
         }
     }
@@ -355,7 +363,7 @@ impl CallActor {
         match self.user_on(leg) {
             Some(user) if leg == Leg::Caller => {
                 let other = self.user.numbers.first().unwrap_or(&self.user.address).as_str();
-                self.put_line(leg, &user, (false, Some(other.into())), Seen::Talks);
+                self.put_line(leg, &user, (false, Some(other.into()), None), Seen::Talks);
             }
             _ => self.put_phone(leg),
         }
@@ -369,18 +377,57 @@ impl CallActor {
         }
     }
 
-    /// How a call ends for a device that it leaves: it may go on elsewhere.
-    fn end_of(&self, why: Why) -> End {
-        match (why, self.machine.state_number()) {
-            (Why::Elsewhere, _) => End::Elsewhere,
-            (Why::Over, 1 | 2) => End::Diverted(self.lines.on.as_ref().and_then(|on| on.diverted.clone())),
-            (Why::Over, _) => End::Cleared,
+    /// How a call ends for a device that it leaves: it may go on elsewhere, for that reason where no program wants it.
+    fn end_of(&self, why: Why, reason: view::Why) -> End {
+        let by_program = || self.lines.on.as_ref().and_then(|on| on.diverted.clone());
+        match (why, self.machine.state_number(), by_program()) {
+            (Why::Elsewhere, ..) => End::Elsewhere,
+            (Why::Over, 1 | 2, Some(to)) => End::Diverted(Some(to), view::Why::Redirected),
+            (Why::Over, 1, None) => {
+                let plan = self.machine.plan();
+                let legs = (0..self.devices.len()).map(|number| Leg::Phone(number as u8));
+                let mut away = legs.filter(|leg| self.machine.rings(*leg) && plan.is_forwarded(*leg));
+                End::Diverted(away.next().and_then(|leg| self.place_of(leg)), reason)
+            }
+            (Why::Over, 2, None) => End::Diverted(self.place_of(Leg::Um(0)), reason),
+            (Why::Over, ..) => End::Cleared,
         }
     }
 
-    fn reaches(&mut self, leg: Leg) {
+    /// The number that a leg stands for that is no device of the user's: somebody else's, or that of voice mail.
+    fn place_of(&self, leg: Leg) -> Option<String> {
+        match (leg, self.stands_for(leg)) {
+            (Leg::Um(_), _) => self.directory.site.um.pilots.first().cloned(),
+            (Leg::Phone(_), Some(Party::Device(user, _))) if user.address != self.user.address => {
+                Some(user.numbers.first().unwrap_or(&user.address).clone())
+            }
+            (Leg::Phone(number), Some(Party::Outside(_))) => {
+                let device = self.devices.get(usize::from(number))?;
+                Some(Uri::read(device.uri.as_bytes())?.number()?.into_owned())
+            }
+            _ => None,
+        }
+    }
+
+    /// The caller has got through to a leg that may stand for somebody else than was called.
+    fn redirects(&mut self, leg: Leg) {
+        if !self.lines.are_on() || !(matches!(leg, Leg::Um(_)) || self.machine.plan().is_forwarded(leg)) {
+            return;
+        }
+        let place = self.place_of(leg);
         let Some(on) = &mut self.lines.on else { return };
-        let dialled = |one: &Shown| one.legs.contains(&leg) && one.look.state == Seen::Dialled;
+        let called = |one: &&mut Shown| {
+            one.legs.contains(&Leg::Caller) && one.look.other != place.as_deref().map(Into::into)
+        };
+        if let (Some(one), Some(place)) = (on.shown.iter_mut().find(called), &place) {
+            one.look.redirected = Some(place.as_str().into());
+        }
+    }
+
+    fn reaches(&mut self, by: Leg) {
+        self.redirects(by);
+        let Some(on) = &mut self.lines.on else { return };
+        let dialled = |one: &Shown| one.legs.contains(&Leg::Caller) && one.look.state == Seen::Dialled;
         if let Some(at) = on.shown.iter().position(dialled) {
             on.is(at, Seen::Rings);
         }
@@ -392,10 +439,18 @@ impl CallActor {
         let Some(user) = self.user_on(leg).filter(|_| self.lines.are_on()) else { return };
         let (uri, number) = (self.caller.uri.as_deref(), self.caller.number.as_deref());
         let other = number.or(uri).filter(|_| !self.caller.private).map(Into::into);
-        self.put_line(leg, &user, (true, other), Seen::Rings);
+        let by = (user.address != self.user.address && self.machine.plan().is_forwarded(leg))
+            .then(|| self.user.numbers.first().unwrap_or(&self.user.address).as_str().into());
+        self.put_line(leg, &user, (true, other, by), Seen::Rings);
     }
 
-    fn put_line(&mut self, leg: Leg, user: &User, (incoming, other): (bool, Option<Arc<str>>), state: Seen) {
+    fn put_line(
+        &mut self,
+        leg: Leg,
+        user: &User,
+        (incoming, other, redirected): (bool, Option<Arc<str>>, Option<Arc<str>>),
+        state: Seen,
+    ) {
         let Some(on) = &mut self.lines.on else { return };
         if on.shown.iter().any(|one| one.legs.contains(&leg)) {
             return;
@@ -409,7 +464,7 @@ impl CallActor {
             }
             return;
         }
-        let look = Look { incoming, other, state };
+        let look = Look { incoming, other, redirected, state };
         let (user, legs) = (user.address.as_str().into(), SmallVec::from_slice(&[leg]));
         let shown = Shown { user, times: Times::now(), legs, look };
         on.tell(&shown);

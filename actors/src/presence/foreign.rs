@@ -8,7 +8,7 @@ use ringpost::{
     presence::{Inputs, Own, Source, input::Said, summary::Summary},
     sip::uri::Uri,
 };
-use tokio::sync::watch;
+use tokio::sync::broadcast;
 
 use super::{Presence, cell::Cell, lock};
 
@@ -62,7 +62,8 @@ impl Presence {
             _ => return,
         }
         drop(foreign);
-        self.foreign_changes.send_modify(|count| *count += 1);
+        // Where no connector runs nobody wants to know.
+        let _ = self.foreign_changes.send(Arc::clone(cell));
     }
 
     /// All strangers who are watched.
@@ -70,8 +71,13 @@ impl Presence {
         lock(&self.foreign).values().cloned().collect()
     }
 
-    /// Hears whenever that changes.
-    pub(super) fn foreign_changes(&self) -> watch::Receiver<u64> {
+    /// The stranger of that address, where anybody watches.
+    pub(super) fn watched_stranger(&self, address: &str) -> Option<Arc<Cell>> {
+        lock(&self.foreign).get(address).cloned()
+    }
+
+    /// Hears of each of whom that changes.
+    pub(super) fn foreign_changes(&self) -> broadcast::Receiver<Arc<Cell>> {
         self.foreign_changes.subscribe()
     }
 

@@ -42,7 +42,7 @@ use ringpost::{
     presence::{Inputs, Source, input::Said},
     settings::User,
 };
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use self::{
     cell::{Cell, Known, Publication},
@@ -58,6 +58,8 @@ use crate::{
 };
 
 const SHARDS: usize = 16;
+/// Changes of who watches strangers that may wait for a connector; above it, it looks at all of them.
+const STRANGERS: usize = 4_096;
 
 type Cells = HashMap<Arc<str>, Arc<Cell>, ahash::RandomState>;
 
@@ -102,9 +104,9 @@ pub struct Presence {
     pub tickets: connect::Tickets,
     /// Counts how often the site was read again.
     reloads: watch::Sender<u64>,
-    /// Strangers whom somebody watches, by address; and how often that has changed.
+    /// Strangers whom somebody watches, by address; and each of whom that begins or ends to be so.
     foreign: Mutex<HashMap<Arc<str>, Arc<Cell>, ahash::RandomState>>,
-    foreign_changes: watch::Sender<u64>,
+    foreign_changes: broadcast::Sender<Arc<Cell>>,
 }
 
 impl Presence {
@@ -138,7 +140,7 @@ impl Presence {
             tickets: connect::Tickets::default(),
             reloads: watch::Sender::new(0),
             foreign: Mutex::default(),
-            foreign_changes: watch::Sender::new(0),
+            foreign_changes: broadcast::Sender::new(STRANGERS),
         })
     }
 

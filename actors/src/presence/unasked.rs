@@ -106,6 +106,9 @@ impl Presence {
                 }
             };
             pbx.trunk = Arc::clone(trunk);
+            if pbx.owes.is_only_asked() {
+                pbx.owes.forgive();
+            }
             let mut users = HashMap::default();
             for user in &directory.site.users {
                 let Some(phone) = directory.phone_at(user, trunk) else { continue };
@@ -161,7 +164,7 @@ impl Pbx {
             tracing::warn!(
                 trunk,
                 code,
-                "A PBX takes no message counts that it has not subscribed to: it is told no more unasked"
+                "A PBX takes no message counts that it has not subscribed to: it is tried again every hour, and when the site is read"
             );
         }
     }

@@ -81,9 +81,12 @@ pub(super) struct Monitor {
     pub device: String,
     /// What the client knows of its calls.
     pub known: HashMap<Arc<str>, View>,
-    /// And of what happens to them: do not disturb, and where they are forwarded.
-    pub features: (bool, Option<String>),
+    /// And of what happens to them.
+    pub features: Features,
 }
+
+/// Do not disturb, and where calls of each kind are forwarded, in the order of [`ringpost::rcc::Forwarding::ALL`].
+pub(super) type Features = (bool, [Option<String>; 3]);
 
 /// What a dialog has for its client.
 pub(super) enum Out {

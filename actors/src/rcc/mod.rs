@@ -50,6 +50,8 @@ pub struct Look {
     pub incoming: bool,
     /// The number or URI of the other party, where it may be known.
     pub other: Option<Arc<str>>,
+    /// As in [`View::redirected`].
+    pub redirected: Option<Arc<str>>,
     /// How far it is.
     pub state: Seen,
 }
@@ -61,8 +63,11 @@ impl Look {
             device: device.to_owned(),
             incoming: self.incoming,
             other: self.other.as_deref().map(named),
+            redirected: self.redirected.as_deref().map(named),
             state: match &self.state {
-                Seen::Over(End::Diverted(to)) => Seen::Over(End::Diverted(to.as_deref().map(named))),
+                Seen::Over(End::Diverted(to, why)) => {
+                    Seen::Over(End::Diverted(to.as_deref().map(named), *why))
+                }
                 Seen::Over(End::Transferred(to)) => Seen::Over(End::Transferred(to.as_deref().map(named))),
                 state => state.clone(),
             },

@@ -7,7 +7,7 @@ use ringpost::{
     directory::Directory,
     rcc::{
         line::{How, Left, Line, State},
-        view::{End, Seen},
+        view::{End, Seen, Why},
     },
     settings::RccGateway,
 };
@@ -46,7 +46,7 @@ impl Relay {
             };
             let other = missed::caller(directory, gateway, call.other.as_deref());
             let other: Option<Arc<str>> = other.number.or(other.uri).map(Into::into);
-            let look = Look { incoming: call.incoming, other, state };
+            let look = Look { incoming: call.incoming, other, redirected: None, state };
             let is_new = !known.contains_key(id);
             let live = known.entry(id.to_owned()).or_insert_with(|| {
                 let name: Arc<str> = format!("{}-{id}", gateway.name).into();
@@ -67,8 +67,8 @@ impl Relay {
     pub fn left(&mut self, rcc: &Rcc, user: &Arc<str>, left: &Left) {
         let known = self.0.get_mut(user).and_then(|known| known.remove(&left.call)).flatten();
         let end = match &left.how {
-            How::Done | How::Missed => End::Cleared,
-            How::Diverted(to) => End::Diverted(to.clone()),
+            How::Done | How::Missed | How::Unknown => End::Cleared,
+            How::Diverted(to) => End::Diverted(to.clone(), Why::Redirected),
             How::Elsewhere => End::Elsewhere,
         };
         over(rcc, user, known, end);

@@ -149,6 +149,10 @@ impl Dialogs {
 
     fn informed(&self, switch: &Switch, tag: u64, found: &Rc<RefCell<Control>>, asked: Asked) {
         METRICS.rcc_requests_total.one();
+        // It only asks whether the dialog is there (RFC 2976 §2.2).
+        if !asked.request.has_body() {
+            return self.reply(tag, &asked, 200, None);
+        }
         if !is_csta(&asked.request) {
             return self.reply(tag, &asked, 415, None);
         }

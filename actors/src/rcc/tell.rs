@@ -4,14 +4,14 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
 use ringpost::{
     call::wire,
-    rcc::{self, Connection, DISPOSITION, Event, Happened, MEDIA_TYPE, view},
+    rcc::{self, Connection, DISPOSITION, Event, Forwarding, Happened, MEDIA_TYPE, view},
     settings::{To, User},
     sip::{session_timer, token::Token, transaction::Owner},
 };
 
 use super::{
     Look, Order,
-    dialogs::{Control, Dialogs, Monitor, Out},
+    dialogs::{Control, Dialogs, Features, Monitor, Out},
     named,
 };
 use crate::metrics::METRICS;
@@ -52,10 +52,15 @@ impl Dialogs {
         events.map(|event| rcc::event_body(edition, &event)).collect()
     }
 
-    /// Do not disturb, and where every call is forwarded.
-    pub(super) fn features(&self, user: &User) -> (bool, Option<String>) {
+    /// What happens to a user's calls.
+    pub(super) fn features(&self, user: &User) -> Features {
         let policy = self.policies.of(user).unwrap_or_default();
-        (policy.do_not_disturb.is_some(), policy.always.as_ref().map(|to| self.place(to)))
+        let to = Forwarding::ALL.map(|(when, _)| match when {
+            Forwarding::Immediate => policy.always.as_ref(),
+            Forwarding::Busy => policy.busy.as_ref(),
+            Forwarding::NoAnswer => policy.no_answer.as_ref(),
+        });
+        (policy.do_not_disturb.is_some(), to.map(|to| to.map(|to| self.place(to))))
     }
 
     /// Where a policy leads, as CSTA names it.
@@ -167,7 +172,7 @@ impl Monitor {
         events
     }
 
-    fn learns(&mut self, features: (bool, Option<String>)) -> Vec<Event> {
+    fn learns(&mut self, features: Features) -> Vec<Event> {
         let before = std::mem::replace(&mut self.features, features);
         let (quiet, forwarded) = &self.features;
         let event = |happened, on, to| Event {
@@ -177,8 +182,10 @@ impl Monitor {
             device: Some(self.device.clone()),
             calling: None,
             called: None,
+            redirection: None,
             second: None,
             joined: vec![],
+            when: None,
             to,
             on: Some(on),
             local: None,
@@ -188,14 +195,17 @@ impl Monitor {
         if before.0 != *quiet {
             events.push(event(Happened::DoNotDisturb, *quiet, None));
         }
-        if before.1 != *forwarded {
-            events.push(event(Happened::Forwarding, forwarded.is_some(), forwarded.clone()));
+        for (at, (when, _)) in Forwarding::ALL.into_iter().enumerate() {
+            if before.1[at] != forwarded[at] {
+                let told = event(Happened::Forwarding, forwarded[at].is_some(), forwarded[at].clone());
+                events.push(Event { when: Some(when), ..told });
+            }
         }
         events
     }
 
     /// A monitor that begins now.
-    pub(super) fn new(id: String, user: Arc<str>, device: String, features: (bool, Option<String>)) -> Self {
+    pub(super) fn new(id: String, user: Arc<str>, device: String, features: Features) -> Self {
         Self { id, user, device, known: HashMap::new(), features }
     }
 

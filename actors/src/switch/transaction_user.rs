@@ -10,6 +10,7 @@ use ringpost::{
     presence::subscription::ALLOW_EVENTS,
     sip::{
         Message as SipMessage, Method, Name,
+        build::plain_response,
         peer::Peer,
         relay::{self, ALLOW, ALLOW_WITH_EVENTS, SUPPORTED},
         text::split_commas,
@@ -21,6 +22,7 @@ use ringpost::{
 use super::{Switch, call_log::RECORDS, registrations::REGISTERED};
 use crate::{
     call::Rang,
+    guard::{breakable, caught},
     leg::{LegActor, LegNews},
     port::{Alarm, Refusal, TransactionUser},
     presence::watchers::{KEEP, WATCH},
@@ -94,15 +96,12 @@ impl TransactionUser for Switch {
     fn hears(&self, news: News) {
         match news {
             News::Request { server, message, from } if self.serves_event(&message) => {
-                let origin = self.asking.take();
-                match (message.method(), origin) {
-                    (Some(Method::Publish), Some(origin)) => {
-                        self.watchers.publish(server, &message, from, &origin);
-                    }
-                    (Some(Method::Notify), Some(origin)) => {
-                        self.watchers.counted_elsewhere(server, &message, from, &origin);
-                    }
-                    (_, origin) => self.watchers.subscribe(server, &message, from, origin),
+                let served = caught(|| self.serves(server, &message, from));
+                if let Err(fault) = served {
+                    tracing::error!(fault, "A fault in Ringpost: a request about presence is answered 500");
+                    // Where it was answered already, that answer stays.
+                    let answer = plain_response(&message, from.address, 500, &server.text());
+                    self.port.respond(server, 500, answer);
                 }
             }
             News::Request { server, message, from } if self.gateways.has(&message) => {
@@ -182,6 +181,19 @@ impl TransactionUser for Switch {
 }
 
 impl Switch {
+    /// SUBSCRIBE and PUBLISH, and counts of messages elsewhere.
+    fn serves(&self, server: Token, message: &SipMessage, from: Peer) {
+        breakable("requests about presence");
+        let origin = self.asking.take();
+        match (message.method(), origin) {
+            (Some(Method::Publish), Some(origin)) => self.watchers.publish(server, message, from, &origin),
+            (Some(Method::Notify), Some(origin)) => {
+                self.watchers.counted_elsewhere(server, message, from, &origin);
+            }
+            (_, origin) => self.watchers.subscribe(server, message, from, origin),
+        }
+    }
+
     /// The leg that a request's To tag names.
     fn leg_of(&self, request: &SipMessage) -> Option<Addr<LegActor>> {
         self.leg(Token::read(request.to()?.tag()?)?)

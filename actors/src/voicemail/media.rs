@@ -120,7 +120,11 @@ impl MediaSession {
     }
 
     fn tell(&self, happened: Happened) {
-        tracing::debug!(session = self.id, ?happened, "Voice mail");
+        // Not which key: it may be one of a PIN.
+        match happened {
+            Happened::Pressed(_) => tracing::debug!(session = self.id, "A key in voice mail"),
+            _ => tracing::debug!(session = self.id, ?happened, "Voice mail"),
+        }
         self.report.do_send(MediaEvent { session: self.id, happened });
     }
 

@@ -28,6 +28,32 @@ const BUSY: &str = ">busy</own:telephony>";
 const FREE: &str = ">available</own:telephony>";
 const NOWHERE: &str = ">offline</own:telephony>";
 
+/// A PBX that ignores OPTIONS is found by a SUBSCRIBE, and what it says holds as long as it answers those.
+#[test]
+fn a_pbx_that_ignores_options_is_known_all_the_same() {
+    let site = watcher::site("full = [\"1002\"]");
+    let mut pbx = Pbx::new(&site, Over::Udp);
+    pbx.lives = false;
+    let table = pbx.table("keep_alive = \"1s\"\nusers = [\"1001\"]");
+    let ringpost = started(site.table(&table));
+    let mut one = pbx.serves("1001");
+    let mut watcher = Watcher::new(&ringpost, Over::Udp, "1002");
+    watcher.subscribes("1001", "presence", "");
+    pbx.tells(&mut one, "busy");
+    watcher.sees(BUSY);
+    // Each time that OPTIONS stays unanswered the subscription is prolonged instead.
+    for _ in 0..3 {
+        let refresh = pbx.asked_for("1001");
+        assert_ne!(refresh.to_tag(), "", "nothing begins anew");
+        pbx.peer.answer_with(&refresh, 200, "Expires: 600\r\n", "");
+    }
+    let mut late = Watcher::new(&ringpost, Over::Udp, "1002");
+    assert!(late.subscribes("1001", "presence", "").body().contains(BUSY));
+    pbx.tells(&mut one, "");
+    watcher.sees(FREE);
+    ringpost.is_well();
+}
+
 /// R101–R103, R106, R110: the first extension is asked for, and what the PBX says of it is what watchers see, at once.
 #[test]
 fn what_the_pbx_says_is_what_watchers_see() {

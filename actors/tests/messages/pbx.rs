@@ -101,7 +101,8 @@ fn r207_a_pbx_is_told_what_waits_unasked() {
     }
 }
 
-/// 481, 405, 489: it wants to be asked only, which the log says once, and is left alone from then on.
+/// 481, 405, 489: it wants to be asked only, which the log says once, and is left alone until the site is read again (or an hour
+/// later): whoever has put it right there is told of everybody then.
 #[test]
 fn r207_a_pbx_that_takes_nothing_unasked_is_left_alone() {
     for code in [481, 405, 489] {
@@ -110,12 +111,17 @@ fn r207_a_pbx_that_takes_nothing_unasked_is_left_alone() {
         let words = "A PBX takes no message counts that it has not subscribed to";
         ringpost.logs(words);
         tells(&mut um, "200", 2);
-        // Reading the site again changes nothing about that.
+        house.silent_for(Duration::from_millis(500));
+        // Reading the site again tries it with one user.
         ringpost.reload(&ringpost.site());
-        ringpost.logs("Read the site file again");
+        let tried = house.expect("NOTIFY");
+        house.answer_with(&tried, code, "", "");
         tells(&mut um, "200", 3);
         house.silent_for(Duration::from_millis(500));
         assert_eq!(ringpost.log().matches(words).count(), 1);
+        ringpost.reload(&ringpost.site());
+        let told = both(&mut house, 200);
+        assert!(told[0].body().contains("3/0"), "{told:?}");
         ringpost.is_well();
     }
 }

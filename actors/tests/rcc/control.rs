@@ -122,7 +122,11 @@ fn clicks_that_lead_nowhere() {
     let ringing = desk.expect("INVITE");
     desk.answer(&ringing, 486);
     desk.expect("ACK");
-    client.hears("FailedEvent");
+    let failed = client.hears("FailedEvent");
+    assert!(
+        failed.contains("<failingDevice><deviceIdentifier>tel:1001<"),
+        "not the number's doing: {failed}"
+    );
     client.hears("ConnectionClearedEvent");
     // The number is busy.
     make_call(&mut client, "tel:1002");

@@ -64,6 +64,83 @@ fn a_call_comes_in() {
     }
 }
 
+/// A call that the user does not take, or has no telephone free for, goes where the user wants; the user's programs hear where
+/// and why, those of whoever rings then by whom it was sent, and the caller's who has it.
+#[test]
+fn r110_a_forwarded_call_is_followed() {
+    for (busy, cause) in [(false, "callForwardNoAnswer"), (true, "callForwardBusy")] {
+        let site = site("[[rcc.delegate]]\nuser = \"1001\"\nlines = [\"1002\", \"1003\"]");
+        let [mut caller, mut desk, mut other] = [(); 3].map(|()| site.peer(Over::Udp));
+        let wants = "[user.policy]\nforward_busy = \"1002\"\nforward_no_answer = \"1002\"";
+        let ringpost = site
+            .user("1001", &[&desk], &format!("ring_for = \"300ms\"\n{wants}"))
+            .user("1002", &[&other], "")
+            .user("1003", &[&caller], "")
+            .start();
+        let mut clients = ["tel:1001", "tel:1002", "tel:1003"].map(|line| {
+            let mut client = Client::new(&ringpost, Over::Udp, "1001");
+            client.opens("");
+            client.monitors(line);
+            client
+        });
+        let [own, theirs, callers] = &mut clients;
+        let text = caller.draft("INVITE", "sip:1001@corp.test", "Content-Type: application/sdp\r\n", SDP);
+        let text = text.replace("\"Ada Caller\" <sip:+4544890101@pbx.test>", "<sip:1003@corp.test>");
+        caller.send(text.as_bytes());
+        let invite = Sip::new(text.as_bytes());
+        callers.hears("OriginatedEvent");
+        let ringing = desk.expect("INVITE");
+        if busy {
+            desk.answer(&ringing, 486);
+            desk.expect("ACK");
+        } else {
+            desk.answer(&ringing, 180);
+            own.hears("DeliveredEvent");
+            assert!(callers.hears("DeliveredEvent").contains("<alertingDevice><deviceIdentifier>tel:1001<"));
+            let cancel = desk.expect("CANCEL");
+            desk.answer(&cancel, 200);
+            desk.answer(&ringing, 487);
+            desk.expect("ACK");
+            let diverted = own.hears("DivertedEvent");
+            assert!(diverted.contains("<newDestination><deviceIdentifier>tel:1002<"), "{diverted}");
+            assert_eq!(value(&diverted, "cause"), cause);
+        }
+        let by = "<lastRedirectionDevice><deviceIdentifier>tel:1001<";
+        let ringing = other.expect("INVITE");
+        other.answer(&ringing, 180);
+        let delivered = theirs.hears("DeliveredEvent");
+        assert!(
+            delivered.contains(by) && value(&delivered, "localConnectionInfo") == "alerting",
+            "{delivered}"
+        );
+        if busy {
+            let delivered = callers.hears("DeliveredEvent");
+            assert!(delivered.contains("<alertingDevice><deviceIdentifier>tel:1002<"), "{delivered}");
+        }
+        other.answer(&ringing, 200);
+        let ok = loop {
+            let message = caller.expect_any();
+            if message.what() == "200" {
+                break message;
+            }
+        };
+        let mut talk = Dialog::caller(&invite, &ok);
+        caller.inside(&mut talk, "ACK", "", "");
+        other.expect("ACK");
+        theirs.hears("EstablishedEvent");
+        let established = callers.hears("EstablishedEvent");
+        assert!(established.contains("<answeringDevice><deviceIdentifier>tel:1002<"), "{established}");
+        assert!(established.contains(by), "{established}");
+        caller.inside(&mut talk, "BYE", "", "");
+        caller.expect("200");
+        let bye = other.expect("BYE");
+        other.answer(&bye, 200);
+        callers.hears("ConnectionClearedEvent");
+        own.peer.silent_for(Duration::from_millis(100));
+        ringpost.is_well();
+    }
+}
+
 /// The user calls: off-hook shows at once, then ringing, talking, the end; the callee's own monitor sees the same call.
 #[test]
 fn the_user_calls_and_two_monitors_see_it() {

@@ -35,6 +35,8 @@ fn forwarding_and_do_not_disturb_are_set_and_seen() {
     let event = second.hears("ForwardingEvent");
     assert!(event.contains("<forwardStatus>true<") && event.contains("tel:1002"), "{event}");
     client.does("SetForwarding", &forward(true, "forwardBusy", "tel:1002"));
+    let event = second.hears("ForwardingEvent");
+    assert!(event.contains("<forwardingType>forwardBusy<") && event.contains("tel:1002"), "{event}");
     let list = client.does("GetForwarding", device);
     assert!(
         list.contains("forwardImmediate") && list.contains("forwardBusy") && !list.contains("NoAns"),

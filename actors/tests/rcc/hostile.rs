@@ -32,6 +32,9 @@ fn hostile_bodies_are_refused() {
         let refusal = client.peer.expect_any();
         assert_eq!((refusal.what(), refusal.one("CSeq")), ("400", request.one("CSeq")), "{body:.60}");
     }
+    // Whoever only asks whether the dialog is there is told so (RFC 2976 §2.2).
+    client.inside("INFO", "", "");
+    client.peer.expect("200");
     client.inside("INFO", "Content-Type: text/plain\r\n", "hello");
     assert_eq!(client.peer.expect_any().one("Accept"), "application/csta+xml");
     client.inside("MESSAGE", "Content-Type: text/plain\r\n", "hello");

@@ -1,12 +1,15 @@
 //! All subscriptions at one server: which, when, and what is known by them (R101–R112).
 //!
-//! A server that does not answer OPTIONS is asked nothing else, and what it has said counts for nothing any more; when it is
-//! back, every subscription is prolonged, and those that it has lost begin anew. Times are milliseconds of any clock that
+//! A server that is silent is asked nothing else (`life`), and what it has said counts for nothing any more; when it is back,
+//! every subscription is prolonged, and those that it has lost begin anew. Where it takes no lists, that is asked again after a
+//! rest (`trial`). Times are milliseconds of any clock that
 //! only runs forward, unless they say that they are seconds since 1970.
 
 mod answers;
+mod life;
 mod notices;
 mod places;
+mod trial;
 
 use std::{
     cmp::Reverse,
@@ -14,6 +17,7 @@ use std::{
     sync::Arc,
 };
 
+use self::life::{Health, Life};
 use super::{
     meaning::{Meant, Reading},
     shown::{Status, Trouble},
@@ -90,13 +94,6 @@ pub enum Effect {
     NoLists,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Health {
-    Unknown,
-    Well,
-    Silent,
-}
-
 /// What one dialog says of one resource.
 #[derive(Debug)]
 struct Known {
@@ -122,6 +119,8 @@ struct Slot {
     /// Whether it is a list; of ours, if it brings its members along.
     list: Option<bool>,
     members: Vec<usize>,
+    /// A list on trial, and whom it brings along: these have subscriptions of their own until it is told.
+    trial: Option<Vec<Key>>,
     /// The version of the list that its latest NOTIFY had, by dialog.
     versions: Vec<(u32, u64)>,
     tag: u64,
@@ -136,8 +135,8 @@ struct Slot {
 pub struct Connector {
     pace: Pace,
     lists: Lists,
-    /// Whether the server has refused lists.
-    refused_lists: bool,
+    /// The server has refused lists; when that is asked again. The largest number: it is being asked.
+    lists_again: Option<u64>,
     resources: Vec<Option<Resource>>,
     vacant: Vec<usize>,
     numbers: HashMap<Key, usize, ahash::RandomState>,
@@ -149,7 +148,7 @@ pub struct Connector {
     effects: Vec<Effect>,
     changed: HashSet<Key, ahash::RandomState>,
     under_way: usize,
-    health: Health,
+    life: Life,
     /// When the next request may go, in microseconds.
     next: u64,
     /// A server that wants its rest is left alone until then.
@@ -170,7 +169,7 @@ impl Connector {
         Self {
             pace,
             lists,
-            refused_lists: false,
+            lists_again: None,
             resources: vec![],
             vacant: vec![],
             numbers: HashMap::default(),
@@ -182,7 +181,7 @@ impl Connector {
             effects: vec![],
             changed: HashSet::default(),
             under_way: 0,
-            health: Health::Unknown,
+            life: Life::default(),
             next: 0,
             rest: 0,
             turn: 0,
@@ -198,12 +197,14 @@ impl Connector {
     /// The site says something else of the server.
     pub fn adjust(&mut self, pace: Pace, has_login: bool) {
         (self.pace, self.has_login) = (pace, has_login);
+        // Whoever has the site read may have put something right there.
+        self.lists_again = self.lists_again.map(|at| if at == u64::MAX { at } else { 0 });
     }
 
     /// How it is (R109).
     pub fn status(&self) -> Status {
         let held = || self.slots.iter().flatten().any(|slot| slot.machine.is_held());
-        match self.health {
+        match self.life.health {
             _ if self.numbers.is_empty() => Status::NotConfigured,
             Health::Unknown | Health::Silent => Status::ConnectionError,
             Health::Well if self.unproved || self.denied && !held() => Status::Forbidden,
@@ -242,36 +243,9 @@ impl Connector {
     fn trouble(&self, resource: &Resource) -> Trouble {
         let slot = self.slots.get(resource.subscription).and_then(Option::as_ref);
         let own = slot.and_then(|slot| slot.machine.trouble());
-        match (self.health, own.or(resource.listed)) {
+        match (self.life.health, own.or(resource.listed)) {
             (Health::Silent, _) => Trouble::Error,
             (_, own) => own.unwrap_or(Trouble::Requesting),
-        }
-    }
-
-    /// The server has answered OPTIONS, or has not.
-    pub fn answers(&mut self, answers: bool) {
-        match (answers, self.health) {
-            (false, Health::Silent) => {}
-            (false, _) => {
-                self.health = Health::Silent;
-                self.forget_all();
-            }
-            (true, Health::Silent | Health::Unknown) => {
-                self.health = Health::Well;
-                // Those may wait for their own time-outs yet.
-                (self.under_way, self.rest) = (0, 0);
-                self.doubt_all();
-                self.note_all();
-            }
-            // One after the other, so that a server that was fast to come back is found out.
-            (true, Health::Well) if !self.slots.is_empty() => {
-                self.turn = (self.turn + 1) % self.slots.len();
-                if let Some(slot) = &mut self.slots[self.turn] {
-                    slot.machine.doubt();
-                    self.look(self.turn);
-                }
-            }
-            (true, Health::Well) => {}
         }
     }
 
@@ -279,6 +253,15 @@ impl Connector {
     pub fn end(&mut self) {
         let keys: Vec<Key> = self.numbers.keys().cloned().collect();
         keys.iter().for_each(|key| self.remove(key));
+        for at in 0..self.slots.len() {
+            if let Some(slot) = &mut self.slots[at]
+                && slot.trial.take().is_some()
+            {
+                slot.machine.wants(false);
+                self.look(at);
+            }
+        }
+        self.lists_again = None;
     }
 
     /// Whether there is nothing left to send.
@@ -304,7 +287,10 @@ impl Connector {
                 self.look(which);
             }
         }
-        let room = if self.health == Health::Well && self.rest <= now { self.pace.at_once } else { 0 };
+        if self.lists_again.is_some_and(|at| at <= now) {
+            self.try_lists();
+        }
+        let room = if self.rest <= now { self.life.room(self.pace.at_once) } else { 0 };
         while self.under_way < room && self.next <= (now + AHEAD) * 1_000 {
             let at = self.ready.pop_front()?;
             let Some(slot) = &mut self.slots[at] else { continue };
@@ -323,6 +309,7 @@ impl Connector {
 
     fn order(&mut self, at: usize, request: Request, now: u64) -> Order {
         self.under_way += 1;
+        self.life.asks_more();
         self.next = self.next.max(now * 1_000) + 1_000_000 / u64::from(self.pace.per_second.max(1));
         let slot = self.slots[at].as_mut().expect("it has just made a request");
         slot.epoch = self.epoch;
@@ -339,17 +326,22 @@ impl Connector {
             let uri = |at: &usize| self.resources[*at].as_ref().map(|one| Arc::clone(&one.key.uri));
             members.iter().filter_map(uri).collect::<Vec<_>>()
         };
-        let list = slot.list.map(|ours| if ours { uris(&slot.members) } else { vec![] });
+        let brought = || match &slot.trial {
+            Some(keys) => keys.iter().map(|key| Arc::clone(&key.uri)).collect(),
+            None => uris(&slot.members),
+        };
+        let list = slot.list.map(|ours| if ours { brought() } else { vec![] });
         Order { subscription: at, request, uri: Arc::clone(&slot.uri), package: slot.package, list }
     }
 
     /// When to ask [`Connector::next`] again though nothing else has happened.
     pub fn wake(&self, now: u64) -> Option<u64> {
         let later = self.later.peek().map(|Reverse((at, _))| *at);
-        let may = self.health == Health::Well && self.under_way < self.pace.at_once;
+        let may = self.under_way < self.life.room(self.pace.at_once);
         let gate = (self.next / 1_000).saturating_sub(AHEAD).max(self.rest).max(now + 1);
         let ready = (may && !self.ready.is_empty()).then_some(gate);
-        [later, ready].into_iter().flatten().min()
+        let lists = self.lists_again.filter(|at| *at < u64::MAX).map(|at| at.max(now + 1));
+        [later, ready, lists].into_iter().flatten().min()
     }
 
     fn doubt(&mut self, at: usize) {
@@ -370,8 +362,9 @@ impl Connector {
         self.changed.extend(self.numbers.keys().cloned());
     }
 
-    fn doubt_all(&mut self) {
-        for at in 0..self.slots.len() {
+    /// All but that one may have been lost.
+    fn doubt_all(&mut self, but: Option<usize>) {
+        for at in (0..self.slots.len()).filter(|at| but != Some(*at)) {
             if let Some(slot) = &mut self.slots[at] {
                 slot.machine.doubt();
                 slot.machine.forgive();
@@ -394,6 +387,25 @@ impl Connector {
             && !std::mem::replace(&mut slot.is_ready, true)
         {
             self.ready.push_back(at);
+        }
+    }
+}
+
+impl Slot {
+    /// One that has nothing yet.
+    fn new(machine: Subscription, package: Package, uri: Arc<str>) -> Self {
+        Self {
+            machine,
+            package,
+            uri,
+            list: None,
+            members: vec![],
+            trial: None,
+            versions: vec![],
+            tag: 0,
+            is_ready: false,
+            due: None,
+            epoch: 0,
         }
     }
 }

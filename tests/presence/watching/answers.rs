@@ -154,7 +154,7 @@ fn a_silent_server_is_left_alone_and_what_it_said_counts_no_more() {
         world.tell(&sent, 600, "busy");
     }
     assert_eq!((world.connector.held(), world.connector.status()), (100, Status::UpAndRunning));
-    world.connector.answers(false);
+    world.silence();
     assert_eq!(world.connector.status(), Status::ConnectionError);
     assert!(users.iter().all(|user| world.telephony(user) == Err(Trouble::Error)));
     world.now += 60_000;
@@ -175,6 +175,103 @@ fn a_silent_server_is_left_alone_and_what_it_said_counts_no_more() {
     }
     assert!(world.now - back < 30_000, "{}", world.now - back);
     assert!(users.iter().all(|user| world.telephony(user).is_ok()));
+}
+
+/// A server that never answers OPTIONS is found out by one SUBSCRIBE at a time, lives as long as it answers those, and is silent
+/// when it does not.
+#[test]
+fn a_server_that_ignores_options_is_asked_by_a_subscribe() {
+    let mut world = World::unknown(Lists::None);
+    ["1", "2", "3"].iter().for_each(|user| world.connector.add(key(user, Package::Presence)));
+    assert!(world.next().is_none(), "OPTIONS comes first");
+    world.connector.asks();
+    world.connector.is_not_reached();
+    assert!(world.next().is_none(), "where that cannot be sent nothing can");
+    world.silence();
+    let probe = world.next().expect("one");
+    assert!(world.next().is_none(), "and no other");
+    assert_eq!(world.connector.status(), Status::ConnectionError);
+    world.now += 5_000;
+    world.silence();
+    assert!(world.next().is_none(), "while that one is under way");
+    world.now += 30_000;
+    world.answer(&probe, Answer::Silent);
+    let probe = world.next().expect("it was asked by OPTIONS meanwhile");
+    world.now += 35_000;
+    world.answer(&probe, Answer::Silent);
+    assert!(world.next().is_none(), "not before it is asked by OPTIONS again");
+    world.now += 60_000;
+    world.silence();
+    let probe = world.next().expect("one");
+    // Even a refusal is life.
+    world.answer(&probe, Answer::Denied);
+    assert_eq!(world.connector.status(), Status::Forbidden);
+    let mut open = vec![];
+    for _ in 0..2 {
+        let sent = world.waits();
+        assert!(sent.uri != probe.uri, "a refusal for good rests");
+        world.answer(&sent, Answer::Taken(Some(600)));
+        assert_eq!(world.tell(&sent, 600, "busy"), 200);
+        open.push(sent);
+    }
+    assert_eq!(world.connector.status(), Status::UpAndRunning);
+    // It goes on to ignore OPTIONS: each time one subscription is prolonged instead, and nothing is taken back.
+    for turn in 0..10 {
+        world.now += 5_000;
+        world.silence();
+        let sent = world.waits();
+        assert!(!sent.is_new && world.connector.lives(), "{turn}");
+        world.answer(&sent, Answer::Taken(Some(600)));
+        assert_eq!(world.connector.held(), 2);
+    }
+    // It is gone: the refresh gets no answer.
+    world.now += 5_000;
+    world.silence();
+    let refresh = world.waits();
+    world.silence();
+    world.now += 30_000;
+    world.answer(&refresh, Answer::Silent);
+    assert_eq!(world.connector.status(), Status::ConnectionError);
+    assert!(open.iter().all(|sent| {
+        world
+            .connector
+            .known(
+                &ringpost::presence::watching::Key { uri: sent.uri.clone(), ..key("", Package::Presence) },
+                world.now,
+            )
+            .is_err()
+    }));
+    // A NOTIFY of its own is life too, and all are prolonged at once.
+    assert_eq!(world.tell(&open[0], 600, "busy"), 200);
+    assert_eq!(world.connector.status(), Status::UpAndRunning);
+    let prolonged = (0..3).any(|_| !world.waits().is_new);
+    assert!(prolonged);
+}
+
+/// One that has answered OPTIONS before is left alone where it is silent; but not for ever.
+#[test]
+fn a_server_that_has_left_off_answering_options_is_found_again() {
+    let mut world = one();
+    let sent = world.waits();
+    world.answer(&sent, Answer::Taken(Some(600)));
+    world.tell(&sent, 600, "busy");
+    let mut asked = 0;
+    for _ in 0..24 {
+        world.silence();
+        world.now += 1_000;
+        asked += usize::from(world.next().is_some());
+    }
+    assert_eq!(asked, 1, "the first is still under way");
+    // Once is chance: such a server may have died behind its NOTIFY.
+    let mut world = one();
+    let sent = world.waits();
+    world.answer(&sent, Answer::Taken(Some(600)));
+    world.connector.asks();
+    world.tell(&sent, 600, "busy");
+    world.connector.answers(false);
+    assert!(world.connector.lives());
+    world.silence();
+    assert!(!world.connector.lives());
 }
 
 #[test]

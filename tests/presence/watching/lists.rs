@@ -8,7 +8,7 @@ use ringpost::presence::{
     watching::{Answer, Effect, Trouble, connector::Lists},
 };
 
-use super::{World, key, pidf};
+use super::{PACE, Sent, World, key, pidf};
 
 /// A list's NOTIFY.
 pub fn rlmi(version: u32, full: bool, resources: &[(&str, &str, &str)]) -> (String, String) {
@@ -130,6 +130,79 @@ fn what_a_list_said_ends_when_it_turns_out_to_be_none() {
     world.answer(&one, Answer::Taken(Some(600)));
     assert_eq!(world.tell(&one, 600, "away"), 200);
     assert_eq!(world.telephony("1"), Ok(Telephony::Available));
+}
+
+/// A list that was refused is asked for once more when a refusal for good is; until it is told, everybody has the subscription of
+/// before, and nobody is unknown meanwhile.
+#[test]
+fn a_list_that_was_refused_is_tried_again_beside_what_there_is() {
+    for lists in [Lists::Server("sip:all@pbx.test".into()), Lists::Request("sip:all@pbx.test".into(), 2)] {
+        let mut world = World::new(lists.clone());
+        let most = if matches!(lists, Lists::Request(..)) { 2 } else { 3 };
+        let users = ["1", "2", "3"];
+        users.iter().for_each(|user| world.connector.add(key(user, Package::Presence)));
+        let sent = world.waits();
+        world.answer(&sent, Answer::Unknown(489));
+        let alone = |world: &mut World| {
+            let mut sent: Vec<Sent> = vec![];
+            while sent.len() < 3 {
+                let single = world.waits();
+                if single.list.is_none() {
+                    world.answer(&single, Answer::Taken(Some(600)));
+                    assert_eq!(world.tell(&single, 600, "busy"), 200);
+                    sent.push(single);
+                }
+            }
+            sent
+        };
+        let singles = alone(&mut world);
+        let all_are = |world: &World, telephony: Telephony| {
+            users.iter().for_each(|user| assert_eq!(world.telephony(user), Ok(telephony.clone()), "{user}"));
+        };
+        all_are(&world, Telephony::Busy);
+        world.connector.effects();
+        // Refused once more: nothing changes, and it is no news.
+        let refused = world.now;
+        let again = world.waits();
+        assert!(
+            again.list.is_some() && (45_000..=61_000).contains(&(world.now - refused)),
+            "{}",
+            world.now - refused
+        );
+        world.answer(&again, Answer::Unknown(489));
+        assert!(!world.connector.effects().contains(&Effect::NoLists));
+        // The site is read: it is tried at once, and taken this time.
+        world.connector.adjust(PACE, true);
+        let (mut taken, mut ended) = (0, 0);
+        while taken < 3 || ended < 3 {
+            let sent = world.waits();
+            if sent.list.is_none() {
+                assert_eq!(sent.expires, 0, "{}", sent.uri);
+                assert!(singles.iter().any(|single| single.tag == sent.tag));
+                ended += 1;
+                world.answer(&sent, Answer::Taken(Some(0)));
+                continue;
+            }
+            all_are(&world, Telephony::Busy);
+            world.answer(&sent, Answer::Taken(Some(600)));
+            all_are(&world, Telephony::Busy);
+            let uris = sent.list.clone().filter(|uris| !uris.is_empty());
+            let uris =
+                uris.unwrap_or_else(|| users.iter().map(|user| key(user, Package::Presence).uri).collect());
+            assert!(uris.len() <= most && sent.expires > 0);
+            let told: Vec<(&str, &str, &str)> = uris.iter().map(|uri| (&uri[4..5], ACTIVE, "busy")).collect();
+            let (head, body) = rlmi(1, true, &told);
+            assert_eq!(world.notify(sent.tag, "l", &head, &body), 200);
+            taken += uris.len();
+            all_are(&world, Telephony::Busy);
+        }
+        world.now += 10_000;
+        all_are(&world, Telephony::Busy);
+        assert_eq!(world.connector.held(), 3_usize.div_ceil(most));
+        // Whoever comes now is on a list.
+        world.connector.add(key("4", Package::Presence));
+        assert!(world.waits().list.is_some());
+    }
 }
 
 #[test]

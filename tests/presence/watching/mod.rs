@@ -51,10 +51,16 @@ fn key(user: &str, package: Package) -> Key {
 }
 
 impl World {
+    /// A server that has answered OPTIONS.
     fn new(lists: Lists) -> Self {
-        let mut connector = Connector::new(PACE, lists, true);
-        connector.answers(true);
-        Self { connector, now: 1_000, tag: 1, sequence: 0 }
+        let mut world = Self::unknown(lists);
+        world.connector.answers(true);
+        world
+    }
+
+    /// One that was never asked anything.
+    fn unknown(lists: Lists) -> Self {
+        Self { connector: Connector::new(PACE, lists, true), now: 1_000, tag: 1, sequence: 0 }
     }
 
     fn next(&mut self) -> Option<Sent> {
@@ -88,6 +94,12 @@ impl World {
 
     fn answer(&mut self, sent: &Sent, answer: Answer) {
         self.connector.answered(sent.at, (sent.serial, 1), answer, self.now, 1 << 31);
+    }
+
+    /// OPTIONS is asked, and nothing comes.
+    fn silence(&mut self) {
+        self.connector.asks();
+        self.connector.answers(false);
     }
 
     /// A NOTIFY of the server's; the code that it gets.

@@ -62,8 +62,14 @@ pub fn source(settings: &PresenceConnector, person: bool) -> Source {
     Source { preferred: settings.preferred, ..Source::new(Kind::Sip, &name) }
 }
 
+/// How often all users were looked at.
+#[cfg(test)]
+pub static LOOKS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+
 /// What the site wants to know of its users by a connector.
 pub fn wanted(directory: &Directory, settings: &PresenceConnector) -> Feeds {
+    #[cfg(test)]
+    LOOKS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let mut feeds = Feeds::default();
     for user in users(directory, settings).into_iter().take(settings.most) {
         for (key, feed) in of_user(settings, user) {

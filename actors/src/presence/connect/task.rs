@@ -2,6 +2,7 @@
 
 mod saying;
 mod trials;
+mod whom;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,7 +14,7 @@ use std::{
 use futures_util::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 use ringpost::{
     presence::{
-        subscription::{ALLOW_EVENTS, Package},
+        subscription::ALLOW_EVENTS,
         watching::{Answer, Connector, Effect, Key, Status},
     },
     settings::PresenceConnector,
@@ -24,7 +25,7 @@ use tokio::sync::mpsc;
 use self::trials::Trial;
 use super::{
     Connectors, FAREWELL, Start,
-    feeds::{self, Feed, Feeds},
+    feeds::{self, Feeds},
     part,
     post::{Post, Posted},
     show::{Command, Shown},
@@ -43,7 +44,7 @@ const AT_ONCE: usize = 64;
 /// What has come of something.
 enum Done {
     Posted(Posted),
-    Lives(bool, Option<IpAddr>),
+    Lives { lives: bool, reached: bool, to: Option<IpAddr> },
 }
 
 /// What was last said of a resource, to know how long it has been so.
@@ -61,6 +62,8 @@ pub struct Task {
     machine: Connector,
     feeds: Feeds,
     spoken: HashMap<Key, Spoken, ahash::RandomState>,
+    /// Strangers among the feeds.
+    strangers: usize,
     inbox: (mpsc::Sender<Heard>, mpsc::Receiver<Heard>),
     tags: HashSet<u64, ahash::RandomState>,
     work: FuturesUnordered<LocalBoxFuture<'static, Done>>,
@@ -95,6 +98,7 @@ impl Task {
             machine,
             feeds: Feeds::default(),
             spoken: HashMap::default(),
+            strangers: 0,
             inbox: mpsc::channel(WAITING),
             tags: HashSet::default(),
             work: FuturesUnordered::new(),
@@ -140,7 +144,7 @@ impl Task {
                 Ok(()) = reloads.changed(), if self.ends.is_none() => if !self.renew() {
                     self.end();
                 },
-                Ok(()) = strangers.changed(), if self.ends.is_none() => self.watch_all(),
+                changed = strangers.recv(), if self.ends.is_none() => self.stranger_changed(changed),
                 Ok(()) = stops.changed() => self.end(),
                 () = outward::until(wake) => {}
             }
@@ -187,56 +191,6 @@ impl Task {
         true
     }
 
-    /// Watches what the site and watchers want, and nothing else. Whatever stays is left alone.
-    fn watch_all(&mut self) {
-        let directory = self.presence.directory.load_full();
-        let mut wanted = feeds::wanted(&directory, &self.settings);
-        let strangers = self.presence.foreign_cells().into_iter();
-        let of_ours = |uri: &str| {
-            let host = Uri::read(uri.as_bytes()).map(|uri| String::from_utf8_lossy(uri.host).into_owned());
-            let first = directory.site.presence.connector_of(host.as_deref().unwrap_or_default());
-            first.is_some_and(|first| first.name == self.settings.name)
-        };
-        for cell in strangers.filter(|cell| of_ours(&cell.user)).take(self.settings.most) {
-            let key = Key { uri: Arc::clone(&cell.user), package: Package::Presence, trial: 0 };
-            wanted.entry(key).or_default().push(Feed::Foreign(cell));
-        }
-        let gone: Vec<(Key, Vec<Feed>)> = self
-            .feeds
-            .iter()
-            .filter(|(key, _)| key.trial == 0)
-            .map(|(key, feeds)| (key.clone(), feeds.clone()))
-            .collect();
-        for (key, feeds) in gone {
-            let stays = wanted.get(&key);
-            let lost =
-                |feed: &&Feed| !stays.is_some_and(|all| all.iter().any(|one| one.name() == feed.name()));
-            feeds.iter().filter(lost).for_each(|feed| self.silence(feed));
-            if stays.is_none() {
-                self.feeds.remove(&key);
-                self.spoken.remove(&key);
-                self.machine.remove(&key);
-            }
-        }
-        for (key, feeds) in wanted {
-            let before = self.feeds.insert(key.clone(), feeds.clone());
-            let known = |feed: &Feed| before.iter().flatten().any(|one| one.name() == feed.name());
-            if before.is_none() {
-                self.machine.add(key);
-            } else if !feeds.iter().all(known) {
-                self.tell(&key);
-            }
-        }
-        self.announce();
-    }
-
-    fn forget(&mut self, key: &Key) {
-        for feed in self.feeds.remove(key).unwrap_or_default() {
-            self.silence(&feed);
-        }
-        self.spoken.remove(key);
-    }
-
     /// Sends what is to be sent.
     fn play(&mut self, now: u64) {
         if now >= self.ask && self.ends.is_none() {
@@ -244,9 +198,11 @@ impl Task {
             let (lanes, options) =
                 (self.connectors.lanes.clone(), outward::post::options(&self.settings.target));
             let patience = self.settings.keep_alive;
+            self.machine.asks();
             self.work.push(Box::pin(async move {
                 let reply = proof::once(&lanes, options, patience).await;
-                Done::Lives(reply.message.is_some(), reply.sent.map(|(_, to)| to.ip()))
+                let reached = reply.code != 503 || reply.message.is_some();
+                Done::Lives { lives: reply.message.is_some(), reached, to: reply.sent.map(|(_, to)| to.ip()) }
             }));
         }
         let lanes = self.connectors.lanes.count().max(1) as u64;
@@ -269,9 +225,12 @@ impl Task {
     fn done(&mut self, done: Done) {
         let now = self.now();
         match done {
-            Done::Lives(lives, to) => {
+            Done::Lives { lives, reached, to } => {
                 self.peers.extend(to.filter(|_| lives));
-                self.machine.answers(lives);
+                match reached {
+                    true => self.machine.answers(lives),
+                    false => self.machine.is_not_reached(),
+                }
                 self.ask = now + self.settings.keep_alive.as_millis() as u64;
                 self.settle();
                 self.announce();
@@ -294,8 +253,12 @@ impl Task {
                 }
                 let (at, serial) = posted.of;
                 let random = (self.random)();
+                let lived = self.machine.lives();
                 self.machine.answered(at, (serial, posted.sequence), posted.answer, now, random);
                 self.settle();
+                if lived != self.machine.lives() {
+                    self.announce();
+                }
             }
         }
     }

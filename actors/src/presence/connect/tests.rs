@@ -1,10 +1,13 @@
 //! A connector that breaks is started again alone (R118, T39).
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
 
 use actix::System;
 
-use super::{Command, Connectors, part};
+use super::{Command, Connectors, Filter, feeds::LOOKS, part};
 use crate::{
     load,
     metrics::{METRICS, State},
@@ -30,6 +33,73 @@ async fn until(what: &str, so: impl Fn() -> bool) {
         assert!(Instant::now() < end, "never: {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+/// R104: begins and ends of watching somebody elsewhere cost the same however many users there are.
+#[test]
+fn a_stranger_is_looked_at_alone_and_no_user_is() {
+    let _alone = crate::keeper::tests::alone();
+    let folder = tempfile::tempdir().expect("a folder");
+    let probe = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|probe| probe.local_addr());
+    let port = probe.expect("a port").port();
+    let site = format!(
+        "[sip]\nlisten = [\"udp:127.0.0.1:{port}\"]\nlanes = 1\ndrain = \"0s\"\n[store]\npath = \"{}\"\n[presence]\nenabled = true\n\
+         [[presence.connector]]\nname = \"far\"\nserver = \"127.0.0.1:9\"\ndomains = [\"else.test\"]\nmax_users = 12\n\
+         [[user]]\naddress = \"sip:1@lab.test\"\nnumbers = [\"1\"]\nmissed_calls = \"off\"\n",
+        folder.path().join("store.db").display()
+    );
+    let site = load::text(&folder.path().join("site.toml"), &site).expect("a good site");
+    System::new().block_on(async move {
+        let running = Running::start(site).await.expect("it starts");
+        until("it runs", || matches!(state("far"), Some(State::Yellow(_)))).await;
+        let presence = Arc::clone(&running.connectors.presence);
+        let directory = presence.directory.load_full();
+        let rows = async |expected: usize| {
+            let end = Instant::now() + Duration::from_secs(10);
+            loop {
+                let rows = running.connectors.report(&Filter::default()).await.connectors[0].rows.len();
+                if rows == expected {
+                    return;
+                }
+                assert!(Instant::now() < end, "{rows} rows, never {expected}");
+            }
+        };
+        rows(1).await;
+        let before = LOOKS.load(Relaxed);
+        let found = |number: u8| presence.foreign(&directory, &format!("sip:{number}@else.test"));
+        let cells: Vec<_> = (0..12).filter_map(found).collect();
+        for (at, cell) in cells.iter().enumerate().take(10) {
+            cell.watched_by(0);
+            presence.stranger_is_watched(cell);
+            rows(at + 2).await;
+        }
+        for cell in &cells[..5] {
+            cell.left_by(0);
+            presence.stranger_is_watched(cell);
+        }
+        rows(6).await;
+        assert_eq!(LOOKS.load(Relaxed), before, "no user was looked at");
+        // Whoever found no place gets one that is left.
+        let mut all: Vec<_> = (0..13).filter_map(found).collect();
+        for cell in all.iter().filter(|cell| !cell.is_watched()) {
+            cell.watched_by(0);
+            presence.stranger_is_watched(cell);
+        }
+        rows(13).await;
+        let gone = all.remove(0);
+        gone.left_by(0);
+        presence.stranger_is_watched(&gone);
+        let end = Instant::now() + Duration::from_secs(10);
+        loop {
+            let known = running.connectors.report(&Filter::default()).await;
+            if known.connectors[0].rows.iter().any(|row| row.user == "sip:12@else.test") {
+                break;
+            }
+            assert!(Instant::now() < end, "never: {known:?}");
+        }
+        rows(13).await;
+        running.stop().await;
+    });
 }
 
 #[test]

@@ -19,6 +19,10 @@ impl Connector {
         random: u32,
     ) {
         self.under_way = self.under_way.saturating_sub(1);
+        match answer {
+            Answer::Silent => self.misses_it(),
+            _ => self.hears_of_it(Some(at)),
+        }
         let Some(slot) = self.slots.get_mut(at).and_then(Option::as_mut) else { return };
         let (held, is_list, recent) = (slot.machine.is_held(), slot.list.is_some(), slot.epoch == self.epoch);
         match answer {
@@ -39,22 +43,24 @@ impl Connector {
         self.settle(at, now);
         self.look(at);
         if is_list && began && matches!(answer, Answer::Unknown(_) | Answer::NotFound | Answer::Denied) {
-            return self.single_out();
+            return self.single_out(now);
         }
         if answer == Answer::Gone && held && recent && now >= self.doubts {
             self.doubts = now + DOUBTS;
             self.epoch += 1;
-            self.doubt_all();
+            self.doubt_all(None);
         }
     }
 
-    /// Lists are not taken: one subscription for each of their resources.
-    pub(super) fn single_out(&mut self) {
-        self.refused_lists = true;
-        self.effects.push(Effect::NoLists);
+    /// Lists are not taken: one subscription for each of their resources. That is asked again when a refusal for good is.
+    pub(super) fn single_out(&mut self, now: u64) {
+        if self.lists_again.replace(now + self.pace.terms.recheck).is_none() {
+            self.effects.push(Effect::NoLists);
+        }
         for at in 0..self.slots.len() {
             let Some(slot) = self.slots[at].as_mut().filter(|slot| slot.list.is_some()) else { continue };
             slot.machine.wants(false);
+            slot.trial = None;
             for member in std::mem::take(&mut slot.members) {
                 let Some(key) = self.resources[member].as_ref().map(|one| one.key.clone()) else { continue };
                 let subscription = self.place(&key, member);

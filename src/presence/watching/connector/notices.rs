@@ -32,6 +32,7 @@ impl Connector {
         random: u32,
     ) -> u16 {
         let Some(at) = self.tags.get(&tag).copied() else { return 481 };
+        self.hears_of_it(Some(at));
         let Some(slot) = &mut self.slots[at] else { return 481 };
         let notice = match Notice::read(message, slot.package) {
             Ok(notice) => notice,
@@ -78,7 +79,10 @@ impl Connector {
         let package = slot.package;
         if list::is_kind(kind, list::TYPE) && slot.list.is_some() {
             return match list::read(kind, body) {
-                Ok(listed) => self.reads_list(at, dialog, listed, custom, times),
+                Ok(listed) => {
+                    self.stands(at, times.0);
+                    self.reads_list(at, dialog, listed, custom, times)
+                }
                 Err(_) => 400,
             };
         }
@@ -87,7 +91,7 @@ impl Connector {
         }
         if slot.list.is_some() {
             // The server takes its URI for that of one resource: it knows no lists, and this is nobody's state.
-            self.single_out();
+            self.single_out(times.0);
             return 200;
         }
         let Some(member) = slot.members.first().copied() else { return 200 };

@@ -21,7 +21,7 @@ impl Connector {
 
     /// The subscription that a resource becomes part of.
     pub(super) fn place(&mut self, key: &Key, at: usize) -> usize {
-        let single = key.trial > 0 || self.refused_lists;
+        let single = key.trial > 0 || self.lists_again.is_some();
         let (uri, list, most) = match &self.lists {
             _ if single => (Arc::clone(&key.uri), None, 1),
             Lists::None => (Arc::clone(&key.uri), None, 1),
@@ -31,7 +31,11 @@ impl Connector {
         // A list of ours takes no more members once it was sent.
         let has_room = |slot: &Slot| {
             let open = slot.list == Some(false) || slot.machine.tag() == 0;
-            slot.list.is_some() && slot.package == key.package && open && slot.members.len() < most
+            slot.list.is_some()
+                && slot.trial.is_none()
+                && slot.package == key.package
+                && open
+                && slot.members.len() < most
         };
         let found = list.and_then(|_| self.slots.iter().position(|slot| slot.as_ref().is_some_and(has_room)));
         if let Some(found) = found {
@@ -45,19 +49,13 @@ impl Connector {
             return found;
         }
         self.count = self.count.wrapping_add(1);
-        let slot = Slot {
-            // Serials of one that took the place of another must not be taken for that one's.
-            machine: Subscription::new(key.package, self.count << 12),
-            package: key.package,
-            uri,
-            list,
-            members: vec![at],
-            versions: vec![],
-            tag: 0,
-            is_ready: false,
-            due: None,
-            epoch: 0,
-        };
+        // Serials of one that took the place of another must not be taken for that one's.
+        let machine = Subscription::new(key.package, self.count << 12);
+        self.begin(Slot { list, members: vec![at], ..Slot::new(machine, key.package, uri) })
+    }
+
+    /// A subscription's place; its number.
+    pub(super) fn begin(&mut self, slot: Slot) -> usize {
         let number = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1
