@@ -78,6 +78,8 @@ impl Answer {
                 let tag = other(b"sip-etag").filter(usable).map(|tag| String::from_utf8_lossy(tag).into());
                 Self::Taken(tag, message.first(Name::Expires).and_then(number))
             }
+            // It would be the same for everybody, and servers lock accounts.
+            401 | 407 => Self::Later(Some(UNPROVED)),
             412 => Self::Stale,
             423 => Self::Brief(other(b"min-expires").and_then(number)),
             408 => Self::Silent,
@@ -91,6 +93,9 @@ impl Answer {
 pub fn leading_number(value: &[u8]) -> Option<u32> {
     number(&value[..value.iter().position(|octet| !octet.is_ascii_digit()).unwrap_or(value.len())])
 }
+
+/// How long a server is left alone that does not take the login, in seconds.
+const UNPROVED: u32 = 600;
 
 /// What to do now.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -138,6 +138,14 @@ impl Server {
         self.look(at);
     }
 
+    /// Whatever it had against us may be over: it is tried now.
+    pub fn forgive(&mut self) {
+        if let Health::Ill(_) = self.health {
+            self.health = Health::Ill(0);
+            self.doubt_all();
+        }
+    }
+
     /// The server has lost what it held.
     pub fn has_lost(&mut self, now: u64) {
         if now >= self.doubts {
