@@ -54,6 +54,8 @@ pub enum Answer {
     Ill(Option<u32>),
     /// The server does not take anything now, and has forgotten nothing. Seconds to leave it alone, where it says so.
     Later(Option<u32>),
+    /// 401 or 407 that the login does not answer: it would be the same for everybody.
+    Unproved,
     /// No answer; nobody knows whether it was taken.
     Silent,
     /// Anything else: this publication is not wanted. Seconds to wait, where it says so.
@@ -78,8 +80,7 @@ impl Answer {
                 let tag = other(b"sip-etag").filter(usable).map(|tag| String::from_utf8_lossy(tag).into());
                 Self::Taken(tag, message.first(Name::Expires).and_then(number))
             }
-            // It would be the same for everybody, and servers lock accounts.
-            401 | 407 => Self::Later(Some(UNPROVED)),
+            401 | 407 => Self::Unproved,
             412 => Self::Stale,
             423 => Self::Brief(other(b"min-expires").and_then(number)),
             408 => Self::Silent,
@@ -93,9 +94,6 @@ impl Answer {
 pub fn leading_number(value: &[u8]) -> Option<u32> {
     number(&value[..value.iter().position(|octet| !octet.is_ascii_digit()).unwrap_or(value.len())])
 }
-
-/// How long a server is left alone that does not take the login, in seconds.
-const UNPROVED: u32 = 600;
 
 /// What to do now.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -243,7 +241,7 @@ impl Publication {
                 }
                 self.fail(after, now, random);
             }
-            Answer::Stale | Answer::Brief(_) => self.fail(None, now, random),
+            Answer::Stale | Answer::Brief(_) | Answer::Unproved => self.fail(None, now, random),
         }
     }
 
