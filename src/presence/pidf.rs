@@ -182,6 +182,8 @@ fn take(read: &mut Read, one: &Element, parent: &str) {
         ("tuple", "contact") => read.contacts.extend(text()),
         ("activities", "other") => read.other = text(),
         ("activities", "note") => {}
+        // As drafts before RPID had it, and some phones have it still.
+        ("activities", "activity") => read.activities.extend(text().map(|text| text.to_ascii_lowercase())),
         ("activities", name) => read.activities.push(name.to_ascii_lowercase()),
         ("person", "note") => read.note = text().or(read.note.take()),
         ("tuple" | "presence", "note") => read.note = read.note.take().or_else(text),
@@ -202,7 +204,7 @@ impl Read {
     ) -> super::input::Said {
         let has = |name: &str| self.activities.iter().any(|one| one == name);
         let own_state = self.own.2.as_deref().and_then(Standard::named);
-        let mapped = self.other.as_deref().and_then(|name| Standard::named(name).or_else(|| custom(name)));
+        let mapped = self.other.as_deref().and_then(|name| custom(name).or_else(|| Standard::spoken(name)));
         let calls = has("on-the-phone");
         let slots: Vec<_> = [
             ("meeting", SlotKind::Meeting),
@@ -228,7 +230,8 @@ impl Read {
         });
         let state = own_state.or(mapped).or(further.map(|(_, state)| state)).or(plain);
         let note = self.note.as_deref().map(Into::into);
-        let custom = self.other.as_deref().filter(|name| Standard::named(name).is_none());
+        let is_own = |name: &&str| custom(name).is_some() || Standard::spoken(name).is_none();
+        let custom = self.other.as_deref().filter(is_own);
         let custom = custom.or(further.map(|(name, _)| name)).map(Into::into);
         let says = state.is_some() || note.is_some();
         let telephony = self.own.0.as_deref();

@@ -88,6 +88,20 @@ impl Standard {
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.name() == name)
     }
+
+    /// The one that is called like that by phones and people: "Do Not Disturb", "dnd".
+    pub fn spoken(name: &str) -> Option<Self> {
+        let written: String = name
+            .trim()
+            .chars()
+            .map(|one| if matches!(one, ' ' | '_') { '-' } else { one.to_ascii_lowercase() })
+            .collect();
+        match written.as_str() {
+            "dnd" => Some(Self::DoNotDisturb),
+            "brb" => Some(Self::BeRightBack),
+            written => Self::named(written),
+        }
+    }
 }
 
 /// What a person does, as RPID names it (RFC 4480 §3.2).

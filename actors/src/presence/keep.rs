@@ -301,7 +301,7 @@ impl Watchers {
                 }
             }
             (None, Some(kept)) => {
-                let members = Members::restored(&self.presence, directory, &kept);
+                let members = Members::restored(&self.presence, directory, &kept)?;
                 (Target::Many(Box::new(members)), Sight::Full)
             }
             (None, None) => return None,

@@ -5,13 +5,20 @@ use std::sync::Arc;
 use ringpost::{
     directory::Directory,
     presence::{
+        Sight,
         rlmi::{self, Instance, Resource},
         subscription::Package,
     },
+    settings::PresenceList,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Presence, cell::Cell, serve, watchers::Watcher};
+use super::{
+    Presence,
+    cell::{Cell, Told},
+    serve,
+    watchers::Watcher,
+};
 use crate::entropy;
 
 /// The users of a list, as its watcher named them.
@@ -21,6 +28,8 @@ pub(super) struct Members {
     members: Vec<Member>,
     /// Whether the next NOTIFY tells of all.
     full: bool,
+    /// Whether the site says who is in it, and not the SUBSCRIBE.
+    of_site: bool,
 }
 
 struct Member {
@@ -28,6 +37,41 @@ struct Member {
     /// `None`: nobody of the site.
     cell: Option<Arc<Cell>>,
     changed: bool,
+    /// The mark of what was told of it last; zero: nothing yet.
+    told: u64,
+}
+
+/// What is told of a member.
+enum Look {
+    /// There is nobody of that address.
+    Nobody,
+    /// Its watcher may not see it.
+    Denied,
+    /// What there is, as far as its watcher sees it.
+    Seen(Arc<Told>, Arc<Cell>, Sight),
+}
+
+impl Look {
+    /// Tells it from another one; never zero.
+    fn mark(&self, package: Package) -> u64 {
+        match self {
+            Self::Nobody => 2,
+            Self::Denied => 4,
+            Self::Seen(told, cell, sight) => told.document(&cell.user, package, *sight).mark,
+        }
+    }
+}
+
+impl Member {
+    fn look(&self, directory: &Directory, (watcher, package): (&Watcher, Package)) -> Look {
+        let Some(cell) = &self.cell else { return Look::Nobody };
+        let sight = match directory.of_address(&cell.user) {
+            Some(user) => serve::sight(directory, watcher, user, package),
+            None if cell.foreign => serve::sight_of_strangers(watcher, package),
+            None => return Look::Nobody,
+        };
+        sight.map_or(Look::Denied, |sight| Look::Seen(cell.told(), Arc::clone(cell), sight))
+    }
 }
 
 /// A list as it is kept.
@@ -35,6 +79,8 @@ struct Member {
 pub(super) struct Kept {
     uri: Box<str>,
     members: Vec<Box<str>>,
+    #[serde(default)]
+    of_site: bool,
 }
 
 /// What a NOTIFY says of a list.
@@ -54,10 +100,15 @@ impl Members {
             };
             let stranger = || presence.foreign(directory, uri);
             let cell = user.map(|user| presence.of(user)).or_else(stranger);
-            Member { uri: written.into(), cell, changed: false }
+            Member { uri: written.into(), cell, changed: false, told: 0 }
         };
         let members = members.iter().map(|uri| member(uri.as_ref())).collect();
-        Self { uri: uri.into(), members, full: true }
+        Self { uri: uri.into(), members, full: true, of_site: false }
+    }
+
+    /// A list of the site.
+    pub fn of_site(presence: &Presence, directory: &Directory, list: &PresenceList) -> Self {
+        Self { of_site: true, ..Self::new(presence, directory, &list.address, &list.members) }
     }
 
     /// As it is kept.
@@ -65,12 +116,37 @@ impl Members {
         Kept {
             uri: self.uri.clone(),
             members: self.members.iter().map(|member| member.uri.clone()).collect(),
+            of_site: self.of_site,
         }
     }
 
-    /// What was kept.
-    pub fn restored(presence: &Presence, directory: &Directory, kept: &Kept) -> Self {
-        Self::new(presence, directory, &kept.uri, &kept.members)
+    /// What was kept; `None`: the site has no such list any more.
+    pub fn restored(presence: &Presence, directory: &Directory, kept: &Kept) -> Option<Self> {
+        if !kept.of_site {
+            return Some(Self::new(presence, directory, &kept.uri, &kept.members));
+        }
+        let list = directory.site.presence.lists.iter().find(|list| *list.address == *kept.uri)?;
+        Some(Self::of_site(presence, directory, list))
+    }
+
+    /// The same as the site has it now.
+    pub fn afresh(&self, presence: &Presence, directory: &Directory) -> Option<Self> {
+        Self::restored(presence, directory, &self.kept())
+    }
+
+    /// Whether other people are in it.
+    pub fn differs(&self, other: &Self) -> bool {
+        let people = |list: &Self| -> Vec<_> {
+            let of = |one: &Member| (one.uri.clone(), one.cell.as_ref().map(|cell| cell.id));
+            list.members.iter().map(of).collect()
+        };
+        people(self) != people(other)
+    }
+
+    /// Whether something is to be seen that was not told.
+    pub fn has_news(&self, directory: &Directory, who: (&Watcher, Package)) -> bool {
+        let changed = |one: &Member| one.changed && one.told != one.look(directory, who).mark(who.1);
+        self.full || self.members.iter().any(changed)
     }
 
     /// Each of the cells once.
@@ -90,6 +166,11 @@ impl Members {
         self.members.iter_mut().filter(of_cell).for_each(|member| member.changed = true);
     }
 
+    /// Whoever is in it may be seen otherwise.
+    pub fn may_differ(&mut self) {
+        self.members.iter_mut().for_each(|member| member.changed = true);
+    }
+
     /// The next NOTIFY tells of all, as after every SUBSCRIBE.
     pub fn tell_all(&mut self) {
         self.full = true;
@@ -103,42 +184,37 @@ impl Members {
         version: u32,
     ) -> Written {
         let full = std::mem::take(&mut self.full) || !self.members.iter().any(|member| member.changed);
-        let told: Vec<_> = self
-            .members
-            .iter()
-            .filter(|member| member.changed || full)
-            .map(|member| {
-                let cell = member.cell.as_ref();
-                let user = cell.and_then(|cell| directory.of_address(&cell.user));
-                let known = cell.filter(|cell| cell.foreign || user.is_some());
-                let body = known.map(|cell| {
-                    let sight = match user {
-                        Some(user) => serve::sight(directory, watcher, user, package)?,
-                        None => serve::sight_of_strangers(watcher, package)?,
-                    };
-                    let told = cell.told();
-                    let document = told.document(&cell.user, package, sight);
-                    Some(document.whole(version))
-                });
-                (&*member.uri, user.and_then(|user| user.name.as_deref()), body)
-            })
-            .collect();
+        let mut told = vec![];
+        for member in self.members.iter_mut().filter(|member| member.changed || full) {
+            let look = member.look(directory, (watcher, package));
+            let mark = look.mark(package);
+            member.changed = false;
+            if std::mem::replace(&mut member.told, mark) != mark || full {
+                let user = member.cell.as_ref().and_then(|cell| directory.of_address(&cell.user));
+                let body = match &look {
+                    Look::Seen(told, cell, sight) => {
+                        Ok(told.document(&cell.user, package, *sight).whole(version))
+                    }
+                    Look::Denied => Err("rejected"),
+                    Look::Nobody => Err("noresource"),
+                };
+                told.push((&*member.uri, user.and_then(|user| user.name.as_deref()), body));
+            }
+        }
         let resources: Vec<_> = told
             .iter()
             .map(|(uri, name, body)| Resource {
                 uri,
                 name: *name,
                 instance: match body {
-                    None => Instance::Terminated("noresource"),
-                    Some(None) => Instance::Terminated("rejected"),
-                    Some(Some(body)) => Instance::Active(package.media_type(), body),
+                    Err(why) => Instance::Terminated(why),
+                    Ok(body) => Instance::Active(package.media_type(), body),
                 },
             })
             .collect();
         // Nobody can have a text of theirs hold it.
         let boundary = format!("{:032x}", entropy::number());
         let (kind, body) = rlmi::write(&self.uri, (version, full), &resources, &boundary);
-        self.members.iter_mut().for_each(|member| member.changed = false);
         Written { kind, body }
     }
 }

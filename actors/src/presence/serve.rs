@@ -185,7 +185,7 @@ impl Watchers {
         if !wish.lists {
             return Err(Refused::NeedsList);
         }
-        Ok(Some(Members::new(&self.presence, directory, &list.address, &list.members)))
+        Ok(Some(Members::of_site(&self.presence, directory, list)))
     }
 
     /// A name for a subscription: the lane in front, then what nobody can guess.

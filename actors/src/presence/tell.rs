@@ -1,6 +1,6 @@
 //! NOTIFY: what goes out, and what its answer means.
 
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 use ringpost::{
     presence::{
@@ -18,7 +18,7 @@ use ringpost::{
 use super::{
     cell::Cell,
     list::Written,
-    watchers::{Target, Watchers},
+    watchers::{Subscription, Target, Watchers},
 };
 use crate::metrics::METRICS;
 
@@ -55,7 +55,15 @@ impl Watchers {
                     one.told = mark;
                     Some(Body::Of(told, Arc::clone(cell), package, sight))
                 }
-                _ => None,
+                Target::Many(members) if tells => {
+                    let news = one.told == 0 || members.has_news(&directory, (&one.watcher, package));
+                    if last.is_none() && !news {
+                        return one.pace.nothing();
+                    }
+                    one.told = 1;
+                    None
+                }
+                Target::One(_) | Target::Many(_) => None,
             };
             let sequence = one.track.count();
             let body = match &mut one.target {
@@ -108,9 +116,23 @@ impl Watchers {
         let step = {
             let mut one = found.borrow_mut();
             one.told = 0;
+            // What it was told last may be lost.
+            if let Target::Many(members) = &mut one.target {
+                members.tell_all();
+            }
             one.pace.rest(until)
         };
         self.step(tag, step);
+    }
+
+    /// The connection of a watcher has gone: from now on it is told at its Contact, or where the first route leads
+    /// (RFC 6665 §4.4.1). False: that is known already, or leads nowhere.
+    fn goes_by_contact(&self, found: &RefCell<Subscription>) -> bool {
+        let mut one = found.borrow_mut();
+        let elsewhere = self.port.peer(one.track.next_hop()).filter(|_| one.peer.has_connection());
+        let Some(peer) = elsewhere else { return false };
+        one.peer = peer;
+        true
     }
 
     /// The answer to a NOTIFY has come, or none will.
@@ -124,6 +146,9 @@ impl Watchers {
             number(&value[..digits])
         });
         let now = self.port.now();
+        if message.is_none() && self.goes_by_contact(&found) {
+            return self.rest(tag.0, now);
+        }
         match fate(code, after) {
             Fate::Stays => {
                 let step = found.borrow_mut().pace.answered(now);

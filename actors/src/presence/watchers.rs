@@ -150,13 +150,7 @@ impl Watchers {
     /// Puts a subscription in its place under a name.
     pub(super) fn insert(&self, tag: u64, subscription: Subscription) {
         self.marks.borrow_mut().insert(subscription.track.mark(), tag);
-        for cell in subscription.target.cells() {
-            cell.watched_by(self.port.lane);
-            if cell.foreign {
-                self.presence.stranger_is_watched(&cell);
-            }
-            self.of_cell.borrow_mut().entry(cell.id).or_default().push(tag);
-        }
+        self.watch(tag, &subscription.target);
         self.presence.open.fetch_add(1, Ordering::Relaxed);
         self.all.borrow_mut().insert(tag, Rc::new(RefCell::new(subscription)));
     }
@@ -170,7 +164,24 @@ impl Watchers {
         if marks.get(&gone.track.mark()) == Some(&tag) {
             marks.remove(&gone.track.mark());
         }
-        for cell in gone.target.cells() {
+        self.leave(tag, &gone.target);
+        self.keep(tag);
+    }
+
+    /// A subscription hears of its users.
+    fn watch(&self, tag: u64, target: &Target) {
+        for cell in target.cells() {
+            cell.watched_by(self.port.lane);
+            if cell.foreign {
+                self.presence.stranger_is_watched(&cell);
+            }
+            self.of_cell.borrow_mut().entry(cell.id).or_default().push(tag);
+        }
+    }
+
+    /// And does no more.
+    fn leave(&self, tag: u64, target: &Target) {
+        for cell in target.cells() {
             cell.left_by(self.port.lane);
             if cell.foreign {
                 self.presence.stranger_is_watched(&cell);
@@ -182,7 +193,6 @@ impl Watchers {
                 of_cell.remove(&cell.id);
             }
         }
-        self.keep(tag);
     }
 
     /// Tells all watchers of a cell, with breaks in which calls have their turn.
@@ -268,6 +278,10 @@ impl Watchers {
 
     fn judge_one(&self, directory: &Directory, tag: u64) {
         let Some(found) = self.all.borrow().get(&tag).cloned() else { return };
+        let is_list = matches!(found.borrow().target, Target::Many(_));
+        if is_list && directory.site.presence.enabled {
+            return self.judge_list(directory, tag, &found);
+        }
         let verdict = found.borrow().judged(&self.presence, directory);
         match verdict {
             _ if !directory.site.presence.enabled => self.tell(tag, Some(State::NoResource)),
@@ -278,6 +292,26 @@ impl Watchers {
             }
             Ok(_) => {}
         }
+    }
+
+    /// The people of a list may be others now, and its watcher may see other things of them (R119).
+    fn judge_list(&self, directory: &Directory, tag: u64, found: &RefCell<Subscription>) {
+        let afresh = match &found.borrow().target {
+            Target::Many(members) => members.afresh(&self.presence, directory),
+            Target::One(_) => return,
+        };
+        let Some(afresh) = afresh else { return self.tell(tag, Some(State::NoResource)) };
+        let others = matches!(&found.borrow().target, Target::Many(members) if members.differs(&afresh));
+        if others {
+            let new = Target::Many(Box::new(afresh));
+            self.watch(tag, &new);
+            let old = std::mem::replace(&mut found.borrow_mut().target, new);
+            self.leave(tag, &old);
+            self.keep(tag);
+        } else if let Target::Many(members) = &mut found.borrow_mut().target {
+            members.may_differ();
+        }
+        self.changed(tag, None);
     }
 }
 

@@ -53,6 +53,38 @@ fn a_list_of_the_site_is_one_subscription() {
     ringpost.is_well();
 }
 
+/// R58, R119: a reload changes who is in a list and what of them may be seen, in the same subscription; one that is gone ends.
+#[test]
+fn a_reload_changes_a_list_and_drops_no_subscription() {
+    let lines = "users = \"full\"\n[[presence.list]]\naddress = \"sip:team@corp.test\"\nmembers = [\"1001\"]";
+    let site = site(lines);
+    let (mut pbx, mut phone) = (site.peer(Over::Udp), site.peer(Over::Udp));
+    let ringpost =
+        ["1001", "1002", "1003"].iter().fold(site, |site, user| site.user(user, &[&phone], "")).start();
+    let mut watcher = Watcher::new(&ringpost, Over::Tcp, "1003");
+    // RFC 4662 §4.2: the option tag is enough.
+    let first = watcher.subscribes("team", "presence", "Supported: eventlist\r\n");
+    assert_eq!(first.body().matches("<resource ").count(), 1, "{first}");
+    // What presence does not show is no news for a list either.
+    let invite = pbx.invite("1001");
+    let ringing = phone.expect("INVITE");
+    phone.answer(&ringing, 180);
+    watcher.sees_nothing_for(std::time::Duration::from_millis(300));
+    pbx.cancel(&invite, "");
+    let both = ringpost.site().replace("members = [\"1001\"]", "members = [\"1001\", \"1002\"]");
+    ringpost.reload(&both);
+    let told = watcher.notified();
+    assert!(told.body().contains("fullState=\"true\""), "{told}");
+    assert_eq!(told.body().matches("state=\"active\"").count(), 2, "{told}");
+    ringpost.reload(&both.replace("users = \"full\"", "users = \"full\"\nblock = [\"1003\"]"));
+    let told = watcher.notified();
+    assert_eq!(told.body().matches("reason=\"rejected\"").count(), 2, "{told}");
+    ringpost.reload(&both.replace("sip:team@", "sip:others@"));
+    assert_eq!(watcher.notified().one("Subscription-State"), "terminated;reason=noresource");
+    assert_eq!(watcher.refresh(60).what(), "481");
+    ringpost.is_well();
+}
+
 #[test]
 fn a_list_may_come_with_the_subscribe() {
     let ringpost = site("users = \"full\"\nmax_list = 2").user("1001", &[], "").user("1002", &[], "").start();

@@ -63,6 +63,27 @@ fn a_subscription_of_the_last_moment_outlives_a_tidy_end() {
     ringpost.is_well();
 }
 
+/// Connections that nobody uses are closed, by either side: the watcher is told at its Contact then, and others as ever.
+#[test]
+fn a_subscription_outlives_its_connection() {
+    let ringpost = site("users = \"full\"").user("1001", &[], "").user("1002", &[], "").start();
+    let mut watcher = Watcher::new(&ringpost, Over::Tcp, "1002");
+    watcher.subscribes("1001", "presence", "Expires: 600\r\n");
+    let mut phone = Watcher::new(&ringpost, Over::Udp, "1001");
+    for note in ["Here", "There"] {
+        watcher.peer.hangs_up();
+        let body = format!(
+            "<presence xmlns=\"urn:ietf:params:xml:ns:pidf\" entity=\"sip:1001@corp.test\"><note>{note}</note></presence>"
+        );
+        let lines = "Event: presence\r\nContent-Type: application/pidf+xml\r\n";
+        phone.asks("PUBLISH", "1001", lines, &body);
+        phone.peer.expect("200");
+        watcher.sees(note);
+    }
+    assert!(watcher.refreshes(600).one("Subscription-State").starts_with("active"));
+    ringpost.is_well();
+}
+
 /// A call that a kill has ended is not on anybody's lamp any more.
 #[test]
 fn no_lamp_stays_lit_over_a_kill() {
