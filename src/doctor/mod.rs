@@ -2,6 +2,7 @@
 //! what a verdict is, what an admin is advised, and how the whole is shown.
 
 pub mod advice;
+pub mod named;
 mod report;
 
 use std::time::Duration;
@@ -92,10 +93,11 @@ pub const GROUPS: [(&str, &str); 16] = [
 ];
 
 /// Every step that there may be; a word in capitals stands for a name of the site.
-pub const STEPS: [&str; 57] = [
+pub const STEPS: [&str; 58] = [
     "config.site",
     "config.time_zones",
     "config.names",
+    "config.users",
     "host.clock",
     "host.files",
     "program.running",

@@ -5,11 +5,14 @@ use std::{collections::BTreeSet, rc::Rc, time::Duration};
 use jiff::{Timestamp, tz::TimeZone};
 use ringpost::{
     counted::counted,
-    doctor::{Found, Step, Verdict},
-    settings::{SourceKind, User},
+    doctor::{Found, Step, Verdict, named},
+    settings::{Site, SourceKind, User},
 };
 
-use super::{Ward, chain::Chain};
+use super::{
+    Ward,
+    chain::{Chain, Sheet},
+};
 use crate::load::Problem;
 
 /// A site that cannot be used: one step for each error.
@@ -23,7 +26,7 @@ pub fn problems(problems: &[Problem]) -> Vec<Step> {
 }
 
 pub fn chains(ward: &Rc<Ward>) -> Vec<Chain> {
-    let (site, zones, files) = (Rc::clone(ward), Rc::clone(ward), Rc::clone(ward));
+    let (site, zones, files, users) = (Rc::clone(ward), Rc::clone(ward), Rc::clone(ward), Rc::clone(ward));
     vec![
         Chain::one("config.site", |sheet| async move {
             let site = &site.site;
@@ -58,7 +61,35 @@ pub fn chains(ward: &Rc<Ward>) -> Vec<Chain> {
             sheet.ok(&format!("callers' names come from {}", told.join(", then ")));
             Some(())
         }),
+        Chain::one("config.users", |sheet| async move {
+            whom(&users.site, &sheet);
+            Some(())
+        }),
     ]
+}
+
+/// Whether those exist whom the tables of presence and remote call control name, and whether these tables do anything.
+fn whom(site: &Site, sheet: &Sheet) {
+    let (nobody, idle) = (named::nobody(site), named::idle(site));
+    if let Some((key, name)) = nobody.first() {
+        let more = match nobody.len() - 1 {
+            0 => String::new(),
+            more => format!(", and {more} more like that"),
+        };
+        let remedy =
+            "Correct the name; users are named by a number or their address, trunks as \"trunk:NAME\".";
+        return sheet.warns(&format!("{key} names {name:?}, who is nobody here{more}"), remedy.to_owned());
+    }
+    if !idle.is_empty() {
+        let remedy = "Set enabled = true in [presence], or leave them out.".to_owned();
+        return sheet.warns(&format!("[presence] is off, so these do nothing: {}", idle.join(", ")), remedy);
+    }
+    sheet.ok(match site.ldap {
+        Some(_) => {
+            "trunks that presence and remote call control name are there; the directory may have the users"
+        }
+        None => "whoever presence and remote call control name is there",
+    });
 }
 
 /// Each zone with the time that it is there: an admin sees at a glance what is wrong.

@@ -359,3 +359,47 @@ fn r31_the_right_to_say_who_is_in_a_call_stands_in_the_token() {
         assert!(report.text(false).contains(words), "{}", report.text(false));
     }
 }
+
+/// A mistyped name is told of, with its key; people elsewhere may be named; tables that do nothing are told of, too.
+#[test]
+fn r120_whoever_is_named_and_is_nobody_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let found = |presence: &str| {
+        let file = folder.path().join("site.toml");
+        let user = |number: &str| {
+            format!(
+                "[[user]]\naddress = \"sip:{number}@corp.test\"\nnumbers = [\"{number}\"]\nmissed_calls = \"off\"\n"
+            )
+        };
+        let site = format!(
+            "[sip]\nlisten = [\"udp:127.0.0.1:5099\"]\ndomain = \"corp.test\"\n{}{}{presence}",
+            user("1001"),
+            user("1002")
+        );
+        std::fs::write(&file, site).expect("written");
+        let asked =
+            Asked { file, user: None, only: Some("config.users".into()), timeout: Duration::from_secs(5) };
+        let report = actix::System::new().block_on(async { examine(&asked).await });
+        let report = report.unwrap_or_else(|error| panic!("{error}"));
+        (report.steps[0].found.verdict, report.steps[0].found.said.clone())
+    };
+    let seen =
+        "[presence]\nenabled = true\nfull = [\"1001\", \"sip:1002@corp.test\", \"sip:eve@partner.test\"";
+    assert_eq!(found(&format!("{seen}]")).0, Ok);
+    let list = "[[presence.list]]\naddress = \"sip:team@corp.test\"\nmembers = [\"1002\", \"1020\"]\n";
+    let delegate = "[[rcc.delegate]]\nuser = \"1001\"\nlines = [\"1oo2\"]\n";
+    for (presence, words) in [
+        (format!("{seen}, \"l001\"]"), "presence.full names \"l001\""),
+        (format!("{seen}, \"trunk:pbx\"]"), "presence.full names \"trunk:pbx\""),
+        (
+            format!("[user.presence]\nblock = [\"1003\"]\n{list}"),
+            "user sip:1002@corp.test presence.block names \"1003\"",
+        ),
+        (format!("{list}{delegate}"), "names \"1020\", who is nobody here, and 1 more"),
+        (delegate.to_owned(), "rcc.delegate.lines names \"1oo2\""),
+        (list.replace("1020", "1001"), "[presence] is off, so these do nothing: [[presence.list]]"),
+    ] {
+        let (verdict, said) = found(&presence);
+        assert!(verdict == Warning && said.contains(words), "{presence}: {said}");
+    }
+}

@@ -18,6 +18,7 @@ fn r31_a_healthy_site_is_well_in_every_step() {
         "config.site",
         "config.time_zones",
         "config.names",
+        "config.users",
         "host.clock",
         "host.files",
         "program.running",
