@@ -140,6 +140,7 @@ numbers! {
     Counter rcc_gateway_events_total: "Events that such gateways have told.";
     Counter rcc_gateway_failures_total: "Requests that such gateways have refused or not answered.";
     Counter rcc_gateway_refused_total: "Challenges of such gateways that were not answered.";
+    Counter rcc_unknown_ends_total: "Calls that rang at PBXs' telephones when their gateway was lost, and had ended when it was back; nobody is told of them.";
     Counter rcc_missed_total: "Notices of calls that were missed at PBXs' telephones and never came here.";
     Gauge publications: "Publications of users' presence and calls that are valid now.";
     Counter subscribes_total: "SUBSCRIBE requests of watchers that were let in.";

@@ -94,6 +94,16 @@ pub fn slot_start(at: Timestamp) -> Timestamp {
 }
 
 impl Schedule {
+    /// [`Schedule::input`] by a clock that is so many seconds ahead of the calendar's, and when it ends by that clock.
+    pub fn input_by(&self, ahead: i64) -> (Calendar, u64) {
+        let mut calendar = self.input();
+        for slot in &mut calendar.slots {
+            slot.from = slot.from.saturating_add_signed(ahead);
+            slot.until = slot.until.saturating_add_signed(ahead);
+        }
+        (calendar, seconds(self.end()).saturating_add_signed(ahead))
+    }
+
     /// What it means for the user's presence: busy is a meeting unless the server says otherwise, and nothing lasts beyond
     /// what the server was asked for.
     pub fn input(&self) -> Calendar {
@@ -161,8 +171,11 @@ fn kind(slot: Slot, is_meeting: Option<bool>) -> Option<SlotKind> {
 }
 
 fn stretch(from: Timestamp, until: Timestamp, kind: SlotKind) -> crate::presence::Slot {
-    let seconds = |at: Timestamp| u64::try_from(at.as_second()).unwrap_or_default();
     crate::presence::Slot { from: seconds(from), until: seconds(until), kind, subject: None, location: None }
+}
+
+fn seconds(at: Timestamp) -> u64 {
+    u64::try_from(at.as_second()).unwrap_or_default()
 }
 
 /// What is asked for.

@@ -112,6 +112,12 @@ impl Polling {
         self.paces.values_mut().for_each(|pace| pace.room = pace.room.clamp(1, terms.batch.max(1)));
     }
 
+    /// What was told may count for nothing: everybody is asked for again soon.
+    pub fn again(&mut self, now: u64, random: u32) {
+        let soon = now + part(self.terms.every / 60, random);
+        self.all.values_mut().for_each(|one| one.due = one.due.min(soon));
+    }
+
     /// The next question; `None`: none now. `place` says which server has a mailbox; each is asked one question at a time.
     pub fn next(&mut self, now: u64, place: impl Fn(&str) -> Arc<str>) -> Option<Question> {
         let is_due = |one: &Mailbox, until: u64| !one.asked && one.due <= until;

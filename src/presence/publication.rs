@@ -81,6 +81,8 @@ impl Answer {
             412 => Self::Stale,
             423 => Self::Brief(other(b"min-expires").and_then(number)),
             408 => Self::Silent,
+            // RFC 3261 §21.5.4: it says when it will serve again, and has forgotten nothing until then.
+            503 if after().is_some() => Self::Later(after()),
             500..600 => Self::Ill(after()),
             _ => Self::Refused(after()),
         }
@@ -109,6 +111,8 @@ struct Held {
     /// When it is to be prolonged, and when it ends.
     refresh: u64,
     ends: u64,
+    /// The server may have lost it.
+    doubted: bool,
 }
 
 /// What is under way.
@@ -131,6 +135,8 @@ pub struct Publication {
     least: u32,
     raised: bool,
     failures: u32,
+    /// No change goes out before that for the sake of the gap, and nothing at all for that of failures.
+    gap_ends: u64,
     not_before: u64,
 }
 
@@ -142,7 +148,7 @@ impl Publication {
 
     /// The server holds something that a run before has published: nobody knows what it says.
     pub fn restore(&mut self, tag: &str, ends: u64) {
-        self.held = Some(Held { tag: Some(tag.into()), mark: UNKNOWN, refresh: 0, ends });
+        self.held = Some(Held { tag: Some(tag.into()), mark: UNKNOWN, refresh: 0, ends, doubted: true });
     }
 
     /// The entity tag that the server knows it by, and when it ends there.
@@ -153,13 +159,20 @@ impl Publication {
     /// The server may have lost it: it is prolonged at the next chance.
     pub fn doubt(&mut self) {
         if let Some(held) = &mut self.held {
-            held.refresh = 0;
+            held.doubted = true;
         }
     }
 
     /// The server has come back: what failed need not wait any longer.
     pub fn forgive(&mut self) {
         (self.failures, self.not_before) = (0, 0);
+    }
+
+    /// It is to be taken back, and there is little time.
+    pub fn ends(&mut self) {
+        self.wanted = None;
+        self.gap_ends = 0;
+        self.forgive();
     }
 
     /// Whether the server holds the present state, as far as is known.
@@ -182,10 +195,14 @@ impl Publication {
         }
         let due = match (&self.held, self.wanted) {
             (None, None) => return Step::Wait(None),
-            (None, Some(_)) | (Some(_), None) => self.not_before,
-            (Some(held), Some(wanted)) if held.mark != wanted => self.not_before,
-            (Some(held), Some(_)) => held.refresh.max(self.not_before),
+            (None, Some(_)) | (Some(_), None) => self.gap_ends,
+            (Some(held), Some(wanted)) => {
+                // However long the gap is, nothing ends because of it.
+                let gap_ends = self.gap_ends.min(held.refresh);
+                if held.doubted || held.mark != wanted { gap_ends } else { held.refresh }
+            }
         };
+        let due = due.max(self.not_before);
         if due > now {
             return Step::Wait(Some(due));
         }
@@ -208,8 +225,8 @@ impl Publication {
         let again = std::mem::take(&mut self.raised);
         match answer {
             Answer::Taken(tag, granted) => {
-                self.failures = 0;
-                self.not_before = sent.at.saturating_add(terms.gap);
+                (self.failures, self.not_before) = (0, 0);
+                self.gap_ends = sent.at.saturating_add(terms.gap);
                 // It counts from when it was sent: the server cannot hold it for less than that.
                 let lasts = 1_000 * u64::from(granted.unwrap_or(sent.expires).min(sent.expires));
                 self.held = sent.mark.filter(|_| lasts > 0).map(|mark| Held {
@@ -217,6 +234,7 @@ impl Publication {
                     mark,
                     refresh: now.max(sent.at + early(lasts, random)),
                     ends: sent.at + lasts,
+                    doubted: false,
                 });
                 if sent.mark.is_some() && lasts == 0 {
                     self.fail(None, now, random);
@@ -231,12 +249,9 @@ impl Publication {
             }
             // It may have been taken or not: with the same tag the server will say.
             Answer::Silent => self.not_before = now.saturating_add(FIRST_RETRY),
-            Answer::Later(after) => self.fail(after, now, random),
-            Answer::Ill(after) | Answer::Refused(after) => {
-                if sent.tagged {
-                    self.held = None;
-                }
-                self.fail(after, now, random);
+            // What it holds it holds until its end, and it is known there by its tag.
+            Answer::Ill(after) | Answer::Later(after) | Answer::Refused(after) => {
+                self.fail(after, now, random)
             }
             Answer::Stale | Answer::Brief(_) => self.fail(None, now, random),
         }

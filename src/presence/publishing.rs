@@ -132,6 +132,12 @@ impl Server {
         self.look(at);
     }
 
+    /// Everything is to be taken back, and there is little time.
+    pub fn ends(&mut self) {
+        self.all.iter_mut().for_each(|slot| slot.publication.ends());
+        self.ready_all();
+    }
+
     /// One publication is told anew at the next chance.
     pub fn doubt(&mut self, at: usize) {
         self.all[at].publication.doubt();
@@ -253,7 +259,9 @@ impl Server {
             }
             Answer::Ill(after) | Answer::Later(after) => {
                 self.ill += 1;
-                if self.ill >= ILL && self.health != Health::Silent {
+                // Whoever says for how long wants to be left alone by all of them.
+                let is_told = matches!(answer, Answer::Later(Some(_)));
+                if (self.ill >= ILL || is_told) && self.health != Health::Silent {
                     let rest = (1_000 * u64::from(after.unwrap_or(0))).clamp(REST, LONGEST_REST);
                     self.health = Health::Ill(now.saturating_add(rest));
                     self.ready_all();

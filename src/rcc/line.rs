@@ -1,7 +1,8 @@
 //! The client's side: what the events of one monitored device amount to (R52).
 //!
 //! A gateway tells of connections; presence wants the phone's state, and whoever tells of missed calls wants to know of
-//! those that have left without an answer. What is known ends with the monitor: [`Line::forget`].
+//! those that have left without an answer. What is known ends with the monitor: [`Line::forget`]. Only who rang is remembered,
+//! for a call that still rings when the next one begins is missed as much as any.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,8 @@ use crate::call::wire::strip_visual;
 
 /// Calls of one device that are followed; a gateway that names more is not believed.
 const MOST: usize = 64;
+/// How long a call may ring that a monitor has left ringing, in milliseconds; then its name may be another call's.
+const LONGEST_RING: u64 = 600_000;
 
 /// Causes of a call that somebody else has taken, and of one that rings elsewhere from now on (ECMA-269 §12.2.15); vendors add
 /// words of their own.
@@ -31,6 +34,8 @@ const SENT_ON: [&str; 9] = [
 pub struct Line {
     device: String,
     calls: BTreeMap<String, Call>,
+    /// Those that rang here when the monitor ended.
+    rang: BTreeMap<String, Call>,
     /// Whether nobody may disturb; `None`: the gateway has not said.
     pub do_not_disturb: Option<bool>,
     /// Where calls are forwarded; `None`: nowhere, or the gateway has not said.
@@ -69,6 +74,18 @@ pub enum State {
     Held,
     /// It could not be.
     Failed,
+}
+
+impl Call {
+    /// Whether it rings here, and nobody has had it.
+    fn rings(&self) -> bool {
+        self.state == State::RingsHere && !self.had
+    }
+
+    fn left(self, call: String, how: How, now: u64) -> Left {
+        let lasted = now.saturating_sub(self.began);
+        Left { call, caller: self.other, began: self.began, lasted, how }
+    }
 }
 
 /// What the phone is doing.
@@ -113,6 +130,8 @@ pub enum How {
     Diverted(Option<String>),
     /// It rang, and somebody else has taken it.
     Elsewhere,
+    /// It rang, and ended while the gateway told nothing: nobody knows how.
+    Unknown,
 }
 
 impl Line {
@@ -145,7 +164,31 @@ impl Line {
 
     /// The monitor has ended, so nothing is known any more.
     pub fn forget(&mut self) {
-        *self = Self::new(std::mem::take(&mut self.device));
+        let mut rang = std::mem::take(&mut self.rang);
+        let rings = std::mem::take(&mut self.calls).into_iter().filter(|(_, call)| call.rings());
+        rang.extend(rings.take(MOST.saturating_sub(rang.len())));
+        *self = Self { rang, ..Self::new(std::mem::take(&mut self.device)) };
+    }
+
+    /// The calls that rang here when they were heard of last, and of which a snapshot knows nothing; `None`: the gateway makes
+    /// none, so of those before the monitor began nothing will be heard.
+    pub fn lacks(&mut self, snapshot: Option<&[(Connection, Local)]>, now: u64) -> Vec<Left> {
+        let is_there = |id: &str| {
+            let mut there = snapshot.into_iter().flatten().filter(|(_, local)| *local != Local::Null);
+            there.any(|(connection, _)| connection.call == id)
+        };
+        let (rest, mut lacking) = std::mem::take(&mut self.rang)
+            .into_iter()
+            .partition(|(id, call)| is_there(id) && now.saturating_sub(call.began) <= LONGEST_RING);
+        self.rang = rest;
+        if snapshot.is_some() {
+            let is_gone = |(id, call): &(String, Call)| call.rings() && !is_there(id);
+            let (gone, rest): (BTreeMap<_, _>, _) =
+                std::mem::take(&mut self.calls).into_iter().partition(is_gone);
+            self.calls = rest;
+            lacking.extend(gone);
+        }
+        lacking.into_iter().map(|(id, call)| call.left(id, How::Unknown, now)).collect()
     }
 
     /// Takes in what the gateway says of all connections of the device; whether it was news. Calls that are not among them
@@ -270,18 +313,24 @@ impl Line {
             call.state = state;
             call.other = call.other.take().or(other);
         } else if self.calls.len() < MOST {
-            let incoming = state == State::RingsHere;
-            self.calls
-                .insert(id.to_owned(), Call { state, other, incoming, many: false, had: has, began: now });
+            let before = self.rang.remove(id);
+            let incoming = state == State::RingsHere || before.is_some();
+            let began = before.as_ref().map_or(now, |before| before.began);
+            let other = other.or(before.and_then(|before| before.other));
+            self.calls.insert(id.to_owned(), Call { state, other, incoming, many: false, had: has, began });
         }
     }
 
     /// Takes the call out; `how` counts where it rang here and nobody answered.
     fn leaves(&mut self, event: &Event, how: How, now: u64) -> Option<Left> {
-        let Call { state, other, had, began, .. } = self.calls.remove(&event.connection.call)?;
-        let how = if state == State::RingsHere && !had { how } else { How::Done };
-        let (call, lasted) = (event.connection.call.clone(), now.saturating_sub(began));
-        Some(Left { call, caller: other, began, lasted, how })
+        let id = event.connection.call.clone();
+        let Some(call) = self.calls.remove(&id) else {
+            // It may have been answered meanwhile.
+            let how = if how == How::Missed { How::Unknown } else { how };
+            return Some(self.rang.remove(&id)?.left(id, how, now));
+        };
+        let how = if call.rings() { how } else { How::Done };
+        Some(call.left(id, how, now))
     }
 
     /// Whether the event's connection is the device's own.

@@ -5,6 +5,7 @@ mod calendar;
 mod documents;
 mod hostile;
 mod microsoft;
+mod polling;
 mod publishing;
 mod stages;
 mod sums;

@@ -236,6 +236,35 @@ fn a_user_is_published_whole_at_first_and_by_what_changes_then() {
     assert_eq!(keys, [of("40000007", "endpoint"), of("00000000", "static")].concat());
 }
 
+/// What the site wants to be told no more is taken back; what others write too is no loss where it is gone.
+#[test]
+fn what_is_no_more_told_is_taken_back() {
+    let summary = Summary::of("sip:1001@x", Counts::default());
+    let apart = Apart { user: Some(Standard::BeRightBack), ..Apart::default() };
+    let presence = Presence { apart, ..of(&[]) };
+    let mut ledger = Ledger::new("sip:tu@contoso.com".into());
+    let whole = ledger.batch(&picture(FRAME, &presence, &summary, Some(&schedule())), true);
+    ledger.took(&whole);
+    let less = picture(
+        Frame { message_waiting: false, calendar: false, ..FRAME },
+        &presence,
+        &summary,
+        Some(&schedule()),
+    );
+    let back = ledger.batch(&less, false);
+    let keys: Vec<_> = shown(&back).into_iter().map(|(key, what)| format!("{key} {what}")).collect();
+    assert_eq!(keys.len(), 13, "{keys:?}");
+    assert!(keys.contains(&"mwi 00000007 1 v1 endpoint0".to_owned()), "{keys:?}");
+    assert!(keys.contains(&"calendarData 00000000 200 v1 static0".to_owned()), "{keys:?}");
+    ledger.took(&back);
+    assert!(ledger.batch(&less, false).is_empty());
+    // The user's client has taken the choice back, and Ringpost another one of it.
+    let mut next = ledger.batch(&less, true);
+    let gone = fault("<operation index=\"1\" curVersion=\"0\"/><operation index=\"2\" curVersion=\"0\"/>");
+    assert_eq!(next.refused(gone.as_bytes()), Ok(true));
+    assert_eq!((versions(&next), next.has_lost), (vec!["v0".to_owned(), "v0".to_owned()], false));
+}
+
 #[test]
 fn r82_out_of_office_is_away_and_takes_the_place_of_busy() {
     let all = [Activity::Meeting, Activity::OnThePhone, Activity::OutOfOffice];

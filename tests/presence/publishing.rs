@@ -81,16 +81,18 @@ fn every_answer_means_something() {
     for (code, lines, at, next) in [
         (412, "", 1_000, request(None, 600, true)),
         (500, "", 1_000, request(None, 600, true)),
-        (503, "Retry-After: 9\r\n", 1_000, request(None, 600, true)),
+        (503, "", 1_000, request(None, 600, true)),
+        // RFC 3261 §21.5.4: it has forgotten nothing, and a second publication beside the first would stick.
+        (503, "Retry-After: 9\r\n", 10_000, request(Some("a"), 600, true)),
         (423, "Min-Expires: 900\r\n", 1_000, request(Some("a"), 900, true)),
         (423, "Min-Expires: 600\r\n", 2_000, request(Some("a"), 600, true)),
         (423, "Min-Expires: 99999999\r\n", 2_000, request(Some("a"), 600, true)),
         (423, "", 2_000, request(Some("a"), 600, true)),
         (408, "", 2_000, request(Some("a"), 600, true)),
-        (403, "", 2_000, request(None, 600, true)),
-        (403, "Retry-After: 30 (later)\r\n", 31_000, request(None, 600, true)),
+        (403, "", 2_000, request(Some("a"), 600, true)),
+        (403, "Retry-After: 30 (later)\r\n", 31_000, request(Some("a"), 600, true)),
         (403, "Retry-After: 4294967295\r\n", 3_601_000, request(None, 600, true)),
-        (489, "", 2_000, request(None, 600, true)),
+        (489, "", 2_000, request(Some("a"), 600, true)),
     ] {
         let mut one = held();
         one.wants(Some(BUSY));
@@ -136,6 +138,62 @@ fn a_tag_that_cannot_be_used_is_not() {
         answer(200, &format!("SIP-ETag: {longest}\r\n")),
         Answer::Taken(Some(longest.as_str().into()), None)
     );
+}
+
+/// A server that grants less than the gap between two changes: it is prolonged in time all the same, with what is to change.
+#[test]
+fn no_gap_lets_a_publication_end() {
+    let terms = Terms { expires: 600, gap: 300_000 };
+    let mut one = Publication::default();
+    one.wants(Some(FREE));
+    let sends = |one: &mut Publication, now: u64| match one.step(&terms, now) {
+        Step::Send(request) => request,
+        Step::Wait(until) => panic!("waits until {until:?}"),
+    };
+    sends(&mut one, 0);
+    one.answered(answer(200, "SIP-ETag: a\r\nExpires: 30\r\n"), &terms, 0, 0);
+    assert_eq!(one.step(&terms, 0), Step::Wait(Some(15_000)));
+    assert_eq!(sends(&mut one, 15_000), request(Some("a"), 600, false));
+    one.answered(answer(200, "SIP-ETag: b\r\nExpires: 30\r\n"), &terms, 15_000, 0);
+    one.wants(Some(BUSY));
+    assert_eq!(one.step(&terms, 16_000), Step::Wait(Some(30_000)));
+    assert_eq!(sends(&mut one, 30_000), request(Some("b"), 600, true));
+    one.answered(answer(200, "SIP-ETag: c\r\nExpires: 30\r\n"), &terms, 30_000, 0);
+    // Whoever stops has no time for gaps, nor for the rests of failures.
+    one.ends();
+    assert_eq!(sends(&mut one, 30_001), request(Some("c"), 0, false));
+    one.answered(answer(403, "Retry-After: 60\r\n"), &terms, 30_002, 0);
+    assert!(!one.is_settled());
+    one.ends();
+    assert_eq!(sends(&mut one, 30_003), request(Some("c"), 0, false));
+}
+
+/// RFC 3261 §21.5.4: whoever says how long to wait is left alone by all publications, and nothing is doubted because of it.
+#[test]
+fn a_server_that_says_when_to_come_again_is_left_alone() {
+    let mut server = Server::new(TERMS, 4);
+    for at in 0..10 {
+        server.add();
+        server.wants(at, Some(FREE));
+    }
+    while let Some((at, _)) = server.next(0) {
+        server.answered(at, answer(200, "SIP-ETag: a\r\n"), 0, 0);
+    }
+    (0..10).for_each(|at| server.wants(at, Some(BUSY)));
+    let (at, _) = server.next(1_000).expect("a change");
+    server.answered(at, answer(503, "Retry-After: 9\r\n"), 1_000, 0);
+    assert_eq!((server.health(), server.next(9_999)), (Health::Ill(10_000), None));
+    assert_eq!(server.wake(9_999), Some(10_000));
+    let (at, first) = server.next(10_000).expect("one");
+    assert_eq!((first.tag.as_deref(), server.next(10_000)), (Some("a"), None), "one after the other");
+    server.answered(at, answer(200, "SIP-ETag: b\r\n"), 10_000, 0);
+    let mut sent = 1;
+    while let Some((at, request)) = server.next(10_000) {
+        sent += 1;
+        assert!(request.tag.is_some(), "nothing is doubled");
+        server.answered(at, answer(200, "SIP-ETag: b\r\n"), 10_000, 0);
+    }
+    assert!(server.is_settled() && sent <= 20, "{sent}");
 }
 
 /// A server that grants no time is not asked in a circle.

@@ -408,3 +408,88 @@ fn words_that_vendors_write_otherwise() {
         assert_eq!(read, Ok(ringpost::rcc::Response::Snapshot(expected)), "{word}");
     }
 }
+
+/// R10: the monitor is lost while it rings. What still rings when the next one begins is missed as any call is, with its caller and
+/// the whole of its time; of what has ended meanwhile nobody knows whether it was answered.
+#[test]
+fn r10_a_call_that_rang_when_the_monitor_was_lost() {
+    let ours = |local| vec![(Connection { call: "c1".into(), device: US.into() }, local)];
+    let cleared = || told(Happened::ConnectionCleared, US, "normalClearing");
+    type Then<'t> = &'t [(Option<Option<Local>>, Option<Event>)];
+    let rows: [(&str, Then<'_>, Option<How>); 9] = [
+        ("it rings yet", &[(Some(Some(Local::Alerting)), None), (None, Some(cleared()))], Some(How::Missed)),
+        (
+            "it was picked up later",
+            &[
+                (Some(Some(Local::Alerting)), None),
+                (None, Some(told(Happened::ConnectionCleared, US, "callPickup"))),
+            ],
+            Some(How::Elsewhere),
+        ),
+        (
+            "it was answered",
+            &[(Some(Some(Local::Connected)), None), (None, Some(cleared()))],
+            Some(How::Done),
+        ),
+        ("it is over", &[(Some(None), None)], Some(How::Unknown)),
+        ("it is null", &[(Some(Some(Local::Null)), None)], Some(How::Unknown)),
+        ("no snapshots are made", &[(None, None)], Some(How::Unknown)),
+        ("it ends before the snapshot", &[(None, Some(cleared()))], Some(How::Unknown)),
+        (
+            "it goes elsewhere before the snapshot",
+            &[(None, Some(told(Happened::Diverted, US, "")))],
+            Some(How::Diverted(None)),
+        ),
+        (
+            "it is told of again",
+            &[(None, Some(told(Happened::Delivered, US, ""))), (None, Some(cleared()))],
+            Some(How::Missed),
+        ),
+    ];
+    for (what, then, how) in rows {
+        let mut line = Line::new(US);
+        line.on(&told(Happened::Delivered, US, ""), 1_000);
+        line.forget();
+        assert_eq!((line.phone(), line.calls().count()), (Phone::Idle, 0), "{what}");
+        let mut left = vec![];
+        for (snapshot, event) in then {
+            if let Some(local) = snapshot {
+                let connections = local.map(ours).unwrap_or_default();
+                left.extend(line.lacks(Some(&connections), 20_000));
+                line.is_as(&connections, 20_000);
+            } else if event.is_none() {
+                left.extend(line.lacks(None, 20_000));
+            }
+            left.extend(event.as_ref().and_then(|event| line.on(event, 21_000)));
+        }
+        let [left] = left.as_slice() else { panic!("{what}: {left:?}") };
+        assert_eq!((Some(&left.how), left.began), (how.as_ref(), 1_000), "{what}");
+        assert_eq!(left.caller.as_deref(), Some("tel:+4511"), "{what}");
+        assert!(line.lacks(Some(&[]), 22_000).is_empty(), "{what}: once");
+    }
+    // Whose name comes back after ten minutes may be another call.
+    let mut line = Line::new(US);
+    line.on(&told(Happened::Delivered, US, ""), 1_000);
+    line.forget();
+    let left = line.lacks(Some(&ours(Local::Alerting)), 700_000);
+    assert_eq!(left.first().map(|left| &left.how), Some(&How::Unknown));
+    line.is_as(&ours(Local::Alerting), 700_000);
+    let left = line.on(&cleared(), 705_000).expect("it has left");
+    assert_eq!((left.how, left.caller, left.lasted), (How::Missed, None, 5_000));
+    // What was answered before is not missed, and not remembered.
+    let mut line = Line::new(US);
+    line.on(&told(Happened::Delivered, US, ""), 0);
+    line.on(&told(Happened::Established, US, ""), 0);
+    line.forget();
+    assert!(line.lacks(Some(&[]), 1).is_empty());
+}
+
+/// The end of a call that rang is lost, and the monitor is not: nobody knows how it ended either.
+#[test]
+fn r10_a_call_whose_end_was_lost() {
+    let mut line = Line::new(US);
+    line.on(&told(Happened::Delivered, US, ""), 0);
+    let left = line.lacks(Some(&[]), 60_000);
+    assert_eq!(left.iter().map(|left| &left.how).collect::<Vec<_>>(), [&How::Unknown]);
+    assert_eq!(line.phone(), Phone::Idle);
+}

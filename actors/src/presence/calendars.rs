@@ -32,6 +32,9 @@ const LOOK: u64 = 500;
 /// How old free and busy times may become that are published though nothing has changed, in seconds (R23).
 const REFRESH: i64 = 1_800;
 
+/// How far the machine's clock is set at once for the calendars to be asked for anew, in milliseconds.
+const JUMP: i64 = 30_000;
+
 /// What calendars are called among the inputs.
 pub(super) fn source() -> Source {
     Source::new(Kind::Own, "calendar")
@@ -72,7 +75,14 @@ impl Asked {
         let mut work: FuturesUnordered<LocalBoxFuture<'static, Done>> = FuturesUnordered::new();
         let mut servers: Vec<Server> = vec![];
         let mut seen: Option<Arc<Directory>> = None;
+        let ahead = || Timestamp::now().as_millisecond() - began.elapsed().as_millis() as i64;
+        let mut was_ahead = ahead();
         loop {
+            if (ahead() - was_ahead).abs() > JUMP {
+                was_ahead = ahead();
+                tracing::info!("The clock of the machine was set: calendars are asked for again");
+                servers.iter_mut().for_each(|server| server.polling.again(now(), random()));
+            }
             let directory = self.presence.directory.load_full();
             if !seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &directory)) {
                 self.renew(&directory, &mut servers, now(), random());
@@ -224,11 +234,14 @@ impl Presence {
     /// These users' calendar is so now; it counts for as long as the site says, unless it is told again.
     fn calendars(&self, users: &[Arc<str>], schedule: Schedule, settings: &CalendarServer) {
         let directory = self.directory.load();
-        let end = u64::try_from(schedule.end().as_second()).unwrap_or_default();
-        let ends = (self.now() + settings.keep.as_secs()).min(end);
+        // Calendars go by the clock of the world, presence by one that nobody sets while Ringpost runs.
+        let now = self.now();
+        let ahead = i64::try_from(now).unwrap_or(i64::MAX) - Timestamp::now().as_second();
+        let (calendar, end) = schedule.input_by(if ahead.abs() > 1 { ahead } else { 0 });
+        let ends = (now + settings.keep.as_secs()).min(end);
         let schedule = Arc::new(schedule);
         for user in users.iter().filter_map(|user| directory.of_address(user)) {
-            let said = Said { calendar: Some(schedule.input()), ..Said::default() };
+            let said = Said { calendar: Some(calendar.clone()), ..Said::default() };
             self.change(&self.of(user), |known| {
                 known.inputs.put(&source(), said, ends);
                 let is_news = known.schedule.as_ref().is_none_or(|older| {

@@ -237,6 +237,13 @@ impl Gateway {
     /// A call has left a telephone. What went through Ringpost as well is decided there.
     fn left(&mut self, directory: &Directory, user: &Arc<str>, left: &Left) {
         self.relay.left(&self.host.rcc, user, left);
+        if left.how == How::Unknown {
+            METRICS.rcc_unknown_ends_total.one();
+            tracing::info!(
+                gateway = self.settings.name,
+                "A call rang at a telephone of the PBX, and nobody knows how it ended"
+            );
+        }
         if directory.of_address(user).is_none() || left.how != How::Missed {
             return;
         }

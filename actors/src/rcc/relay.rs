@@ -67,7 +67,7 @@ impl Relay {
     pub fn left(&mut self, rcc: &Rcc, user: &Arc<str>, left: &Left) {
         let known = self.0.get_mut(user).and_then(|known| known.remove(&left.call)).flatten();
         let end = match &left.how {
-            How::Done | How::Missed => End::Cleared,
+            How::Done | How::Missed | How::Unknown => End::Cleared,
             How::Diverted(to) => End::Diverted(to.clone(), Why::Redirected),
             How::Elsewhere => End::Elsewhere,
         };

@@ -6,6 +6,7 @@ mod authority;
 mod calendar;
 #[path = "../graph/checked.rs"]
 mod checked;
+mod clock;
 #[path = "../ews/emulator.rs"]
 #[allow(dead_code, reason = "a part of it serves here")]
 mod emulator;

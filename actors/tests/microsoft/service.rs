@@ -268,6 +268,30 @@ fn a_trusted_server_shows_its_certificate_and_answers_digest() {
     stage.ocs.until("free", |ocs| ocs.state(USER, PHONE).is_none());
 }
 
+/// A user whom the site tells of no more, what it wants to be told no more, and a server that it has no more: all is taken back,
+/// also where the gap between two changes is long.
+#[test]
+fn what_the_site_tells_no_more_is_taken_back_at_once() {
+    let ocs = Ocs::start(address(), Kept::default());
+    let mut stage = with(ocs, Site::new(), "keep_alive = \"30s\"");
+    stage.is_told_at_first();
+    let _call = stage.call();
+    stage.ocs.until("busy", talks);
+    let site = stage.ringpost.site();
+    stage.ringpost.reload(&site.replace("publish_gap", "message_waiting = false\npublish_gap"));
+    stage.ocs.until("no counts", |ocs| ocs.category(USER, "mwi").is_empty());
+    assert!(talks(&stage.ocs));
+    stage.ringpost.reload(&site.replace("users = [\"1001\"]", "users = [\"1002\"]"));
+    stage.ocs.until("all is taken back", |ocs| ocs.kept().held.is_empty());
+    stage.ringpost.reload(&site.replace("publish_gap = \"10ms\"", "publish_gap = \"10m\""));
+    stage.ocs.until("busy", talks);
+    let (before, _) = site.split_once("[presence.publish.ocs]").expect("the table");
+    let (_, users) = site.split_once("[[user]]").expect("a user");
+    stage.ringpost.reload(&format!("{before}[[user]]{users}"));
+    stage.ocs.until("all is taken back", |ocs| ocs.kept().held.is_empty());
+    stage.ringpost.is_well();
+}
+
 /// R46–R50: whoever has no flag is not told of; `ringpost stage` says who is where.
 #[test]
 fn whoever_is_without_the_flag_is_not_told_of() {

@@ -204,6 +204,132 @@ fn t31_a_tag_larger_than_any_message_costs_one_try() {
     assert!(!ringpost.log().contains("panicked"));
 }
 
+/// A nonce that is stale, a time that is cut short, a tag that is another one after each refresh, 412 for a refresh, a body of
+/// several parts in an answer, 503 with Retry-After and 403 for a change: the state of now gets there by the one publication.
+#[test]
+fn whatever_a_server_says_there_is_one_publication() {
+    let mut stage = started(
+        "login = \"ringpost\"\npassword_file = \"password\"\nrealm = \"pres.test\"\nkeep_alive = \"30s\"",
+    );
+    let first = stage.published();
+    let challenge =
+        |more: &str| format!("WWW-Authenticate: Digest realm=\"pres.test\", qop=\"auth\", {more}\r\n");
+    stage.server.answer_with(&first, 401, &challenge("nonce=\"n1\""), "");
+    let second = stage.published();
+    stage.server.answer_with(&second, 401, &challenge("nonce=\"n2\", stale=true"), "");
+    let third = stage.published();
+    assert!(third.one("Authorization").contains("nonce=\"n2\""), "{third}");
+    stage.server.answer_with(&third, 200, "SIP-ETag: e1\r\nExpires: 2\r\n", "");
+    let parts = "--b\r\nContent-Type: text/plain\r\n\r\nSIP-ETag: evil\r\n--b\r\n\r\n\r\n--b--\r\n";
+    for (tag, next) in [("e1", "e2"), ("e2", "e3")] {
+        let since = Instant::now();
+        let refresh = stage.published();
+        assert_eq!((refresh.first("SIP-If-Match"), refresh.body()), (tag, ""), "{refresh}");
+        assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+        let lines = format!("SIP-ETag: {next}\r\nExpires: 2\r\nContent-Type: multipart/mixed;boundary=b\r\n");
+        stage.server.answer_with(&refresh, 200, &lines, parts);
+    }
+    let lost = stage.published();
+    assert_eq!(lost.first("SIP-If-Match"), "e3");
+    stage.server.answer_with(&lost, 412, "", "");
+    let anew = stage.published();
+    assert!(anew.first("SIP-If-Match").is_empty() && anew.body().contains("available"), "{anew}");
+    stage.takes(&anew, "e4");
+    let call = stage.call();
+    let change = stage.published();
+    stage.server.answer_with(&change, 503, "Retry-After: 1\r\n", "");
+    let since = Instant::now();
+    let again = stage.published();
+    assert_eq!(again.first("SIP-If-Match"), "e4", "it has forgotten nothing");
+    assert!(again.body().contains(">busy</own:telephony>"), "{again}");
+    assert!(since.elapsed() >= Duration::from_millis(900), "{:?}", since.elapsed());
+    stage.takes(&again, "e5");
+    stage.hang_up(call);
+    let change = stage.published();
+    stage.server.answer_with(&change, 403, "", "");
+    let again = stage.published();
+    assert_eq!(again.first("SIP-If-Match"), "e5");
+    assert!(again.body().contains(">available</own:telephony>"), "{again}");
+    stage.takes(&again, "e6");
+    stage.ringpost.is_well();
+}
+
+/// The next PUBLISH over TCP; questions whether it lives are answered.
+fn asked(server: &mut Peer) -> Sip {
+    loop {
+        let message = server.expect_any();
+        match message.what() {
+            "OPTIONS" => drop(server.answer(&message, 200)),
+            _ => return message,
+        }
+    }
+}
+
+/// A connection that is reset in the middle of an answer: the same is sent over the next one, by the same tag.
+#[test]
+fn an_answer_that_breaks_off_is_asked_for_again() {
+    let site = Site::new();
+    let mut server = Peer::new(Over::Tcp, "127.0.0.24", site.sip);
+    let (mut pbx, mut phone) = (site.peer(Over::Udp), site.peer(Over::Udp));
+    let ringpost = site
+        .table(&format!(
+            "[presence]\nenabled = true\n[presence.publish.front]\nserver = \"sip:{};transport=tcp\"\npublish_gap = \"10ms\"\n\
+             keep_alive = \"1s\"",
+            server.address
+        ))
+        .user("1001", &[&phone], "")
+        .start();
+    let first = asked(&mut server);
+    server.answer_with(&first, 200, "SIP-ETag: e1\r\nExpires: 600\r\n", "");
+    let invite = pbx.invite("1001");
+    let ringing = phone.expect("INVITE");
+    let mut talk = pbx.talks(&invite, &mut phone, &ringing);
+    let change = loop {
+        let message = asked(&mut server);
+        if !message.body().is_empty() {
+            break message;
+        }
+        // Its turn to be prolonged.
+        server.answer_with(&message, 200, "SIP-ETag: e1\r\nExpires: 600\r\n", "");
+    };
+    assert_eq!(change.first("SIP-If-Match"), "e1");
+    let answer = server.response(&change, 200, "t", "SIP-ETag: e2\r\nExpires: 600\r\n", "");
+    assert!(server.sends(&answer.raw[..answer.raw.len() / 2]));
+    server.hangs_up();
+    let broke = Instant::now();
+    let again = asked(&mut server);
+    assert_eq!(again.first("SIP-If-Match"), "e1");
+    assert!(again.body().contains(">busy</own:telephony>"), "{again}");
+    assert!(broke.elapsed() < Duration::from_secs(8), "{:?}", broke.elapsed());
+    server.answer_with(&again, 412, "", "");
+    let anew = asked(&mut server);
+    assert!(anew.first("SIP-If-Match").is_empty() && anew.body().contains(">busy</"), "{anew}");
+    server.answer_with(&anew, 200, "SIP-ETag: e3\r\nExpires: 600\r\n", "");
+    pbx.ends(&mut talk, &mut phone);
+    ringpost.is_well();
+}
+
+/// A server that the site has no more is told so, and one that is there still hears nothing of it.
+#[test]
+fn r206_a_server_that_leaves_the_site_is_told_the_end() {
+    let mut stage = started("keep_alive = \"30s\"");
+    let first = stage.published();
+    stage.takes(&first, "e1");
+    let site = stage.ringpost.site();
+    let (before, _) = site.split_once("[presence.publish.front]").expect("the table");
+    let (_, users) = site.split_once("[[user]]").expect("a user");
+    stage.ringpost.reload(&format!("{before}[[user]]{users}"));
+    let end = stage.published();
+    assert_eq!((end.first("SIP-If-Match"), end.one("Expires"), end.body()), ("e1", "0", ""), "{end}");
+    stage.server.answer_with(&end, 200, "Expires: 0\r\n", "");
+    // Back again.
+    stage.ringpost.reload(&site);
+    let anew = stage.published();
+    assert!(anew.first("SIP-If-Match").is_empty() && anew.body().contains("available"), "{anew}");
+    stage.takes(&anew, "e2");
+    stage.ringpost.is_well();
+}
+
 /// A foreign realm gets no password; a server that refuses costs nothing but tries that become rare.
 #[test]
 fn a_stranger_learns_no_password() {

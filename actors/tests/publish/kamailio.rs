@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     server::Kamailio,
-    support::{Over, PATIENCE, Peer, Sip, Site, metrics, peer::Dialog, ports, until},
+    support::{Over, PATIENCE, Peer, Sip, Site, metrics, peer::Dialog, ports, until, within},
 };
 
 /// A watcher of 1001 at Kamailio.
@@ -119,6 +119,39 @@ fn r206_a_kill_leaves_no_second_publication() {
 
 fn hang_up(pbx: &mut Peer, phone: &mut Peer, mut talk: Dialog) {
     pbx.ends(&mut talk, phone);
+}
+
+/// A Kamailio that grants less than was asked for: the publication is prolonged in time, a call shows all the while, and its end.
+#[test]
+fn kamailio_grants_less_than_was_asked_for() {
+    let address = SocketAddr::from(([127, 0, 0, 26], ports(1)));
+    let Some(kamailio) = Kamailio::start(address, &["MAX_EXPIRES=8"]) else { return };
+    let site = Site::new();
+    let (mut pbx, mut phone) = (site.peer(Over::Udp), site.peer(Over::Udp));
+    let mut dialog = Watcher::new(&kamailio, "dialog");
+    let health = SocketAddr::from(([127, 0, 0, 1], ports(1)));
+    let ringpost = site
+        .table(&format!(
+            "[metrics]\nlisten = \"{health}\"\n[presence]\nenabled = true\n[presence.publish.front]\nserver = \"sip:{address}\"\n\
+             access = \"full\"\npackages = [\"dialog\"]\nusers = [\"1001\"]\npublish_gap = \"50ms\"\nkeep_alive = \"5m\"\nexpires = \"1h\""
+        ))
+        .user("1001", &[&phone], "")
+        .start();
+    let number = |name| metrics::number(health.port(), name);
+    until("it is taken", || number("publications_out") == 1);
+    let call = talk(&mut pbx, &mut phone);
+    dialog.sees("a call", talks);
+    // Longer than it has granted, once and a half; watchers are granted no more, and so there is another one then.
+    let sent = number("publishes_sent_total");
+    within(Duration::from_secs(14), "prolonged again and again", || {
+        number("publishes_sent_total") >= sent + 3
+    });
+    let mut dialog = Watcher::new(&kamailio, "dialog");
+    hang_up(&mut pbx, &mut phone, call);
+    dialog.sees("no call", |body| body.contains("<dialog-info") && !talks(body));
+    assert_eq!(number("publish_failures_total"), 0, "no tag was lost");
+    drop((pbx, phone));
+    ringpost.stops_well();
 }
 
 /// A watcher at Kamailio sees busy when a call runs through Ringpost, and free after; T31: a Kamailio that is killed in the

@@ -168,6 +168,32 @@ fn r10_two_callers_who_hide_are_two() {
     only(&ringpost, &mut pbx, 4);
 }
 
+/// The dialog with the gateway is lost while it rings. A call that rings yet when there is another one, and is then missed, is told
+/// with its caller; one that was answered meanwhile is not; and of one that is over nobody knows, so it is not told, but logged.
+#[test]
+fn r10_the_dialog_is_lost_while_it_rings() {
+    for (state, told) in [(Some("alerting"), true), (Some("connected"), false), (None, false)] {
+        let (ringpost, mut pbx, ..) = started(false, TOLD, "users = [\"1001\"]");
+        pbx.begins(1);
+        pbx.rings(LINE, "c1", "tel:+4511");
+        let dialog = pbx.dialog.as_mut().expect("open");
+        pbx.peer.inside(dialog, "BYE", "", "");
+        pbx.peer.expect("200");
+        pbx.calls.extend(state.map(|state| (LINE.to_owned(), ("c1".to_owned(), state))));
+        pbx.begins(1);
+        if state.is_some() {
+            pbx.clears(LINE, "c1", "normalClearing");
+        } else {
+            ringpost.logs("nobody knows how it ended");
+        }
+        if told {
+            let mails = ringpost.has_mails("1001@corp.test", 1);
+            assert!(mails[0].1.contains("+4511"), "{}", mails[0].1);
+        }
+        only(&ringpost, &mut pbx, usize::from(told));
+    }
+}
+
 /// Whose notices the PBX writes, and who wants none, is told nothing (R11); a user of a UM that could not know is told by the own
 /// channel; a ring that was too short is nothing (R202).
 #[test]

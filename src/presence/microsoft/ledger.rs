@@ -64,10 +64,17 @@ pub struct Piece {
 #[derive(Clone, Debug)]
 pub struct Ledger {
     uri: Arc<str>,
-    /// Version and mark of each.
-    held: BTreeMap<Key, (u32, u64)>,
+    held: BTreeMap<Key, Held>,
     /// It has taken a whole picture, so that what is not `held` is not there.
     is_known: bool,
+}
+
+/// One publication at the server.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    version: u32,
+    mark: u64,
+    is_shared: bool,
 }
 
 /// Operations that go in one request.
@@ -99,15 +106,21 @@ impl Ledger {
             let held = self.held.get(&piece.key);
             let is_blind = piece.content.is_none() && held.is_none();
             let goes = match (&piece.content, held) {
-                (Some(content), Some((_, known))) => all || *known != mark(content),
+                (Some(content), Some(held)) => all || held.mark != mark(content),
                 (Some(_), None) | (None, Some(_)) => true,
                 // What the last run of Ringpost has left there.
                 (None, None) => !self.is_known && !piece.is_shared,
             };
-            let version = held.map_or(0, |(version, _)| *version);
+            let version = held.map_or(0, |held| held.version);
             goes.then(|| Operation { piece: piece.clone(), version, is_blind })
         };
-        let operations = picture.iter().filter_map(operation).collect();
+        // What is not in the picture any more, since the site wants less to be told.
+        let is_gone = |key: &&Key| picture.iter().all(|piece| piece.key != **key);
+        let gone = self.held.iter().filter(|(key, _)| is_gone(key)).map(|(key, held)| {
+            let piece = Piece { key: *key, content: None, is_shared: held.is_shared };
+            Operation { piece, version: held.version, is_blind: false }
+        });
+        let operations = picture.iter().filter_map(operation).chain(gone).collect();
         Batch { uri: Arc::clone(&self.uri), operations, has_lost: false }
     }
 
@@ -119,7 +132,10 @@ impl Ledger {
         }
         for Operation { piece, version, .. } in &batch.operations {
             match &piece.content {
-                Some(content) => self.held.insert(piece.key, (version.saturating_add(1), mark(content))),
+                Some(content) => {
+                    let (version, mark) = (version.saturating_add(1), mark(content));
+                    self.held.insert(piece.key, Held { version, mark, is_shared: piece.is_shared })
+                }
                 None => self.held.remove(&piece.key),
             };
         }
@@ -132,8 +148,8 @@ impl Ledger {
             self.held.clear();
         }
         for Operation { piece, version, .. } in &batch.operations {
-            if let Some((known, _)) = self.held.get_mut(&piece.key) {
-                *known = *version;
+            if let Some(held) = self.held.get_mut(&piece.key) {
+                held.version = *version;
             }
         }
     }
@@ -188,7 +204,8 @@ impl Batch {
             // The first one is number 1.
             let at = usize::try_from(index).ok().and_then(|index| index.checked_sub(1));
             if let Some(operation) = at.and_then(|at| self.operations.get_mut(at)) {
-                self.has_lost |= version < operation.version;
+                // What others write too is theirs to take back.
+                self.has_lost |= version < operation.version && !operation.piece.is_shared;
                 changed |= std::mem::replace(&mut operation.version, version) != version;
             }
         }

@@ -88,15 +88,20 @@ impl Client {
                 open.snapshots_refused = 0;
                 if self.lines.get(&user).is_some_and(|one| one.moved) {
                     self.jobs.push_front(Job::Snapshot(user));
-                } else if self.lines.get_mut(&user).is_some_and(|one| one.line.is_as(&connections, now)) {
-                    self.told.push_back(Do::Show(user));
+                } else if let Some(watched) = self.lines.get_mut(&user) {
+                    let left = watched.line.lacks(Some(&connections), now);
+                    if watched.line.is_as(&connections, now) | !left.is_empty() {
+                        self.told.extend(left.into_iter().map(|left| Do::Left(Arc::clone(&user), left)));
+                        self.told.push_back(Do::Show(user));
+                    }
                 }
             }
-            (Asking::Snapshot(_), _) => {
+            (Asking::Snapshot(user), _) => {
                 open.snapshots_refused = open.snapshots_refused.saturating_add(1);
                 if open.snapshots_refused >= SNAPSHOTS {
                     self.jobs.retain(|job| !matches!(job, Job::Snapshot(_)));
                 }
+                self.looks_in_vain(&user, now);
             }
             (Asking::Learn(user, feature), answer) => self.learned(&user, feature, answer, now),
             (Asking::Status, Answer::Said(Response::SystemStatus { normal: false })) => {
@@ -121,10 +126,20 @@ impl Client {
         self.told.push_back(Do::Show(Arc::clone(&user)));
         if let Stage::Open(Open { snapshots_refused: ..SNAPSHOTS, .. }) = self.stage {
             self.jobs.push_front(Job::Snapshot(Arc::clone(&user)));
+        } else {
+            self.looks_in_vain(&user, now);
         }
         self.jobs.extend(Feature::jobs(&user));
         let early: Vec<_> = self.early.drain(..).filter(|event| event.monitor == monitor).collect();
         early.iter().for_each(|event| self.event(event, now));
+    }
+
+    /// Nobody will know what has become of the calls that rang before the monitor began.
+    fn looks_in_vain(&mut self, user: &Arc<str>, now: u64) {
+        if let Some(watched) = self.lines.get_mut(user) {
+            let left = watched.line.lacks(None, now);
+            self.told.extend(left.into_iter().map(|left| Do::Left(Arc::clone(user), left)));
+        }
     }
 
     /// Something has happened at a line.

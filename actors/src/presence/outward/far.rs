@@ -31,6 +31,9 @@ use crate::{
     port::lanes::Lanes,
 };
 
+/// How long a server that the site has no more is told so, in milliseconds.
+const LEAVING: u64 = 10_000;
+
 /// A server, as far as it is told.
 pub struct Far {
     /// Tells it from one of the same name before the site was read again.
@@ -44,6 +47,8 @@ pub struct Far {
     /// When it is asked again whether it lives, in milliseconds; the largest number: not, or it is being asked.
     ask: u64,
     told: Health,
+    /// The site has it no more: what it holds is taken back until then, in milliseconds.
+    leaves: Option<u64>,
 }
 
 /// What a publication is about, beside its user.
@@ -87,6 +92,7 @@ impl Far {
             mailboxes: HashMap::default(),
             ask,
             told: Health::Well,
+            leaves: None,
         };
         METRICS.health.set(&new.part(), State::Green);
         new
@@ -109,11 +115,28 @@ impl Far {
     pub fn adjust(&mut self, settings: &PublishServer) {
         self.machine.adjust(settings.terms(), settings.at_once);
         self.settings = Arc::new(settings.clone());
+        if self.leaves.take().is_some() {
+            // It has come back before it was gone.
+            self.told = Health::Well;
+            METRICS.health.set(&self.part(), State::Green);
+        }
     }
 
-    /// It is not the site's any more.
-    pub fn gone(&self) {
-        METRICS.health.forget(&self.part());
+    /// It is not the site's any more: everything is taken back, as far as that is done before long.
+    pub fn leaves(&mut self, now: u64) {
+        if self.leaves.is_none() {
+            self.leaves = Some(now + LEAVING);
+            self.end();
+        }
+    }
+
+    /// Whether it has left.
+    pub fn has_left(&self, now: u64) -> bool {
+        self.leaves.is_some_and(|until| until <= now || self.is_settled())
+    }
+
+    pub fn is_leaving(&self) -> bool {
+        self.leaves.is_some()
     }
 
     pub fn part(&self) -> String {
@@ -126,7 +149,8 @@ impl Far {
 
     pub fn wake(&self, now: u64) -> Option<u64> {
         let machine = self.machine.wake(now);
-        Some(machine.map_or(self.ask, |at| at.min(self.ask))).filter(|at| *at < u64::MAX)
+        let soonest = machine.into_iter().chain(self.leaves).fold(self.ask, u64::min);
+        Some(soonest).filter(|at| *at < u64::MAX)
     }
 
     /// Publishes that user's documents from now on.
@@ -203,7 +227,7 @@ impl Far {
 
     /// Nothing is published any more.
     pub fn end(&mut self) {
-        (0..self.ours.len()).for_each(|at| self.machine.wants(at, None));
+        self.machine.ends();
     }
 
     /// Asks whether it lives, where it is time to.
@@ -320,7 +344,8 @@ impl Far {
 
     pub fn show_health(&mut self) {
         let health = self.machine.health();
-        if std::mem::discriminant(&health) == std::mem::discriminant(&self.told) {
+        // Another one may have its name by now.
+        if self.is_leaving() || std::mem::discriminant(&health) == std::mem::discriminant(&self.told) {
             return;
         }
         self.told = health;

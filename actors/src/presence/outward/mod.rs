@@ -95,6 +95,7 @@ impl Outward {
             for far in &mut fars {
                 self.play(far, at, random(), &work);
             }
+            fars.retain(|far| !far.has_left(at));
             if stops && fars.iter().all(Far::is_settled) {
                 self.ended.notify_one();
             }
@@ -127,7 +128,8 @@ impl Outward {
     /// Something has changed of a user.
     fn tell(&self, fars: &mut [Far], cell: &Arc<Cell>) {
         let told = cell.heard_by(self.presence.outward());
-        fars.iter_mut().for_each(|far| far.wants(&cell.user, &told));
+        let fars = fars.iter_mut().filter(|far| !far.is_leaving());
+        fars.for_each(|far| far.wants(&cell.user, &told));
     }
 
     /// The site was read: servers and users may have come and gone.
@@ -165,7 +167,13 @@ impl Outward {
             }
             fars.push(far);
         }
-        before.iter().for_each(Far::gone);
+        for mut far in before {
+            if fars.iter().all(|other| other.part() != far.part()) {
+                METRICS.health.forget(&far.part());
+            }
+            far.leaves(now);
+            fars.push(far);
+        }
     }
 
     /// Sends what is to be sent.
