@@ -54,6 +54,8 @@ pub enum Answer {
     Ill(Option<u32>),
     /// The server does not take anything now, and has forgotten nothing. Seconds to leave it alone, where it says so.
     Later(Option<u32>),
+    /// 401 or 407 that the login does not answer: it would be the same for everybody.
+    Unproved,
     /// No answer; nobody knows whether it was taken.
     Silent,
     /// Anything else: this publication is not wanted. Seconds to wait, where it says so.
@@ -78,6 +80,7 @@ impl Answer {
                 let tag = other(b"sip-etag").filter(usable).map(|tag| String::from_utf8_lossy(tag).into());
                 Self::Taken(tag, message.first(Name::Expires).and_then(number))
             }
+            401 | 407 => Self::Unproved,
             412 => Self::Stale,
             423 => Self::Brief(other(b"min-expires").and_then(number)),
             408 => Self::Silent,
@@ -253,7 +256,7 @@ impl Publication {
             Answer::Ill(after) | Answer::Later(after) | Answer::Refused(after) => {
                 self.fail(after, now, random)
             }
-            Answer::Stale | Answer::Brief(_) => self.fail(None, now, random),
+            Answer::Stale | Answer::Brief(_) | Answer::Unproved => self.fail(None, now, random),
         }
     }
 

@@ -15,6 +15,8 @@ use super::publication::{Answer, Publication, Request, Step, Terms};
 const ILL: u32 = 3;
 /// How long an ill server is left alone between two tries, in milliseconds.
 const REST: u64 = 2_000;
+/// And one that does not take the login.
+const UNPROVED: u64 = 600_000;
 /// A Retry-After of an ill server counts up to an hour.
 const LONGEST_REST: u64 = 3_600_000;
 /// A server that has lost one publication has lost the others, most likely; one that never knows its own tags is not to be
@@ -144,6 +146,14 @@ impl Server {
         self.look(at);
     }
 
+    /// Whatever it had against us may be over: it is tried now.
+    pub fn forgive(&mut self) {
+        if let Health::Ill(_) = self.health {
+            self.health = Health::Ill(0);
+            self.doubt_all();
+        }
+    }
+
     /// The server has lost what it held.
     pub fn has_lost(&mut self, now: u64) {
         if now >= self.doubts {
@@ -257,12 +267,18 @@ impl Server {
                     self.has_lost(now);
                 }
             }
-            Answer::Ill(after) | Answer::Later(after) => {
+            // Servers lock accounts, and bar addresses.
+            Answer::Ill(_) | Answer::Later(_) | Answer::Unproved => {
                 self.ill += 1;
                 // Whoever says for how long wants to be left alone by all of them.
                 let is_told = matches!(answer, Answer::Later(Some(_)));
                 if (self.ill >= ILL || is_told) && self.health != Health::Silent {
-                    let rest = (1_000 * u64::from(after.unwrap_or(0))).clamp(REST, LONGEST_REST);
+                    let rest = match answer {
+                        Answer::Ill(Some(after)) | Answer::Later(Some(after)) => 1_000 * u64::from(after),
+                        Answer::Unproved => UNPROVED,
+                        _ => 0,
+                    };
+                    let rest = rest.clamp(REST, LONGEST_REST);
                     self.health = Health::Ill(now.saturating_add(rest));
                     self.ready_all();
                 }

@@ -171,7 +171,7 @@ pub fn error_body(edition: Edition, refusal: Refusal) -> String {
         Refusal::NotSupported => ("operation", "invalidFeature"),
         Refusal::Incomplete => ("operation", "generic"),
         Refusal::State => ("stateIncompatibility", "invalidConnectionState"),
-        Refusal::Resources => ("systemResourceAvailability", "serviceBusy"),
+        Refusal::Resources => ("systemResourceAvailability", "resourceBusy"),
         Refusal::Security => ("operation", "securityViolation"),
     };
     document(edition, "CSTAErrorCode", &one(category, word))

@@ -302,6 +302,39 @@ fn an_ill_server_gets_one_try_after_the_other() {
     assert!(server.is_settled() && server.health() == Health::Well);
 }
 
+/// A wrong password is shown a few times and then once in ten minutes, not for each user again and again; and at once when the
+/// site has another one.
+#[test]
+fn a_login_that_is_not_taken_is_not_shown_for_each_user() {
+    let mut server = Server::new(TERMS, 8);
+    for at in 0..1_000 {
+        server.add();
+        server.wants(at, Some(BUSY));
+    }
+    let (mut now, mut shown) = (0, 0);
+    while now < 3_600_000 {
+        while let Some((at, _)) = server.next(now) {
+            shown += 1;
+            server.answered(at, answer(401, ""), now, 0);
+        }
+        now = server.wake(now).expect("it is tried again");
+    }
+    assert!((3..=10).contains(&shown), "{shown}");
+    let (at, _) = server.next(now).expect("once in ten minutes");
+    server.answered(at, answer(401, ""), now, 0);
+    assert!(server.next(now + 1_000).is_none());
+    server.forgive();
+    let (at, _) = server.next(now + 1_000).expect("the site has another login");
+    assert!(server.next(now + 1_000).is_none(), "one shows whether it is right");
+    server.answered(at, answer(200, "SIP-ETag: a\r\n"), now + 1_000, 0);
+    let mut told = 1;
+    while let Some((at, _)) = server.next(now + 1_000) {
+        server.answered(at, answer(200, "SIP-ETag: a\r\n"), now + 1_000, 0);
+        told += 1;
+    }
+    assert!(told >= 1_000, "{told}");
+}
+
 /// A presence server that loses requests, answers and its memory.
 #[derive(Default)]
 struct Fake {

@@ -246,3 +246,25 @@ fn the_shared_samples_are_understood() {
     }
     assert_eq!(read, 11);
 }
+
+/// Why not, in the words of ECMA-269 §12.2.14 by their categories, and in the edition of whoever asks.
+#[test]
+fn errors_are_said_in_the_words_of_the_standard() {
+    for (refusal, words) in [
+        (Refusal::InvalidDevice, "<operation>invalidDeviceID</operation>"),
+        (Refusal::InvalidCall, "<operation>invalidConnectionID</operation>"),
+        (Refusal::InvalidMonitor, "<operation>invalidMonitorCrossRefID</operation>"),
+        (Refusal::InvalidDestination, "<operation>invalidDestination</operation>"),
+        (Refusal::NotSupported, "<operation>invalidFeature</operation>"),
+        (Refusal::Incomplete, "<operation>generic</operation>"),
+        (Refusal::State, "<stateIncompatibility>invalidConnectionState</stateIncompatibility>"),
+        (Refusal::Resources, "<systemResourceAvailability>resourceBusy</systemResourceAvailability>"),
+        (Refusal::Security, "<operation>securityViolation</operation>"),
+    ] {
+        for edition in [3, 4, 5] {
+            let body = error_body(Edition(edition), refusal);
+            let root = format!("<CSTAErrorCode xmlns=\"{ED}{edition}\">{words}</CSTAErrorCode>");
+            assert!(body.contains(&root), "{body}");
+        }
+    }
+}

@@ -35,11 +35,41 @@ fn meets(peer: &mut Peer) {
     peer.expect("ACK");
 }
 
-/// Ada talks with Ben, asks Cleo and joins the two: both are in a call, each with the other, until they hang up.
+const CSTA: &str = "http://www.ecma-international.org/standards/ecma-323/csta/ed3";
+
+/// A program of a user's that monitors the user's telephone (uaCSTA).
+fn monitor(ringpost: &Ringpost, user: &str) -> Peer {
+    let mut program = Watcher::new(ringpost, Over::Udp, user);
+    let kind = "Supported: timer\r\nContent-Type: application/csta+xml\r\n";
+    let invite = program.asks("INVITE", user, kind, &format!("<RequestSystemStatus xmlns=\"{CSTA}\"/>"));
+    let mut dialog = Dialog::caller(&invite, &program.peer.expect("200"));
+    program.peer.inside(&mut dialog, "ACK", "", "");
+    let object = format!("<monitorObject><deviceObject>tel:{user}</deviceObject></monitorObject>");
+    let start = format!("<MonitorStart xmlns=\"{CSTA}\">{object}</MonitorStart>");
+    program.peer.inside(&mut dialog, "INFO", "Content-Type: application/csta+xml\r\n", &start);
+    program.peer.expect("200");
+    program.peer
+}
+
+/// Answers events up to the first one that holds those words; how many connections have ended before it.
+fn hears(program: &mut Peer, event: &str, words: &str) -> usize {
+    let mut over = 0;
+    loop {
+        let info = program.expect("INFO");
+        program.answer(&info, 200);
+        if info.body().contains(event) && info.body().contains(words) {
+            return over;
+        }
+        over += usize::from(info.body().contains("<ConnectionClearedEvent"));
+    }
+}
+
+/// Ada talks with Ben, asks Cleo and joins the two: both are in a call, each with the other, until they hang up; so
+/// Ben's program has it (R52).
 #[test]
 fn two_who_are_joined_are_shown_in_their_call() {
     let login = format!("password = \"{PASSWORD}\"\nmissed_calls = \"off\"");
-    let lines = "users = \"full\"\n[security]\nrefusals_per_second = 1000";
+    let lines = "users = \"full\"\n[security]\nrefusals_per_second = 1000\n[rcc]\nenabled = true";
     let users = ["1001", "1002", "1003"];
     let ringpost = users.iter().fold(site(lines), |site, user| site.user(user, &[], &login)).start();
     let mut ada = registered(&ringpost, "1001", "127.0.0.2");
@@ -50,6 +80,7 @@ fn two_who_are_joined_are_shown_in_their_call() {
         watcher.subscribes(user, "dialog", "Expires: 600\r\n");
         watcher
     });
+    let mut program = monitor(&ringpost, "1002");
     let (_, mut first, _) = talk(&mut ben, &mut ada, SDP);
     let (consulting, mut cleos, ok) = talk(&mut ada, &mut cleo, &SDP.replace("40000", "40200"));
     let from_tag = consulting.local.split(";tag=").nth(1).expect("a tag");
@@ -65,10 +96,15 @@ fn two_who_are_joined_are_shown_in_their_call() {
         let told = lamps[at].refreshes(600);
         assert!(lamp(&told) == "confirmed" && told.body().contains(other), "{told}");
     }
+    // The calls are told by two actors, on two lanes maybe: either order is right.
+    if hears(&mut program, "<EstablishedEvent", "tel:1003") == 0 {
+        hears(&mut program, "<ConnectionClearedEvent", "tel:1002");
+    }
     cleo.peer.inside(&mut cleos, "BYE", "", "");
     cleo.peer.expect("200");
     for watcher in &mut lamps {
         let over = |watcher: &mut Watcher| watcher.sees("entity=\"sip:100").body().contains("<dialog ");
         while over(watcher) {}
     }
+    hears(&mut program, "<ConnectionClearedEvent", "tel:1002");
 }

@@ -47,7 +47,7 @@ fn hostile_bodies_are_refused() {
         client.monitors("tel:1001");
     }
     let more = "<monitorObject><deviceObject>tel:1001</deviceObject></monitorObject>";
-    client.is_denied("MonitorStart", more, "serviceBusy");
+    client.is_denied("MonitorStart", more, "resourceBusy");
     drop(client);
     ringpost.back_to_baseline();
 }

@@ -158,7 +158,10 @@ pub struct Connector {
     count: u32,
     epoch: u64,
     doubts: u64,
-    unproved: bool,
+    /// How often in a row the login was not taken.
+    unproved: u32,
+    /// The login was taken, or not asked for.
+    admitted: bool,
     denied: bool,
     has_login: bool,
 }
@@ -188,7 +191,8 @@ impl Connector {
             count: 0,
             epoch: 0,
             doubts: 0,
-            unproved: false,
+            unproved: 0,
+            admitted: !has_login,
             denied: false,
             has_login,
         }
@@ -207,7 +211,7 @@ impl Connector {
         match self.life.health {
             _ if self.numbers.is_empty() => Status::NotConfigured,
             Health::Unknown | Health::Silent => Status::ConnectionError,
-            Health::Well if self.unproved || self.denied && !held() => Status::Forbidden,
+            Health::Well if self.unproved > 0 || self.denied && !held() => Status::Forbidden,
             Health::Well if self.has_login => Status::UpAndRunning,
             Health::Well => Status::CredentialsNotFound,
         }
@@ -290,7 +294,7 @@ impl Connector {
         if self.lists_again.is_some_and(|at| at <= now) {
             self.try_lists();
         }
-        let room = if self.rest <= now { self.life.room(self.pace.at_once) } else { 0 };
+        let room = if self.rest <= now { self.room() } else { 0 };
         while self.under_way < room && self.next <= (now + AHEAD) * 1_000 {
             let at = self.ready.pop_front()?;
             let Some(slot) = &mut self.slots[at] else { continue };
@@ -305,6 +309,13 @@ impl Connector {
             }
         }
         None
+    }
+
+    /// So many requests may be under way. A login that was not taken yet, or no more, is shown by one at a time: servers lock
+    /// accounts, and bar addresses.
+    fn room(&self) -> usize {
+        let proven = self.admitted && self.unproved == 0;
+        self.life.room(if proven { self.pace.at_once } else { 1 })
     }
 
     fn order(&mut self, at: usize, request: Request, now: u64) -> Order {
@@ -337,7 +348,7 @@ impl Connector {
     /// When to ask [`Connector::next`] again though nothing else has happened.
     pub fn wake(&self, now: u64) -> Option<u64> {
         let later = self.later.peek().map(|Reverse((at, _))| *at);
-        let may = self.under_way < self.life.room(self.pace.at_once);
+        let may = self.under_way < self.room();
         let gate = (self.next / 1_000).saturating_sub(AHEAD).max(self.rest).max(now + 1);
         let ready = (may && !self.ready.is_empty()).then_some(gate);
         let lists = self.lists_again.filter(|at| *at < u64::MAX).map(|at| at.max(now + 1));

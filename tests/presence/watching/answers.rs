@@ -4,7 +4,7 @@ use ringpost::{
     presence::{
         Telephony,
         subscription::Package,
-        watching::{Answer, Effect, Status, Trouble, connector::Lists},
+        watching::{Answer, Effect, Key, Status, Trouble, connector::Lists},
     },
     sip::Message,
 };
@@ -235,10 +235,7 @@ fn a_server_that_ignores_options_is_asked_by_a_subscribe() {
     assert!(open.iter().all(|sent| {
         world
             .connector
-            .known(
-                &ringpost::presence::watching::Key { uri: sent.uri.clone(), ..key("", Package::Presence) },
-                world.now,
-            )
+            .known(&Key { uri: sent.uri.clone(), ..key("", Package::Presence) }, world.now)
             .is_err()
     }));
     // A NOTIFY of its own is life too, and all are prolonged at once.
@@ -278,6 +275,10 @@ fn a_server_that_has_left_off_answering_options_is_found_again() {
 fn no_more_than_allowed_are_asked_at_once_and_in_a_second() {
     let mut world = World::new(Lists::None);
     (0..5_000).for_each(|n| world.connector.add(key(&n.to_string(), Package::Presence)));
+    // The login is shown to it once before it is shown by many.
+    let first = world.next().expect("one");
+    assert!(world.next().is_none());
+    world.answer(&first, Answer::Taken(Some(600)));
     let mut open = vec![];
     while let Some(sent) = world.next() {
         open.push(sent);
@@ -291,6 +292,47 @@ fn no_more_than_allowed_are_asked_at_once_and_in_a_second() {
         answered += 1;
     }
     assert!((1_900..2_100).contains(&(world.now - began)), "{}", world.now - began);
+}
+
+/// A wrong password is shown once in ten minutes and not once for each user; one that was right before, a few times.
+#[test]
+fn a_login_that_is_not_taken_is_not_shown_for_each_user() {
+    let mut world = World::new(Lists::None);
+    (0..1_000).for_each(|n| world.connector.add(key(&n.to_string(), Package::Presence)));
+    let hour = world.now + 3_600_000;
+    let mut shown = 0;
+    while world.now < hour {
+        let sent = world.waits();
+        assert!(world.next().is_none(), "one at a time");
+        world.answer(&sent, Answer::Unproved);
+        shown += 1;
+    }
+    // `recheck` is a minute here.
+    assert!((50..=62).contains(&shown), "{shown}");
+    assert_eq!(world.connector.status(), Status::Forbidden);
+    // It is right now: everybody is asked for as fast as allowed.
+    let sent = world.waits();
+    world.answer(&sent, Answer::Taken(Some(600)));
+    assert_eq!(world.tell(&sent, 600, "away"), 200);
+    assert_eq!(world.connector.status(), Status::UpAndRunning);
+    let open: Vec<_> = std::iter::from_fn(|| world.next()).collect();
+    assert_eq!(open.len(), 8);
+    // One of them has a server of its own behind; the login is good for others.
+    world.answer(&open[0], Answer::Unproved);
+    world.answer(&open[1], Answer::Taken(Some(600)));
+    assert_eq!(world.tell(&open[1], 600, "away"), 200);
+    assert_eq!(world.connector.status(), Status::UpAndRunning);
+    // It was changed there: what was under way finds out, and nothing else is sent.
+    open[2..].iter().for_each(|sent| world.answer(sent, Answer::Unproved));
+    world.now += 30_000;
+    assert!(world.next().is_none());
+    assert_eq!(world.connector.status(), Status::Forbidden);
+    // An admin's trial goes all the same, and alone.
+    world.connector.add(Key { trial: 1, ..key("7", Package::Presence) });
+    let tried = world.next().expect("the trial");
+    assert!(&*tried.uri == "sip:7@pbx.test" && world.next().is_none());
+    world.answer(&tried, Answer::Taken(Some(600)));
+    assert!(world.next().is_some(), "and shows that it is right");
 }
 
 /// 503 is said of the server, 500 of one request: the other users are asked for.

@@ -220,6 +220,7 @@ fn where_lists_are_refused_each_resource_is_asked_for() {
             while asked.len() < 3 {
                 let single = world.waits();
                 if single.list.is_none() {
+                    world.answer(&single, Answer::Taken(Some(600)));
                     asked.push(single.uri);
                 }
             }

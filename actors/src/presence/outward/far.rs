@@ -17,7 +17,7 @@ use ringpost::{
         publishing::{Health, Server},
         subscription::Package,
     },
-    settings::{PublishServer, PublishTo, PublishWhat},
+    settings::{PublishServer, PublishTo, PublishWhat, TrunkLogin},
 };
 
 use super::{
@@ -74,6 +74,14 @@ struct Ours {
 /// What comes of something that was sent.
 pub type Sent = LocalBoxFuture<'static, Outcome>;
 
+/// What a server's challenges are answered with.
+fn login(settings: &PublishServer) -> Option<&TrunkLogin> {
+    match &settings.to {
+        PublishTo::Sip(sip) => sip.login.as_ref(),
+        PublishTo::Teams { .. } => None,
+    }
+}
+
 impl Far {
     pub fn new(settings: PublishServer, id: u64) -> Self {
         let machine = Server::new(settings.terms(), settings.at_once);
@@ -114,6 +122,9 @@ impl Far {
     /// The site was read again.
     pub fn adjust(&mut self, settings: &PublishServer) {
         self.machine.adjust(settings.terms(), settings.at_once);
+        if login(settings) != login(&self.settings) {
+            self.machine.forgive();
+        }
         self.settings = Arc::new(settings.clone());
         if self.leaves.take().is_some() {
             // It has come back before it was gone.

@@ -8,6 +8,9 @@ use super::{
 /// A server that has lost one subscription has lost the others, most likely; but not all the time.
 const DOUBTS: u64 = 30_000;
 
+/// A login that was not taken so often in a row is taken for nobody.
+const UNPROVED: u32 = 3;
+
 impl Connector {
     /// What came of a request: the number of the subscription, the request's serial and its CSeq in the end.
     pub fn answered(
@@ -26,9 +29,18 @@ impl Connector {
         let Some(slot) = self.slots.get_mut(at).and_then(Option::as_mut) else { return };
         let (held, is_list, recent) = (slot.machine.is_held(), slot.list.is_some(), slot.epoch == self.epoch);
         match answer {
-            Answer::Taken(_) => (self.unproved, self.denied) = (false, false),
-            Answer::Unproved => self.unproved = true,
+            Answer::Taken(_) => (self.unproved, self.admitted, self.denied) = (0, true, false),
+            Answer::Unproved => {
+                self.unproved += 1;
+                // Others are let in by the same login: it may be this resource's own trouble, once or twice.
+                if !self.admitted || self.unproved >= UNPROVED {
+                    (self.admitted, self.rest) = (false, self.rest.max(now + self.pace.terms.recheck));
+                }
+            }
             Answer::Denied => self.denied = true,
+            Answer::NotFound | Answer::Gone | Answer::Brief(_) | Answer::Unknown(_) => {
+                self.admitted = self.unproved == 0;
+            }
             Answer::Ill(Some(after)) => self.rest = now + 1_000 * u64::from(after.min(3_600)),
             _ => {}
         }
