@@ -132,8 +132,12 @@ fn a_gateway_that_speaks_in_samples() {
     let start = pbx.peer.expect("INFO");
     assert_eq!(root(&start), "MonitorStart");
     pbx.peer.answer_with(&start, 200, KIND, &sample("MonitorStartResponse"));
-    let snapshot = pbx.peer.expect("INFO");
-    pbx.peer.answer_with(&snapshot, 200, KIND, &sample("MakeCallResponse"));
+    // Of what else is asked it knows nothing.
+    for asked in ["SnapshotDevice", "GetForwarding", "GetDoNotDisturb"] {
+        let info = pbx.peer.expect("INFO");
+        assert_eq!(root(&info), asked);
+        pbx.peer.answer_with(&info, 200, KIND, &sample("MakeCallResponse"));
+    }
     let mut watcher = Watcher::new(&ringpost, Over::Udp, "1002");
     watcher.subscribes("200", "dialog", "");
     pbx.peer.inside(&mut dialog, "INFO", KIND, &sample("DeliveredEvent"));
