@@ -307,6 +307,7 @@ fn sigkill_while_it_is_made_leaves_a_book_that_is_whole() {
             .collect();
         office(listen).table(&people).log_level("info")
     });
+    until("its folder is there", || served.ringpost.folder.path().join("book").is_dir());
     for round in 0..8 {
         served.ringpost.kill();
         let site = served.ringpost.site().replace(&format!("\"Person 7{round}\""), "\"Changed\"");
