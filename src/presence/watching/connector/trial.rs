@@ -17,10 +17,7 @@ impl Connector {
         let is_tried = !on_trial.is_empty();
         let singles = |package: Package| -> Vec<Key> {
             let is_single = |(key, at): &(&Key, &usize)| {
-                key.package == package
-                    && key.trial == 0
-                    && !self.is_listed(**at)
-                    && !on_trial.contains(*key)
+                key.package == package && key.trial == 0 && !self.is_listed(**at) && !on_trial.contains(*key)
             };
             let found = self.numbers.iter().filter(is_single);
             found.map(|(key, _)| key.clone()).collect()
