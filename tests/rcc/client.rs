@@ -465,7 +465,9 @@ fn a_slow_gateway_is_not_asked_ever_more() {
                     Answer::Said(Response::Snapshot(vec![(connection, Local::Connected)]))
                 }
                 Do::Ask(Request::GetForwarding { .. }) => Answer::Said(Response::Forwarding(vec![])),
-                Do::Ask(Request::GetDoNotDisturb { .. }) => Answer::Said(Response::DoNotDisturb { on: false }),
+                Do::Ask(Request::GetDoNotDisturb { .. }) => {
+                    Answer::Said(Response::DoNotDisturb { on: false })
+                }
                 Do::Ask(_) => Answer::Said(Response::SystemStatus { normal: true }),
                 _ => continue,
             };
