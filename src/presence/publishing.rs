@@ -49,6 +49,8 @@ pub struct Server {
     under_way: usize,
     holds: usize,
     ill: u32,
+    /// The login was taken, or there is none to show.
+    admitted: bool,
     health: Health,
     /// The one whose turn it is to be prolonged so that a loss is noticed.
     turn: usize,
@@ -82,6 +84,7 @@ impl Server {
             under_way: 0,
             holds: 0,
             ill: 0,
+            admitted: true,
             health: Health::Well,
             turn: 0,
             is_lasting: false,
@@ -93,6 +96,12 @@ impl Server {
     /// A server that keeps what it has taken over a restart: nothing is prolonged only to see whether it does.
     pub fn lasting(self) -> Self {
         Self { is_lasting: true, ..self }
+    }
+
+    /// A login is shown from now on that may be wrong: by one request at a time, until it is taken. Servers lock accounts, and bar
+    /// addresses.
+    pub fn shows_login(&mut self) {
+        self.admitted = false;
     }
 
     /// The site says something else of the server.
@@ -204,6 +213,7 @@ impl Server {
             Health::Silent => 0,
             Health::Ill(until) if until > now => 0,
             Health::Ill(_) => 1,
+            Health::Well if !self.admitted => 1,
             Health::Well => self.at_once,
         };
         while self.under_way < room {
@@ -262,12 +272,16 @@ impl Server {
         }
         self.look(at);
         match answer {
+            Answer::Taken(..) | Answer::Stale | Answer::Brief(_) => self.admitted = true,
+            Answer::Unproved => self.admitted = false,
+            Answer::Ill(_) | Answer::Later(_) | Answer::Silent | Answer::Refused(_) => {}
+        }
+        match answer {
             Answer::Stale | Answer::Ill(_) if lost => {
                 if recent {
                     self.has_lost(now);
                 }
             }
-            // Servers lock accounts, and bar addresses.
             Answer::Ill(_) | Answer::Later(_) | Answer::Unproved => {
                 self.ill += 1;
                 // Whoever says for how long wants to be left alone by all of them.

@@ -335,6 +335,31 @@ fn a_login_that_is_not_taken_is_not_shown_for_each_user() {
     assert!(told >= 1_000, "{told}");
 }
 
+/// Nor is it shown by as many requests at once as the server may get, before anybody knows whether it is right.
+#[test]
+fn a_login_is_shown_by_one_request_until_it_is_taken() {
+    let mut server = Server::new(TERMS, 8);
+    server.shows_login();
+    for at in 0..100 {
+        server.add();
+        server.wants(at, Some(BUSY));
+    }
+    let (mut now, mut shown) = (0, 0);
+    while now < 3_600_000 {
+        // All that may be under way goes before the first answer.
+        let sent: Vec<usize> = std::iter::from_fn(|| server.next(now)).map(|(at, _)| at).collect();
+        shown += sent.len();
+        sent.into_iter().for_each(|at| server.answered(at, answer(401, ""), now, 0));
+        now = server.wake(now).unwrap_or(now);
+    }
+    assert!((3..=10).contains(&shown), "{shown}");
+    let (first, _) = server.next(now).expect("once in ten minutes");
+    assert!(server.next(now).is_none());
+    server.answered(first, answer(200, "SIP-ETag: a\r\n"), now, 0);
+    let all = std::iter::from_fn(|| server.next(now)).count();
+    assert_eq!(all, 8, "it is taken: so many at once as ever");
+}
+
 /// A presence server that loses requests, answers and its memory.
 #[derive(Default)]
 struct Fake {

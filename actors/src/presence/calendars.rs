@@ -145,7 +145,10 @@ impl Asked {
             };
             polling.sets(terms, users.keys().cloned(), now, random);
             let (settings, server) = (settings.clone(), Arc::clone(server));
-            servers.push(Server { settings, server, polling, users, trouble, health });
+            let mut new = Server { settings, server, polling, users, trouble, health };
+            // Whoever it has failed may be asked for no more.
+            new.shows_health();
+            servers.push(new);
         }
         before.iter().for_each(|gone| METRICS.health.forget(&part(&gone.settings.name)));
         METRICS.calendars.set(taken.len() as u64);

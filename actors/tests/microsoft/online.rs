@@ -304,6 +304,14 @@ fn r53_an_application_without_the_right_is_said_to_have_none() {
         let health = metrics::ask(cloud.health.port(), "GET /health HTTP/1.0\r\n\r\n");
         health.contains("yellow calendar online") && health.contains("403")
     });
+    // Whoever is asked for no more is no trouble any more.
+    let site = cloud.ringpost.site();
+    let without: Vec<&str> = site.lines().filter(|line| !line.starts_with("mail = ")).collect();
+    assert!(without.len() < site.lines().count(), "{site}");
+    cloud.ringpost.reload(&(without.join("\n") + "\n"));
+    within(Duration::from_secs(5), "green", || {
+        metrics::ask(cloud.health.port(), "GET /health HTTP/1.0\r\n\r\n").contains("green calendar online")
+    });
     cloud.ringpost.is_well();
 }
 

@@ -205,6 +205,50 @@ fn a_list_that_was_refused_is_tried_again_beside_what_there_is() {
     }
 }
 
+/// A server that takes lists of one package alone: when lists are tried again, the refusal of the other one takes nothing away from
+/// the list that stands, not even for a moment.
+#[test]
+fn a_list_that_is_refused_again_leaves_those_of_other_packages_alone() {
+    let mut world = World::new(Lists::Server("sip:all@pbx.test".into()));
+    let (lamp, person) = (key("1", Package::Dialog), key("1", Package::Presence));
+    [&lamp, &person].iter().for_each(|key| world.connector.add((*key).clone()));
+    let first = world.waits();
+    assert!(first.list.is_some());
+    world.answer(&first, Answer::Unknown(489));
+    let mut alone = 0;
+    while alone < 2 {
+        let single = world.waits();
+        assert!(single.list.is_none());
+        world.answer(&single, Answer::Taken(Some(600)));
+        alone += 1;
+        if single.package == Package::Presence {
+            assert_eq!(world.tell(&single, 600, "busy"), 200);
+        }
+    }
+    assert_eq!(world.telephony("1"), Ok(Telephony::Busy));
+    // Both are tried, again and again; the one of persons is told, the one of lamps is refused before or after that.
+    let mut refused = 0;
+    while refused < 3 {
+        let sent = world.waits();
+        if sent.list.is_none() || sent.expires == 0 || !sent.is_new {
+            world.answer(&sent, Answer::Taken(Some(sent.expires)));
+            continue;
+        }
+        let (head, body) = rlmi(1, true, &[("1", ACTIVE, "busy")]);
+        if sent.package == Package::Presence {
+            world.answer(&sent, Answer::Taken(Some(600)));
+            assert_eq!(world.notify(sent.tag, "l", &head, &body), 200);
+        } else {
+            world.answer(&sent, Answer::Unknown(489));
+            refused += 1;
+        }
+        assert_eq!(world.telephony("1"), Ok(Telephony::Busy), "after {refused}");
+        world.connector.effects();
+    }
+    let lists = world.connector.known(&person, world.now).map(|(_, ends)| ends > world.now + 10_000);
+    assert_eq!(lists, Ok(true), "the list stands");
+}
+
 #[test]
 fn where_lists_are_refused_each_resource_is_asked_for() {
     for lists in [Lists::Server("sip:all@pbx.test".into()), Lists::Request("sip:all@pbx.test".into(), 2)] {

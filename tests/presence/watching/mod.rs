@@ -43,6 +43,7 @@ struct Sent {
     is_new: bool,
     expires: u32,
     uri: Arc<str>,
+    package: Package,
     list: Option<Vec<Arc<str>>>,
 }
 
@@ -76,6 +77,7 @@ impl World {
             is_new: order.request.within.is_none(),
             expires: order.request.expires,
             uri: order.uri,
+            package: order.package,
             list: order.list,
         })
     }

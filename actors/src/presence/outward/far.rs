@@ -85,10 +85,13 @@ fn login(settings: &PublishServer) -> Option<&TrunkLogin> {
 impl Far {
     pub fn new(settings: PublishServer, id: u64) -> Self {
         let machine = Server::new(settings.terms(), settings.at_once);
-        let machine = match topics(&settings)[..] {
+        let mut machine = match topics(&settings)[..] {
             [Topic::Categories] => machine.lasting(),
             _ => machine,
         };
+        if login(&settings).is_some() {
+            machine.shows_login();
+        }
         // A service on the web is not asked whether it lives.
         let ask = if let PublishTo::Sip(_) = &settings.to { 0 } else { u64::MAX };
         let new = Self {
@@ -124,6 +127,9 @@ impl Far {
         self.machine.adjust(settings.terms(), settings.at_once);
         if login(settings) != login(&self.settings) {
             self.machine.forgive();
+            if login(settings).is_some() {
+                self.machine.shows_login();
+            }
         }
         self.settings = Arc::new(settings.clone());
         if self.leaves.take().is_some() {

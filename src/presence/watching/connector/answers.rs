@@ -55,7 +55,7 @@ impl Connector {
         self.settle(at, now);
         self.look(at);
         if is_list && began && matches!(answer, Answer::Unknown(_) | Answer::NotFound | Answer::Denied) {
-            return self.single_out(now);
+            return self.refuses_list(at, now);
         }
         if answer == Answer::Gone && held && recent && now >= self.doubts {
             self.doubts = now + DOUBTS;
@@ -64,8 +64,27 @@ impl Connector {
         }
     }
 
+    /// A list is not taken. One on trial ends the trial of its package, and what there is stays; any other ends all lists.
+    pub(super) fn refuses_list(&mut self, at: usize, now: u64) {
+        let Some(refused) = &self.slots[at] else { return };
+        if refused.trial.is_none() {
+            return self.single_out(now);
+        }
+        let package = refused.package;
+        self.lists_again = Some(now + self.pace.terms.recheck);
+        for at in 0..self.slots.len() {
+            if let Some(slot) = &mut self.slots[at]
+                && slot.package == package
+                && slot.trial.take().is_some()
+            {
+                slot.machine.wants(false);
+                self.look(at);
+            }
+        }
+    }
+
     /// Lists are not taken: one subscription for each of their resources. That is asked again when a refusal for good is.
-    pub(super) fn single_out(&mut self, now: u64) {
+    fn single_out(&mut self, now: u64) {
         if self.lists_again.replace(now + self.pace.terms.recheck).is_none() {
             self.effects.push(Effect::NoLists);
         }

@@ -91,7 +91,7 @@ impl Connector {
         }
         if slot.list.is_some() {
             // The server takes its URI for that of one resource: it knows no lists, and this is nobody's state.
-            self.single_out(times.0);
+            self.refuses_list(at, times.0);
             return 200;
         }
         let Some(member) = slot.members.first().copied() else { return 200 };

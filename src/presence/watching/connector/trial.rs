@@ -1,7 +1,7 @@
 //! Lists that the server has refused are tried once more. Whoever is on them has a subscription of its own until the server has
 //! told such a list.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::{super::subscription::Subscription, Connector, GRACE, Key, Lists, Slot};
 use crate::presence::subscription::Package;
@@ -12,11 +12,14 @@ const ELSEWHERE: u32 = u32::MAX;
 impl Connector {
     /// Asks once more for lists, beside what there is.
     pub(super) fn try_lists(&mut self) {
+        let on_trial: HashSet<&Key> =
+            self.slots.iter().flatten().filter_map(|slot| slot.trial.as_ref()).flatten().collect();
+        let is_tried = !on_trial.is_empty();
         let singles = |package: Package| -> Vec<Key> {
-            let found = self
-                .numbers
-                .iter()
-                .filter(|(key, at)| key.package == package && key.trial == 0 && !self.is_listed(**at));
+            let is_single = |(key, at): &(&Key, &usize)| {
+                key.package == package && key.trial == 0 && !self.is_listed(**at) && !on_trial.contains(*key)
+            };
+            let found = self.numbers.iter().filter(is_single);
             found.map(|(key, _)| key.clone()).collect()
         };
         let mut tried: Vec<(Arc<str>, bool, Package, Vec<Key>)> = vec![];
@@ -32,7 +35,7 @@ impl Connector {
                 }
             }
         }
-        self.lists_again = (!tried.is_empty()).then_some(u64::MAX);
+        self.lists_again = (is_tried || !tried.is_empty()).then_some(u64::MAX);
         for (uri, ours, package, keys) in tried {
             self.count = self.count.wrapping_add(1);
             let machine = Subscription::new(package, self.count << 12);
@@ -73,7 +76,8 @@ impl Connector {
             slot.machine.wants(!slot.members.is_empty());
         }
         let is_tried = |slot: &Slot| slot.trial.is_some();
-        if !self.slots.iter().flatten().any(is_tried) {
+        // Where another package was refused meanwhile, that is left alone until its time.
+        if self.lists_again == Some(u64::MAX) && !self.slots.iter().flatten().any(is_tried) {
             // Who has come meanwhile has a subscription alone.
             self.try_lists();
         }
