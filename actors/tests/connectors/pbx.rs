@@ -62,6 +62,11 @@ impl Pbx {
         }
     }
 
+    /// Answers the OPTIONS that wait: a slow machine may have taken long for something else.
+    pub fn is_alive(&mut self) {
+        assert!(self.find("nothing", Duration::from_millis(1), |_| false).is_none());
+    }
+
     /// The next SUBSCRIBE for that user.
     pub fn asked_for(&mut self, user: &str) -> Sip {
         let of_user = |message: &Sip| message.one("To").contains(&format!("sip:{user}@"));

@@ -137,6 +137,7 @@ fn r69_a_user_who_does_not_answer_has_the_call_in_voice_mail_as_any_other() {
 fn r69_a_caller_who_gives_up_while_it_rings_is_a_missed_call_of_the_user_with_the_right_time() {
     let mut lobby = lobby("");
     let talk = lobby.phone.calls(&mut lobby.pbx, "9000", "");
+    lobby.phone.hears(&["welcome"]);
     lobby.phone.dials("200#");
     let invite = rings(&mut lobby.desk);
     lobby.ringpost.logs("Rang(Phone(0))");
