@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-pub use caller::{caller, caller_named, is_anonymous, strip_visual};
+pub use caller::{asserted, caller, caller_named, is_anonymous, strip_visual};
 pub use diverted::Diverted;
 pub use history::{HISTORY, History};
 

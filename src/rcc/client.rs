@@ -306,13 +306,15 @@ impl Client {
     }
 
     /// Asks again for lines that were refused, and looks at those in a call and at some of the others.
+    /// Where a gateway is slower than that, what it was to be asked before comes first.
     fn look(&mut self, now: u64, looks: bool) {
+        let behind = self.jobs.iter().any(|job| matches!(job, Job::Snapshot(_) | Job::Learn(..)));
         let mut some = self.lines.len().div_ceil(ROUND);
         let mut last = None;
         for (user, watched) in &mut self.lines {
             if watched.again.take_if(|again| *again <= now).is_some() {
                 self.jobs.push_back(Job::Start(Arc::clone(user)));
-            } else if watched.monitored {
+            } else if watched.monitored && !behind {
                 let is_next = some > 0 && self.looked.as_ref().is_none_or(|looked| user > looked);
                 if is_next {
                     some -= 1;
@@ -327,7 +329,9 @@ impl Client {
             }
         }
         // Behind the last one the round begins anew.
-        self.looked = last;
+        if !behind {
+            self.looked = last;
+        }
     }
 
     fn job(&mut self, now: u64) -> Option<(Asking, Do)> {

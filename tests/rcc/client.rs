@@ -437,3 +437,51 @@ fn random_histories_end_in_the_truth() {
         }
     }
 }
+
+/// A gateway that answers more slowly than it is to be asked: what it is to be asked does not grow for ever, so a line that comes
+/// hours later is monitored soon, and lines in a call are looked at again and again.
+#[test]
+fn a_slow_gateway_is_not_asked_ever_more() {
+    let mut client = Client::new(Terms { poll: 1_000, ..TERMS }, 0);
+    client.follow(lines(10));
+    let (mut now, mut asked, mut coming) = (0, vec![], None);
+    while now < 3_700_000 {
+        if now == 3_600_000 {
+            asked.clear();
+            client.follow(lines(11));
+        }
+        if let Some((answer, _)) = coming.take_if(|(_, at)| *at <= now) {
+            client.answered(answer, now, 7);
+        }
+        for what in all(&mut client, now) {
+            let answer = match &what {
+                Do::Open => {
+                    client.opened(true, None, now, 7);
+                    continue;
+                }
+                Do::Ask(Request::MonitorStart { device }) => started(&format!("m{device}")),
+                Do::Ask(Request::SnapshotDevice { device }) => {
+                    let connection = Connection { call: format!("c{device}"), device: device.clone() };
+                    Answer::Said(Response::Snapshot(vec![(connection, Local::Connected)]))
+                }
+                Do::Ask(Request::GetForwarding { .. }) => Answer::Said(Response::Forwarding(vec![])),
+                Do::Ask(Request::GetDoNotDisturb { .. }) => {
+                    Answer::Said(Response::DoNotDisturb { on: false })
+                }
+                Do::Ask(_) => Answer::Said(Response::SystemStatus { normal: true }),
+                _ => continue,
+            };
+            coming = Some((answer, now + 500));
+            asked.push((now, what));
+        }
+        now += 20;
+    }
+    let first = |wanted: &Request| asked.iter().find(|(_, what)| *what == Do::Ask(wanted.clone()));
+    for number in 0..11 {
+        let device = format!("tel:{number}");
+        let (at, _) = first(&Request::SnapshotDevice { device: device.clone() }).expect(&device);
+        assert!(*at < 3_660_000, "{device} at {at}");
+    }
+    let (at, _) = first(&Request::MonitorStart { device: "tel:10".into() }).expect("monitored");
+    assert!(*at < 3_660_000, "{at}");
+}

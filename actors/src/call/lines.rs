@@ -356,10 +356,11 @@ impl CallActor {
         if !self.lines.are_on() {
             return;
         }
-        self.lines.leave(leg, &End::Cleared);
         if self.bridged.is_none() {
-            return;
+            // It rang there, and somebody has picked it up.
+            return self.lines.leave(leg, &End::Elsewhere);
         }
+        self.lines.leave(leg, &End::Cleared);
         match self.user_on(leg) {
             Some(user) if leg == Leg::Caller => {
                 let other = self.user.numbers.first().unwrap_or(&self.user.address).as_str();

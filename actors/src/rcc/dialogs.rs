@@ -38,15 +38,15 @@ pub(super) enum Who {
 
 impl Who {
     /// Who sends a request. A trunk that controls every user does so whatever it says; of another one, whose identities are
-    /// believed, the user whom it names.
+    /// believed, the user whom it asserts: From is not enough to control a telephone.
     pub fn of(directory: &Directory, request: &SipMessage, origin: &Origin) -> Self {
-        let caller = || ringpost::call::wire::caller(request, true);
+        let asserted = || ringpost::call::wire::asserted(request);
         match origin {
             Origin::User(user) => Self::User(user.address.as_str().into()),
             Origin::Trunk(trunk) if directory.site.rcc.is_trusted(&trunk.name) => {
                 Self::Trunk(trunk.name.as_str().into())
             }
-            Origin::Trunk(trunk) => match directory.user_calling(&caller(), origin) {
+            Origin::Trunk(trunk) => match directory.user_calling(&asserted(), origin) {
                 Some(user) => Self::User(user.address.as_str().into()),
                 None => Self::Trunk(trunk.name.as_str().into()),
             },

@@ -40,8 +40,9 @@ const CSTA: &str = "http://www.ecma-international.org/standards/ecma-323/csta/ed
 /// A program of a user's that monitors the user's telephone (uaCSTA).
 fn monitor(ringpost: &Ringpost, user: &str) -> Peer {
     let mut program = Watcher::new(ringpost, Over::Udp, user);
-    let kind = "Supported: timer\r\nContent-Type: application/csta+xml\r\n";
-    let invite = program.asks("INVITE", user, kind, &format!("<RequestSystemStatus xmlns=\"{CSTA}\"/>"));
+    let asserted = format!("P-Asserted-Identity: <sip:{user}@corp.test>\r\n");
+    let kind = format!("{asserted}Supported: timer\r\nContent-Type: application/csta+xml\r\n");
+    let invite = program.asks("INVITE", user, &kind, &format!("<RequestSystemStatus xmlns=\"{CSTA}\"/>"));
     let mut dialog = Dialog::caller(&invite, &program.peer.expect("200"));
     program.peer.inside(&mut dialog, "ACK", "", "");
     let object = format!("<monitorObject><deviceObject>tel:{user}</deviceObject></monitorObject>");

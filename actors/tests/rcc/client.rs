@@ -13,6 +13,8 @@ pub struct Client {
     pub peer: Peer,
     /// The user part of From.
     pub user: String,
+    /// Whether the PBX asserts that it is that user.
+    pub asserted: bool,
     pub dialog: Option<Dialog>,
     pub edition: u8,
 }
@@ -38,7 +40,7 @@ pub fn root(message: &Sip) -> String {
 impl Client {
     pub fn new(ringpost: &Ringpost, over: Over, user: &str) -> Self {
         let peer = Peer::new(over, "127.0.0.1", ringpost.sip);
-        Self { peer, user: user.to_owned(), dialog: None, edition: 3 }
+        Self { peer, user: user.to_owned(), asserted: true, dialog: None, edition: 3 }
     }
 
     pub fn body(&self, name: &str, inside: &str) -> String {
@@ -48,7 +50,11 @@ impl Client {
     /// An INVITE with that body; not sent.
     pub fn invite(&self, headers: &str, body: &str) -> String {
         let uri = format!("sip:{}@corp.test", self.user);
-        let headers = format!("{KIND}Supported: timer\r\n{headers}");
+        let asserted = match self.asserted {
+            true => format!("P-Asserted-Identity: <sip:{}@corp.test>\r\n", self.user),
+            false => String::new(),
+        };
+        let headers = format!("{KIND}Supported: timer\r\n{asserted}{headers}");
         let text = self.peer.draft("INVITE", &uri, &headers, body);
         text.replace("\"Ada Caller\" <sip:+4544890101@pbx.test>", &format!("<sip:{}@corp.test>", self.user))
     }

@@ -228,6 +228,39 @@ fn a_fork_is_one_connection() {
     ringpost.is_well();
 }
 
+/// A call that somebody else takes where it rings (Replaces) is not one that the user has missed.
+#[test]
+fn a_call_is_picked_up() {
+    let site = site("");
+    let [mut pbx, mut phone, mut new] = [(); 3].map(|()| site.peer(Over::Udp));
+    let ringpost = site.user("1001", &[&phone], "").start();
+    let mut client = Client::new(&ringpost, Over::Udp, "1001");
+    client.opens("");
+    client.monitors("tel:1001");
+    let invite = pbx.invite("1001");
+    let ringing = phone.expect("INVITE");
+    let dialog = Dialog::callee(&ringing, &phone.answer(&ringing, 180));
+    pbx.expect("180");
+    client.hears("DeliveredEvent");
+    let tag = |address: &str| address.split(";tag=").nth(1).expect("a tag").to_owned();
+    let (to, from) = (tag(&dialog.remote), tag(&dialog.local));
+    let replaces = format!("Replaces: {};to-tag={to};from-tag={from};early-only\r\n", dialog.call_id);
+    let pickup = new.invite_with("1001", &replaces);
+    let mut own = Dialog::caller(&pickup, &new.expect("200"));
+    new.inside(&mut own, "ACK", "", "");
+    let cancel = phone.expect("CANCEL");
+    phone.answer(&cancel, 200);
+    phone.answer(&ringing, 487);
+    phone.expect("ACK");
+    let cleared = client.hears("ConnectionClearedEvent");
+    assert_eq!(value(&cleared, "cause"), "callPickup", "{cleared}");
+    let mut talk = Dialog::caller(&invite, &pbx.expect("200"));
+    pbx.inside(&mut talk, "ACK", "", "");
+    pbx.ends(&mut talk, &mut new);
+    client.peer.silent_for(Duration::from_millis(200));
+    ringpost.is_well();
+}
+
 /// The user gives a call away: TransferedEvent, with whom it went to; the colleague's monitor sees a call come in.
 #[test]
 fn a_call_is_transferred() {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     client::{Client, KIND, site},
-    support::{Over, Peer, Site},
+    support::{Over, Peer, Ringpost, Site},
 };
 
 /// T5, T6: each costs its own refusal within 50 ms (a second where suites share the machine), and nothing else.
@@ -88,6 +88,35 @@ fn refused(mut client: Client, code: u16) {
     let text = client.invite("", &client.body("RequestSystemStatus", ""));
     client.peer.send(text.as_bytes());
     client.peer.expect(&code.to_string());
+}
+
+/// T12: a trunk that is trusted with identities, and that may not control every user, controls nobody by a From, which anybody may
+/// write; the user whom it asserts controls the own line, and one whom an untrusted trunk asserts nothing.
+#[test]
+fn a_from_that_nobody_asserts_controls_nothing() {
+    let unasserted = |ringpost: &Ringpost| {
+        let mut client = Client::new(ringpost, Over::Udp, "1001");
+        client.asserted = false;
+        client
+    };
+    let trusted = site("").user("1001", &[], "missed_calls = \"off\"").start();
+    refused(unasserted(&trusted), 403);
+    let mut other = unasserted(&trusted);
+    let asserts = "P-Asserted-Identity: <sip:4711@corp.test>\r\n";
+    let text = other.invite(asserts, &other.body("RequestSystemStatus", ""));
+    other.peer.send(text.as_bytes());
+    other.peer.expect("403");
+    let mut older = unasserted(&trusted);
+    older.opens("Privacy: id\r\nRemote-Party-ID: <sip:1001@corp.test>;party=calling\r\n");
+    older.monitors("tel:1001");
+    let mut own = Client::new(&trusted, Over::Udp, "1001");
+    own.opens("");
+    own.monitors("tel:1001");
+    trusted.is_well();
+    let untrusted = site("").trunk_line("trust_identity = false");
+    let untrusted = untrusted.user("1001", &[], "missed_calls = \"off\"").start();
+    refused(Client::new(&untrusted, Over::Udp, "1001"), 403);
+    refused(unasserted(&untrusted), 403);
 }
 
 /// T12: without credentials 401; with remote call control off 415, as ever; a trunk by name controls everybody.

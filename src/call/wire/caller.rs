@@ -32,6 +32,14 @@ pub fn caller_named(invite: &Message, trusted: bool) -> Caller {
     caller
 }
 
+/// Who sends a request, as a trusted trunk asserts it (RFC 3325 §6); nobody where it asserts nothing, for anybody may write a
+/// From.
+pub fn asserted(request: &Message) -> Caller {
+    let asserted = request.list(Name::PAssertedIdentity).chain(request.list(Name::RemotePartyId));
+    let mut identities = asserted.filter_map(NameAddr::read).map(|address| identity(&address));
+    identities.find(|caller| caller.uri.is_some()).unwrap_or_default()
+}
+
 fn identity(address: &NameAddr<'_>) -> Caller {
     let Some(uri) = Uri::read(address.uri) else { return Caller::default() };
     let user = uri.number().unwrap_or_default();

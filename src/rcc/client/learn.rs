@@ -59,7 +59,10 @@ impl Client {
         self.lines.entry(Arc::clone(user)).and_modify(|watched| watched.turned = true);
         // Some say that calls are forwarded, and not where to.
         if event.happened == Happened::Forwarding && event.on == Some(true) && event.to.is_none() {
-            self.jobs.push_back(Job::Learn(Arc::clone(user), Feature::Forwarding));
+            let job = Job::Learn(Arc::clone(user), Feature::Forwarding);
+            if !self.jobs.contains(&job) {
+                self.jobs.push_back(job);
+            }
         }
     }
 
