@@ -188,7 +188,10 @@ impl Watchers {
             }
             let mut of_cell = self.of_cell.borrow_mut();
             let Some(tags) = of_cell.get_mut(&cell.id) else { continue };
-            tags.retain(|one| *one != tag);
+            // Once only: where a list has changed, it may hear of the same user by its new members already.
+            if let Some(at) = tags.iter().position(|one| *one == tag) {
+                tags.remove(at);
+            }
             if tags.is_empty() {
                 of_cell.remove(&cell.id);
             }

@@ -76,6 +76,14 @@ fn a_reload_changes_a_list_and_drops_no_subscription() {
     let told = watcher.notified();
     assert!(told.body().contains("fullState=\"true\""), "{told}");
     assert_eq!(told.body().matches("state=\"active\"").count(), 2, "{told}");
+    // Whoever was in it before is heard of as ever.
+    let busy = "<?xml version=\"1.0\"?><dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" version=\"1\" state=\"full\" \
+        entity=\"sip:1001@corp.test\"><dialog id=\"d\"><state>confirmed</state></dialog></dialog-info>";
+    let lines = "Event: dialog\r\nExpires: 60\r\nContent-Type: application/dialog-info+xml\r\n";
+    let mut device = Watcher::new(&ringpost, Over::Udp, "1001");
+    device.asks("PUBLISH", "1001", lines, busy);
+    device.peer.expect("200");
+    watcher.sees("on-the-phone");
     ringpost.reload(&both.replace("users = \"full\"", "users = \"full\"\nblock = [\"1003\"]"));
     let told = watcher.notified();
     assert_eq!(told.body().matches("reason=\"rejected\"").count(), 2, "{told}");
