@@ -70,13 +70,7 @@ fn chain(ward: &Rc<Ward>, settings: &PresenceConnector) -> Chain {
 /// One user, by everything that the connector asks for.
 async fn user(sheet: &Sheet, ward: &Ward, settings: &Arc<PresenceConnector>, there: &There) -> End {
     let fits = |user: &User| !of_user(settings, user).is_empty();
-    let user = match ward.sample(settings.users.as_deref(), fits) {
-        Ok(user) => user,
-        Err(why) => {
-            sheet.skips(&why);
-            return Some(());
-        }
-    };
+    let Some(user) = ward.sample_or_skip(sheet, settings.users.as_deref(), fits) else { return Some(()) };
     let door = Door {
         ward,
         step: format!("connector.{}.user", settings.name),

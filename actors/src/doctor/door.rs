@@ -132,4 +132,14 @@ impl Ward {
             }),
         }
     }
+
+    /// The same; where there is nobody, the step is left out and the reason told.
+    pub fn sample_or_skip<'w>(
+        &'w self,
+        sheet: &Sheet,
+        named: Option<&'w [String]>,
+        fits: impl Fn(&User) -> bool,
+    ) -> Option<&'w User> {
+        self.sample(named, fits).inspect_err(|why| sheet.skips(why)).ok()
+    }
 }

@@ -95,13 +95,7 @@ async fn user(
     (settings, sip): (&Arc<PublishServer>, &SipServer),
     there: &There,
 ) -> End {
-    let user = match ward.sample(settings.users.as_deref(), |_| true) {
-        Ok(user) => user,
-        Err(why) => {
-            sheet.skips(&why);
-            return Some(());
-        }
-    };
+    let Some(user) = ward.sample_or_skip(sheet, settings.users.as_deref(), |_| true) else { return Some(()) };
     let door = Door {
         ward,
         step: format!("publish.{}.user", settings.name),
