@@ -93,13 +93,7 @@ fn r10_a_call_that_came_here_as_well_is_told_once() {
         if !ours_first {
             pbx.clears(LINE, call, "normalClearing");
         }
-        caller.cancel(&invite, "");
-        caller.expect("200");
-        let cancel = phone.expect("CANCEL");
-        phone.answer(&cancel, 200);
-        phone.answer(&ringing, 487);
-        phone.expect("ACK");
-        caller.refused(&invite, 487);
+        caller.gives_up(&invite, &mut phone, &ringing);
         if ours_first {
             pbx.clears(LINE, call, "normalClearing");
         }
@@ -136,13 +130,7 @@ fn r10_two_callers_who_hide_are_two() {
         (invite, ringing)
     };
     let gives_up = |caller: &mut Peer, phone: &mut Peer, (invite, ringing): (Sip, Sip)| {
-        caller.cancel(&invite, "");
-        caller.expect("200");
-        let cancel = phone.expect("CANCEL");
-        phone.answer(&cancel, 200);
-        phone.answer(&ringing, 487);
-        phone.expect("ACK");
-        caller.refused(&invite, 487);
+        caller.gives_up(&invite, phone, &ringing);
     };
     // One call.
     let both = rings(&mut caller, &mut phone);

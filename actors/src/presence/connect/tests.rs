@@ -6,6 +6,8 @@ use std::{
 };
 
 use actix::System;
+use ringpost::settings::Site;
+use tempfile::TempDir;
 
 use super::{Command, Connectors, Filter, feeds::LOOKS, part};
 use crate::{
@@ -35,20 +37,27 @@ async fn until(what: &str, so: impl Fn() -> bool) {
     }
 }
 
+/// A site of one user with these connectors, and the folder that it needs.
+fn site(connectors: &str) -> (TempDir, Site) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let probe = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|probe| probe.local_addr());
+    let port = probe.expect("a port").port();
+    let text = format!(
+        "[sip]\nlisten = [\"udp:127.0.0.1:{port}\"]\nlanes = 1\ndrain = \"0s\"\n[store]\npath = \"{}\"\n[presence]\nenabled = true\n\
+         {connectors}[[user]]\naddress = \"sip:1@lab.test\"\nnumbers = [\"1\"]\nmissed_calls = \"off\"\n",
+        folder.path().join("store.db").display()
+    );
+    let site = load::text(&folder.path().join("site.toml"), &text).expect("a good site");
+    (folder, site)
+}
+
 /// R104: begins and ends of watching somebody elsewhere cost the same however many users there are.
 #[test]
 fn a_stranger_is_looked_at_alone_and_no_user_is() {
     let _alone = crate::keeper::tests::alone();
-    let folder = tempfile::tempdir().expect("a folder");
-    let probe = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|probe| probe.local_addr());
-    let port = probe.expect("a port").port();
-    let site = format!(
-        "[sip]\nlisten = [\"udp:127.0.0.1:{port}\"]\nlanes = 1\ndrain = \"0s\"\n[store]\npath = \"{}\"\n[presence]\nenabled = true\n\
-         [[presence.connector]]\nname = \"far\"\nserver = \"127.0.0.1:9\"\ndomains = [\"else.test\"]\nmax_users = 12\n\
-         [[user]]\naddress = \"sip:1@lab.test\"\nnumbers = [\"1\"]\nmissed_calls = \"off\"\n",
-        folder.path().join("store.db").display()
+    let (_folder, site) = site(
+        "[[presence.connector]]\nname = \"far\"\nserver = \"127.0.0.1:9\"\ndomains = [\"else.test\"]\nmax_users = 12\n",
     );
-    let site = load::text(&folder.path().join("site.toml"), &site).expect("a good site");
     System::new().block_on(async move {
         let running = Running::start(site).await.expect("it starts");
         until("it runs", || matches!(state("far"), Some(State::Yellow(_)))).await;
@@ -105,16 +114,10 @@ fn a_stranger_is_looked_at_alone_and_no_user_is() {
 #[test]
 fn a_connector_that_breaks_begins_anew_alone_and_rests_where_it_breaks_too_often() {
     let _alone = crate::keeper::tests::alone();
-    let folder = tempfile::tempdir().expect("a folder");
-    let probe = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|probe| probe.local_addr());
-    let port = probe.expect("a port").port();
-    let site = format!(
-        "[sip]\nlisten = [\"udp:127.0.0.1:{port}\"]\nlanes = 1\ndrain = \"0s\"\n[store]\npath = \"{}\"\n[presence]\nenabled = true\n\
-         [[presence.connector]]\nname = \"frail\"\nserver = \"127.0.0.1:9\"\n[[presence.connector]]\nname = \"sound\"\n\
-         server = \"127.0.0.1:9\"\n[[user]]\naddress = \"sip:1@lab.test\"\nnumbers = [\"1\"]\nmissed_calls = \"off\"\n",
-        folder.path().join("store.db").display()
+    let (_folder, site) = site(
+        "[[presence.connector]]\nname = \"frail\"\nserver = \"127.0.0.1:9\"\n[[presence.connector]]\nname = \"sound\"\n\
+         server = \"127.0.0.1:9\"\n",
     );
-    let site = load::text(&folder.path().join("site.toml"), &site).expect("a good site");
     System::new().block_on(async move {
         let running = Running::start(site).await.expect("it starts");
         let waits = |name: &str| matches!(state(name), Some(State::Yellow(_)));
