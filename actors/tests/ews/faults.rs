@@ -2,7 +2,7 @@
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering::SeqCst},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -173,6 +173,12 @@ fn a_refused_password_is_shown_once_and_then_left_alone() {
     }
 }
 
+/// How long this thread has had a processor.
+fn has_run() -> Duration {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+    Duration::from_nanos(told.split(' ').next().and_then(|nanos| nanos.parse().ok()).expect("a number"))
+}
+
 /// T6: what no XML reader should take is refused at once, whatever it is an answer to, and nothing is fetched.
 #[test]
 fn t6_hostile_xml_is_refused_within_a_moment() {
@@ -205,12 +211,12 @@ fn t6_hostile_xml_is_refused_within_a_moment() {
         ports: (443, 80),
     };
     for (name, document) in documents {
-        // The best of three: the machine may have other things to do.
+        // The best of three, and what this thread has run: the machine may have other things to do.
         let took = (0..3).map(|_| {
-            let begun = Instant::now();
+            let begun = has_run();
             let refused = read(&document).is_err();
             assert!(refused, "{name}");
-            begun.elapsed()
+            has_run() - begun
         });
         let took = took.min().expect("three");
         let contacts = contacts::read(&document, None);
@@ -219,6 +225,6 @@ fn t6_hostile_xml_is_refused_within_a_moment() {
         let found = search.heard(Heard::Answer { status: 200, location: None, body: &document });
         assert!(contacts.is_err(), "{name}");
         assert!(matches!(&found, Next::Nowhere(why) if why.contains("no XML")), "{name}: {found:?}");
-        assert!(took < Duration::from_millis(500), "{name}: {took:?}");
+        assert!(took < Duration::from_millis(50), "{name}: {took:?}");
     }
 }

@@ -71,18 +71,24 @@ fn t5_t6_hostile_bodies_of_every_request_are_refused_and_nothing_is_looked_at() 
     for method in METHODS {
         let mut peer = Peer::new(Over::Tcp, "127.0.0.1", ringpost.sip);
         for body in &bodies {
-            let headers = format!("{}Content-Type: {}\r\n", lines(method), kind(method));
-            let head = peer.draft(method, &format!("sip:1001@{}", ringpost.sip), &headers, "");
-            let head = head.replace("Content-Length: 0\r\n", &format!("Content-Length: {}\r\n", body.len()));
-            let since = Instant::now();
-            peer.send(&[head.as_bytes(), body].concat());
-            let answer = peer.expect_any();
-            assert!(answer.what().starts_with('4'), "{method}: {answer}");
-            // Some 50 ms; what grows with each level of nesting takes for ever.
-            assert!(since.elapsed() < Duration::from_secs(2), "{method}: {:?}", since.elapsed());
-            if method == "INVITE" {
-                peer.acknowledges(&Sip::new(head.as_bytes()), &answer);
-            }
+            let mut asks = || {
+                let headers = format!("{}Content-Type: {}\r\n", lines(method), kind(method));
+                let head = peer.draft(method, &format!("sip:1001@{}", ringpost.sip), &headers, "");
+                let head =
+                    head.replace("Content-Length: 0\r\n", &format!("Content-Length: {}\r\n", body.len()));
+                let since = Instant::now();
+                peer.send(&[head.as_bytes(), body].concat());
+                let answer = peer.expect_any();
+                let took = since.elapsed();
+                assert!(answer.what().starts_with('4'), "{method}: {answer}");
+                if method == "INVITE" {
+                    peer.acknowledges(&Sip::new(head.as_bytes()), &answer);
+                }
+                took
+            };
+            // Some 50 ms, and a machine with other work, which may slow down one of them but not three.
+            let took: Vec<_> = (0..3).map(|_| asks()).collect();
+            assert!(took.iter().any(|took| *took < Duration::from_millis(250)), "{method}: {took:?}");
         }
         ringpost.is_well();
     }
